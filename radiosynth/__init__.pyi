@@ -1,10 +1,34 @@
 from .taxonomy import CLASSES as CLASSES, CLASS_NAMES as CLASS_NAMES
 from .sample import Sample as Sample, concatenate as concatenate
 from .cutouts import read_cutouts as read_cutouts
-from .datasets import citations as citations, load_first_dataset as load_first_dataset, load_report_candidates as load_report_candidates, load_report_sample as load_report_sample
-from .preprocessing import augment as augment, center_crop as center_crop, noise_threshold as noise_threshold, preprocess as preprocess, resize as resize, rotate_flip as rotate_flip, scale as scale, split as split, stratified_folds as stratified_folds
-from .geometric import Population as Population, render as render, report_population as report_population, simulate as simulate
-from .networks import build_classifier as build_classifier, build_discriminator as build_discriminator, build_generator as build_generator
+from .datasets import (
+    citations as citations,
+    load_first_dataset as load_first_dataset,
+    load_report_candidates as load_report_candidates,
+    load_report_sample as load_report_sample,
+)
+from .preprocessing import (
+    augment as augment,
+    center_crop as center_crop,
+    noise_threshold as noise_threshold,
+    preprocess as preprocess,
+    resize as resize,
+    rotate_flip as rotate_flip,
+    scale as scale,
+    split as split,
+    stratified_folds as stratified_folds,
+)
+from .geometric import (
+    Population as Population,
+    render as render,
+    report_population as report_population,
+    simulate as simulate,
+)
+from .networks import (
+    build_classifier as build_classifier,
+    build_discriminator as build_discriminator,
+    build_generator as build_generator,
+)
 from .gan import generate as generate, load_generator as load_generator, train_gan as train_gan
 from .classifier import predict as predict, train_classifier as train_classifier
 from .metrics import confusion_matrix as confusion_matrix

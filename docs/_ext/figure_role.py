@@ -1,0 +1,61 @@
+"""The figures of the report: their order in the gallery, and a role that links to them by name.
+
+``:figure:`fig01_first_cutouts``` is a link to that figure's page. Where there is no such script it is plain
+text, so that the pages can be written before it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.util.docutils import SphinxRole
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
+SCRIPTS = Path(__file__).parents[2] / "examples" / "report"
+
+
+class FigureOrder:
+    """Sort key of the gallery: figures, then tables, then what the report does not have."""
+
+    def __init__(self, folder: str) -> None:
+        pass
+
+    def __call__(self, filename: str) -> tuple[int, str]:
+        """Return what a script is sorted by."""
+        kinds = ("plot_fig", "plot_table")
+        return next((i for i, kind in enumerate(kinds) if filename.startswith(kind)), len(kinds)), filename
+
+    def __repr__(self) -> str:  # Sphinx compares configurations by this to find out what changed
+        return "FigureOrder"
+
+
+class FigureRole(SphinxRole):
+    """The role ``figure``."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Return the link, which Sphinx resolves when all pages are read."""
+        literal = nodes.literal(self.rawtext, self.text)
+        if not (SCRIPTS / f"plot_{self.text}.py").exists():
+            return [literal], []
+        page = f"/gallery/report/plot_{self.text}"
+        link = addnodes.pending_xref(
+            self.rawtext,
+            literal,
+            refdomain="std",
+            reftype="doc",
+            reftarget=page,
+            refexplicit=True,
+            refdoc=self.env.docname,
+            refwarn=True,
+        )
+        return [link], []
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_role("figure", FigureRole())
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,101 @@
+"""Configuration of the site: `tox -e docs` builds it into docs/_build/html."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+# The gallery runs its scripts at the scale of the environment; they learn of it in the same way.
+SCALE = os.environ.setdefault("RADIOSYNTH_SCALE", "smoke")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import radiosynth  # noqa: E402  (after the scale is set)
+
+project = "radiosynth"
+author = "The radiosynth developers"
+project_copyright = author
+version = release = radiosynth.__version__
+
+extensions = [
+    "figure_role",
+    "mathsvg",
+    "numpydoc",
+    "short_names",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "gallery/**/*.md5"]
+rst_epilog = f".. |scale| replace:: ``{SCALE}``"
+
+# References ----------------------------------------------------------------------------------------
+nitpicky = True
+default_role = "py:obj"
+# Other packages: their pages are not looked up, so that the site builds without a network.
+nitpick_ignore_regex = [
+    (r"py:.*", rf"{package}(\..*)?")
+    for package in (
+        "astropy",
+        "collections",
+        "keras",
+        "matplotlib",
+        "numpy",
+        "pathlib",
+        "pooch",
+        "scipy",
+        "skimage",
+    )
+]
+
+autosummary_generate = True
+autodoc_typehints = "none"  # numpydoc lists the types beside the parameters
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# The gallery: one script, one figure, one page -------------------------------------------------------
+sphinx_gallery_conf = {
+    "examples_dirs": ["../examples/report"],
+    "gallery_dirs": ["gallery/report"],
+    "filename_pattern": r"plot_",
+    "within_subsection_order": "figure_role.FigureOrder",
+    "image_scrapers": ("matplotlib",),
+    # Tables show themselves; what a plotting call returns is of no interest.
+    "capture_repr": ("_repr_html_",),
+    "reset_modules": ("matplotlib",),
+    # A page depends on the package and on the runs, not on its script alone.
+    "run_stale_examples": True,
+    "min_reported_time": 0,
+    # Its page of run times loads a script from another host; each page shows its own time anyway.
+    "write_computation_times": False,
+    "remove_config_comments": True,
+    "backreferences_dir": "gallery/backreferences",
+    "doc_module": ("radiosynth",),
+    "default_thumb_file": str(Path(__file__).parent / "_static" / "table.svg"),
+}
+
+# The look --------------------------------------------------------------------------------------------
+html_theme = "pydata_sphinx_theme"
+html_title = "radiosynth"
+html_static_path = ["_static"]
+html_css_files = ["radiosynth.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "logo": {"text": "radiosynth"},
+    "navbar_align": "left",
+    "navbar_end": ["theme-switcher"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_toc_level": 2,
+    "show_nav_level": 1,
+    "secondary_sidebar_items": ["page-toc"],
+    "back_to_top_button": False,
+}
+html_sidebars = {"index": [], "report": [], "errata": []}

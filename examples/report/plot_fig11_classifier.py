@@ -1,0 +1,38 @@
+"""
+Figure 11: the classifier
+=========================
+
+What the network is: three convolutions, each followed by a pooling that halves the image, a dense layer,
+and four probabilities. The image that enters here is a real FR II galaxy of the validation set, and the
+bars are what the trained network makes of it.
+
+Convolutions have ever more channels on ever smaller maps, from 32 channels of 56×56 pixels to 194 of
+14×14. Nine tenths of the weights sit between the last map and the dense layer.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from radiosynth import experiments, plotting, predict
+
+plotting.use_style()
+run = experiments.run(experiments.classifier_config("real"))
+_, validation = experiments.split_sample(run.config)
+
+# %%
+# The image is the FR II galaxy of the validation set that the network is surest of.
+
+model = run.model()
+print(
+    f"{model.count_params():,} parameters; the report has {experiments.published()['parameters']['classifier']:,}"
+)
+candidates = validation.of_class("FRII")
+probabilities = predict(model, candidates.images)
+best = int(np.argmax(probabilities[:, 1]))
+
+figure, (stack, bars) = plt.subplots(1, 2, figsize=(7.2, 2.3), width_ratios=(5, 1))
+plotting.network_stack(stack, model, candidates.images[best])
+plotting.probability_bars(bars, probabilities[best], truth=1)
+bars.set_xlabel("probability")
+plotting.save_figure(figure, "fig11_classifier", runs=[run], sources=[str(candidates.table["name"][best])])
+plt.show()

@@ -1,0 +1,44 @@
+"""
+Figure 13: which classes are confused
+=====================================
+
+How the classifiers err: the share of the validation images of each true class (rows) that is given to each
+class (columns). The first row of panels counts the most probable class of each image, as the report's
+figure does; the second adds up the class probabilities, as its code also does.
+
+Compact sources are nearly always right. FR I and FR II galaxies are taken for one another, and at 56
+pixels a small FR I galaxy is easily taken for a compact source.
+"""
+
+import matplotlib.pyplot as plt
+
+from radiosynth import confusion_matrix, experiments, metrics, plotting
+
+plotting.use_style()
+runs = {name: experiments.run(experiments.classifier_config(name)) for name in experiments.TRAINING_SETS}
+
+figure, axes = plt.subplots(2, len(runs), figsize=(3.1 * len(runs), 6.1), squeeze=False)
+matrices = {}
+for column, (name, run) in enumerate(runs.items()):
+    stored = run.predictions
+    for panel, kind in zip(axes[:, column], ("class", "probability"), strict=True):
+        matrix = confusion_matrix(stored["labels"], stored["probabilities"], kind=kind)
+        plotting.confusion(panel, matrix, f"({'abc'[column]}) {name}, by {kind}")
+        matrices[f"{name}, by {kind}"] = matrix.round(4).tolist()
+plotting.save_figure(figure, "fig13_confusion_matrices", runs=runs.values(), matrices=matrices)
+plt.show()
+
+# %%
+# The report's own matrices, and recall and precision of each class on the untouched validation images with
+# their binomial intervals of one standard deviation:
+
+print("report, real:", *experiments.published()["confusion"]["real"], sep="\n  ")
+for name, run in runs.items():
+    stored = run.predictions
+    plain = stored["plain"]
+    scores = metrics.class_scores(stored["labels"][plain], stored["probabilities"][plain])
+    for column in scores.colnames[2:]:
+        scores[column].info.format = ".3f"
+    value, low, high = metrics.accuracy(stored["labels"], stored["probabilities"], sources=stored["names"])
+    print(f"\n{name}: accuracy on turned images {value:.3f} ({low:.3f} to {high:.3f}); untouched images:")
+    print(*scores.pformat(max_width=-1), sep="\n")

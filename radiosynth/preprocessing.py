@@ -1,0 +1,765 @@
+"""From cutouts to training images: noise threshold, crop, resize, scale, split, rotate and flip.
+
+The first half works on arrays of images, the second on a `radiosynth.Sample`. The steps are those of the
+report (section on pre-processing and augmentation); images keep their order and are float32 throughout.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+from astropy.stats import sigma_clipped_stats
+from numpy.typing import ArrayLike, NDArray
+
+from .sample import Sample
+from .taxonomy import CLASS_NAMES, UNLABELLED, class_code
+
+__all__ = [
+    "augment",
+    "augmentation_plan",
+    "augmented_batches",
+    "center_crop",
+    "noise_threshold",
+    "preprocess",
+    "resize",
+    "rotate_flip",
+    "scale",
+    "split",
+    "stratified_folds",
+]
+
+CHUNK_PIXELS = 2**22
+"""Pixels worked on at a time, so that temporary arrays stay near 30 MB whatever the number of images."""
+
+SPLIT_ATTEMPTS = 100
+"""Random orders tried before a split is declared impossible."""
+
+
+def noise_threshold(
+    images: ArrayLike, n_sigma: float = 3.0, *, fill: Literal["zero", "threshold"] = "zero"
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Blank the pixels of each image that do not stand out of its noise.
+
+    Median and standard deviation come from sigma-clipped statistics (3 sigma, iterated until nothing more
+    is clipped), so that the source itself does not count as noise. An image whose background is constant,
+    because it was thresholded before, has no noise left and comes back unchanged.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, height, width)
+        Images in any unit.
+    n_sigma : float
+        Height of the threshold above the median, in standard deviations.
+    fill : {"zero", "threshold"}
+        What replaces the pixels below the threshold: zero, as the report says, or the threshold, as its
+        notebooks do.
+
+    Returns
+    -------
+    thresholded : ndarray of float32, shape (n, height, width)
+        A copy of the images, thresholded.
+    thresholds : ndarray of float32, shape (n,)
+        Median + `n_sigma` × standard deviation of each image, in the unit of the images.
+
+    Raises
+    ------
+    ValueError
+        If an image holds a pixel that is not finite, or `fill` is unknown.
+
+    Examples
+    --------
+    >>> images = np.random.default_rng(0).normal(0, 0.15, (2, 64, 64))
+    >>> images[:, 32, 32] = 5
+    >>> clean, thresholds = noise_threshold(images)
+    >>> clean[:, 32, 32].tolist(), bool((clean == 0).mean() > 0.99), bool(thresholds[0] > 0.4)
+    ([5.0, 5.0], True, True)
+    """
+    if fill not in ("zero", "threshold"):
+        msg = f'fill is {fill!r}; it can be "zero" (the report) or "threshold" (the notebooks)'
+        raise ValueError(msg)
+    result = np.array(_stack(images))
+    _refuse_not_finite(result)
+    thresholds = np.empty(len(result), np.float32)
+    for part in _chunks(result):
+        _, median, std = sigma_clipped_stats(result[part], sigma=3.0, axis=(1, 2))
+        thresholds[part] = median + n_sigma * std
+        limit = thresholds[part, None, None]
+        np.copyto(result[part], limit if fill == "threshold" else 0, where=result[part] < limit)
+    return result, thresholds
+
+
+def center_crop(images: ArrayLike, size: int) -> NDArray[np.float32]:
+    """Cut the central square out of each image.
+
+    Where the margin is odd, the square lies half a pixel towards row and column 0.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, height, width)
+        Images, square or not.
+    size : int
+        Edge length to keep, in pixels; at most that of the images.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, size, size)
+        The centres; a view where the images are float32 already.
+
+    Raises
+    ------
+    ValueError
+        If `size` is larger than the images or not positive.
+
+    Examples
+    --------
+    >>> center_crop(np.arange(16).reshape(1, 4, 4), 2).tolist()
+    [[[5.0, 6.0], [9.0, 10.0]]]
+    """
+    stack = _stack(images)
+    height, width = stack.shape[1:]
+    if not 1 <= size <= min(height, width):
+        msg = f"cannot crop {height}×{width} images to {size}: the size can be 1 to {min(height, width)}"
+        raise ValueError(msg)
+    row, column = (height - size) // 2, (width - size) // 2
+    return stack[:, row : row + size, column : column + size]
+
+
+def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
+    """Resample images to another size, bilinearly and with antialiasing when they shrink.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, old, old)
+        Square images.
+    size : int
+        New edge length in pixels, smaller or larger.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, size, size)
+        What `skimage.transform.resize` makes of each image.
+
+    Raises
+    ------
+    ValueError
+        If the images are not square or `size` is not positive.
+
+    Examples
+    --------
+    >>> resize(np.ones((5, 150, 150)), 56).shape
+    (5, 56, 56)
+    """
+    from skimage.transform import resize as resize_volume
+
+    stack = _stack(images)
+    if stack.shape[1] != stack.shape[2] or size < 1:
+        msg = (
+            f"cannot resize {stack.shape[1]}×{stack.shape[2]} images to {size}: the images must be square "
+            "(crop them with radiosynth.center_crop) and the size positive"
+        )
+        raise ValueError(msg)
+    result = np.empty((len(stack), size, size), np.float32)
+    for part in _chunks(stack):
+        # The first axis keeps its length, so that the images do not mix.
+        shape = result[part].shape
+        result[part] = resize_volume(stack[part], shape, order=1, anti_aliasing=True, preserve_range=True)
+    return result
+
+
+def scale(images: ArrayLike, low: float = -1.0, high: float = 1.0) -> NDArray[np.float32]:
+    """Scale each image linearly so that its faintest pixel is `low` and its brightest `high`.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, height, width)
+        Images in any unit.
+    low, high : float
+        Limits of the new range.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, height, width)
+        The scaled images.
+
+    Raises
+    ------
+    ValueError
+        If an image is constant or holds a pixel that is not finite, or `low` is not below `high`.
+
+    Examples
+    --------
+    >>> scale([[[0, 5], [10, 20]]]).tolist()
+    [[[-1.0, -0.5], [0.0, 1.0]]]
+    """
+    if not low < high:
+        msg = f"cannot scale to [{low:g}, {high:g}]: the lower limit must be below the upper"
+        raise ValueError(msg)
+    stack = _stack(images)
+    _refuse_not_finite(stack)
+    _refuse_constant(stack)
+    faintest = stack.min(axis=(1, 2), keepdims=True)
+    result = stack - faintest
+    # Divided first: a fraction of 1 is then exact, and the brightest pixel becomes `high` itself.
+    result /= result.max(axis=(1, 2), keepdims=True)
+    result *= high - low
+    result += low
+    return np.clip(result, low, high, out=result)
+
+
+def preprocess(
+    sample: Sample,
+    size: int = 56,
+    *,
+    crop: int | None = None,
+    n_sigma: float = 3.0,
+    fill: Literal["zero", "threshold"] = "zero",
+    value_range: tuple[float, float] = (-1.0, 1.0),
+) -> Sample:
+    """Make training images of cutouts: threshold the noise, crop, resize and scale.
+
+    The steps and their order are the report's. Each is written to the history of the sample.
+
+    Parameters
+    ----------
+    sample : Sample
+        Cutouts of at least one source, of any size.
+    size : int
+        Edge length of the result in pixels.
+    crop : int, optional
+        Edge length of the centre to keep before resizing, in pixels of the cutouts. All by default.
+    n_sigma, fill
+        Passed on to `noise_threshold`.
+    value_range : pair of float
+        Limits of the pixel values of each image.
+
+    Returns
+    -------
+    Sample
+        The same sources in the same order, size × size pixels, each from the lower to the upper limit.
+
+    Raises
+    ------
+    ValueError
+        If the sample is empty, or an image holds pixels that are not finite or has no pixel above the
+        noise; the message names the sources. Also where one of the steps refuses its parameters.
+
+    Examples
+    --------
+    >>> cutouts = np.random.default_rng(0).normal(size=(2, 150, 150))
+    >>> cutouts[:, 70:80, 70:80] += 50
+    >>> ready = preprocess(Sample(cutouts, [0, 1]), size=56)
+    >>> ready.images.shape, float(ready.images.min()), float(ready.images.max())
+    ((2, 56, 56), -1.0, 1.0)
+    >>> for step in ready.history:
+    ...     print(step)
+    noise threshold: 3 sigma, pixels below set to zero
+    resize: 150 to 56 px, antialiased
+    scale: each image to [-1, 1]
+    """
+    if not len(sample):
+        msg = "the sample has no images to preprocess; give at least one"
+        raise ValueError(msg)
+    names = [str(name) for name in sample.table["name"]]
+    _refuse_not_finite(sample.images, names)
+
+    images, thresholds = noise_threshold(sample.images, n_sigma, fill=fill)
+    unchanged = int((sample.images.min(axis=(1, 2)) >= thresholds).sum())
+    effects = []
+    if unchanged:
+        effects.append(f"no pixel changed in {unchanged} of {len(sample)} images, already clipped")
+    if unchanged < len(sample):
+        effects.append(f"{n_sigma:g} sigma, pixels below set to {fill}")
+    ready = sample.derived(images, f"noise threshold: {'; '.join(effects)}")
+
+    if crop is not None:
+        ready = ready.derived(center_crop(images, crop), f"crop: centre of {crop} px")
+    # Before resizing, whose rounding errors would make a constant image look like a structure.
+    _refuse_constant(ready.images, names)
+
+    ready = ready.derived(resize(ready.images, size), f"resize: {ready.size} to {size} px, antialiased")
+    low, high = value_range
+    return ready.derived(scale(ready.images, low, high), f"scale: each image to [{low:g}, {high:g}]")
+
+
+def split(
+    sample: Sample, test_per_class: int | Mapping[str, int] = 40, *, rng: np.random.Generator
+) -> tuple[Sample, Sample]:
+    """Divide a sample at random into a training and a test set, as in the report's Table 3.
+
+    Sources that share a patch of sky, that is a value of ``table["sky_group"]`` of 0 or more, stay on one
+    side: the neighbour of a training source shows up in its image. -1 marks an isolated source; without
+    the column all sources are isolated.
+
+    Parameters
+    ----------
+    sample : Sample
+        Labelled sources.
+    test_per_class : int or mapping of str to int
+        Number of test images of each class, by name where it differs; an int asks for all four classes.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    train, test : Sample
+        Both shuffled; `test` has exactly the number of images asked for, `train` all others.
+
+    Raises
+    ------
+    ValueError
+        If a class has too few sources to leave at least one for training, if a source has no label or
+        a class no number, or if the shared patches of sky allow no such split.
+
+    Examples
+    --------
+    >>> sample = Sample(np.zeros((40, 8, 8)), np.arange(40) % 4)
+    >>> train, test = split(sample, test_per_class=3, rng=np.random.default_rng(1))
+    >>> test.counts(), len(train)
+    ({'FRI': 3, 'FRII': 3, 'bent': 3, 'compact': 3}, 28)
+    """
+    if not isinstance(test_per_class, Mapping):
+        test_per_class = dict.fromkeys(CLASS_NAMES, test_per_class)
+    wanted = _numbers_per_class(sample.labels, test_per_class)
+    counts = np.bincount(sample.labels, minlength=len(CLASS_NAMES))
+    for code, number in wanted.items():
+        if not 0 <= number < max(counts[code], 1):
+            msg = (
+                f"cannot set {number} {CLASS_NAMES[code]} images aside for the test: the sample has "
+                f"{counts[code]}, of which at least one must be left for training; lower test_per_class, or "
+                "give it as a mapping of the classes in use"
+            )
+            raise ValueError(msg)
+
+    target = np.array([wanted.get(code, 0) for code in range(len(CLASS_NAMES))])
+    groups = _sky_groups(sample)
+    composition = np.zeros((groups.max() + 1, len(CLASS_NAMES)), int)
+    np.add.at(composition, (groups, sample.labels), 1)
+    for _ in range(SPLIT_ATTEMPTS):
+        missing = target.copy()
+        chosen = []
+        # Groups join the test set in random order as long as they fit. Only where many sources share their
+        # sky can the last places stay open; another order may fill them.
+        for group in rng.permutation(len(composition)):
+            if (composition[group] <= missing).all():
+                missing -= composition[group]
+                chosen.append(group)
+        if not missing.any():
+            break
+    else:
+        msg = (
+            f"found no split with {dict(test_per_class)} test images in {SPLIT_ATTEMPTS} attempts, because "
+            "too many sources share a sky_group; ask for other numbers"
+        )
+        raise ValueError(msg)
+    order = rng.permutation(len(sample))
+    in_test = np.isin(groups[order], chosen)
+    return sample[order[~in_test]], sample[order[in_test]]
+
+
+def stratified_folds(
+    sample: Sample, n_folds: int = 5, *, rng: np.random.Generator
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Divide a sample into folds of like composition, each of which is the test set once.
+
+    Sources that share a patch of sky stay in one fold, as in `split`.
+
+    Parameters
+    ----------
+    sample : Sample
+        Labelled sources.
+    n_folds : int
+        Number of folds, from 2 to the number of sources in the smallest class.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    iterator of (train, test)
+        Positions of the training and of the test images, `n_folds` times.
+
+    Raises
+    ------
+    ValueError
+        If a source has no label or a class has fewer sources than there are folds.
+
+    Examples
+    --------
+    >>> sample = Sample(np.zeros((40, 8, 8)), np.arange(40) % 4)
+    >>> folds = stratified_folds(sample, rng=np.random.default_rng(1))
+    >>> [np.bincount(sample.labels[test]).tolist() for train, test in folds]
+    [[2, 2, 2, 2], [2, 2, 2, 2], [2, 2, 2, 2], [2, 2, 2, 2], [2, 2, 2, 2]]
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    _refuse_unlabelled(sample.labels)
+    groups = _sky_groups(sample)
+    most = min(int(np.unique(sample.labels, return_counts=True)[1].min()), int(groups.max()) + 1)
+    if not 2 <= n_folds <= most:
+        msg = (
+            f"cannot make {n_folds} folds: there can be 2 to {most}, as many as the smallest class has "
+            "sources and the sample separate patches of sky"
+        )
+        raise ValueError(msg)
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=int(rng.integers(2**32)))
+    return folds.split(sample.labels, sample.labels, groups)
+
+
+def rotate_flip(
+    images: ArrayLike,
+    angles: ArrayLike,
+    flips: ArrayLike,
+    *,
+    fill: float = -1.0,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Flip images left–right where asked, then rotate them about their centres, bilinearly.
+
+    Angles count counter-clockwise in an image shown with row 0 at the bottom. On the sky that is from north
+    through east, so that the position angles of the source grow by the angle.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, size, size)
+        Square images.
+    angles : array_like, shape (n,)
+        Rotation of each image in degrees.
+    flips : array_like of bool, shape (n,)
+        Whether each image is flipped before it is rotated.
+    fill : float
+        Value beyond the edges of the images, seen in the corners.
+    out : ndarray of float32, shape (n, size, size), C-contiguous, optional
+        Array to write to; it must not overlap the images.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, size, size)
+        The images made; `out` itself where it is given.
+
+    Raises
+    ------
+    ValueError
+        If the images are not square, or the shapes do not agree.
+
+    Examples
+    --------
+    >>> image = np.array([[[1, 2], [3, 4]]])
+    >>> rotate_flip(image, [90], [False]).round(3).tolist()
+    [[[3.0, 1.0], [4.0, 2.0]]]
+    >>> rotate_flip(image, [0], [True]).round(3).tolist()
+    [[[2.0, 1.0], [4.0, 3.0]]]
+    """
+    stack = _stack(images)
+    shape = (len(stack),)
+    if stack.shape[1] != stack.shape[2] or np.shape(angles) != shape or np.shape(flips) != shape:
+        msg = (
+            f"images, angles and flips have the shapes {stack.shape}, {np.shape(angles)} and "
+            f"{np.shape(flips)}; they must be (n, size, size), (n,) and (n,)"
+        )
+        raise ValueError(msg)
+    if out is None:
+        out = np.empty_like(stack, order="C")
+    elif out.shape != stack.shape or out.dtype != np.float32 or not out.flags.c_contiguous:
+        msg = f"out is {out.dtype} of shape {out.shape}; it must be contiguous float32 of shape {stack.shape}"
+        raise ValueError(msg)
+    _warp(stack, np.arange(len(stack)), np.asarray(angles), np.asarray(flips), fill, out)
+    return out
+
+
+def augmentation_plan(
+    labels: ArrayLike,
+    per_class: int | Mapping[str, int],
+    method: Literal["ordered", "random"] = "ordered",
+    *,
+    rng: np.random.Generator | None = None,
+) -> NDArray[np.void]:
+    """Decide which image is flipped and rotated by which angle to fill each class.
+
+    "ordered" is the report's way: the k copies of an image are turned by 1/(k+1), 2/(k+1), … of a full
+    circle, so that no two are alike, and every other copy is flipped. Where the number asked for does not
+    divide evenly, the first images get one copy more. "random" draws image, angle and flip of each copy.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class codes.
+    per_class : int or mapping of str to int
+        Number of images of each class after augmentation, by name where it differs.
+    method : {"ordered", "random"}
+        How copies are chosen.
+    rng : numpy.random.Generator, optional
+        Source of randomness, needed by "random" alone.
+
+    Returns
+    -------
+    structured ndarray, shape (m,)
+        One element per image to make, with the fields ``source`` (position of the original), ``rotation``
+        (degrees, as in `rotate_flip`) and ``flipped``. Classes follow each other in the order of their
+        codes; within a class the originals come first. It can be shuffled or cut like any array.
+
+    Raises
+    ------
+    ValueError
+        If there is no image, one has no label, a class has more originals than images asked for, a mapping
+        and the classes do not agree, the method is unknown or needs `rng`.
+
+    Examples
+    --------
+    >>> plan = augmentation_plan([0, 0, 2], 4)
+    >>> plan["source"].tolist(), plan["rotation"].tolist()
+    ([0, 1, 0, 1, 2, 2, 2, 2], [0.0, 0.0, 180.0, 180.0, 0.0, 90.0, 180.0, 270.0])
+    """
+    if method not in ("ordered", "random"):
+        msg = f'unknown augmentation method {method!r}: use "ordered" or "random"'
+        raise ValueError(msg)
+    codes = np.asarray(labels)
+    parts = []
+    for code, number in _numbers_per_class(codes, per_class).items():
+        members = np.flatnonzero(codes == code)
+        extra = number - len(members)
+        if not len(members) or extra < 0:
+            msg = (
+                f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all originals are "
+                "kept, so there must be one and per_class be no less than their number; raise it, or take fewer"
+            )
+            raise ValueError(msg)
+        part = np.zeros(number, [("source", np.int64), ("rotation", np.float64), ("flipped", np.bool_)])
+        part["source"][: len(members)] = members
+        copies = part[len(members) :]
+        if method == "random":
+            if rng is None:
+                msg = 'the method "random" needs rng, for instance rng=numpy.random.default_rng(1)'
+                raise ValueError(msg)
+            copies["source"] = rng.choice(members, extra)
+            copies["rotation"] = rng.uniform(0, 360, extra)
+            copies["flipped"] = rng.random(extra) < 0.5
+        else:
+            each = np.full(len(members), extra // len(members))
+            each[: extra % len(members)] += 1
+            copies["source"] = np.repeat(members, each)
+            turn = np.arange(extra) - np.repeat(np.cumsum(each) - each, each) + 1
+            copies["rotation"] = 360.0 * turn / (np.repeat(each, each) + 1)
+            copies["flipped"] = np.arange(extra) % 2 == 0
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def augment(
+    sample: Sample,
+    per_class: int | Mapping[str, int],
+    method: Literal["ordered", "random"] = "ordered",
+    *,
+    rng: np.random.Generator | None = None,
+    fill: float = -1.0,
+) -> Sample:
+    """Fill each class of a sample up with rotated and flipped copies of its images.
+
+    Only the classes present are filled. Use `augmented_batches` for sets larger than memory.
+
+    Parameters
+    ----------
+    sample : Sample
+        Images to start from; all are kept unchanged.
+    per_class, method, rng
+        Passed on to `augmentation_plan`.
+    fill : float
+        Value of the corners that a rotation lays bare.
+
+    Returns
+    -------
+    Sample
+        The images in the order of the plan. The table repeats the row of the original and adds ``source``
+        (position of the original), ``rotation`` (degrees, as in `rotate_flip`) and ``flipped``.
+
+    Raises
+    ------
+    ValueError
+        As `augmentation_plan`.
+
+    Examples
+    --------
+    >>> sample = Sample(np.random.default_rng(0).uniform(-1, 1, (3, 8, 8)), [0, 1, 1])
+    >>> augment(sample, per_class=100)
+    Sample(200 images of 8×8: FRI 100, FRII 100, bent 0, compact 0)
+    """
+    plan = augmentation_plan(sample.labels, per_class, method, rng=rng)
+    return _augmented(sample, plan, fill, f"augment: {method} rotation and flip to {len(plan)} images")
+
+
+def augmented_batches(
+    sample: Sample, plan: NDArray[np.void], batch_size: int, *, fill: float = -1.0
+) -> Iterator[Sample]:
+    """Make the images of an augmentation plan batch by batch, for sets larger than memory.
+
+    Parameters
+    ----------
+    sample : Sample
+        Images to start from.
+    plan : structured ndarray
+        Result of `augmentation_plan` for the labels of the sample, shuffled or not.
+    batch_size : int
+        Images per batch; the last batch may have fewer.
+    fill : float
+        Value of the corners that a rotation lays bare.
+
+    Yields
+    ------
+    Sample
+        Images and table rows as `augment` makes them, in the order of the plan.
+
+    Raises
+    ------
+    ValueError
+        If `batch_size` is not positive.
+
+    Examples
+    --------
+    >>> sample = Sample(np.random.default_rng(0).uniform(-1, 1, (3, 8, 8)), [0, 1, 1])
+    >>> plan = augmentation_plan(sample.labels, 50)
+    >>> [len(batch) for batch in augmented_batches(sample, plan, batch_size=64)]
+    [64, 36]
+    """
+    if batch_size < 1:
+        msg = f"batch_size is {batch_size}; it must be positive"
+        raise ValueError(msg)
+    for start in range(0, len(plan), batch_size):
+        part = plan[start : start + batch_size]
+        yield _augmented(sample, part, fill, f"augment: images {start} on of {len(plan)} in the plan")
+
+
+def _augmented(sample: Sample, plan: NDArray[np.void], fill: float, step: str) -> Sample:
+    """Return the images and table rows of a plan."""
+    source = plan["source"]
+    images = np.empty((len(plan), sample.size, sample.size), np.float32)
+    _warp(sample.images, source, plan["rotation"], plan["flipped"], fill, images)
+    table = sample.table[source]
+    for column in ("source", "rotation", "flipped"):
+        table[column] = plan[column]
+    table.meta["history"] = [*sample.history, step]
+    return Sample(images, sample.labels[source], table)
+
+
+def _warp(
+    images: NDArray[np.float32],
+    source: NDArray[np.int64],
+    angles: NDArray[np.float64],
+    flips: NDArray[np.bool_],
+    fill: float,
+    out: NDArray[np.float32],
+) -> None:
+    """Write ``images[source]``, flipped and rotated, to `out` without gathering them first."""
+    import cv2
+
+    # One matrix per image takes a pixel (x, y, 1) of the result to its place in the original: turned back
+    # about the centre first, then flipped.
+    center = (images.shape[1] - 1) / 2
+    cos, sin = np.cos(np.radians(angles)), np.sin(np.radians(angles))
+    mirror = np.where(flips, -1.0, 1.0)
+    matrices = np.empty((len(source), 2, 3))
+    matrices[:, 0, 0], matrices[:, 0, 1] = mirror * cos, mirror * sin
+    matrices[:, 1, 0], matrices[:, 1, 1] = -sin, cos
+    matrices[:, :, 2] = center - center * matrices[:, :, :2].sum(axis=2)
+
+    size = (images.shape[2], images.shape[1])
+
+    def work(part: NDArray[np.intp]) -> None:
+        for i in part:
+            cv2.warpAffine(
+                np.ascontiguousarray(images[source[i]]),
+                matrices[i],
+                size,
+                dst=out[i],
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_CONSTANT,
+                borderValue=fill,
+                # Exact weights; OpenCV otherwise rounds positions to 1/32 of a pixel.
+                hint=cv2.ALGO_HINT_ACCURATE,
+            )
+
+    # OpenCV releases the interpreter lock, so threads run side by side.
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, np.array_split(np.arange(len(source)), 4 * workers)))
+
+
+def _stack(images: ArrayLike) -> NDArray[np.float32]:
+    """Return images as a float32 array with one axis for the images and two for the pixels."""
+    stack = np.asarray(images, dtype=np.float32)
+    if stack.ndim != 3:
+        msg = f"images have the shape {stack.shape}; it must be (n, height, width), for one image [None]"
+        raise ValueError(msg)
+    return stack
+
+
+def _chunks(images: NDArray[np.float32]) -> Iterator[slice]:
+    """Yield slices of consecutive images that hold about `CHUNK_PIXELS` pixels each."""
+    step = max(1, CHUNK_PIXELS // (images.shape[1] * images.shape[2]))
+    for start in range(0, len(images), step):
+        yield slice(start, start + step)
+
+
+def _sky_groups(sample: Sample) -> NDArray[np.int64]:
+    """Return a number for each source, shared by those that must stay together, without gaps."""
+    if "sky_group" not in sample.table.colnames:
+        return np.arange(len(sample))
+    groups = np.ma.filled(np.ma.asarray(sample.table["sky_group"]), -1).astype(np.int64)
+    isolated = groups < 0
+    groups[isolated] = groups.max() + 1 + np.arange(isolated.sum())
+    return np.unique(groups, return_inverse=True)[1]
+
+
+def _numbers_per_class(labels: NDArray[np.int64], per_class: int | Mapping[str, int]) -> dict[int, int]:
+    """Return a number of images for each class code, after checking that every source has a class."""
+    _refuse_unlabelled(labels)
+    present = np.unique(labels).tolist()
+    if not isinstance(per_class, Mapping):
+        return dict.fromkeys(present, per_class)
+    numbers = {class_code(name): number for name, number in per_class.items()}
+    left_out = [CLASS_NAMES[code] for code in present if code not in numbers]
+    if left_out:
+        msg = (
+            f"no number is given for the class {', '.join(left_out)}, of which there are images: give one, "
+            "or leave the class out of the sample"
+        )
+        raise ValueError(msg)
+    return dict(sorted(numbers.items()))
+
+
+def _refuse_unlabelled(labels: NDArray[np.int64]) -> None:
+    unknown = int((labels == UNLABELLED).sum())
+    if unknown or not len(labels):
+        msg = (
+            f"{unknown} of {len(labels)} images have no class (label {UNLABELLED}); give at least one image, "
+            f"and only images with a class: sample[sample.labels != {UNLABELLED}]"
+        )
+        raise ValueError(msg)
+
+
+def _refuse_not_finite(images: NDArray[np.float32], names: Sequence[str] | None = None) -> None:
+    bad = ~np.isfinite(images).all(axis=(1, 2))
+    advice = "leave them out, or replace these pixels, for instance with numpy.nan_to_num"
+    _refuse(bad, names, "pixels that are not finite", advice)
+
+
+def _refuse_constant(images: NDArray[np.float32], names: Sequence[str] | None = None) -> None:
+    bad = images.min(axis=(1, 2)) == images.max(axis=(1, 2))
+    _refuse(
+        np.asarray(bad),
+        names,
+        "one value in all pixels, so nothing stands out of the noise",
+        "leave them out",
+    )
+
+
+def _refuse(bad: NDArray[np.bool_], names: Sequence[str] | None, fault: str, advice: str) -> None:
+    """Raise an error that lists the bad images, by name where names are known."""
+    positions = np.flatnonzero(bad)
+    if not len(positions):
+        return
+    listed = [f"number {i}" if names is None else f"{names[i]} (number {i})" for i in positions[:10]]
+    more = f" and {len(positions) - 10} more" if len(positions) > 10 else ""
+    msg = f"{len(positions)} of {len(bad)} images have {fault}: {', '.join(listed)}{more}; {advice}"
+    raise ValueError(msg)

@@ -1,0 +1,28 @@
+"""What all tests share: nothing is written outside of temporary folders, whatever the environment says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["MPLBACKEND"] = "agg"
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep runs, figures and tables of tests away from those of the source tree."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RADIOSYNTH_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patch.setenv("RADIOSYNTH_PAPER", str(tmp_path_factory.mktemp("paper")))
+        patch.setenv("RADIOSYNTH_SCALE", "smoke")
+        yield
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """Return the root of the source tree."""
+    return Path(__file__).resolve().parent.parent

@@ -1,0 +1,499 @@
+"""The GAN: gradients, resuming, frames, generators as files, and what happens when it goes wrong."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from radiosynth import gan, training
+from radiosynth.gan import DCGAN, GANSettings
+
+TINY = GANSettings(size=16, latent=8, width=0.05, epochs=4, batch_size=16, seed=3)
+
+
+def blobs(n: int, seed: int = 0, size: int = 16, width: float = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Spots left of the centre (class 0) or right of it (class 1), each of another height."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    x, y = np.meshgrid(np.arange(size), np.arange(size))
+    centre = np.where(labels == 0, 0.3, 0.7) * size
+    row = rng.uniform(0.2, 0.8, n) * size
+    squares = (x - centre[:, None, None]) ** 2 + (y - row[:, None, None]) ** 2
+    return (2 * np.exp(-squares / width**2) - 1).astype(np.float32), labels
+
+
+def arrays_equal(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    return all(np.array_equal(p, q) for p, q in zip(a, b, strict=True))
+
+
+def gradients(loss, variables):
+    """Return the gradients on whatever backend runs the tests."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            value = loss()
+        found = tape.gradient(value, [v.value for v in variables])
+        return [
+            np.zeros(v.shape) if g is None else np.asarray(tf.convert_to_tensor(g))
+            for v, g in zip(variables, found, strict=True)
+        ]
+    import jax
+
+    def pure(values):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            return loss()
+
+    return [np.asarray(g) for g in jax.grad(pure)([v.value for v in variables])]
+
+
+@pytest.mark.parametrize("loss", ["report", "hinge"])
+@pytest.mark.parametrize("conditional", [0, 2])
+def test_one_loss_has_the_gradients_of_the_two_separate_steps(loss, conditional):
+    model = DCGAN(dataclasses.replace(TINY, loss=loss, conditional=conditional))
+    for layer in model.discriminator.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0  # each call draws another mask, which no textbook step could repeat
+    images, labels = blobs(8)
+    real = keras.ops.convert_to_tensor(images)
+    label = keras.ops.convert_to_tensor(labels, "int32") if conditional else None
+    generator, discriminator = model.generator, model.discriminator
+    start = keras.ops.convert_to_numpy(model.seeds.state)
+
+    def together():
+        model.seeds.state.assign(start)
+        return model.compute_loss(real, label)
+
+    def draw():
+        model.seeds.state.assign(start)
+        noise = keras.random.normal((8, TINY.latent), seed=model.seeds)
+        return generator(gan._inputs(noise, label), training=True)
+
+    def judge(pictures):
+        return discriminator(gan._inputs(pictures, label), training=True)
+
+    entropy = keras.losses.BinaryCrossentropy(from_logits=True)
+    ones, zeros = np.ones((8, 1)), np.zeros((8, 1))
+
+    def discriminator_alone():
+        on_real, fake = judge(real[..., None]), judge(draw())
+        if loss == "hinge":
+            hinge = keras.losses.Hinge()
+            return hinge(ones, on_real) + hinge(-ones, fake)
+        return entropy(ones, on_real) + entropy(zeros, fake)
+
+    def generator_alone():
+        fake = judge(draw())
+        return -keras.ops.mean(fake) if loss == "hinge" else entropy(ones, fake)
+
+    for network, alone in ((generator, generator_alone), (discriminator, discriminator_alone)):
+        ours = gradients(together, network.trainable_variables)
+        textbook = gradients(alone, network.trainable_variables)
+        for variable, a, b in zip(network.trainable_variables, ours, textbook, strict=True):
+            np.testing.assert_allclose(a, b, rtol=2e-4, atol=1e-6, err_msg=variable.path)
+        assert max(np.abs(b).max() for b in textbook) > 1e-3
+
+
+def test_noise_and_dropout_change_from_step_to_step():
+    model = DCGAN(TINY)
+    images = keras.ops.convert_to_tensor(blobs(8)[0])
+    assert float(model.compute_loss(images)) != float(model.compute_loss(images))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A conditional GAN trained without interruption, with averaged weights."""
+    images, labels = blobs(64)
+    settings = dataclasses.replace(TINY, conditional=2, average=0.9, beta_1=0.5)
+    folder = tmp_path_factory.mktemp("whole")
+    return gan.train_gan(images, settings, folder, labels=labels, class_names=["FRI", "compact"])
+
+
+def test_the_folder_holds_all_that_was_trained(whole):
+    assert len(whole.history["generator_loss"]) == len(whole.history["seconds"]) == TINY.epochs
+    assert whole.epochs.tolist() == [0, 1, 2, 3, 4]
+    assert whole.frames.shape == (5, 32, 16, 16)
+    with np.load(whole.folder / "frames.npz") as stored:
+        np.testing.assert_array_equal(stored["frames"], whole.frames)
+    described = json.loads((whole.folder / "generator.json").read_text())
+    assert described["settings"]["conditional"] == 2
+    assert described["class_names"] == ["FRI", "compact"]
+    training.load_weights(
+        DCGAN(GANSettings(**described["settings"])).discriminator, whole.folder / "discriminator.npz"
+    )
+
+
+def test_the_first_frame_is_the_untrained_generator(whole):
+    untrained = dataclasses.replace(TINY, conditional=2).build()
+    labels = np.repeat([0, 1], 16)
+    images = gan.generate(untrained, 32, rng=np.random.default_rng([TINY.seed, 9]), labels=labels)
+    np.testing.assert_allclose(whole.frames[0], np.round((images + 1) * 127.5), atol=1)
+    assert not np.array_equal(whole.frames[0], whole.frames[-1])
+
+
+def test_the_average_follows_the_trained_weights(tmp_path):
+    images, _ = blobs(32)
+    settings = dataclasses.replace(TINY, epochs=1, batch_size=32)  # one step
+    plain = gan.train_gan(images, dataclasses.replace(settings, average=0.0), tmp_path / "plain")
+    # The mean is taken before the step: after one step it is still where it began, but for the batch
+    # statistics, which the step has moved.
+    averaged = gan.train_gan(images, dataclasses.replace(settings, average=0.5), tmp_path / "averaged")
+    for variable, trained, mean, first in zip(
+        plain.generator.weights,
+        plain.generator.get_weights(),
+        averaged.generator.get_weights(),
+        settings.build().get_weights(),
+        strict=True,
+    ):
+        if "moving" in variable.path:
+            np.testing.assert_allclose(mean, (first + trained) / 2, rtol=1e-4, atol=1e-6)
+        else:
+            np.testing.assert_array_equal(mean, first)
+
+
+def test_training_again_returns_the_same(whole):
+    images, labels = blobs(64)
+    settings = GANSettings(**json.loads((whole.folder / "generator.json").read_text())["settings"])
+    again = gan.train_gan(images, settings, whole.folder, labels=labels, class_names=["FRI", "compact"])
+    assert again.history == whole.history
+    np.testing.assert_array_equal(again.frames, whole.frames)
+    assert arrays_equal(again.generator.get_weights(), whole.generator.get_weights())
+
+
+# --- interrupted ------------------------------------------------------------------------------------
+
+CHILD = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import dataclasses, keras, numpy as np
+from radiosynth import gan, training
+from test_gan import TINY, blobs
+
+keep = training._save_checkpoint
+def slowly(*arguments):
+    keep(*arguments)
+    import time
+    print("saved", flush=True)
+    time.sleep(0.3)
+training._save_checkpoint = slowly
+training_fit = training.fit
+gan.training.fit = lambda *a, **k: training_fit(*a, save_every=0, **k)
+gan.train_gan(blobs(64)[0], dataclasses.replace(TINY, epochs=12), sys.argv[1])
+print("finished", flush=True)
+"""
+
+
+def child(folder, *, stop=None, after=3):
+    """Train in a process of its own; send it the signal `stop` after some checkpoints."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(folder), str(Path(__file__).parent)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    if stop is not None:
+        for _ in range(after):
+            assert process.stdout.readline() == "saved\n"
+        time.sleep(0.1)
+        process.send_signal(stop)
+    output, errors = process.communicate(timeout=120)
+    return process.returncode, output, errors
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+def test_killed_and_terminated_training_ends_with_the_same_numbers(tmp_path):
+    settings = dataclasses.replace(TINY, epochs=12)
+    code, output, errors = child(tmp_path / "killed", stop=signal.SIGKILL)
+    assert code == -signal.SIGKILL, errors
+    assert "finished" not in output
+    assert not (tmp_path / "killed/generator.npz").exists()
+
+    code, output, errors = child(tmp_path / "killed", stop=signal.SIGTERM)
+    assert code == 1
+    assert "finished" not in output
+    assert "stopped by the signal SIGTERM" in errors
+
+    code, output, errors = child(tmp_path / "killed")
+    assert code == 0, errors
+    assert output.endswith("finished\n")
+
+    images = blobs(64)[0]
+    resumed = gan.train_gan(images, settings, tmp_path / "killed")
+    whole = gan.train_gan(images, settings, tmp_path / "whole")
+    assert arrays_equal(resumed.generator.get_weights(), whole.generator.get_weights())
+    np.testing.assert_array_equal(resumed.frames, whole.frames)
+    np.testing.assert_array_equal(resumed.epochs, whole.epochs)
+    for name in set(whole.history) - {"seconds"}:
+        assert resumed.history[name] == whole.history[name]
+
+
+def test_time_limit(tmp_path):
+    images = blobs(64)[0]
+    with pytest.raises(training.TrainingStopped, match="time limit"):
+        gan.train_gan(images, TINY, tmp_path / "stopped", time_limit=1e-6)
+    stopped = gan.train_gan(images, TINY, tmp_path / "stopped")
+    whole = gan.train_gan(images, TINY, tmp_path / "whole")
+    assert arrays_equal(stopped.generator.get_weights(), whole.generator.get_weights())
+    np.testing.assert_array_equal(stopped.frames, whole.frames)
+
+
+# --- does it learn ----------------------------------------------------------------------------------
+
+
+def test_learns_mean_and_variety_of_each_class(tmp_path):
+    images, labels = blobs(1024, width=4)
+    settings = GANSettings(
+        size=16, latent=8, width=0.1, epochs=12, batch_size=32, learning_rate=1e-3, beta_1=0.5, conditional=2
+    )
+    run = gan.train_gan(images, settings, tmp_path, labels=labels)
+
+    def errors(generator):
+        codes = np.repeat([0, 1], 64)
+        drawn = gan.generate(generator, 128, rng=np.random.default_rng(1), labels=codes)
+        return np.array(
+            [
+                np.abs(moment(drawn[codes == code], 0) - moment(images[labels == code], 0)).mean()
+                for code in (0, 1)
+                for moment in (np.mean, np.std)
+            ]
+        )
+
+    assert (errors(run.generator) < 0.7 * errors(settings.build())).all()
+    assert not run.collapsed
+    # Class 0 is left of the centre, class 1 right of it.
+    profiles = run.frames[-1].reshape(2, 16, 16, 16).mean(axis=(1, 2))
+    left, right = (profiles * np.arange(16)).sum(1) / profiles.sum(1)
+    assert left + 3 < right
+
+
+# --- generators as files ----------------------------------------------------------------------------
+
+
+def test_generate_depends_on_the_seed_alone(whole):
+    labels = np.arange(20) % 2
+    loaded = gan.load_generator(whole.folder)
+
+    def draw(seed, **options):
+        return gan.generate(loaded, 20, rng=np.random.default_rng(seed), labels=labels, **options)
+
+    first = draw(5)
+    assert first.shape == (20, 16, 16)
+    assert first.dtype == np.float32
+    assert np.abs(first).max() <= 1
+    np.testing.assert_array_equal(first, draw(5))
+    np.testing.assert_allclose(first, draw(5, batch_size=7), atol=1e-5)
+    assert not np.allclose(first, draw(6), atol=1e-3)
+    shorter = gan.generate(loaded, 6, rng=np.random.default_rng(5), labels=labels[:6])
+    np.testing.assert_allclose(first[:6], shorter, atol=1e-5)
+    # Half precision costs less than one of the 256 levels of a frame.
+    exact = gan.generate(whole.generator, 20, rng=np.random.default_rng(5), labels=labels)
+    np.testing.assert_allclose(first, exact, atol=1 / 255)
+
+
+def test_generate_into_a_memory_map(whole, tmp_path):
+    out = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.float32, (9, 16, 16))
+    labels = np.zeros(9, int)
+    result = gan.generate(
+        whole.generator, 9, rng=np.random.default_rng(1), labels=labels, batch_size=4, out=out
+    )
+    assert result is out
+    expected = gan.generate(whole.generator, 9, rng=np.random.default_rng(1), labels=labels, batch_size=4)
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), expected)
+
+
+def test_the_class_matters(whole):
+    ones = [
+        gan.generate(whole.generator, 4, rng=np.random.default_rng(1), labels=np.full(4, code))
+        for code in (0, 1)
+    ]
+    assert not np.allclose(*ones, atol=1e-3)
+
+
+def test_sample_of_several_generators(whole, tmp_path):
+    one = gan.train_gan(blobs(32)[0], TINY, tmp_path, class_names=["bent"])
+    sample = gan.sample_generators([whole.folder, one.folder], 5, rng=np.random.default_rng(0))
+    assert sample.counts() == {"FRI": 5, "FRII": 0, "bent": 5, "compact": 5}
+    again = gan.sample_generators([whole.folder, one.folder], 5, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(sample.images, again.images)
+    assert "5 images per class" in sample.history[0]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"), [(None, "give 3 labels"), ([0, 1], "give 3 labels"), ([0, 1, 2], "from 0 to 1")]
+)
+def test_generate_refuses_labels_that_do_not_fit(whole, labels, message):
+    with pytest.raises(ValueError, match=message):
+        gan.generate(whole.generator, 3, rng=np.random.default_rng(0), labels=labels)
+
+
+def test_generate_refuses_labels_for_one_class():
+    with pytest.raises(ValueError, match="knows no classes"):
+        gan.generate(TINY.build(), 3, rng=np.random.default_rng(0), labels=np.zeros(3, int))
+
+
+def test_broken_generator_files(whole, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(whole.folder, folder)
+    described = json.loads((folder / "generator.json").read_text())
+    described["settings"]["width"] = 0.1
+    (folder / "generator.json").write_text(json.dumps(described))
+    with pytest.raises(ValueError, match="does not hold the weights"):
+        gan.load_generator(folder)
+    for text in ("{}", "nonsense", '{"settings": {"code": 1}, "class_names": [], "collapsed": false}'):
+        (folder / "generator.json").write_text(text)
+        with pytest.raises(ValueError, match="does not describe a generator"):
+            gan.load_generator(folder)
+
+
+# --- going wrong ------------------------------------------------------------------------------------
+
+
+def test_collapse_is_reported(tmp_path, caplog):
+    run = gan.train_gan(blobs(32)[0], dataclasses.replace(TINY, epochs=1), tmp_path)
+    assert run.collapsed
+    assert run.diversity[0] < gan.FEWEST_DIFFERENCES
+    assert "has collapsed" in caplog.text
+    assert json.loads((tmp_path / "generator.json").read_text())["collapsed"] is True
+    caplog.clear()
+    gan.load_generator(tmp_path)
+    assert "had collapsed" in caplog.text
+
+
+def test_diversity():
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(10, 5, 5))
+    pairs = [np.linalg.norm(images[i] - images[j]) for i in range(10) for j in range(i)]
+    assert gan.diversity(images) == pytest.approx(np.mean(pairs))
+    assert gan.diversity(np.ones((4, 3, 3))) == 0
+    assert gan.diversity(np.ones((1, 3, 3))) == 0
+
+
+def test_divergence_stops_the_training(tmp_path):
+    settings = dataclasses.replace(TINY, learning_rate=1e30, epochs=20)
+    with pytest.raises(gan.TrainingDiverged, match="lower learning rate than 1e\\+30"):
+        gan.train_gan(blobs(32)[0], settings, tmp_path)
+    assert not (tmp_path / "generator.npz").exists()
+
+
+def test_a_folder_of_another_training_is_refused(whole):
+    images, labels = blobs(64)
+    settings = dataclasses.replace(TINY, conditional=2, seed=9)
+    before = (whole.folder / "frames.npz").read_bytes()
+    with pytest.raises(ValueError, match="checkpoint of another training"):
+        gan.train_gan(images, settings, whole.folder, labels=labels)
+    assert (whole.folder / "frames.npz").read_bytes() == before
+
+
+GOOD, CODES = blobs(8)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "names", "conditional", "message"),
+    [
+        (GOOD[:, :8], None, [], 0, r"need \(n, 16, 16\)"),
+        (GOOD[:0], None, [], 0, r"need \(n, 16, 16\)"),
+        (GOOD * 3, None, [], 0, r"needs \[-1, 1\]"),
+        (np.full_like(GOOD, np.nan), None, [], 0, r"needs \[-1, 1\]"),
+        (GOOD, CODES, [], 0, "labels are needed if"),
+        (GOOD, None, [], 2, "labels are needed if"),
+        (GOOD, CODES[:3], [], 2, "need one each"),
+        (GOOD, CODES, [], 3, "all codes from 0 to 2"),
+        (GOOD, CODES, ["FRI"], 2, "1 class names were given"),
+    ],
+)
+def test_unfit_training_sets_are_refused(tmp_path, images, labels, names, conditional, message):
+    with pytest.raises(ValueError, match=message):
+        gan.train_gan(
+            images,
+            dataclasses.replace(TINY, conditional=conditional),
+            tmp_path / "new",
+            labels=labels,
+            class_names=names,
+        )
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"epochs": 0}, {"loss": "other"}, {"average": 1.0}, {"beta_1": -1}, {"conditional": 1}, {"width": 0}],
+)
+def test_impossible_settings(change):
+    with pytest.raises(ValueError, match=next(iter(change))):
+        GANSettings(**change)
+
+
+def test_size_must_be_a_multiple_of_8():
+    with pytest.raises(ValueError, match="multiple of 8"):
+        GANSettings(size=20).build()
+
+
+# --- frames and films -------------------------------------------------------------------------------
+
+
+def test_frame_epochs_are_thinned_as_the_square_root():
+    epochs = gan.frame_epochs(500)
+    assert epochs[:4] == [0, 1, 2, 3]
+    assert {100, 300, 500} <= set(epochs)
+    assert len(epochs) == len(set(epochs)) <= 51
+    roots = np.sqrt(epochs[20:])
+    assert np.diff(roots).max() < 1.1 * np.sqrt(500) / 48
+    assert gan.frame_epochs(3) == [0, 1, 2, 3]
+
+
+def test_gif(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (5, 16, 56, 56)).astype(np.uint8)
+    frames[:, 0] = 0
+    frames[:, 0, 0, 0] = 255  # the south-eastern corner of the first image
+    path = tmp_path / "training.gif"
+    gan.write_gif(frames, [0, 1, 4, 9, 500], path)
+    assert path.stat().st_size <= gan.MAX_GIF_BYTES
+    with Image.open(path) as film:
+        assert film.n_frames == 5
+        assert film.info["loop"] == 0
+        assert film.width == 8 * 56 * 2
+        strips, durations = [], []
+        for number in range(5):
+            film.seek(number)
+            durations.append(film.info["duration"])
+            picture = np.asarray(film.convert("L"))
+            strips.append(picture[2 * 2 * 56 :])
+            assert picture[55 * 2, 0] > 240  # south is below
+            assert picture[0, 0] < 10
+    assert durations == [200] * 4 + [2000]
+    assert all(strip.min() < 50 for strip in strips)
+    assert not any(np.array_equal(a, b) for a, b in itertools.pairwise(strips))
+
+
+def test_a_long_film_stays_below_3_megabytes(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = np.zeros((51, 16, 56, 56), np.uint8)
+    frames[:10] = rng.integers(0, 256, (10, 16, 56, 56))  # noise, as at the beginning of a training
+    gan.write_gif(frames, range(51), tmp_path / "long.gif")
+    assert (tmp_path / "long.gif").stat().st_size <= 3_000_000
+    noise = rng.integers(0, 256, (80, 64, 56, 56)).astype(np.uint8)
+    with pytest.raises(ValueError, match="give fewer"):
+        gan.write_gif(noise, range(80), tmp_path / "noise.gif")
+    assert not (tmp_path / "noise.gif").exists()
+
+
+def test_mp4(tmp_path, monkeypatch):
+    frames = np.zeros((3, 16, 16, 16), np.uint8)
+    if shutil.which("ffmpeg"):
+        gan.write_mp4(frames, [0, 1, 2], tmp_path / "film.mp4")
+        assert b"ftyp" in (tmp_path / "film.mp4").read_bytes()[:16]
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(RuntimeError, match="ffmpeg is not on the path"):
+        gan.write_mp4(frames, [0, 1, 2], tmp_path / "none.mp4")

@@ -1,0 +1,278 @@
+"""The house: what holds for the project as a whole."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import radiosynth
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "radiosynth"
+ORDER = [
+    *("taxonomy", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing", "geometric"),
+    *("networks", "training", "gan", "classifier", "bending", "metrics", "experiments", "plotting", "cli"),
+]
+EXAMPLES = sorted((ROOT / "examples").glob("*/plot_*.py"))
+
+
+def public_names() -> list[str]:
+    """Return the names that ``__init__.pyi`` re-exports."""
+    tree = ast.parse((PACKAGE / "__init__.pyi").read_text("utf-8"))
+    return [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+
+
+def repository_files() -> list[Path]:
+    """Return the files that are, or will be, under version control."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("not in a git repository")
+    command = [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+# Citation and versions -------------------------------------------------------------------------------
+
+TEXT = {"type": "string", "minLength": 1}
+PERSON = {
+    "type": "object",
+    "properties": dict.fromkeys(
+        ("family-names", "given-names", "name-particle", "orcid", "affiliation"), TEXT
+    ),
+    "required": ["family-names"],
+    "additionalProperties": False,
+}
+ENTITY = {
+    "type": "object",
+    "properties": dict.fromkeys(("name", "website", "city", "country"), TEXT),
+    "required": ["name"],
+    "additionalProperties": False,
+}
+AUTHORS = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"anyOf": [PERSON, ENTITY]}}
+DOI = {"type": "string", "pattern": r"^10\.\d{4,9}(\.\d+)?/[A-Za-z0-9:/_;\-.()\[\]\\]+$"}
+YEAR = {"type": "integer", "minimum": 1900, "maximum": 2100}
+REFERENCE = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("title", "journal", "start", "end", "url", "abstract", "notes"), TEXT),
+        "type": {"enum": ["article", "data", "report", "software", "thesis", "website"]},
+        "authors": AUTHORS,
+        "doi": DOI,
+        "institution": ENTITY,
+        "publisher": ENTITY,
+        "year": YEAR,
+        "month": {"type": "integer", "minimum": 1, "maximum": 12},
+        "volume": {"type": ["integer", "string"]},
+    },
+    "required": ["authors", "title", "type"],
+    "additionalProperties": False,
+}
+# The part of the Citation File Format 1.2.0 that we use.
+CITATION = {
+    "type": "object",
+    "properties": {
+        **dict.fromkeys(("title", "message", "abstract", "repository-code", "url"), TEXT),
+        "cff-version": {"const": "1.2.0"},
+        "type": {"enum": ["software", "dataset"]},
+        "version": {"type": ["string", "number"]},
+        "date-released": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
+        "license": TEXT,
+        "doi": DOI,
+        "authors": AUTHORS,
+        "keywords": {"type": "array", "minItems": 1, "uniqueItems": True, "items": TEXT},
+        "references": {"type": "array", "items": REFERENCE},
+        "preferred-citation": REFERENCE,
+    },
+    "required": ["authors", "cff-version", "message", "title"],
+    "additionalProperties": False,
+}
+
+
+class Plain(yaml.SafeLoader):
+    """Read dates as text, as the schema has them."""
+
+
+Plain.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def citation() -> dict[str, Any]:
+    return yaml.load((ROOT / "CITATION.cff").read_text("utf-8"), Loader=Plain)
+
+
+def test_the_citation_file_is_valid() -> None:
+    jsonschema.validate(citation(), CITATION)
+
+
+@pytest.mark.parametrize("missing", ["authors", "message", "cff-version"])
+def test_the_check_of_the_citation_file_can_fail(missing: str) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({key: value for key, value in citation().items() if key != missing}, CITATION)
+
+
+def test_the_citation_file_names_data_and_report() -> None:
+    references = citation()["references"]
+    assert "10.5281/zenodo.7689127" in [reference.get("doi") for reference in references]
+    assert "report" in [reference["type"] for reference in references]
+
+
+def test_versions_agree() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    changes = re.findall(r"^## \[(\d[^\]]*)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert {radiosynth.__version__, str(citation()["version"]), changes[0]} == {version}
+
+
+def test_the_oldest_releases_are_those_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    minima = {r.name: next(iter(r.specifier)).version for r in map(Requirement, needed)}
+    lines = (ROOT / "tests" / "oldest.txt").read_text("utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert pinned.keys() == minima.keys()
+    # A minimum such as 4.12 stands for the first release of that number, such as 4.12.0.88.
+    assert {
+        name: f"{pinned[name]}.".startswith(f"{minimum}.") for name, minimum in minima.items()
+    } == dict.fromkeys(minima, True)
+
+
+# The package -----------------------------------------------------------------------------------------
+
+
+def test_importing_is_quick_and_leaves_heavy_packages_alone() -> None:
+    code = (
+        "import sys, time; begun = time.process_time(); import radiosynth; "
+        "print(time.process_time() - begun, *sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    seconds, loaded = [], set()
+    for _ in range(3):
+        printed = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+        taken, *names = printed.split()
+        seconds.append(float(taken))
+        loaded |= set(names)
+    assert min(seconds) < 0.5
+    heavy = {
+        "cv2",
+        "h5py",
+        "jax",
+        "keras",
+        "matplotlib",
+        "pooch",
+        "skimage",
+        "sklearn",
+        "tensorflow",
+        "torch",
+    }
+    assert not loaded & heavy
+
+
+def test_data_and_simulation_need_no_keras() -> None:
+    code = (
+        "import sys, numpy, radiosynth as r; "
+        "fake = r.simulate(2, 24, rng=numpy.random.default_rng(0)); r.augment(fake, 4); "
+        "r.preprocess(fake, 16); r.load_report_candidates(), r.load_report_sample, r.confusion_matrix; "
+        "sys.exit('keras' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Return the modules of the package that a module imports, at its top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            found |= {node.module} if node.module else {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("radiosynth."):
+            found.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            found |= {
+                alias.name.split(".")[1] for alias in node.names if alias.name.startswith("radiosynth.")
+            }
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_modules_import_only_what_comes_before_them(path: Path) -> None:
+    assert path.stem in ORDER, f"give {path.stem} a place in the order"
+    later = {room for room in imported_rooms(path) if ORDER.index(room) >= ORDER.index(path.stem)}
+    assert not later
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_public_names_are_documented(name: str) -> None:
+    reference = (ROOT / "docs" / "api" / "index.rst").read_text("utf-8")
+    assert re.search(rf"^   (\w+\.)?{name}$", reference, re.MULTILINE), (
+        f"{name} is missing in docs/api/index.rst"
+    )
+    thing = getattr(radiosynth, name)
+    if not callable(thing):
+        return
+    text = inspect.getdoc(thing) or ""
+    assert text.splitlines()[0].rstrip().endswith((".", ":")) or text.splitlines()[1], (
+        f"{name} has no summary"
+    )
+    # Those of a section stand at the margin: "rng : ...", "n_sigma, fill", "**changes".
+    documented = {
+        part.strip(" *")
+        for line in re.findall(r"^([\w*, ]+?)(?: :.*)?$", text, re.MULTILINE)
+        for part in line.split(",")
+    }
+    parameters = [parameter for parameter in inspect.signature(thing).parameters if parameter != "self"]
+    if parameters:
+        assert "\nParameters\n----------\n" in text
+        assert not set(parameters) - documented
+    if inspect.isfunction(thing) and inspect.signature(thing).return_annotation not in ("None", None):
+        assert re.search(r"\n(Returns|Yields)\n-{6,7}\n", text)
+
+
+# The files -------------------------------------------------------------------------------------------
+
+
+def test_no_file_names_a_registry_or_a_place_on_one_machine() -> None:
+    hosts = ["pypi" + ".org", "python" + "hosted.org", "registry." + "npmjs", "deb." + "debian"]
+    forbidden = re.compile(
+        "|".join([*map(re.escape, hosts), r"(?<![\w.>*)/-])/(work|root|home|Users|opt|tmp)/\w"])
+    )
+    found = []
+    for path in repository_files():
+        try:
+            text = path.read_text("utf-8")
+        except UnicodeDecodeError:
+            continue
+        found += [f"{path.relative_to(ROOT)}: {match[0]}" for match in forbidden.finditer(text)]
+    assert not found
+
+
+def test_no_file_is_large() -> None:
+    large = [path.name for path in repository_files() if path.stat().st_size > 16e6]
+    assert not large
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_are_short_and_say_what_they_show(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 60
+    title, underline, *rest = (ast.get_docstring(ast.parse(text)) or "\n").splitlines()
+    assert len(title) > 10
+    assert underline == "=" * len(title)
+    assert len(" ".join(rest)) > 80, "say what the figure shows and what to look for"
+    name = path.stem.removeprefix("plot_")
+    assert f'"{name}"' in text, f"the figure is to be saved as {name}"
+    if path.parent.name == "report":
+        assert f":figure:`{name}`" in (ROOT / "docs" / "report.rst").read_text("utf-8")

@@ -1,0 +1,123 @@
+"""Architectures: the report's numbers of parameters, shapes, seeds, and what is refused."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from radiosynth.networks import build_classifier, build_discriminator, build_generator
+
+BUILDERS = {
+    "classifier": build_classifier,
+    "generator": build_generator,
+    "discriminator": build_discriminator,
+}
+
+
+def trainable(model: keras.Model) -> int:
+    return sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("classifier", 1_975_892), ("generator", 6_862_272), ("discriminator", 231_681)]
+)
+def test_parameters_of_the_report(name, parameters):
+    assert trainable(BUILDERS[name]()) == parameters
+
+
+def test_layers_of_table_a1():
+    model = build_generator()
+    convolutions = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2DTranspose)]
+    assert [(layer.filters, layer.strides[0], layer.kernel_size[0]) for layer in convolutions] == [
+        (256, 1, 5),
+        (128, 2, 5),
+        (64, 2, 5),
+        (1, 2, 5),
+    ]
+    sizes = [layer.count_params() for layer in model.layers if hasattr(layer, "kernel")]
+    assert sizes == [2_508_800, 3_276_800, 819_200, 204_800, 1_600]
+    assert [type(layer).__name__ for layer in model.layers].count("BatchNormalization") == 4
+    assert model.output_shape == (None, 56, 56, 1)
+
+
+def test_layers_of_table_a2():
+    model = build_discriminator()
+    sizes = [layer.count_params() for layer in model.layers if hasattr(layer, "kernel")]
+    assert sizes == [1_664, 204_928, 25_089]
+    assert [layer.rate for layer in model.layers if isinstance(layer, keras.layers.Dropout)] == [0.3, 0.3]
+    assert not [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+@pytest.mark.parametrize("size", [8, 56, 64])
+@pytest.mark.parametrize("classes", [0, 4])
+def test_generator_and_discriminator_fit_each_other(size, classes):
+    noise = keras.ops.convert_to_tensor(np.random.default_rng(0).normal(size=(3, 7)), "float32")
+    label = [keras.ops.convert_to_tensor([0, 1, 3], "int32")] if classes else []
+    generator = build_generator(size, 7, 0.05, classes=classes, seed=1)
+    images = generator([noise, *label] if classes else noise)
+    assert images.shape == (3, size, size, 1)
+    assert np.abs(keras.ops.convert_to_numpy(images)).max() <= 1
+    discriminator = build_discriminator(size, 0.05, classes=classes, seed=1)
+    assert discriminator([images, *label] if classes else images).shape == (3, 1)
+
+
+def test_the_generator_tells_classes_apart_from_the_start():
+    generator = build_generator(16, 7, 0.1, classes=2, seed=1)
+    noise = np.zeros((1, 7), np.float32)
+    first, second = (generator([noise, np.array([code])]) for code in (0, 1))
+    assert not np.allclose(first, second)
+
+
+def test_the_projection_starts_at_zero_and_adds_the_class_vector():
+    model = build_discriminator(8, 0.05, classes=2, seed=1)
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 1)).astype(np.float32)
+    codes = [np.zeros(2, np.int32), np.ones(2, np.int32)]
+    before = [keras.ops.convert_to_numpy(model([images, code])) for code in codes]
+    np.testing.assert_array_equal(*before)
+    np.testing.assert_allclose(
+        before[0], build_discriminator(8, 0.05, seed=1)(images), rtol=1e-5
+    )  # that of the network without classes
+    vectors = model.get_layer("class").embeddings
+    vectors.assign(np.stack([np.zeros(vectors.shape[1]), np.ones(vectors.shape[1])]))
+    features = keras.Model(model.inputs[0], model.get_layer("flatten").output)(images)
+    after = [keras.ops.convert_to_numpy(model([images, code])) for code in codes]
+    np.testing.assert_array_equal(after[0], before[0])
+    expected = before[1] + keras.ops.convert_to_numpy(features).sum(1, keepdims=True)
+    np.testing.assert_allclose(after[1], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_weights_depend_on_the_seed_alone(name):
+    build = BUILDERS[name]
+    first = build(width=0.05, seed=4).get_weights()
+    keras.utils.set_random_seed(1)
+    again, other = build(width=0.05, seed=4).get_weights(), build(width=0.05, seed=5).get_weights()
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_width_scales_the_channels(name):
+    narrow, wide = (BUILDERS[name](width=width).count_params() for width in (0.25, 0.5))
+    assert 1.8 < wide / narrow < 4.1
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("classifier", {"size": 7}, "at least 8 pixels"),
+        ("classifier", {"classes": 1}, "at least 2"),
+        ("classifier", {"width": 0}, "width=0"),
+        ("generator", {"size": 60}, "multiple of 8"),
+        ("generator", {"size": 0}, "multiple of 8"),
+        ("generator", {"width": -1}, "width=-1"),
+        ("generator", {"latent": 0}, "latent=0"),
+        ("generator", {"classes": -1}, "classes=-1"),
+        ("discriminator", {"size": 58}, "multiple of 4"),
+        ("discriminator", {"classes": -1}, "classes=-1"),
+    ],
+)
+def test_impossible_networks(name, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        BUILDERS[name](**arguments)

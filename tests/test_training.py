@@ -1,0 +1,165 @@
+"""Training that can be stopped at any moment; real processes are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from radiosynth import training
+
+SCRIPT = textwrap.dedent(
+    """
+    import sys, time
+    from pathlib import Path
+    import keras, numpy as np
+    from radiosynth.networks import build_classifier
+    from radiosynth.training import Batches, TrainingStopped, fit, save_weights
+
+    folder, pause = Path(sys.argv[1]), float(sys.argv[2])
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 96)
+    images = rng.normal(size=(96, 16, 16, 1)).astype("f4") + labels[:, None, None, None]
+    model = build_classifier(16, width=0.1, seed=1)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
+
+    class Slow(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            print("epoch", epoch, flush=True)
+            time.sleep(pause)
+
+    try:
+        fit(model, Batches((images, labels), 32, seed=2), epochs=6, folder=folder, fingerprint="x",
+            callbacks=[Slow()], save_every=0)
+    except TrainingStopped as stopped:
+        print(stopped)
+        sys.exit(75)
+    save_weights(model, folder / "weights.npz")
+    """
+)
+
+
+def start(folder: Path, pause: float) -> subprocess.Popen[str]:
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder), str(pause)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def weights(folder: Path) -> list[np.ndarray]:
+    with np.load(folder / "weights.npz") as stored:
+        return [stored[name] for name in stored.files]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_training_ends_with_the_same_numbers(tmp_path: Path, number: int) -> None:
+    whole = start(tmp_path / "whole", 0)
+    killed = start(tmp_path / "killed", 0.4)
+    assert killed.stdout is not None
+    for line in killed.stdout:
+        if line.startswith("epoch 2"):
+            killed.send_signal(number)
+            break
+    said = killed.stdout.read()
+    assert killed.wait(180) == (75 if number == signal.SIGTERM else -signal.SIGKILL)
+    if number == signal.SIGTERM:
+        assert "SIGTERM" in said
+        assert "run the same command again" in said
+    again = start(tmp_path / "killed", 0)
+    output, _ = again.communicate(timeout=240)
+    assert again.returncode == 0
+    assert output.split()[1] != "0", "the training began anew instead of going on"
+    assert whole.wait(240) == 0
+    for one, other in zip(weights(tmp_path / "whole"), weights(tmp_path / "killed"), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def small_model() -> keras.Model:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    return model
+
+
+def line(seed: int = 0) -> training.Batches:
+    x = np.random.default_rng(seed).normal(size=(64, 3)).astype("f4")
+    return training.Batches((x, x @ np.array([[1.0], [2.0], [-1.0]], "f4")), 16, seed=seed)
+
+
+def test_fit_learns_a_line_and_keeps_its_history(tmp_path: Path) -> None:
+    model = small_model()
+    history = training.fit(model, line(), epochs=30, folder=tmp_path, fingerprint="a")
+    assert len(history["loss"]) == len(history["seconds"]) == 30
+    assert history["loss"][-1] < 1e-3 < history["loss"][0]
+    np.testing.assert_allclose(model.get_weights()[0][:, 0], [1, 2, -1], atol=0.05)
+
+
+def test_time_limit_stops_and_a_second_call_goes_on(tmp_path: Path) -> None:
+    class Slow(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+            time.sleep(0.1)
+
+    with pytest.raises(training.TrainingStopped, match=r"time limit of 0.15 s after \d of 5 epochs"):
+        training.fit(
+            small_model(), line(), epochs=5, folder=tmp_path, fingerprint="a", time_limit=0.15, callbacks=[Slow()]
+        )
+    history = training.fit(small_model(), line(), epochs=5, folder=tmp_path, fingerprint="a")
+    whole = training.fit(small_model(), line(), epochs=5, folder=tmp_path / "whole", fingerprint="a")
+    assert len(history["loss"]) == 5
+    assert len(whole["loss"]) == 5
+
+
+def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    training.fit(small_model(), line(), epochs=1, folder=tmp_path, fingerprint="a")
+    with pytest.raises(ValueError, match="checkpoint of another training"):
+        training.fit(small_model(), line(), epochs=2, folder=tmp_path, fingerprint="b")
+
+
+def test_every_image_is_seen_once_an_epoch_in_an_order_of_seed_and_epoch() -> None:
+    batches = training.Batches([np.arange(10)], 4, seed=5)
+    stream = batches.stream(0)
+    epochs = [np.concatenate([next(stream)[0] for _ in range(3)]) for _ in range(3)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert not np.array_equal(epochs[0], epochs[1])
+    later = batches.stream(2)
+    np.testing.assert_array_equal(epochs[2], np.concatenate([next(later)[0] for _ in range(3)]))
+
+
+def test_no_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one image"):
+        training.Batches([np.empty((0, 2))], 4, seed=0)
+
+
+def test_write_atomically_leaves_the_old_file_if_writing_fails(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+
+    def fail(partial: Path) -> None:
+        partial.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        training.write_atomically(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_weights_survive_half_precision_and_other_shapes_are_refused(tmp_path: Path) -> None:
+    model = small_model()
+    training.save_weights(model, tmp_path / "w.npz", dtype="float16")
+    other = small_model()
+    training.load_weights(other, tmp_path / "w.npz")
+    np.testing.assert_allclose(model.get_weights()[0], other.get_weights()[0], atol=1e-3)
+    wider = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match="does not hold the weights"):
+        training.load_weights(wider, tmp_path / "w.npz")
