@@ -34,14 +34,15 @@ def _classify(arguments: argparse.Namespace) -> None:
     ready = preprocessing.preprocess(sample, run.config.size, n_sigma=run.config.n_sigma)
     probabilities = classifier.predict(run.model(), ready.images)
     table = Table(
-        {"file": sample.table["file"], "class": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}
+        {"file": sample.table["path"], "class": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}
     )
     for code, name in enumerate(CLASS_NAMES):
         table[name] = probabilities[:, code]
-        table[name].info.format = ".3f"
     if arguments.csv:
         table.write(arguments.csv, format="ascii.csv", overwrite=True)
     else:
+        for name in CLASS_NAMES:
+            table[name].info.format = ".3f"
         table.pprint_all()
     print(f"model: {run.folder.name}", file=sys.stderr)
 

@@ -206,7 +206,8 @@ def _first_images(size: int) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
 # The cache ------------------------------------------------------------------------------------------
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
+    """Return the folder of cached data: ``RADIOSYNTH_DATA`` if set, else one of the user's cache."""
     import pooch
 
     return Path(os.environ.get("RADIOSYNTH_DATA") or pooch.os_cache("radiosynth")).expanduser()
@@ -216,7 +217,7 @@ def _cached(pixels: str) -> dict[str, NDArray]:
     """Return the converted archive, made first if the cache does not hold it in good order."""
     from filelock import FileLock
 
-    folder = _folder()
+    folder = cache_folder()
     converted = folder / _CONVERTED
     with suppress(FileNotFoundError, ValueError):
         return _read(converted, pixels)
@@ -245,7 +246,8 @@ def _cached(pixels: str) -> dict[str, NDArray]:
 def _read(path: Path, pixels: str) -> dict[str, NDArray]:
     """Read the converted archive; a ValueError says that the file is no good."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, as numpy leaves a truncated file open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             if (int(stored["format"]), str(stored["archive_sha256"])) == (_FORMAT, ARCHIVE_SHA256):
                 return {"pixels": stored[pixels]} | {name: stored[name] for name in _COLUMNS}
         reason: object = "made from another archive or by another version"

@@ -61,7 +61,7 @@ TRAINING_SETS = ("real", "real+geometric", "real+gan")
 SCALES: dict[str, dict[str, dict[str, Any]]] = {
     # Seconds: everything runs, nothing is learned well.
     "smoke": {
-        "classifier": {"per_class": 400, "validation_per_class": 80, "epochs": 2, "width": 0.25},
+        "classifier": {"per_class": 400, "validation_per_class": 80, "epochs": 8, "width": 0.25},
         "gan": {"per_class": 512, "epochs": 3, "width": 0.125, "batch_size": 128},
     },
     # Minutes on two CPU cores: the report's network on fewer turned copies.

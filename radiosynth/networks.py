@@ -187,7 +187,12 @@ def build_generator(
 
 
 def build_discriminator(
-    size: int = 56, width: float = 1.0, *, classes: int = 0, seed: int | None = None
+    size: int = 56,
+    width: float = 1.0,
+    *,
+    classes: int = 0,
+    batch_aware: bool = False,
+    seed: int | None = None,
 ) -> keras.Model:
     """Build the report's discriminator (report, table A2).
 
@@ -201,6 +206,11 @@ def build_discriminator(
         Number of classes; 0 for the report's network. With classes, the product of the last features
         with a learned vector of the class is added to the logit (projection: Miyato & Koyama 2018,
         arXiv:1802.05637).
+    batch_aware : bool
+        Let the network see how much the images of a batch differ: the mean standard deviation of the
+        features over the batch becomes another feature (Karras et al. 2018, arXiv:1710.10196), a third
+        convolution follows, and the dropout goes. A generator that draws the same image again and
+        again is found out at once.
     seed : int, optional
         Seed of the initial weights and of the dropout.
 
@@ -225,13 +235,24 @@ def build_discriminator(
         msg = f"classes={classes}: give 0 for a network that knows no classes, or their number"
         raise ValueError(msg)
     draw = _initializers(seed)
+
+    def convolution(x: keras.KerasTensor, number: int, filters: int, kernel: int) -> keras.KerasTensor:
+        name = f"convolution_{number}"
+        x = layers.Conv2D(filters, kernel, 2, padding="same", kernel_initializer=next(draw), name=name)(x)
+        return layers.LeakyReLU(negative_slope=LEAK, name=f"leaky_{number}")(x)
+
     inputs = image = keras.Input((size, size, 1), name="image")
     x = image
-    for number, channels in enumerate(_channels(width, 64, 128), 1):
-        name = f"convolution_{number}"
-        x = layers.Conv2D(channels, 5, 2, padding="same", kernel_initializer=next(draw), name=name)(x)
-        x = layers.LeakyReLU(negative_slope=LEAK, name=f"leaky_{number}")(x)
-        x = layers.Dropout(0.3, seed=None if seed is None else seed + number, name=f"dropout_{number}")(x)
+    *channels, last = _channels(width, 64, 128, 128)
+    for number, filters in enumerate(channels, 1):
+        x = convolution(x, number, filters, kernel=5)
+        if not batch_aware:
+            rate_seed = None if seed is None else seed + number
+            x = layers.Dropout(0.3, seed=rate_seed, name=f"dropout_{number}")(x)
+    if batch_aware:
+        differences = keras.ops.mean(keras.ops.sqrt(keras.ops.var(x, axis=0) + 1e-6))
+        x = layers.Concatenate(name="batch")([x, keras.ops.zeros_like(x[..., :1]) + differences])
+        x = convolution(x, 3, last, kernel=3)
     x = layers.Flatten(name="flatten")(x)
     logit = layers.Dense(1, kernel_initializer=next(draw), name="logit")(x)
     if classes:

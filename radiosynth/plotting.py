@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon, Rectangle
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -33,6 +34,7 @@ __all__ = [
     "probability_bars",
     "save_figure",
     "save_table",
+    "set_label",
     "show_image",
     "training_curve",
     "use_style",
@@ -69,6 +71,11 @@ def use_style() -> None:
             "pdf.fonttype": 42,
         }
     )
+
+
+def set_label(training_set: str) -> str:
+    """Return a training set's name as typeset in figures, such as "real + GAN"."""
+    return training_set.replace("+", " + ").replace("gan", "GAN")
 
 
 def show_image(
@@ -169,6 +176,7 @@ def training_curve(axes: Axes, history: Table, quantity: str = "loss") -> list[A
         history["epoch"], history[f"val_{quantity}"], color=VALIDATION, ls="--", label="validation"
     )
     axes.set(xlabel="epoch", ylabel=quantity, xlim=(1, max(2, len(history))))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25, lw=0.5)
     return lines
 
@@ -199,6 +207,9 @@ def confusion(axes: Axes, matrix: ArrayLike, title: str = "") -> ConfusionMatrix
         values_format=".3f",
         im_kw={"vmin": 0, "vmax": 1, "origin": "upper"},
     )
+    # The darkest cell of a pale matrix is still pale: choose the colour of each number by its own value.
+    for number, value in zip(display.text_.flat, np.asarray(matrix).flat, strict=True):
+        number.set_color("white" if value > 0.5 else "black")
     axes.set(xlabel="predicted class", ylabel="true class", title=title)
     return display
 
@@ -288,10 +299,10 @@ def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Poly
         axes.text(left + deep / 2, -tall / 2 - 4, text, ha="center", va="top", fontsize=7)
         fronts.append(front)
         left += deep + slant + 11
-    axes.set(xlim=(-2, left), ylim=(-size / 2 - 22, size / 2 + 20), aspect="equal")
+    axes.set(xlim=(-2, left), ylim=(-size / 2 - 20, size / 2 + 16), aspect="equal")
     axes.axis("off")
     handles = [Rectangle((0, 0), 1, 1, fc=c, ec="black", lw=0.6) for c in colours.values()]
-    axes.legend(handles, ["convolution 3×3", "max-pooling 2×2", "dense"], loc="upper right", ncols=3)
+    axes.legend(handles, ["convolution 3×3", "max-pooling 2×2", "dense"], loc="lower right")
     return fronts
 
 

@@ -56,7 +56,7 @@ def noise_threshold(
         Height of the threshold above the median, in standard deviations.
     fill : {"zero", "threshold"}
         What replaces the pixels below the threshold: zero, as the report says, or the threshold, as its
-        notebooks do.
+        notebooks do. A threshold below zero always replaces them, as zero would outshine the source.
 
     Returns
     -------
@@ -88,7 +88,8 @@ def noise_threshold(
         _, median, std = sigma_clipped_stats(result[part], sigma=3.0, axis=(1, 2))
         thresholds[part] = median + n_sigma * std
         limit = thresholds[part, None, None]
-        np.copyto(result[part], limit if fill == "threshold" else 0, where=result[part] < limit)
+        blank = limit if fill == "threshold" else np.minimum(limit, 0)
+        np.copyto(result[part], blank, where=result[part] < limit)
     return result, thresholds
 
 
@@ -523,7 +524,7 @@ def augmentation_plan(
         if not len(members) or extra < 0:
             msg = (
                 f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all originals are "
-                "kept, so there must be one and per_class be no less than their number; raise it, or take fewer"
+                "kept, so there must be one and per_class no less than their number; raise it, or take fewer"
             )
             raise ValueError(msg)
         part = np.zeros(number, [("source", np.int64), ("rotation", np.float64), ("flipped", np.bool_)])
@@ -746,20 +747,15 @@ def _refuse_not_finite(images: NDArray[np.float32], names: Sequence[str] | None 
 
 def _refuse_constant(images: NDArray[np.float32], names: Sequence[str] | None = None) -> None:
     bad = images.min(axis=(1, 2)) == images.max(axis=(1, 2))
-    _refuse(
-        np.asarray(bad),
-        names,
-        "one value in all pixels, so nothing stands out of the noise",
-        "leave them out",
-    )
+    _refuse(bad, names, "one value in all pixels (no source above the noise)", "leave them out")
 
 
-def _refuse(bad: NDArray[np.bool_], names: Sequence[str] | None, fault: str, advice: str) -> None:
+def _refuse(bad: ArrayLike, names: Sequence[str] | None, fault: str, advice: str) -> None:
     """Raise an error that lists the bad images, by name where names are known."""
     positions = np.flatnonzero(bad)
     if not len(positions):
         return
     listed = [f"number {i}" if names is None else f"{names[i]} (number {i})" for i in positions[:10]]
     more = f" and {len(positions) - 10} more" if len(positions) > 10 else ""
-    msg = f"{len(positions)} of {len(bad)} images have {fault}: {', '.join(listed)}{more}; {advice}"
+    msg = f"{fault} in {len(positions)} of {np.size(bad)} images: {', '.join(listed)}{more}; {advice}"
     raise ValueError(msg)

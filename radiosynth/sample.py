@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from astropy.table import Table, vstack
@@ -129,7 +131,8 @@ class Sample:
             File to write.
         """
         text = io.StringIO()
-        self.table.write(text, format="ascii.ecsv")
+        # Masked values are kept as a column of their own: ECSV by itself cannot tell them from empty text.
+        self.table.write(text, format="ascii.ecsv", serialize_method="data_mask")
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
@@ -163,12 +166,12 @@ class Sample:
             If the file is not such a sample.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                table = Table.read(str(stored["table"]), format="ascii.ecsv")
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
+                table = Table.read(str(stored["table"]), format="ascii.ecsv", fill_values=None)
                 return cls(stored["images"], stored["labels"], table)
-        except (KeyError, EOFError, ValueError, OSError) as error:
-            if isinstance(error, FileNotFoundError):
-                raise
+        except FileNotFoundError:
+            raise
+        except (KeyError, EOFError, TypeError, ValueError, OSError, BadZipFile, zlib.error) as error:
             msg = f"{path} is not a sample written by Sample.save ({error}); write it anew"
             raise ValueError(msg) from error
 

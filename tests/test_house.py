@@ -186,7 +186,8 @@ def test_data_and_simulation_need_no_keras() -> None:
     code = (
         "import sys, numpy, radiosynth as r; "
         "fake = r.simulate(2, 24, rng=numpy.random.default_rng(0)); r.augment(fake, 4); "
-        "r.preprocess(fake, 16); r.load_report_candidates(), r.load_report_sample, r.confusion_matrix; "
+        "r.preprocess(fake, 16, fill='threshold'); r.load_report_candidates(); "
+        "r.load_report_sample, r.confusion_matrix; "
         "sys.exit('keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -69,6 +69,16 @@ def test_the_generator_tells_classes_apart_from_the_start():
     assert not np.allclose(first, second)
 
 
+def test_a_batch_aware_discriminator_sees_that_all_images_are_the_same():
+    model = build_discriminator(16, 0.1, batch_aware=True, seed=1)
+    images = np.random.default_rng(0).uniform(-1, 1, (6, 16, 16, 1)).astype(np.float32)
+    assert not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers)
+    varied, same = model(images)[0], model(np.repeat(images[:1], 6, axis=0))[0]
+    assert abs(float(varied[0]) - float(same[0])) > 1e-3
+    report = build_discriminator(16, 0.1, seed=1)
+    np.testing.assert_allclose(report(images)[:1], report(np.repeat(images[:1], 6, axis=0))[:1], atol=1e-6)
+
+
 def test_the_projection_starts_at_zero_and_adds_the_class_vector():
     model = build_discriminator(8, 0.05, classes=2, seed=1)
     images = np.random.default_rng(0).uniform(-1, 1, (2, 8, 8, 1)).astype(np.float32)

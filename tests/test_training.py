@@ -111,7 +111,13 @@ def test_time_limit_stops_and_a_second_call_goes_on(tmp_path: Path) -> None:
 
     with pytest.raises(training.TrainingStopped, match=r"time limit of 0.15 s after \d of 5 epochs"):
         training.fit(
-            small_model(), line(), epochs=5, folder=tmp_path, fingerprint="a", time_limit=0.15, callbacks=[Slow()]
+            small_model(),
+            line(),
+            epochs=5,
+            folder=tmp_path,
+            fingerprint="a",
+            time_limit=0.15,
+            callbacks=[Slow()],
         )
     history = training.fit(small_model(), line(), epochs=5, folder=tmp_path, fingerprint="a")
     whole = training.fit(small_model(), line(), epochs=5, folder=tmp_path / "whole", fingerprint="a")

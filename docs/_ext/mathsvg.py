@@ -1,4 +1,4 @@
-"""Draw equations into the page when the site is built: no script, no font and no other host is asked for them.
+"""Draw equations into the pages when the site is built, without a script, a font or another host.
 
 Each becomes an inline SVG in the colour of the text around it, with its LaTeX as the description.
 """

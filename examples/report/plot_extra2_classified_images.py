@@ -37,5 +37,6 @@ for i, (picture, bars) in zip(chosen, axes.reshape(-1, 2), strict=True):
     )
     picture.title.set_fontsize(7)
     plotting.probability_bars(bars, probabilities[i], truth=int(validation.labels[i]))
+    bars.set_box_aspect(1.4)
 plotting.save_figure(figure, "extra2_classified_images", runs=[run])
 plt.show()

@@ -28,7 +28,7 @@ for column, (name, run) in enumerate(runs.items()):
     loss, accuracy = axes[:, column]
     plotting.training_curve(loss, run.history, "loss")
     plotting.training_curve(accuracy, run.history, "accuracy")
-    loss.set(title=f"({'abc'[column]}) {name}", ylim=(0, 1.4), xlabel="")
+    loss.set(title=f"({'abc'[column]}) {plotting.set_label(name)}", ylim=(0, 1.4), xlabel="")
     accuracy.axhline(stated[name]["validation"], color="0.3", ls=":", lw=1, label="report, validation")
     accuracy.set(ylim=(0.4, 1.0))
     last = run.history[-max(1, len(run.history) // 5) :]

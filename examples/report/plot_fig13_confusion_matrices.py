@@ -23,7 +23,8 @@ for column, (name, run) in enumerate(runs.items()):
     stored = run.predictions
     for panel, kind in zip(axes[:, column], ("class", "probability"), strict=True):
         matrix = confusion_matrix(stored["labels"], stored["probabilities"], kind=kind)
-        plotting.confusion(panel, matrix, f"({'abc'[column]}) {name}, by {kind}")
+        plotting.confusion(panel, matrix, f"({'abc'[column]}) {plotting.set_label(name)}, by {kind}")
+        panel.set_ylabel("true class" if column == 0 else "")
         matrices[f"{name}, by {kind}"] = matrix.round(4).tolist()
 plotting.save_figure(figure, "fig13_confusion_matrices", runs=runs.values(), matrices=matrices)
 plt.show()

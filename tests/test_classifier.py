@@ -1,0 +1,66 @@
+"""The classifier learns, is judged on both kinds of validation images, and refuses what it cannot take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from radiosynth import augment, build_classifier, classifier, predict, simulate, split
+from radiosynth.classifier import ClassifierSettings, train_classifier
+from radiosynth.sample import Sample
+
+
+def test_it_learns_to_tell_simulated_classes_apart(tmp_path: Path) -> None:
+    sources = simulate(150, 32, rng=np.random.default_rng(0))
+    train, held_out = split(sources, 30, rng=np.random.default_rng(1))
+    validation = augment(held_out, 60)
+    settings = ClassifierSettings(epochs=10, width=0.25, batch_size=32, seed=3)
+    model, history = train_classifier(train, validation, settings, folder=tmp_path)
+    assert history["plain_accuracy"][-1] > 0.6, "chance is 0.25"
+    assert history["loss"][-1] < history["loss"][0]
+    probabilities = predict(model, validation.images)
+    right = probabilities.argmax(1) == validation.labels
+    assert history["val_accuracy"][-1] == pytest.approx(right.mean())
+    plain = classifier.originals(validation)
+    assert plain.sum() == 120
+    assert history["plain_accuracy"][-1] == pytest.approx(right[plain].mean())
+    chosen = probabilities[np.arange(len(right)), validation.labels]
+    assert history["val_loss"][-1] == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+
+
+def test_predictions_do_not_depend_on_the_batch() -> None:
+    images = np.random.default_rng(0).uniform(-1, 1, (7, 16, 16))
+    model = build_classifier(16, width=0.1, seed=0)
+    one, other = predict(model, images, batch_size=3), predict(model, images)
+    np.testing.assert_allclose(one, other, atol=1e-6)
+    np.testing.assert_allclose(one.sum(1), 1, rtol=1e-5)
+    assert predict(model, images[:0]).shape == (0, 4)
+
+
+def sample(n: int = 4, size: int = 16, label: int = 0) -> Sample:
+    return Sample(np.zeros((n, size, size)), np.full(n, label))
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "message"),
+    [
+        (sample(0), sample(), "train sample has 0 images"),
+        (sample(), sample(label=-1), "validation sample has 4 images, some without a class"),
+        (sample(), sample(size=24), "resize one"),
+    ],
+)
+def test_samples_that_cannot_be_trained_on(
+    tmp_path: Path, train: Sample, validation: Sample, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        train_classifier(train, validation, folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_settings_and_images_out_of_range() -> None:
+    with pytest.raises(ValueError, match="epochs=0 is not possible"):
+        ClassifierSettings(epochs=0)
+    with pytest.raises(ValueError, match=r"takes \(n, 16, 16\)"):
+        predict(build_classifier(16, width=0.1), np.zeros((2, 20, 20)))

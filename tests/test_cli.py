@@ -1,0 +1,110 @@
+"""The command line, run as its user does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from radiosynth import datasets, experiments, geometric
+from radiosynth.cli import main
+from radiosynth.sample import Sample
+
+TINY = {
+    "per_class": 48,
+    "validation_per_class": 12,
+    "test_per_class": 6,
+    "epochs": 2,
+    "width": 0.05,
+    "size": 24,
+}
+
+
+@pytest.fixture
+def recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> experiments.Run[experiments.ClassifierConfig]:
+    def survey(*, size: int = 150) -> Sample:
+        return geometric.simulate(20, 48, rng=np.random.default_rng(1))
+
+    monkeypatch.setattr(datasets, "load_report_sample", survey)
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "runs"))
+    return experiments.run(experiments.classifier_config("real", "smoke", **TINY))
+
+
+@pytest.fixture
+def cutouts(tmp_path: Path) -> list[str]:
+    fake = geometric.simulate(
+        {"FRI": 1, "FRII": 1, "bent": 1, "compact": 0}, 200, rng=np.random.default_rng(2)
+    )
+    raw = fake.images + np.random.default_rng(3).normal(0, 0.01, fake.images.shape)
+    fits.writeto(tmp_path / "one.fits", raw[0].astype("f4"))
+    np.save(tmp_path / "two.npy", raw[1].astype("f4"))
+    import imageio.v3
+
+    imageio.v3.imwrite(tmp_path / "three.png", ((fake.images[2] + 1) * 127.5).astype("u1"))
+    return [str(tmp_path / name) for name in ("one.fits", "two.npy", "three.png")]
+
+
+def test_classify_prints_probabilities_of_each_file(
+    recorded: experiments.Run[experiments.ClassifierConfig],
+    cutouts: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["classify", *cutouts]) == 0
+    out, err = capsys.readouterr()
+    lines = out.strip().splitlines()
+    assert lines[0].split() == ["file", "class", "FRI", "FRII", "bent", "compact"]
+    for line, file in zip(lines[2:], cutouts, strict=True):
+        assert line.split()[0] == file
+        assert sum(float(number) for number in line.split()[2:]) == pytest.approx(1, abs=0.003)
+    assert recorded.folder.name in err
+
+
+@pytest.mark.usefixtures("recorded")
+def test_classify_to_csv_leaving_out_what_cannot_be_read(
+    cutouts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "page.fits"
+    bad.write_text("<!DOCTYPE html><html>server error</html>")
+    assert main(["classify", *cutouts, str(bad), "--csv", str(tmp_path / "out.csv")]) == 1
+    assert "page.fits" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+    assert main(["classify", *cutouts, str(bad), "--skip", "--csv", str(tmp_path / "out.csv")]) == 0
+    assert "skipped" in capsys.readouterr().err
+    table = Table.read(tmp_path / "out.csv", format="ascii.csv")
+    assert len(table) == 3
+    total = sum(np.asarray(table[name]) for name in ("FRI", "FRII", "bent", "compact"))
+    np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+def test_without_a_recorded_run_it_says_how_to_get_one(
+    cutouts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "none"))
+    assert main(["classify", *cutouts]) == 1
+    assert "train one with `radiosynth run`" in capsys.readouterr().err
+
+
+def test_runs_are_listed(
+    recorded: experiments.Run[experiments.ClassifierConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["runs"]) == 0
+    assert capsys.readouterr().out.strip() == recorded.folder.name
+
+
+def test_cite_prints_bibtex(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["cite", "first"]) == 0
+    out = capsys.readouterr().out
+    assert "@" in out
+    assert "Becker" in out
+
+
+def test_an_unknown_choice_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["run", "--training-set", "imaginary"])
+    assert stopped.value.code == 2
+    assert "real+geometric" in capsys.readouterr().err

@@ -1,0 +1,194 @@
+"""Runs: recorded, replayed, refused, resumed. The sources are simulated, so that no network is needed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from radiosynth import datasets, experiments, geometric
+from radiosynth.sample import Sample
+
+TINY = {
+    "per_class": 48,
+    "validation_per_class": 12,
+    "test_per_class": 6,
+    "epochs": 2,
+    "width": 0.05,
+    "size": 24,
+}
+
+
+def simulated_survey(*, size: int = 150) -> Sample:
+    sample = geometric.simulate(30, 48, rng=np.random.default_rng(1))
+    sample.table["sky_group"] = np.where(np.arange(len(sample)) < 4, 0, -1)
+    return sample
+
+
+@pytest.fixture
+def survey(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
+
+
+@pytest.mark.usefixtures("survey")
+def test_a_run_is_recorded_and_then_replayed(tmp_path: Path) -> None:
+    config = experiments.classifier_config("real+geometric", "smoke", **TINY)
+    first = experiments.run(config, root=tmp_path)
+    files = {path.name for path in first.folder.iterdir()}
+    assert not first.replayed
+    assert files == {"config.json", "provenance.json", "history.csv", "predictions.npz", "model.npz"}
+    before = (first.folder / "provenance.json").read_bytes()
+    second = experiments.run(config, root=tmp_path)
+    assert second.replayed
+    assert (second.folder / "provenance.json").read_bytes() == before
+    assert second.config == config
+    assert first.provenance["training_images"] == dict.fromkeys(("FRI", "FRII", "bent", "compact"), 96)
+    assert set(first.provenance) >= {"versions", "commit", "device", "seed", "data", "seconds_training"}
+    stored = first.predictions
+    assert len(stored["labels"]) == 48
+    assert stored["plain"].sum() == 24
+    np.testing.assert_allclose(stored["probabilities"].sum(1), 1, rtol=1e-5)
+    assert len(first.history) == 2
+    accuracy = (stored["probabilities"].argmax(1) == stored["labels"]).mean()
+    assert first.history["val_accuracy"][-1] == pytest.approx(accuracy, abs=1e-6)
+
+
+@pytest.mark.usefixtures("survey")
+def test_recorded_weights_give_the_recorded_predictions(tmp_path: Path) -> None:
+    from radiosynth import predict
+
+    run = experiments.run(experiments.classifier_config("real", "smoke", **TINY), root=tmp_path)
+    _, validation = experiments.prepare(run.config)
+    again = predict(run.model(), validation.images)
+    np.testing.assert_allclose(again, run.predictions["probabilities"], atol=5e-3)  # half precision
+
+
+@pytest.mark.usefixtures("survey")
+def test_same_configuration_gives_the_same_numbers(tmp_path: Path) -> None:
+    config = experiments.classifier_config("real", "smoke", **TINY)
+    one, two = (experiments.run(config, root=tmp_path / name) for name in ("one", "two"))
+    np.testing.assert_array_equal(one.predictions["probabilities"], two.predictions["probabilities"])
+    other = experiments.run(experiments.classifier_config("real", "smoke", **TINY, seed=1), root=tmp_path)
+    assert not np.array_equal(one.predictions["probabilities"], other.predictions["probabilities"])
+
+
+@pytest.mark.usefixtures("survey")
+def test_a_gan_is_trained_for_the_training_set_that_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    gan = experiments.gan_config(
+        "all", "smoke", per_class=64, epochs=2, width=0.05, size=24, test_per_class=6
+    )
+    config = experiments.classifier_config("real+gan", "smoke", **TINY, generators=(gan,))
+    run = experiments.run(config)
+    assert run.provenance["training_images"]["bent"] == 96
+    trained = experiments.run(gan)
+    assert trained.replayed
+    frames, epochs = trained.frames
+    assert frames.shape[1:] == (64, 24, 24)
+    assert epochs.tolist() == [0, 1, 2]
+    assert experiments.find_run(run.folder.name).config == config
+    assert {path.name for path in trained.folder.iterdir()} >= {
+        "generator.npz",
+        "generator.json",
+        "frames.npz",
+    }
+
+
+def test_the_held_out_sources_never_reach_the_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
+    config = experiments.classifier_config("real", "smoke", **TINY)
+    train, validation = experiments.prepare(config)
+    assert not set(train.table["name"]) & set(validation.table["name"])
+    grouped = {"train": set(train.table["name"]), "validation": set(validation.table["name"])}
+    first_four = set(simulated_survey().table["name"][:4])
+    assert any(first_four <= names for names in grouped.values())
+
+
+def test_a_folder_that_does_not_match_its_configuration_is_refused(tmp_path: Path) -> None:
+    config = experiments.classifier_config("real", "smoke", **TINY)
+    folder = tmp_path / config.name
+    folder.mkdir()
+    other = experiments.classifier_config("real", "smoke", **{**TINY, "epochs": 3})
+    (folder / "config.json").write_text(other.to_json())
+    with pytest.raises(ValueError, match="another configuration than its name says"):
+        experiments.run(config, root=tmp_path)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="no readable configuration"):
+        experiments.run(config, root=tmp_path)
+
+
+@pytest.mark.usefixtures("survey")
+def test_a_renamed_run_is_refused_and_a_missing_one_lists_those_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="radiosynth run"):
+        experiments.default_run()
+    run = experiments.run(experiments.classifier_config("real", "smoke", **TINY))
+    assert experiments.default_run().folder == run.folder
+    assert experiments.recorded_runs() == [run.folder.name]
+    with pytest.raises(FileNotFoundError, match=run.folder.name):
+        experiments.find_run("absent")
+    moved = run.folder.rename(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="renamed or edited"):
+        experiments.find_run(moved)
+
+
+def test_hash_counts_what_is_not_as_in_the_report() -> None:
+    report = experiments.classifier_config("real", "report")
+    assert report.hash == experiments.ClassifierConfig().hash
+    assert report.hash != experiments.classifier_config("real", "report", seed=1).hash
+    assert json.loads(report.to_json())["epochs"] == 100
+    names = {
+        config.name
+        for scale in experiments.SCALES
+        for config in (
+            *(experiments.classifier_config(name, scale) for name in experiments.TRAINING_SETS),
+            *(experiments.gan_config(name, scale) for name in ("FRI", "all")),
+        )
+    }
+    assert len(names) == 3 * 5
+
+
+@pytest.mark.parametrize(
+    ("training_set", "scale", "message"),
+    [
+        ("real+vae", "smoke", "the sets are real, real"),
+        ("real", "huge", "the scales are smoke, laptop, report"),
+    ],
+)
+def test_unknown_names(training_set: str, scale: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        experiments.classifier_config(training_set, scale)
+
+
+def test_scale_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIOSYNTH_SCALE", "tiny")
+    with pytest.raises(ValueError, match="unknown scale 'tiny'"):
+        experiments.current_scale()
+    monkeypatch.delenv("RADIOSYNTH_SCALE")
+    assert experiments.current_scale() == "laptop"
+
+
+def _run_in_process(root: Path) -> bool:
+    datasets.load_report_sample = simulated_survey
+    return experiments.run(experiments.classifier_config("real", "smoke", **TINY), root=root).replayed
+
+
+def test_two_processes_that_ask_for_one_run_compute_it_once(tmp_path: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        replayed = pool.map(_run_in_process, [tmp_path, tmp_path])
+    assert sorted(replayed) == [False, True]
+
+
+def test_published_numbers_agree_with_each_other() -> None:
+    stated = experiments.published()
+    for name, (initial, image, morphology, final) in stated["selection"].items():
+        assert initial - image - morphology == final == stated["split"][name][0]
+    for matrix in stated["confusion"].values():
+        np.testing.assert_allclose(np.sum(matrix, axis=1), 1, atol=2.1e-3)

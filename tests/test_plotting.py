@@ -1,0 +1,97 @@
+"""Figures: what is drawn is what was given, and every file says where its numbers come from."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from radiosynth import build_classifier, datasets, plotting
+
+
+@pytest.fixture(autouse=True)
+def _figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIOSYNTH_PAPER", str(tmp_path))
+    plotting.use_style()
+
+
+def test_south_is_at_the_bottom_and_the_bar_is_an_arcminute() -> None:
+    figure, axes = plt.subplots()
+    image = np.zeros((100, 100))
+    image[0] = 1
+    artist = plotting.show_image(axes, image, "title", pixel_scale=1.8)
+    assert artist.origin == "lower"
+    bar = axes.lines[0].get_xdata()
+    assert bar[1] - bar[0] == pytest.approx(60 / 1.8)
+    plt.close(figure)
+
+
+def test_confusion_shows_each_number_legibly() -> None:
+    figure, axes = plt.subplots()
+    matrix = np.array([[0.859, 0.141, 0, 0], [0, 1, 0, 0], [0, 0, 0.5, 0.5], [0.25, 0.25, 0.25, 0.25]])
+    display = plotting.confusion(axes, matrix)
+    assert [text.get_text() for text in display.text_[0]] == ["0.859", "0.141", "0.000", "0.000"]
+    assert display.text_[1, 1].get_color() == "white"
+    assert display.text_[3, 0].get_color() == "black"
+    plt.close(figure)
+
+
+def test_curves_and_bars_show_the_numbers_given() -> None:
+    history = Table({"epoch": [1, 2, 3], "loss": [1.0, 0.5, 0.2], "val_loss": [1.1, 0.8, 0.9]})
+    figure, (left, right) = plt.subplots(1, 2)
+    training, validation = plotting.training_curve(left, history, "loss")
+    np.testing.assert_array_equal(training.get_ydata(), history["loss"])
+    np.testing.assert_array_equal(validation.get_ydata(), history["val_loss"])
+    bars = plotting.probability_bars(right, [0.1, 0.2, 0.6, 0.1], truth=2)
+    assert [bar.get_width() for bar in bars] == [0.1, 0.2, 0.6, 0.1]
+    assert [label.get_fontweight() for label in right.get_yticklabels()] == [
+        "normal",
+        "normal",
+        "bold",
+        "normal",
+    ]
+    plt.close(figure)
+
+
+def test_network_stack_has_a_slab_for_each_layer_with_weights_or_pooling() -> None:
+    figure, axes = plt.subplots()
+    fronts = plotting.network_stack(axes, build_classifier(), np.zeros((56, 56)))
+    assert len(fronts) == 8
+    heights = [np.ptp(front.get_xy()[:, 1]) for front in fronts]
+    assert heights[0] == 56
+    assert heights[1] == heights[2] == 28
+    plt.close(figure)
+
+
+def test_saved_figure_says_where_it_comes_from(tmp_path: Path) -> None:
+    figure, axes = plt.subplots()
+    axes.plot([0, 1])
+    path = plotting.save_figure(figure, "fig99_test", seed=7, note="x")
+    plt.close(figure)
+    assert {file.name for file in (tmp_path / "figures").iterdir()} == {
+        f"fig99_test.{s}" for s in ("png", "pdf", "json")
+    }
+    assert path.stat().st_size > 1000
+    record = json.loads(path.with_suffix(".json").read_text())
+    assert set(record) >= {"figure", "scale", "replayed", "data", "runs", "seed", "versions", "seconds"}
+    assert record["figure"] == "fig99_test"
+    assert record["scale"] == "smoke"
+    assert record["replayed"] is False
+    assert record["seed"] == 7
+    assert record["note"] == "x"
+    assert datasets.DOI in record["data"]
+    assert record["data_sha256"] == datasets.ARCHIVE_SHA256
+
+
+def test_saved_table_reads_back(tmp_path: Path) -> None:
+    table = Table({"class": ["FRI", "FRII"], "sources": [209, 384]})
+    assert plotting.save_table(table, "table9_test") is table
+    with (tmp_path / "tables" / "table9_test.csv").open() as stream:
+        assert list(csv.DictReader(stream))[1] == {"class": "FRII", "sources": "384"}
+    assert "384" in (tmp_path / "tables" / "table9_test.tex").read_text()
+    assert json.loads((tmp_path / "tables" / "table9_test.json").read_text())["figure"] == "table9_test"

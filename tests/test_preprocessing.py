@@ -1,0 +1,489 @@
+from __future__ import annotations
+
+import os
+import tracemalloc
+
+import numpy as np
+import pytest
+from astropy.stats import sigma_clipped_stats
+from astropy.table import MaskedColumn, Table
+from scipy import ndimage
+from skimage.transform import resize as skimage_resize
+
+from radiosynth import (
+    CLASS_NAMES,
+    Sample,
+    augment,
+    center_crop,
+    noise_threshold,
+    preprocess,
+    resize,
+    rotate_flip,
+    scale,
+    split,
+    stratified_folds,
+)
+from radiosynth import preprocessing as module
+from radiosynth.preprocessing import augmentation_plan, augmented_batches
+
+
+def cutouts(n: int = 6, size: int = 60, seed: int = 0) -> Sample:
+    """Gaussian sources well above Gaussian noise, like FIRST cutouts in mJy/beam."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:size, :size]
+    place = rng.uniform(0.4 * size, 0.6 * size, (2, n, 1, 1))
+    source = 20 * np.exp(-0.5 * ((x - place[0]) ** 2 + (y - place[1]) ** 2) / 3**2)
+    images = source + rng.normal(0.01, 0.15, (n, size, size))
+    return Sample(images, np.arange(n) % 4, Table({"name": [f"source_{i}" for i in range(n)]}))
+
+
+def smooth(n: int, size: int = 56, seed: int = 0) -> np.ndarray:
+    noise = np.random.default_rng(seed).normal(size=(n, size, size))
+    return scale(ndimage.gaussian_filter(noise, (0, 1.5, 1.5)))
+
+
+def inside(size: int) -> np.ndarray:
+    """Pixels away from the rim, where OpenCV blends with the fill value and scipy does not."""
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    return np.hypot(x, y) < size / 2 - 1
+
+
+class TestNoiseThreshold:
+    def test_agrees_with_astropy_for_each_image(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        images = cutouts(7).images * np.logspace(-9, 9, 7, dtype=np.float32)[:, None, None]
+        monkeypatch.setattr(module, "CHUNK_PIXELS", 2 * 60 * 60)  # several chunks
+        thresholded, thresholds = noise_threshold(images, n_sigma=2.5)
+        for image, clean, threshold in zip(images, thresholded, thresholds, strict=True):
+            _, median, std = sigma_clipped_stats(image, sigma=3)
+            assert threshold == pytest.approx(median + 2.5 * std, rel=1e-5)
+            np.testing.assert_array_equal(clean, np.where(image < threshold, 0, image))
+            assert 0.5 < (clean == 0).mean() < 1
+
+    def test_fill_with_the_threshold(self) -> None:
+        images = cutouts().images
+        thresholded, thresholds = noise_threshold(images, fill="threshold")
+        np.testing.assert_array_equal(thresholded, np.maximum(images, thresholds[:, None, None]))
+
+    def test_keeps_the_input_and_clipped_images(self) -> None:
+        images = cutouts().images
+        before = images.copy()
+        clipped, _ = noise_threshold(images)
+        np.testing.assert_array_equal(images, before)
+        again, thresholds = noise_threshold(clipped)
+        np.testing.assert_array_equal(again, clipped)
+        assert (thresholds == 0).all()
+
+    def test_never_lifts_the_background_above_the_source(self) -> None:
+        images = cutouts().images - 100
+        thresholded, thresholds = noise_threshold(images)
+        np.testing.assert_array_equal(thresholded, np.maximum(images, thresholds[:, None, None]))
+
+    def test_faults(self) -> None:
+        images = cutouts(3).images.copy()
+        with pytest.raises(ValueError, match=r'"zero".*"threshold"'):
+            noise_threshold(images, fill="median")  # type: ignore[arg-type]
+        images[1, 3, 4] = np.inf
+        with pytest.raises(ValueError, match="not finite in 1 of 3 images: number 1"):
+            noise_threshold(images)
+        with pytest.raises(ValueError, match=r"\(60, 60\).*must be \(n, height, width\)"):
+            noise_threshold(images[0])
+
+
+class TestCropResizeScale:
+    @pytest.mark.parametrize(("shape", "size"), [((10, 10), 4), ((9, 9), 3), ((10, 7), 7), ((5, 5), 5)])
+    def test_crop_is_central(self, shape: tuple[int, int], size: int) -> None:
+        images = np.zeros((2, *shape))
+        images[:, (shape[0] - 1) // 2, (shape[1] - 1) // 2] = 1
+        cropped = center_crop(images, size)
+        assert cropped.shape == (2, size, size)
+        assert (cropped[:, (size - 1) // 2, (size - 1) // 2] == 1).all()
+
+    @pytest.mark.parametrize("size", [0, 11])
+    def test_crop_refuses(self, size: int) -> None:
+        with pytest.raises(ValueError, match=rf"10×12 images to {size}: the size can be 1 to 10"):
+            center_crop(np.zeros((1, 10, 12)), size)
+
+    @pytest.mark.parametrize(("old", "new"), [(150, 56), (60, 60), (31, 64), (60, 1)])
+    @pytest.mark.parametrize("n", [1, 5])
+    def test_resize_agrees_with_skimage_for_each_image(
+        self, old: int, new: int, n: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "CHUNK_PIXELS", 2 * old * old)
+        images = cutouts(n, old).images
+        resized = resize(images, new)
+        assert resized.dtype == np.float32
+        for image, small in zip(images, resized, strict=True):
+            expected = skimage_resize(image, (new, new), order=1, anti_aliasing=True, preserve_range=True)
+            np.testing.assert_allclose(small, expected, atol=1e-5)
+
+    def test_resize_refuses(self) -> None:
+        with pytest.raises(ValueError, match=r"8×9.*center_crop"):
+            resize(np.zeros((1, 8, 9)), 4)
+        with pytest.raises(ValueError, match="size positive"):
+            resize(np.zeros((1, 8, 8)), 0)
+
+    @pytest.mark.parametrize(("low", "high"), [(-1.0, 1.0), (0.0, 1.0), (0.1, 0.7)])
+    def test_scale_is_linear_and_exact_at_the_limits(self, low: float, high: float) -> None:
+        images = cutouts(4).images * np.array([1e-6, 1, 1e6, -3])[:, None, None]
+        scaled = scale(images, low, high)
+        assert scaled.dtype == np.float32
+        assert (scaled.min(axis=(1, 2)) == np.float32(low)).all()
+        assert (scaled.max(axis=(1, 2)) == np.float32(high)).all()
+        for image, new in zip(images, scaled, strict=True):
+            expected = np.interp(image, [image.min(), image.max()], [low, high])
+            np.testing.assert_allclose(new, expected, atol=1e-6)
+
+    def test_scale_refuses(self) -> None:
+        images = cutouts(4).images.copy()
+        with pytest.raises(ValueError, match=r"\[1, -1\]"):
+            scale(images, 1, -1)
+        images[2] = 0.3
+        with pytest.raises(ValueError, match=r"one value in all pixels .* in 1 of 4 images: number 2;"):
+            scale(images)
+        images[1, 0, 0] = np.nan
+        with pytest.raises(ValueError, match="not finite in 1 of 4 images: number 1;"):
+            scale(images)
+
+
+class TestPreprocess:
+    @pytest.mark.parametrize("size", [16, 56, 75, 200])
+    def test_any_size(self, size: int) -> None:
+        sample = cutouts()
+        ready = preprocess(sample, size)
+        assert ready.images.shape == (6, size, size)
+        assert ready.images.dtype == np.float32
+        assert (ready.images.min(axis=(1, 2)) == -1).all()
+        assert (ready.images.max(axis=(1, 2)) == 1).all()
+        np.testing.assert_array_equal(ready.labels, sample.labels)
+        assert ready.table["name"].tolist() == sample.table["name"].tolist()
+        assert sample.history == []
+
+    def test_is_the_sum_of_its_steps(self) -> None:
+        sample = cutouts()
+        ready = preprocess(sample, 20, crop=40, n_sigma=4, fill="threshold", value_range=(0, 1))
+        images, _ = noise_threshold(sample.images, 4, fill="threshold")
+        np.testing.assert_array_equal(ready.images, scale(resize(center_crop(images, 40), 20), 0, 1))
+        assert ready.history == [
+            "noise threshold: 4 sigma, pixels below set to threshold",
+            "crop: centre of 40 px",
+            "resize: 40 to 20 px, antialiased",
+            "scale: each image to [0, 1]",
+        ]
+
+    def test_clipped_data_are_left_alone_and_that_is_recorded(self) -> None:
+        sample = cutouts()
+        clipped = sample.images.copy()
+        clipped[:4] = noise_threshold(clipped[:4])[0]
+        some = preprocess(Sample(clipped, sample.labels), 60).history[0]
+        assert some.startswith("noise threshold: no pixel changed in 4 of 6 images, already clipped; 3 sigma")
+        every = preprocess(Sample(clipped[:4], sample.labels[:4]), 60)
+        assert every.history[0] == "noise threshold: no pixel changed in 4 of 4 images, already clipped"
+        np.testing.assert_allclose(every.images, scale(clipped[:4]), atol=1e-5)
+
+    # 3.7 has no exact float32: resizing leaves rounding errors that look like structure.
+    @pytest.mark.parametrize("value", [0.0, 3.7])
+    def test_refuses_a_blank_image_by_name(self, value: float) -> None:
+        sample = cutouts()
+        images = sample.images.copy()
+        images[3] = value
+        with pytest.raises(ValueError, match=r"1 of 6 images: source_3 \(number 3\); leave them out"):
+            preprocess(Sample(images, sample.labels, sample.table), 23)
+
+    def test_refuses_pixels_that_are_not_finite_by_name(self) -> None:
+        images = np.full((14, 8, 8), np.nan)
+        images[1:3] = cutouts(2, 8).images
+        with pytest.raises(
+            ValueError, match=r"12 of 14 images: image_0 .*image_11 .* and 2 more; leave .*nan"
+        ):
+            preprocess(Sample(images, np.zeros(14, int)))
+
+    def test_refuses_an_empty_sample(self) -> None:
+        with pytest.raises(ValueError, match="no images"):
+            preprocess(Sample(np.zeros((0, 8, 8)), []))
+
+    def test_memory_is_a_small_multiple_of_the_images(self) -> None:
+        sample = cutouts(400, 150)
+        preprocess(sample[:2])
+        tracemalloc.start()
+        try:
+            preprocess(sample)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 4 * max(sample.images.nbytes, 8 * module.CHUNK_PIXELS)
+
+
+def grouped(seed: int) -> Sample:
+    """85 sources, many of which share their sky in twos and threes, also across classes."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.repeat(np.arange(4), [18, 22, 20, 25]))
+    groups = np.full(85, -1)
+    groups[:60] = rng.permutation(np.concatenate([np.repeat(np.arange(15), 2), np.repeat([20, 40], 15)]))
+    groups[groups == 20] = np.repeat(np.arange(100, 105), 3)
+    groups[groups == 40] = -1
+    return Sample(np.zeros((85, 4, 4)), labels, Table({"sky_group": groups}))
+
+
+class TestSplit:
+    @pytest.mark.parametrize("seed", range(40))
+    def test_guarantees(self, seed: int) -> None:
+        sample = grouped(seed)
+        train, test = split(sample, 8, rng=np.random.default_rng(seed))
+        assert test.counts() == dict.fromkeys(CLASS_NAMES, 8)
+        names = [*train.table["name"], *test.table["name"]]
+        assert sorted(names) == sorted(sample.table["name"])
+        assert names != sample.table["name"].tolist()
+        shared = set(train.table["sky_group"]) & set(test.table["sky_group"])
+        assert shared <= {-1}
+
+    def test_every_source_gets_its_turn(self) -> None:
+        sample = grouped(0)
+        rng = np.random.default_rng(0)
+        turns = np.zeros(len(sample))
+        for _ in range(200):
+            _, test = split(sample, 8, rng=rng)
+            turns[[int(name.removeprefix("image_")) for name in test.table["name"]]] += 1
+        for code in range(4):
+            chance = turns[sample.labels == code] / 200
+            expected = 8 / (sample.labels == code).sum()
+            assert (np.abs(chance - expected) < 0.25).all()
+
+    def test_same_seed_same_split(self) -> None:
+        sample = grouped(1)
+        first, second, other = (split(sample, 8, rng=np.random.default_rng(seed))[1] for seed in (1, 1, 2))
+        assert first.table["name"].tolist() == second.table["name"].tolist()
+        assert first.table["name"].tolist() != other.table["name"].tolist()
+
+    def test_without_groups_and_with_masked_ones(self) -> None:
+        sample = Sample(np.zeros((40, 4, 4)), np.arange(40) % 4)
+        assert len(split(sample, 9, rng=np.random.default_rng(0))[0]) == 4
+        sample.table["sky_group"] = MaskedColumn(np.zeros(40, int), mask=np.ones(40, bool))
+        assert len(split(sample, 9, rng=np.random.default_rng(0))[0]) == 4
+
+    def test_numbers_by_name(self) -> None:
+        sample = Sample(np.zeros((40, 4, 4)), np.arange(40) % 2)
+        _, test = split(sample, {"FRI": 3, "frii": 0}, rng=np.random.default_rng(0))
+        assert test.counts() == {"FRI": 3, "FRII": 0, "bent": 0, "compact": 0}
+
+    @pytest.mark.parametrize(
+        ("labels", "number", "message"),
+        [
+            ([0, 0, 1, 1, 2, 2, 3], 1, "1 compact images aside .* has 1, .* lower test_per_class"),
+            ([0, 0, 1, 1], 1, "1 bent images aside .* has 0"),
+            ([0, 0, 1, 1], {"FRI": 1}, "no number is given for the class FRII"),
+            ([0, 0, 1, 1], {"FRI": -1, "FRII": 1}, "-1 FRI images"),
+            ([0, 0, -1], 1, "1 of 3 images have no class"),
+            ([], 1, "at least one image"),
+            ([0, 0], {"spiral": 1}, "unknown class 'spiral'"),
+        ],
+    )
+    def test_faults(self, labels: list[int], number: int | dict[str, int], message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            split(Sample(np.zeros((len(labels), 4, 4)), labels), number, rng=np.random.default_rng(0))
+
+    def test_refuses_what_the_groups_do_not_allow(self) -> None:
+        table = Table({"sky_group": np.repeat(np.arange(3), 2)})
+        sample = Sample(np.zeros((6, 4, 4)), np.zeros(6, int), table)
+        with pytest.raises(ValueError, match="sky_group"):
+            split(sample, {"FRI": 3}, rng=np.random.default_rng(0))
+
+
+class TestFolds:
+    @pytest.mark.parametrize("seed", range(10))
+    def test_guarantees(self, seed: int) -> None:
+        sample = grouped(seed)
+        groups = np.asarray(sample.table["sky_group"])
+        folds = list(stratified_folds(sample, 5, rng=np.random.default_rng(seed)))
+        assert sorted(np.concatenate([test for _, test in folds])) == list(range(85))
+        for train, test in folds:
+            assert sorted([*train, *test]) == list(range(85))
+            assert set(groups[train]) & set(groups[test]) <= {-1}
+            expected = np.array([18, 22, 20, 25]) / 5
+            assert (np.abs(np.bincount(sample.labels[test], minlength=4) - expected) <= 3).all()
+
+    def test_seed_decides(self) -> None:
+        sample = grouped(0)
+        first, second, other = (
+            [test.tolist() for _, test in stratified_folds(sample, rng=np.random.default_rng(seed))]
+            for seed in (1, 1, 2)
+        )
+        assert first == second
+        assert first != other
+
+    def test_faults_come_at_once(self) -> None:
+        rng = np.random.default_rng(0)
+        with pytest.raises(ValueError, match="there can be 2 to 2"):
+            stratified_folds(Sample(np.zeros((5, 4, 4)), [0, 0, 0, 1, 1]), 3, rng=rng)
+        with pytest.raises(ValueError, match="no class"):
+            stratified_folds(Sample(np.zeros((2, 4, 4)), [0, -1]), 2, rng=rng)
+        table = Table({"sky_group": np.repeat([0, 1], 3)})
+        with pytest.raises(ValueError, match="there can be 2 to 2"):
+            stratified_folds(Sample(np.zeros((6, 4, 4)), np.zeros(6, int), table), 3, rng=rng)
+
+
+class TestRotateFlip:
+    @pytest.mark.parametrize("size", [31, 56])
+    def test_agrees_with_scipy_away_from_the_rim(self, size: int) -> None:
+        rng = np.random.default_rng(1)
+        images = smooth(40, size)
+        angles, flips = rng.uniform(-400, 400, 40), rng.random(40) < 0.5
+        turned = rotate_flip(images, angles, flips)
+        assert turned.dtype == np.float32
+        for image, angle, flip, new in zip(images, angles, flips, turned, strict=True):
+            original = image[:, ::-1] if flip else image
+            # scipy counts angles for row 0 at the top.
+            expected = ndimage.rotate(original, -angle, order=1, reshape=False, cval=-1)
+            # 1 % of the image range of 2 is asked for; OpenCV 5 is far better.
+            assert np.abs(new - expected)[inside(size)].max() < 2e-4
+
+    @pytest.mark.parametrize("size", [15, 16])
+    @pytest.mark.parametrize("flip", [False, True])
+    @pytest.mark.parametrize("quarter", range(-1, 5))
+    def test_quarter_turns_are_exact(self, size: int, quarter: int, flip: bool) -> None:
+        image = smooth(1, size)
+        expected = np.rot90(image[0, :, ::-1] if flip else image[0], -quarter)
+        np.testing.assert_allclose(rotate_flip(image, [90 * quarter], [flip])[0], expected, atol=1e-6)
+
+    def test_sense_is_counter_clockwise_with_row_0_at_the_bottom(self) -> None:
+        image = np.full((1, 21, 21), -1.0)
+        image[0, 10, 18] = 1  # to the right of the centre
+        turned = rotate_flip(image, [90], [False])
+        assert np.unravel_index(turned[0].argmax(), (21, 21)) == (18, 10)  # above it
+
+    def test_no_turn_returns_the_image_itself(self) -> None:
+        images = smooth(3)
+        np.testing.assert_array_equal(rotate_flip(images, np.zeros(3), np.zeros(3, bool)), images)
+
+    @pytest.mark.parametrize("fill", [-1.0, 0.0, 7.5])
+    def test_corners_are_filled(self, fill: float) -> None:
+        turned = rotate_flip(np.ones((1, 56, 56)), [45], [False], fill=fill)
+        assert (turned[0, [0, 0, -1, -1], [0, -1, 0, -1]] == fill).all()
+        assert turned[0, 28, 28] == 1
+
+    def test_out_views_and_read_only_images(self) -> None:
+        images = np.asfortranarray(smooth(5, 60))[:, 2:-2, 2:-2]
+        images.flags.writeable = False
+        angles, flips = np.arange(5) * 25.0, np.arange(5) % 2 == 0
+        out = np.empty((5, 56, 56), np.float32)
+        assert rotate_flip(images, angles, flips, out=out) is out
+        np.testing.assert_array_equal(out, rotate_flip(images.copy(), angles, flips))
+
+    def test_result_does_not_depend_on_the_number_of_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        images = smooth(17)
+        angles, flips = np.arange(17) * 21.0, np.arange(17) % 3 == 0
+        expected = rotate_flip(images, angles, flips)
+        monkeypatch.setattr(os, "cpu_count", lambda: 5)
+        np.testing.assert_array_equal(rotate_flip(images, angles, flips), expected)
+
+    def test_faults(self) -> None:
+        images = smooth(2)
+        with pytest.raises(ValueError, match=r"\(2, 56, 56\), \(1,\) and \(2,\)"):
+            rotate_flip(images, [0], [False, True])
+        with pytest.raises(ValueError, match="must be"):
+            rotate_flip(images[:, :50], [0, 1], [False, True])
+        for out in (np.empty((2, 56, 56)), np.empty((3, 56, 56), np.float32)):
+            with pytest.raises(ValueError, match="out is float"):
+                rotate_flip(images, [0, 1], [False, True], out=out)  # type: ignore[arg-type]
+
+
+class TestPlan:
+    @pytest.mark.parametrize("per_class", [5, 6, 9, 10, 11, 33, 100])
+    def test_ordered(self, per_class: int) -> None:
+        labels = np.array([1, 0, 1, 3, 1, 0, 1, 1])
+        plan = augmentation_plan(labels, per_class)
+        np.testing.assert_array_equal(labels[plan["source"]], np.repeat([0, 1, 3], per_class))
+        for code in (0, 1, 3):
+            members = np.flatnonzero(labels == code)
+            part = plan[labels[plan["source"]] == code]
+            assert part["source"][: len(members)].tolist() == members.tolist()
+            assert not part["rotation"][: len(members)].any()
+            assert not part["flipped"][: len(members)].any()
+            copies = part[len(members) :]
+            assert copies["flipped"].tolist() == [i % 2 == 0 for i in range(len(copies))]
+            numbers = [int((part["source"] == member).sum()) for member in members]
+            assert max(numbers) - min(numbers) <= 1
+            for member, number in zip(members, numbers, strict=True):
+                angles = part["rotation"][part["source"] == member]
+                np.testing.assert_allclose(angles, np.arange(number) * 360 / number)
+
+    def test_random(self) -> None:
+        labels = np.array([0] * 10 + [2] * 5)
+        plan = augmentation_plan(labels, 4000, "random", rng=np.random.default_rng(3))
+        np.testing.assert_array_equal(labels[plan["source"]], np.repeat([0, 2], 4000))
+        copies = plan[10:4000]
+        assert np.bincount(copies["source"]) == pytest.approx(399, abs=100)
+        assert np.histogram(copies["rotation"], 4, (0, 360))[0] == pytest.approx(997.5, abs=150)
+        assert copies["flipped"].mean() == pytest.approx(0.5, abs=0.05)
+        again = augmentation_plan(labels, 4000, "random", rng=np.random.default_rng(3))
+        np.testing.assert_array_equal(plan, again)
+
+    def test_numbers_by_name(self) -> None:
+        plan = augmentation_plan([0, 1, 1], {"FRII": 4, "FRI": 2})
+        assert plan["source"].tolist() == [0, 0, 1, 2, 1, 2]
+
+    @pytest.mark.parametrize(
+        ("labels", "per_class", "method", "message"),
+        [
+            ([0, 0, 0], 2, "ordered", "3 FRI images to 2: all originals are kept"),
+            ([0, 0, 0], {"FRI": 5, "bent": 5}, "ordered", "0 bent images to 5: .* there must be one"),
+            ([0, 1], {"FRI": 5}, "ordered", "no number is given for the class FRII"),
+            ([0, 1], 5, "random", "needs rng"),
+            ([0, 1], 5, "mirror", '\'mirror\': use "ordered" or "random"'),
+            ([0, -1], 5, "ordered", "1 of 2 images have no class"),
+            ([], 5, "ordered", "at least one image"),
+        ],
+    )
+    def test_faults(self, labels: list[int], per_class: int, method: str, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            augmentation_plan(labels, per_class, method)  # type: ignore[arg-type]
+
+
+class TestAugment:
+    def sample(self) -> Sample:
+        table = Table({"name": [f"s{i}" for i in range(7)], "catalogue": list("abcdefg")})
+        table.meta["history"] = ["read"]
+        return Sample(smooth(7, 24), [0, 1, 1, 2, 0, 1, 2], table)
+
+    def test_keeps_the_originals_and_follows_the_plan(self) -> None:
+        sample = self.sample()
+        more = augment(sample, 20, rng=None)
+        assert more.counts() == {"FRI": 20, "FRII": 20, "bent": 20, "compact": 0}
+        np.testing.assert_array_equal(more.images[20:23], sample.images[[1, 2, 5]])
+        source = np.asarray(more.table["source"])
+        np.testing.assert_array_equal(more.labels, sample.labels[source])
+        assert more.table["catalogue"].tolist() == sample.table["catalogue"][source].tolist()
+        expected = rotate_flip(sample.images[source], more.table["rotation"], more.table["flipped"])
+        np.testing.assert_array_equal(more.images, expected)
+        assert len(np.unique(more.images.reshape(60, -1), axis=0)) == 60
+        assert more.history == ["read", "augment: ordered rotation and flip to 60 images"]
+        assert sample.table.colnames == ["name", "catalogue"]
+        assert sample.history == ["read"]
+
+    @pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
+    @pytest.mark.parametrize("method", ["ordered", "random"])
+    def test_streaming_gives_the_same_images(self, method: str, batch_size: int) -> None:
+        sample = self.sample()
+        plan = augmentation_plan(sample.labels, 30, method, rng=np.random.default_rng(2))  # type: ignore[arg-type]
+        batches = list(augmented_batches(sample, plan, batch_size, fill=-0.5))
+        whole = augment(sample, 30, method, rng=np.random.default_rng(2), fill=-0.5)  # type: ignore[arg-type]
+        assert {len(batch) for batch in batches[:-1]} <= {batch_size}
+        np.testing.assert_array_equal(np.concatenate([batch.images for batch in batches]), whole.images)
+        np.testing.assert_array_equal(np.concatenate([batch.labels for batch in batches]), whole.labels)
+        for column in whole.table.colnames:
+            assert [x for batch in batches for x in batch.table[column]] == whole.table[column].tolist()
+
+    def test_streaming_refuses_empty_batches(self) -> None:
+        sample = self.sample()
+        with pytest.raises(ValueError, match="batch_size is 0"):
+            next(augmented_batches(sample, augmentation_plan(sample.labels, 9), 0))
+
+    def test_memory_stays_near_that_of_the_result(self) -> None:
+        sample = self.sample()
+        augment(sample, 5)
+        tracemalloc.start()
+        try:
+            more = augment(sample, 3000)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 1.5 * more.images.nbytes

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy import units
+from astropy.table import MaskedColumn, Table
+
+from radiosynth import Sample, concatenate
+
+
+def make(n: int = 5, size: int = 6, seed: int = 0) -> Sample:
+    images = np.random.default_rng(seed).normal(size=(n, size, size))
+    table = Table({"name": [f"s{i}" for i in range(n)], "ra": np.arange(n) * 1.5 * units.deg})
+    table.meta["history"] = ["read"]
+    return Sample(images, np.arange(n) % 4, table)
+
+
+def test_types_and_counts() -> None:
+    sample = make()
+    assert sample.images.dtype == np.float32
+    assert sample.labels.dtype == np.int64
+    assert (len(sample), sample.size) == (5, 6)
+    assert sample.counts() == {"FRI": 2, "FRII": 1, "bent": 1, "compact": 1}
+    assert repr(sample) == "Sample(5 images of 6×6: FRI 2, FRII 1, bent 1, compact 1)"
+
+
+def test_float32_images_are_not_copied() -> None:
+    images = np.zeros((2, 4, 4), np.float32)
+    assert np.shares_memory(Sample(images, [0, 0]).images, images)
+
+
+def test_names_are_made_where_absent_without_touching_the_table() -> None:
+    table = Table({"ra": [1.0, 2.0]})
+    sample = Sample(np.zeros((2, 4, 4)), [0, -1], table)
+    assert sample.table["name"].tolist() == ["image_0", "image_1"]
+    assert table.colnames == ["ra"]
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "table", "message"),
+    [
+        (np.zeros((2, 4, 5)), [0, 0], None, r"\(2, 4, 5\).*center_crop"),
+        (np.zeros((2, 4, 4, 1)), [0, 0], None, "drop the channel axis"),
+        (np.zeros((4, 4)), [0], None, r"\(n, size, size\)"),
+        (np.zeros((2, 4, 4)), [0], None, r"need \(2,\)"),
+        (
+            np.zeros((2, 4, 4)),
+            [0, 4],
+            None,
+            "unknown label .*4.*: labels are 0 FRI, 1 FRII, 2 bent, 3 compact",
+        ),
+        (np.zeros((2, 4, 4)), [0, 0.5], None, "unknown label .*0.5"),
+        (np.zeros((2, 4, 4)), [0, 0], Table({"name": ["a"]}), "1 rows; 2 images"),
+    ],
+)
+def test_refuses(images: np.ndarray, labels: list[int], table: Table | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sample(images, labels, table)
+
+
+def test_an_empty_sample_is_allowed() -> None:
+    sample = Sample(np.zeros((0, 4, 4)), [])
+    assert len(sample) == 0
+    assert sample.counts()["FRI"] == 0
+
+
+@pytest.mark.parametrize(
+    "index", [slice(1, 4), [3, 0], np.array([True, False, True, False, False]), 2, -1, np.int64(3)]
+)
+def test_indexing_keeps_rows_together(index: object) -> None:
+    sample = make()
+    part = sample[index]
+    wanted = np.atleast_1d(np.arange(5)[index])  # type: ignore[index]
+    assert part.table["name"].tolist() == [f"s{i}" for i in wanted]
+    np.testing.assert_array_equal(part.images, sample.images[wanted])
+    np.testing.assert_array_equal(part.labels, sample.labels[wanted])
+    assert part.history == ["read"]
+
+
+def test_of_class() -> None:
+    assert make().of_class("fr i").table["name"].tolist() == ["s0", "s4"]
+    with pytest.raises(ValueError, match="unknown class"):
+        make().of_class("spiral")
+
+
+def test_derived_adds_to_the_history_of_the_new_sample_alone() -> None:
+    sample = make()
+    new = sample.derived(np.ones((5, 3, 3)), "shrunk")
+    assert new.history == ["read", "shrunk"]
+    assert sample.history == ["read"]
+    assert new.size == 3
+    new.table["name"][0] = "x"
+    assert sample.table["name"][0] == "s0"
+
+
+class TestFile:
+    def test_round_trip(self, tmp_path: Path) -> None:
+        sample = make()
+        sample.table["group"] = MaskedColumn([1, 2, 3, 4, 5], mask=[False, True, False, False, True])
+        sample.table["note"] = ["", "a, b", 'say "hi"', "é", ""]
+        path = tmp_path / "deep" / "sample.npz"
+        sample.save(path)
+        loaded = Sample.load(path)
+        np.testing.assert_array_equal(loaded.images, sample.images)
+        np.testing.assert_array_equal(loaded.labels, sample.labels)
+        assert loaded.table["note"].tolist() == sample.table["note"].tolist()
+        assert loaded.table["group"].tolist() == sample.table["group"].tolist()
+        assert loaded.table["ra"].unit == units.deg
+        assert loaded.history == ["read"]
+        assert [entry.name for entry in path.parent.iterdir()] == ["sample.npz"]
+
+    def test_a_failed_save_leaves_the_old_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "sample.npz"
+        make(2).save(path)
+
+        def full(stream: object, **_: object) -> None:
+            stream.write(b"half")  # type: ignore[attr-defined]
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(np, "savez_compressed", full)
+        with pytest.raises(OSError, match="No space"):
+            make(3).save(path)
+        assert len(Sample.load(path)) == 2
+        assert [entry.name for entry in tmp_path.iterdir()] == ["sample.npz"]
+
+    @pytest.mark.parametrize("content", [b"", b"<html>not here</html>", b"PK\x03\x04 broken"])
+    def test_refuses_other_files(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "sample.npz"
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match=r"sample\.npz is not a sample written by Sample\.save"):
+            Sample.load(path)
+
+    def test_refuses_truncated_and_foreign_archives(self, tmp_path: Path) -> None:
+        path = tmp_path / "sample.npz"
+        make().save(path)
+        path.write_bytes(path.read_bytes()[:-40])
+        with pytest.raises(ValueError, match="is not a sample"):
+            Sample.load(path)
+        with path.open("wb") as stream:
+            np.save(stream, np.zeros((2, 4, 4)))
+        with pytest.raises(ValueError, match="is not a sample"):
+            Sample.load(path)
+        np.savez(path, images=np.zeros((2, 4, 4)))
+        with pytest.raises(ValueError, match="is not a sample"):
+            Sample.load(path)
+        np.savez(path, images=np.zeros((1, 4, 4)), labels=[0], table=np.array([{}], dtype=object))
+        with pytest.raises(ValueError, match="is not a sample"):
+            Sample.load(path)
+
+    @pytest.mark.parametrize("part", [0.01, 0.3, 0.6, 0.95])
+    def test_refuses_a_file_with_a_broken_byte(self, tmp_path: Path, part: float) -> None:
+        path = tmp_path / "sample.npz"
+        make(40, 20).save(path)
+        content = bytearray(path.read_bytes())
+        content[int(part * len(content))] ^= 0xFF
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="is not a sample"):
+            Sample.load(path)
+
+    def test_missing_file(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            Sample.load(tmp_path / "none.npz")
+
+
+class TestConcatenate:
+    def test_joins(self) -> None:
+        first, second = make(3), make(2, seed=1)
+        first.table["only"] = [1, 2, 3]
+        joined = concatenate([first, second])
+        np.testing.assert_array_equal(joined.images, np.concatenate([first.images, second.images]))
+        assert joined.table["name"].tolist() == ["s0", "s1", "s2", "s0", "s1"]
+        assert joined.table["only"].mask.tolist() == [False, False, False, True, True]
+        assert joined.history == ["read"]
+
+    def test_refuses(self) -> None:
+        with pytest.raises(ValueError, match="at least one"):
+            concatenate([])
+        with pytest.raises(ValueError, match=r"sizes \[6, 8\]"):
+            concatenate([make(), make(size=8)])
