@@ -66,7 +66,8 @@ sphinx_gallery_conf = {
     "gallery_dirs": ["gallery/report"],
     "filename_pattern": r"plot_",
     "within_subsection_order": "figure_role.FigureOrder",
-    "image_scrapers": ("matplotlib",),
+    # A name and not the function itself, so that Sphinx can tell whether the configuration changed.
+    "image_scrapers": ("matplotlib", "gifscraper.gif_scraper"),
     # Tables show themselves; what a plotting call returns is of no interest.
     "capture_repr": ("_repr_html_",),
     "reset_modules": ("matplotlib",),

@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     classify = commands.add_parser(
         "classify",
         help="class probabilities of cutouts",
-        description=f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts centred on a source.",
+        description=f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources.",
     )
     classify.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FITS, npy or PNG cutout")
     classify.add_argument(
@@ -137,9 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     gans = commands.add_parser("gan", help="train a GAN, or draw images from one").add_subparsers(
         required=True, metavar="command"
     )
-    train = gans.add_parser(
-        "train", help="train the GAN of a class, go on with it, or replay the recorded run"
-    )
+    train = gans.add_parser("train", help="train the GAN of a class, or replay the recorded run")
     train.add_argument(
         "--class",
         dest="morphology",

@@ -27,7 +27,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from .sample import Sample
+from .sample import Sample, write_atomically
 from .taxonomy import CLASS_NAMES, class_code
 
 __all__ = [
@@ -283,12 +283,7 @@ def _convert(archive: bytes, target: Path) -> None:
     about = {"format": _FORMAT, "archive_sha256": ARCHIVE_SHA256}
     arrays = {"images": images, "centre": centre, **columns, **about}
     np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
-    partial = target.with_name(f".{target.name}.part")
-    try:
-        partial.write_bytes(packed.getbuffer())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(target, lambda partial: partial.write_bytes(packed.getbuffer()))
     log.info("%d images written to %s", len(keys), target)
 
 

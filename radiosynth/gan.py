@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from astropy.table import Table
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from . import training
 from .networks import build_discriminator, build_generator
+from .sample import Sample, write_atomically
+from .taxonomy import class_code
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from .sample import Sample
 
 __all__ = [
     "DCGAN",
@@ -120,35 +121,12 @@ class GANSettings:
             msg = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
             raise ValueError(msg)
 
-    @classmethod
-    def quick(cls, **changes: Any) -> GANSettings:
-        """Return settings that learn all four classes in minutes on two CPU cores.
-
-        What makes the difference, by measurement: the discriminator that sees the batch, and no momentum.
-        With the report's choices such a network draws one and the same blob for the first thousands of
-        steps.
-        """
-        return cls(**{**QUICK, **changes})
-
     def build(self) -> keras.Model:
         """Return the untrained generator of these settings, which draws images in [-1, 1]."""
         return _unstretched(self._build_network(), self)
 
     def _build_network(self) -> keras.Model:
         return build_generator(self.size, self.latent, self.width, classes=self.conditional, seed=self.seed)
-
-
-QUICK: dict[str, Any] = {
-    "width": 0.25,
-    "epochs": 12,
-    "batch_size": 32,
-    "learning_rate": 4e-4,
-    "beta_1": 0.5,
-    "average": 0.99,
-    "stretch": True,
-    "batch_aware": True,
-    "conditional": 4,
-}
 
 
 def _unstretched(network: keras.Model, settings: GANSettings) -> keras.Model:
@@ -304,10 +282,6 @@ def diversity(images: ArrayLike) -> float:
     return float(distances[~np.eye(n, dtype=bool)].mean()) if n > 1 else 0.0
 
 
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-
-
 class _Watch(keras.callbacks.Callback):
     """Keep the images of fixed noise while training, and stop when the loss is not a number."""
 
@@ -352,7 +326,7 @@ class _Watch(keras.callbacks.Callback):
         )
         self.frames[epoch] = np.round((images + 1) * 127.5).astype(np.uint8)
         epochs, frames = np.array(list(self.frames)), np.array(list(self.frames.values()))
-        training.write_atomically(
+        write_atomically(
             self.path, lambda partial: np.savez_compressed(partial, epochs=epochs, frames=frames)
         )
 
@@ -446,7 +420,7 @@ def train_gan(
     training.save_weights(gan.kept, folder / "generator.npz", dtype="float16")
     training.save_weights(gan.discriminator, folder / "discriminator.npz", dtype="float16")
     text = json.dumps(description, indent=2)
-    training.write_atomically(folder / "generator.json", lambda partial: _write(partial, text.encode()))
+    write_atomically(folder / "generator.json", lambda partial: partial.write_text(text))
     return GANRun(folder, gan.kept, history, frames, epochs, tuple(varieties), collapsed)
 
 
@@ -610,11 +584,6 @@ def sample_generators(
     Sample
         The images, folder by folder and class by class.
     """
-    from astropy.table import Table
-
-    from .sample import Sample
-    from .taxonomy import class_code
-
     parts, codes = [], []
     for folder in folders:
         generator, names = _read_generator(Path(folder))
@@ -697,7 +666,7 @@ def write_gif(
     else:
         msg = f"{len(pages)} frames of {len(frames[0])} images take {data.tell()} bytes: give fewer than that"
         raise ValueError(msg)
-    training.write_atomically(Path(path), lambda partial: _write(partial, data.getvalue()))
+    write_atomically(Path(path), lambda partial: partial.write_bytes(data.getvalue()))
 
 
 def write_mp4(
@@ -736,4 +705,4 @@ def write_mp4(
                 shown.set_data(page)
                 writer.grab_frame()
 
-    training.write_atomically(Path(path), save)
+    write_atomically(Path(path), save)

@@ -1,19 +1,51 @@
-"""Measure classifiers: confusion matrices, recall, precision and accuracy, all with intervals."""
+"""Measure classifiers, and how real synthetic images look, with intervals.
+
+Classifiers: confusion matrices, recall, precision and accuracy. Synthetic images: distances in the features
+of our own classifier (not of the Inception network, so numbers compare with each other only as long as
+the classifier is the same), memorisation, and what an astronomer would measure of a source.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.stats import binom_conf_interval
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap
+from scipy.spatial.distance import pdist, squareform
+from scipy.stats import bootstrap, ks_2samp
 
+from .geometric import FIELD
+from .sample import Sample
 from .taxonomy import CLASS_NAMES
 
-__all__ = ["accuracy", "class_scores", "confusion_matrix"]
+if TYPE_CHECKING:
+    import keras
+
+__all__ = [
+    "accuracy",
+    "class_scores",
+    "compare",
+    "confusion_matrix",
+    "features",
+    "frechet_distance",
+    "kernel_distance",
+    "nearest_neighbour",
+    "realism",
+    "source_properties",
+    "two_sample_accuracy",
+]
 
 SIGMA = 0.6827
 """Share of a normal distribution within one standard deviation."""
+
+THRESHOLD = 0.05
+"""Pixels fainter than this share of the peak do not count as part of the source."""
+
+SEPARATION = 10.8
+"""Least distance of two components in arcseconds: two beams of FIRST."""
 
 
 def confusion_matrix(
@@ -159,3 +191,401 @@ def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.in
         msg = f"labels run from {truth.min()} to {truth.max()}: allowed are 0 to {shares.shape[1] - 1}"
         raise ValueError(msg)
     return truth, shares
+
+
+def features(model: keras.Model, images: ArrayLike) -> NDArray[np.float32]:
+    """Return what the classifier's dense layer answers to images: their radio features.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A classifier of `radiosynth.build_classifier`, trained.
+    images : array_like of float32, shape (n, size, size)
+        Images in [-1, 1].
+
+    Returns
+    -------
+    ndarray of float32, shape (n, features)
+        Activations, 0 or more; 194 of them in the report's network.
+
+    Raises
+    ------
+    ValueError
+        If the images are not of the size that the model takes.
+    """
+    import keras
+
+    from .classifier import predict
+
+    return predict(keras.Model(model.inputs, model.get_layer("dense").output), images)
+
+
+def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
+    """Return the squared Fréchet distance of two samples, each taken for a Gaussian.
+
+    With the features of the Inception network this is the FID (Heusel et al. 2017). It is zero for
+    identical sets and, as covariances of few images are uncertain, above zero for two sets of one kind.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n, features)
+        At least two rows each.
+
+    Returns
+    -------
+    float
+        Distance of the means squared, plus that of the covariances.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows, or different numbers of features.
+
+    Examples
+    --------
+    >>> round(frechet_distance([[0.0], [1.0]], [[3.0], [4.0]]), 6)
+    9.0
+    """
+    a, b = _two_sets(a, b)
+    # With roots of the covariances, A'A and B'B, the trace of (A'A B'B)^(1/2) is the sum of the singular
+    # values of AB': no root of a singular matrix, which the covariance of few images always is.
+    roots = [np.linalg.qr(x - x.mean(axis=0), mode="r") / np.sqrt(len(x) - 1) for x in (a, b)]
+    overlap = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    shift = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
+    return float(max(0.0, shift + (roots[0] ** 2).sum() + (roots[1] ** 2).sum() - 2 * overlap))
+
+
+def kernel_distance(a: ArrayLike, b: ArrayLike) -> float:
+    """Return the squared maximum mean discrepancy of two samples with a cubic kernel, unbiased.
+
+    With the features of the Inception network this is the KID (Bińkowski et al. 2018). Its mean is zero
+    for two sets of one kind, however few; it can then be negative.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n, features)
+        At least two rows each.
+
+    Returns
+    -------
+    float
+        The discrepancy.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows, or different numbers of features.
+    """
+    from sklearn.metrics.pairwise import polynomial_kernel
+
+    a, b = _two_sets(a, b)
+    within = 0.0
+    for x in (a, b):
+        kernel = polynomial_kernel(x, degree=3)
+        within += (kernel.sum() - np.trace(kernel)) / (len(x) * (len(x) - 1))
+    return float(within - 2 * polynomial_kernel(a, b, degree=3).mean())
+
+
+def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator) -> float:
+    """Return how often a fresh classifier tells two samples apart (Lopez-Paz & Oquab 2017).
+
+    A logistic regression is trained on four fifths of the rows and asked about the last, five times.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n, features)
+        At least five rows each, none of them twice: a copy in another fifth would be told apart by heart.
+    rng : numpy.random.Generator
+        For the division into fifths.
+
+    Returns
+    -------
+    float
+        Mean of the two recalls: 0.5 for sets that cannot be told apart, 1 for sets that always can.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than five rows, or different numbers of features.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    a, b = _two_sets(a, b, at_least=5)
+    judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    folds = StratifiedKFold(5, shuffle=True, random_state=int(rng.integers(2**32)))
+    origin = np.repeat([0, 1], [len(a), len(b)])
+    scores = cross_val_score(judge, np.concatenate([a, b]), origin, cv=folds, scoring="balanced_accuracy")
+    return float(scores.mean())
+
+
+def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Return how far each image is from the training image that is most like it, turned and flipped.
+
+    Copies of training images are at distance 0. Whether others are close is seen beside the distances
+    of training images from each other.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, size, size)
+        Images to look for, each in its eight right-angled turns and flips.
+    training : array_like, shape (m, size, size), optional
+        Where to look; without it, among the other `images`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Root mean square difference of the pixels.
+
+    Raises
+    ------
+    ValueError
+        If the images are not square, differ in size or are too few.
+    """
+    from sklearn.neighbors import NearestNeighbors
+
+    alone = training is None
+    sought = np.asarray(images, np.float64)
+    there = sought if training is None else np.asarray(training, np.float64)
+    if sought.ndim != 3 or sought.shape[1] != sought.shape[2] or sought.shape[1:] != there.shape[1:]:
+        msg = f"images {sought.shape} and {there.shape}: give two sets of shape (n, size, size), of one size"
+        raise ValueError(msg)
+    if len(sought) == 0 or len(there) < 1 + alone:
+        msg = (
+            f"{len(sought)} images and {len(there)} to compare with: give one, or two without a training set"
+        )
+        raise ValueError(msg)
+    search = NearestNeighbors(n_neighbors=1 + alone, algorithm="brute").fit(there.reshape(len(there), -1))
+    best = np.full(len(sought), np.inf)
+    for turned in (np.rot90(sought, k, axes=(1, 2))[:, ::flip] for k in range(4) for flip in (1, -1)):
+        distance, index = search.kneighbors(turned.reshape(len(sought), -1))
+        if alone:  # an image that is like itself when turned has not been copied
+            distance = np.where(index == np.arange(len(sought))[:, None], np.inf, distance)
+        best = np.minimum(best, distance.min(axis=1))
+    return best / sought.shape[1]
+
+
+def compare(
+    measure: Callable[[NDArray, NDArray], float],
+    real: ArrayLike,
+    fake: ArrayLike,
+    *,
+    draws: int = 20,
+    rng: np.random.Generator,
+) -> tuple[float, float, float, float]:
+    """Measure how much synthetic images differ from real ones, and how much real ones differ themselves.
+
+    Each draw cuts the real images into two halves. One is compared with as many synthetic images, and, for
+    the floor, with the other half; so bias from small numbers is the same in both. Halves drawn without
+    replacement spread as the estimate from all images does, and hold no image twice, as a bootstrap would.
+
+    Parameters
+    ----------
+    measure : callable
+        Takes two arrays and returns a number, such as `frechet_distance`.
+    real, fake : array_like, first axis of length n and m
+        Features, or whatever `measure` takes.
+    draws : int
+        Number of draws.
+    rng : numpy.random.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    value, low, high, floor : float
+        Median over the draws, the interval of one standard deviation, and the median between halves.
+
+    Raises
+    ------
+    ValueError
+        If there are too few of either for `measure`.
+    """
+    true, made = np.asarray(real), np.asarray(fake)
+    n = min(len(true) // 2, len(made))
+    results = []
+    for _ in range(draws):
+        order = rng.permutation(len(true))
+        first, second = true[order[:n]], true[order[n : 2 * n]]
+        drawn = made[rng.permutation(len(made))[:n]]
+        results.append((measure(first, drawn), measure(first, second)))
+    values, floors = np.transpose(results)
+    low, value, high = np.quantile(values, [(1 - SIGMA) / 2, 0.5, (1 + SIGMA) / 2])
+    return float(value), float(low), float(high), float(np.median(floors))
+
+
+def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
+    """Measure sources as an astronomer would, on the pixels above 5 % of the peak of each image.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, size, size)
+        Images in any units; the faintest pixel of each counts as empty sky.
+    pixel_scale : float
+        Arcseconds per pixel.
+
+    Returns
+    -------
+    ~astropy.table.Table
+        One row per image, NaN where the image is blank:
+
+        ``concentration``: share of the flux that is brighter than half the peak.
+        ``angular_size``: largest extent in arcseconds.
+        ``axis_ratio``: short over long axis, from the second moments of the flux.
+        ``components``: number of peaks at least 10.8 arcsec (two beams) from any brighter one.
+        ``bending_angle``: by how many degrees the way from one end over the middle to the other turns;
+        0 is straight. NaN with fewer than two components, or nothing between them.
+
+    Raises
+    ------
+    ValueError
+        If the images have another shape, are not finite, or the pixel scale is not positive.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:41, :41] - 20
+    >>> table = source_properties([np.exp(-(x**2 / 32 + y**2 / 8))], pixel_scale=1)
+    >>> round(float(table["axis_ratio"][0]), 2)
+    0.5
+    """
+    pixels = np.asarray(images, np.float64)
+    if pixels.ndim != 3 or not pixel_scale > 0 or not np.isfinite(pixels).all():
+        msg = (
+            f"images {pixels.shape} at {pixel_scale} arcsec per pixel: give finite images of shape "
+            "(n, size, size) and a positive pixel scale"
+        )
+        raise ValueError(msg)
+    names = ("concentration", "angular_size", "axis_ratio", "components", "bending_angle")
+    rows = [_measure_source(image - image.min(), pixel_scale) for image in pixels]
+    table = Table(np.reshape(rows, (-1, len(names))), names=names)
+    table["components"] = table["components"].astype(int)
+    table["angular_size"].unit, table["bending_angle"].unit = "arcsec", "deg"
+    return table
+
+
+def realism(
+    real: Sample,
+    fake: Sample,
+    model: keras.Model,
+    *,
+    pixel_scale: float | None = None,
+    draws: int = 20,
+    rng: np.random.Generator,
+) -> Table:
+    """Measure, class by class, how far synthetic images are from real ones.
+
+    Parameters
+    ----------
+    real : Sample
+        The sources that the synthetic images imitate, before augmentation: turned copies are no further
+        sources.
+    fake : Sample
+        Synthetic images, best as many of each class.
+    model : keras.Model
+        Classifier whose features are compared.
+    pixel_scale : float, optional
+        Arcseconds per pixel; without it, images span the report's 4.5 arcmin.
+    draws : int
+        Draws of `compare`.
+    rng : numpy.random.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    ~astropy.table.Table
+        One row per class and measure: ``class``, ``measure``, ``value``, ``low``, ``high`` (one standard
+        deviation) and ``floor``, the same measure between real images. Measures are
+        `frechet_distance`, `kernel_distance` and `two_sample_accuracy` of `features`, the median of
+        `nearest_neighbour`, and the largest difference of the cumulative distributions (Kolmogorov
+        and Smirnov's) of each of `source_properties`.
+
+    Raises
+    ------
+    ValueError
+        If a class of the synthetic sample has fewer than ten real or five synthetic images.
+    """
+    scale = FIELD / real.size if pixel_scale is None else pixel_scale
+    measures: dict[str, Callable[[NDArray, NDArray], float]] = {
+        "Fréchet distance": frechet_distance,
+        "kernel distance": kernel_distance,
+        "two-sample accuracy": lambda a, b: two_sample_accuracy(a, b, rng=rng),
+    }
+    rows: list[tuple[str, str, float, float, float, float]] = []
+    for name in (name for name, n in fake.counts().items() if n):
+        true, made = real.of_class(name), fake.of_class(name)
+        if len(true) < 10 or len(made) < 5:
+            msg = f"{len(true)} real and {len(made)} synthetic images of {name}: give 10 and 5 at least"
+            raise ValueError(msg)
+        seen = features(model, true.images), features(model, made.images)
+        rows += [(name, label, *compare(f, *seen, draws=draws, rng=rng)) for label, f in measures.items()]
+        near = nearest_neighbour(made.images, true.images)
+        spread = bootstrap((near,), np.median, confidence_level=SIGMA, method="percentile", rng=rng)
+        low, high = spread.confidence_interval
+        floor = float(np.median(nearest_neighbour(true.images)))
+        rows.append((name, "nearest neighbour", float(np.median(near)), float(low), float(high), floor))
+        physics = [source_properties(sample.images, pixel_scale=scale) for sample in (true, made)]
+        for column in physics[0].colnames:
+            known = [np.asarray(table[column])[np.isfinite(table[column])] for table in physics]
+            few = min(len(known[0]) // 2, len(known[1])) < 5
+            result = (np.nan,) * 4 if few else compare(_largest_gap, *known, draws=draws, rng=rng)
+            rows.append((name, column.replace("_", " "), *result))
+    return Table(rows=rows, names=("class", "measure", "value", "low", "high", "floor"))
+
+
+def _two_sets(
+    a: ArrayLike, b: ArrayLike, at_least: int = 2
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        msg = f"features {first.shape} and {second.shape}: give shapes (n, features), from one network"
+        raise ValueError(msg)
+    if min(len(first), len(second)) < at_least:
+        msg = f"{len(first)} and {len(second)} images are too few: give {at_least} of each at least"
+        raise ValueError(msg)
+    return first, second
+
+
+def _largest_gap(a: NDArray, b: NDArray) -> float:
+    return float(ks_2samp(a, b, method="asymp").statistic)
+
+
+def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> tuple[float, ...]:
+    """Return the columns of `source_properties` for one image of flux above the sky."""
+    from skimage.feature import peak_local_max
+
+    peak = flux.max()
+    if peak == 0:
+        return np.nan, np.nan, np.nan, 0, np.nan
+    where, weights = np.argwhere(flux > THRESHOLD * peak), flux[flux > THRESHOLD * peak]
+    angles = np.radians(np.arange(0, 180, 5))
+    # A pixel is one pixel wide: its centre alone would have no extent and no moments.
+    size = np.ptp(where @ [np.cos(angles), np.sin(angles)], axis=0).max() + 1
+    moments = np.linalg.eigvalsh(np.cov(where.T, aweights=weights, ddof=0) + np.eye(2) / 12)
+    apart = max(1, round(SEPARATION / pixel_scale))
+    peaks = peak_local_max(flux, min_distance=apart, threshold_rel=THRESHOLD, exclude_border=False)
+    return (
+        weights[weights > peak / 2].sum() / weights.sum(),
+        size * pixel_scale,
+        np.sqrt(moments[0] / moments[1]),
+        len(peaks),
+        _bending(peaks, flux[tuple(peaks.T)], where, weights),
+    )
+
+
+def _bending(peaks: NDArray, heights: NDArray, where: NDArray, weights: NDArray) -> float:
+    """Return the bending angle of a source in degrees; NaN if it has no two ends and a middle."""
+    if len(peaks) < 2:
+        return np.nan
+    # The ends are the two peaks that add most to the second moment: bright ones, but far apart, so that a
+    # bright core is not taken for an end. The middle is the fifth of the way half-way between them.
+    pair = np.outer(heights, heights) * squareform(pdist(peaks)) ** 2
+    one, other = peaks[list(np.unravel_index(pair.argmax(), pair.shape))].astype(float)
+    way = other - one
+    middle = np.abs((where - one) @ way / (way @ way) - 0.5) < 0.1
+    if not middle.any():
+        return np.nan
+    # Squared flux, as the bend lies at the core, not in the faint glow between the arms.
+    bend = np.average(where[middle], axis=0, weights=weights[middle] ** 2)
+    ahead, turned = bend - one, other - bend
+    return float(np.degrees(abs(np.arctan2(ahead[0] * turned[1] - ahead[1] * turned[0], ahead @ turned))))

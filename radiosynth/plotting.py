@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "confusion",
     "image_grid",
+    "layer_table",
     "network_stack",
     "paper_folder",
     "probability_bars",
@@ -304,6 +305,31 @@ def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Poly
     handles = [Rectangle((0, 0), 1, 1, fc=c, ec="black", lw=0.6) for c in colours.values()]
     axes.legend(handles, ["convolution 3×3", "max-pooling 2×2", "dense"], loc="lower right")
     return fronts
+
+
+def layer_table(model: keras.Model) -> Table:
+    """Return the layers of a network with their shapes and parameters (report, tables A1, A2 and B1).
+
+    Parameters
+    ----------
+    model : keras.Model
+        Any network.
+
+    Returns
+    -------
+    ~astropy.table.Table
+        One row per layer, then the sum. Where not all parameters are learned, a last row counts those
+        that are.
+    """
+    rows = [
+        (layer.name, type(layer).__name__, "×".join(map(str, layer.output.shape[1:])), layer.count_params())
+        for layer in model.layers
+    ]
+    rows.append(("total", "", "", model.count_params()))
+    learned = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    if learned != model.count_params():
+        rows.append(("of these trainable", "", "", learned))
+    return Table(rows=rows, names=["layer", "kind", "output", "parameters"])
 
 
 def paper_folder() -> Path:

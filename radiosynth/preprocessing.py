@@ -6,6 +6,7 @@ report (section on pre-processing and augmentation); images keep their order and
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,8 @@ __all__ = [
     "split",
     "stratified_folds",
 ]
+
+log = logging.getLogger("radiosynth")
 
 CHUNK_PIXELS = 2**22
 """Pixels worked on at a time, so that temporary arrays stay near 30 MB whatever the number of images."""
@@ -219,6 +222,7 @@ def preprocess(
     n_sigma: float = 3.0,
     fill: Literal["zero", "threshold"] = "zero",
     value_range: tuple[float, float] = (-1.0, 1.0),
+    blank: Literal["leave out", "raise"] = "leave out",
 ) -> Sample:
     """Make training images of cutouts: threshold the noise, crop, resize and scale.
 
@@ -236,6 +240,9 @@ def preprocess(
         Passed on to `noise_threshold`.
     value_range : pair of float
         Limits of the pixel values of each image.
+    blank : {"leave out", "raise"}
+        What to do with images that have no pixel above the noise, of which the report's sample has one:
+        leave them out, with a warning in the log and in the history that names them, or refuse them all.
 
     Returns
     -------
@@ -245,8 +252,9 @@ def preprocess(
     Raises
     ------
     ValueError
-        If the sample is empty, or an image holds pixels that are not finite or has no pixel above the
-        noise; the message names the sources. Also where one of the steps refuses its parameters.
+        If the sample is empty, an image holds pixels that are not finite, or all or (with ``"raise"``) any
+        have no pixel above the noise; the message names the sources. Also where a step refuses its
+        parameters.
 
     Examples
     --------
@@ -264,6 +272,9 @@ def preprocess(
     if not len(sample):
         msg = "the sample has no images to preprocess; give at least one"
         raise ValueError(msg)
+    if blank not in ("leave out", "raise"):
+        msg = f'blank={blank!r} is unknown: use "leave out" or "raise"'
+        raise ValueError(msg)
     names = [str(name) for name in sample.table["name"]]
     _refuse_not_finite(sample.images, names)
 
@@ -279,7 +290,14 @@ def preprocess(
     if crop is not None:
         ready = ready.derived(center_crop(images, crop), f"crop: centre of {crop} px")
     # Before resizing, whose rounding errors would make a constant image look like a structure.
-    _refuse_constant(ready.images, names)
+    constant = _constant(ready.images)
+    if blank == "raise" or constant.all():
+        _refuse_constant(ready.images, names)
+    elif constant.any():
+        step = f"left out, blank: {', '.join(np.array(names)[constant])}"
+        log.warning("%s", step)
+        ready = ready[~constant]
+        ready = ready.derived(ready.images, step)
 
     ready = ready.derived(resize(ready.images, size), f"resize: {ready.size} to {size} px, antialiased")
     low, high = value_range
@@ -665,25 +683,26 @@ def _warp(
     matrices[:, :, 2] = center - center * matrices[:, :, :2].sum(axis=2)
 
     size = (images.shape[2], images.shape[1])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    # Exact weights; releases of OpenCV before 5 know no hint and round positions to 1/32 of a pixel.
+    hint = cv2.ALGO_HINT_ACCURATE
 
-    def work(part: NDArray[np.intp]) -> None:
-        for i in part:
-            cv2.warpAffine(
-                np.ascontiguousarray(images[source[i]]),
-                matrices[i],
-                size,
-                dst=out[i],
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_CONSTANT,
-                borderValue=fill,
-                # Exact weights; OpenCV otherwise rounds positions to 1/32 of a pixel.
-                hint=cv2.ALGO_HINT_ACCURATE,
-            )
+    def work(part: slice) -> None:
+        for i, matrix, target in zip(source[part], matrices[part], out[part], strict=True):
+            image = np.ascontiguousarray(images[i])
+            cv2.warpAffine(image, matrix, size, target, flags, cv2.BORDER_CONSTANT, fill, hint)
 
-    # OpenCV releases the interpreter lock, so threads run side by side.
+    # OpenCV lets go of the interpreter lock, so images are worked on side by side. Its own threads, which
+    # divide the single image, would only get in the way.
     workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, np.array_split(np.arange(len(source)), 4 * workers)))
+    own_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with ThreadPoolExecutor(workers) as pool:
+            step = max(1, len(source) // (4 * workers))
+            list(pool.map(work, [slice(i, i + step) for i in range(0, len(source), step)]))
+    finally:
+        cv2.setNumThreads(own_threads)
 
 
 def _stack(images: ArrayLike) -> NDArray[np.float32]:
@@ -745,9 +764,12 @@ def _refuse_not_finite(images: NDArray[np.float32], names: Sequence[str] | None 
     _refuse(bad, names, "pixels that are not finite", advice)
 
 
+def _constant(images: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray(images.min(axis=(1, 2)) == images.max(axis=(1, 2)))
+
+
 def _refuse_constant(images: NDArray[np.float32], names: Sequence[str] | None = None) -> None:
-    bad = images.min(axis=(1, 2)) == images.max(axis=(1, 2))
-    _refuse(bad, names, "one value in all pixels (no source above the noise)", "leave them out")
+    _refuse(_constant(images), names, "one value in all pixels (no source above the noise)", "leave them out")
 
 
 def _refuse(bad: ArrayLike, names: Sequence[str] | None, fault: str, advice: str) -> None:

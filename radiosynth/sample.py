@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 
-__all__ = ["Sample", "concatenate"]
+__all__ = ["Sample", "concatenate", "write_atomically"]
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -131,20 +130,14 @@ class Sample:
             File to write.
         """
         text = io.StringIO()
-        # Masked values are kept as a column of their own: ECSV by itself cannot tell them from empty text.
         self.table.write(text, format="ascii.ecsv", serialize_method="data_mask")
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                np.savez_compressed(
-                    stream, images=self.images, labels=self.labels, table=np.array(text.getvalue())
-                )
-            Path(partial).replace(target)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
+        table = np.array(text.getvalue())
+
+        def write(partial: Path) -> None:
+            with partial.open("wb") as stream:
+                np.savez_compressed(stream, images=self.images, labels=self.labels, table=table)
+
+        write_atomically(Path(path), write)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Sample:
@@ -208,3 +201,17 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
         np.concatenate([sample.labels for sample in samples]),
         table,
     )
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, which takes its name only when it is whole.
+
+    The temporary name is always the same, so that what a killed process leaves is overwritten.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        write(partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -11,10 +11,8 @@ import contextlib
 import itertools
 import json
 import logging
-import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,7 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-__all__ = ["Batches", "History", "TrainingStopped", "fit", "load_weights", "save_weights", "write_atomically"]
+from .sample import write_atomically
+
+__all__ = ["Batches", "History", "TrainingStopped", "fit", "load_weights", "save_weights"]
 
 log = logging.getLogger("radiosynth")
 
@@ -60,7 +60,7 @@ class Batches:
     --------
     >>> batches = Batches([np.arange(5)], 2, seed=0)
     >>> [rows.tolist() for (rows,), _ in zip(batches.stream(first_epoch=3), range(3))]
-    [[0, 2], [1, 3], [4]]
+    [[0, 3], [1, 2], [4]]
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Batches:
     ) -> None:
         count = len(arrays[0])
         if count == 0 or batch_size < 1:
-            msg = f"{count} images in batches of {batch_size}: training needs at least one image and one a batch"
+            msg = f"{count} images in batches of {batch_size}: give at least one image, and one to a batch"
             raise ValueError(msg)
         self.arrays, self.batch_size, self.seed = tuple(arrays), min(batch_size, count), seed
         self.steps = count // self.batch_size if drop_last else -(-count // self.batch_size)
@@ -81,19 +81,6 @@ class Batches:
                 # Sorted rows are read faster, from memory maps above all; inside a batch order is no matter.
                 rows = np.sort(order[step * self.batch_size : (step + 1) * self.batch_size])
                 yield tuple(array[rows] for array in self.arrays)
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, which takes its name only when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    partial = Path(name)
-    try:
-        write(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _state(model: keras.Model) -> list[Any]:
@@ -150,10 +137,6 @@ class _Conductor(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch_begun = time.monotonic()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if self.reason:
-            self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if self.reason:  # the epoch was cut short by a signal: it is done again when training goes on
@@ -266,6 +249,7 @@ def fit(
 
     def stop(reason: str) -> None:
         conductor.reason = reason
+        model.stop_training = True  # Keras looks at this after every step
 
     with bar, _signals(stop):
         model.fit(
@@ -289,7 +273,7 @@ def fit(
 def save_weights(model: keras.Model, path: Path, *, dtype: str = "float32") -> None:
     """Write the weights of a model as plain arrays, at half the size with ``dtype="float16"``."""
     arrays = {f"w{i}": np.asarray(weight, dtype) for i, weight in enumerate(model.get_weights())}
-    write_atomically(path, lambda partial: np.savez_compressed(partial, **arrays))
+    write_atomically(path, lambda partial: np.savez_compressed(partial, **arrays))  # type: ignore[arg-type]
 
 
 def load_weights(model: keras.Model, path: Path) -> None:

@@ -381,7 +381,7 @@ def test_killed_conversion_does_not_break_the_next(folder, archive):
     code = CHILD + "import os\nPath.replace = lambda *_: os._exit(9)\ndatasets.load_first_dataset()"
     killed = subprocess.run([sys.executable, "-c", code, datasets.ARCHIVE_SHA256], check=False)
     assert killed.returncode == 9
-    assert ".first_galaxies.npz.part" in visible(folder)
+    assert ".first_galaxies.part.npz" in visible(folder)
     assert len(load_first_dataset()) == 5
     assert visible(folder) == ["first_galaxies.npz", "galaxy_data_h5.zip"]
 
@@ -432,7 +432,7 @@ def test_citations_of_some():
 
 @pytest.fixture(scope="module")
 def real():
-    if not (datasets._folder() / "first_galaxies.npz").is_file():
+    if not (datasets.cache_folder() / "first_galaxies.npz").is_file():
         pytest.skip("the FIRST images are not in the cache")
     return load_first_dataset(size=150)
 

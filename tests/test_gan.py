@@ -264,8 +264,17 @@ def test_time_limit(tmp_path):
 
 def test_learns_mean_and_variety_of_each_class(tmp_path):
     images, labels = blobs(1024, width=4)
-    settings = GANSettings.quick(
-        size=16, latent=8, width=0.1, learning_rate=1e-3, batch_size=16, conditional=2, stretch=False
+    settings = GANSettings(
+        size=16,
+        latent=8,
+        width=0.1,
+        epochs=12,
+        batch_size=16,
+        learning_rate=1e-3,
+        beta_1=0.0,
+        average=0.99,
+        batch_aware=True,
+        conditional=2,
     )
     run = gan.train_gan(images, settings, tmp_path, labels=labels)
 

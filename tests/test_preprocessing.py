@@ -182,12 +182,25 @@ class TestPreprocess:
 
     # 3.7 has no exact float32: resizing leaves rounding errors that look like structure.
     @pytest.mark.parametrize("value", [0.0, 3.7])
-    def test_refuses_a_blank_image_by_name(self, value: float) -> None:
+    def test_names_a_blank_image(self, value: float, caplog: pytest.LogCaptureFixture) -> None:
         sample = cutouts()
         images = sample.images.copy()
         images[3] = value
+        with_blank = Sample(images, sample.labels, sample.table)
         with pytest.raises(ValueError, match=r"1 of 6 images: source_3 \(number 3\); leave them out"):
-            preprocess(Sample(images, sample.labels, sample.table), 23)
+            preprocess(with_blank, 23, blank="raise")
+
+        ready = preprocess(with_blank, 23)
+        assert "left out, blank: source_3" in ready.history
+        assert "source_3" in caplog.text
+        others = sample[[0, 1, 2, 4, 5]]
+        assert ready.table["name"].tolist() == others.table["name"].tolist()
+        np.testing.assert_array_equal(ready.labels, others.labels)
+        np.testing.assert_array_equal(ready.images, preprocess(others, 23).images)
+
+    def test_refuses_when_all_images_are_blank(self) -> None:
+        with pytest.raises(ValueError, match="2 of 2 images: image_0"):
+            preprocess(Sample(np.zeros((2, 8, 8)), [0, 1]))
 
     def test_refuses_pixels_that_are_not_finite_by_name(self) -> None:
         images = np.full((14, 8, 8), np.nan)
@@ -401,7 +414,8 @@ class TestPlan:
             copies = part[len(members) :]
             assert copies["flipped"].tolist() == [i % 2 == 0 for i in range(len(copies))]
             numbers = [int((part["source"] == member).sum()) for member in members]
-            assert max(numbers) - min(numbers) <= 1
+            assert numbers == sorted(numbers, reverse=True)
+            assert numbers[0] - numbers[-1] <= 1
             for member, number in zip(members, numbers, strict=True):
                 angles = part["rotation"][part["source"] == member]
                 np.testing.assert_allclose(angles, np.arange(number) * 360 / number)

@@ -23,9 +23,8 @@ _, validation = experiments.split_sample(run.config)
 # The image is the FR II galaxy of the validation set that the network is surest of.
 
 model = run.model()
-print(
-    f"{model.count_params():,} parameters; the report has {experiments.published()['parameters']['classifier']:,}"
-)
+stated = experiments.published()["parameters"]["classifier"]
+print(f"{model.count_params():,} parameters; the report has {stated:,}")
 candidates = validation.of_class("FRII")
 probabilities = predict(model, candidates.images)
 best = int(np.argmax(probabilities[:, 1]))

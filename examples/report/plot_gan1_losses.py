@@ -1,0 +1,54 @@
+"""
+Losses of generator and discriminator
+=====================================
+
+How the two networks of an adversarial pair fare against each other: the loss of each per epoch (top), and the
+share of real and of generated images that the discriminator judges right (bottom). The dotted lines are what a
+discriminator has that can only guess: it gives every image the probability one half, so that its two
+cross-entropies sum to 2 ln 2, the generator's is ln 2, and half of its judgements are right.
+
+These losses are not meant to fall. Each network's loss depends on how good the other one is, and pictures may
+get better while both curves stay where they are. A discriminator whose loss goes to zero has won; the
+generator then hardly learns. At smoke and laptop scale one class-conditional network stands for the report's
+four, so there is one column.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from radiosynth import experiments, plotting
+
+plotting.use_style()
+names = experiments.GENERATORS[experiments.current_scale()]
+runs = {name: experiments.run(experiments.gan_config(name)) for name in names}
+
+# %%
+# The history of a run has one row for each epoch.
+
+CURVES = {
+    "discriminator_loss": ("discriminator", plotting.TRAINING, "-"),
+    "generator_loss": ("generator", plotting.VALIDATION, "--"),
+    "accuracy_on_real": ("real images", plotting.TRAINING, "-"),
+    "accuracy_on_fake": ("generated images", plotting.VALIDATION, "--"),
+}
+size = (2.4 * max(2, len(runs)), 4.4)
+figure, axes = plt.subplots(2, len(runs), figsize=size, sharex="col", sharey="row", squeeze=False)
+for (loss, accuracy), (name, run) in zip(axes.T, runs.items(), strict=True):
+    history = run.history
+    for column, (label, colour, style) in CURVES.items():
+        panel = loss if column.endswith("loss") else accuracy
+        panel.plot(history["epoch"], history[column], color=colour, ls=style, marker=".", label=label)
+    for panel, guesses in ((loss, (2 * np.log(2), np.log(2))), (accuracy, (0.5,))):
+        for guess in guesses:
+            panel.axhline(guess, color="0.4", ls=":", lw=1)
+        panel.grid(alpha=0.25, lw=0.5)
+    loss.set(title="all classes in one network" if name == "all" else name, ylim=(0, None))
+    accuracy.set(ylim=(0, 1.02), xlabel="epoch")
+    accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
+axes[0, 0].set_ylabel("loss (dotted: guessing)")
+axes[1, 0].set_ylabel("judged right (dotted: guessing)")
+axes[0, 0].legend()
+axes[1, 0].legend(loc="lower right")
+plotting.save_figure(figure, "gan1_losses", runs=runs.values())
+plt.show()
