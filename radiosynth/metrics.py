@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = [
     "accuracy",
     "class_scores",
-    "compare",
     "confusion_matrix",
     "features",
     "frechet_distance",
@@ -37,6 +36,8 @@ __all__ = [
     "source_properties",
     "two_sample_accuracy",
 ]
+
+Measure = Callable[[NDArray, NDArray], float]
 
 SIGMA = 0.6827
 """Share of a normal distribution within one standard deviation."""
@@ -207,39 +208,29 @@ def features(model: keras.Model, images: ArrayLike) -> NDArray[np.float32]:
     -------
     ndarray of float32, shape (n, features)
         Activations, 0 or more; 194 of them in the report's network.
-
-    Raises
-    ------
-    ValueError
-        If the images are not of the size that the model takes.
     """
     import keras
 
     from .classifier import predict
 
-    return predict(keras.Model(model.inputs, model.get_layer("dense").output), images)
+    return predict(keras.Model(model.inputs[0], model.get_layer("dense").output), images)
 
 
 def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
     """Return the squared Fréchet distance of two samples, each taken for a Gaussian.
 
-    With the features of the Inception network this is the FID (Heusel et al. 2017). It is zero for
-    identical sets and, as covariances of few images are uncertain, above zero for two sets of one kind.
+    With features of the Inception network it is the FID (Heusel et al. 2017). It is zero for identical
+    sets and, because few images do not settle a covariance, above zero for two sets of one kind.
 
     Parameters
     ----------
     a, b : array_like, shape (n, features)
-        At least two rows each.
+        At least two rows each, with as many features.
 
     Returns
     -------
     float
         Distance of the means squared, plus that of the covariances.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two rows, or different numbers of features.
 
     Examples
     --------
@@ -258,23 +249,18 @@ def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
 def kernel_distance(a: ArrayLike, b: ArrayLike) -> float:
     """Return the squared maximum mean discrepancy of two samples with a cubic kernel, unbiased.
 
-    With the features of the Inception network this is the KID (Bińkowski et al. 2018). Its mean is zero
-    for two sets of one kind, however few; it can then be negative.
+    With features of the Inception network it is the KID (Bińkowski et al. 2018). Its mean is zero for two
+    sets of one kind, however few; it can then be negative.
 
     Parameters
     ----------
     a, b : array_like, shape (n, features)
-        At least two rows each.
+        At least two rows each, with as many features.
 
     Returns
     -------
     float
         The discrepancy.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two rows, or different numbers of features.
     """
     from sklearn.metrics.pairwise import polynomial_kernel
 
@@ -302,11 +288,6 @@ def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator)
     -------
     float
         Mean of the two recalls: 0.5 for sets that cannot be told apart, 1 for sets that always can.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than five rows, or different numbers of features.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -338,11 +319,6 @@ def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> N
     -------
     ndarray of float64, shape (n,)
         Root mean square difference of the pixels.
-
-    Raises
-    ------
-    ValueError
-        If the images are not square, differ in size or are too few.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -367,54 +343,6 @@ def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> N
     return best / sought.shape[1]
 
 
-def compare(
-    measure: Callable[[NDArray, NDArray], float],
-    real: ArrayLike,
-    fake: ArrayLike,
-    *,
-    draws: int = 20,
-    rng: np.random.Generator,
-) -> tuple[float, float, float, float]:
-    """Measure how much synthetic images differ from real ones, and how much real ones differ themselves.
-
-    Each draw cuts the real images into two halves. One is compared with as many synthetic images, and, for
-    the floor, with the other half; so bias from small numbers is the same in both. Halves drawn without
-    replacement spread as the estimate from all images does, and hold no image twice, as a bootstrap would.
-
-    Parameters
-    ----------
-    measure : callable
-        Takes two arrays and returns a number, such as `frechet_distance`.
-    real, fake : array_like, first axis of length n and m
-        Features, or whatever `measure` takes.
-    draws : int
-        Number of draws.
-    rng : numpy.random.Generator
-        Source of the draws.
-
-    Returns
-    -------
-    value, low, high, floor : float
-        Median over the draws, the interval of one standard deviation, and the median between halves.
-
-    Raises
-    ------
-    ValueError
-        If there are too few of either for `measure`.
-    """
-    true, made = np.asarray(real), np.asarray(fake)
-    n = min(len(true) // 2, len(made))
-    results = []
-    for _ in range(draws):
-        order = rng.permutation(len(true))
-        first, second = true[order[:n]], true[order[n : 2 * n]]
-        drawn = made[rng.permutation(len(made))[:n]]
-        results.append((measure(first, drawn), measure(first, second)))
-    values, floors = np.transpose(results)
-    low, value, high = np.quantile(values, [(1 - SIGMA) / 2, 0.5, (1 + SIGMA) / 2])
-    return float(value), float(low), float(high), float(np.median(floors))
-
-
 def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
     """Measure sources as an astronomer would, on the pixels above 5 % of the peak of each image.
 
@@ -435,7 +363,8 @@ def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
         ``axis_ratio``: short over long axis, from the second moments of the flux.
         ``components``: number of peaks at least 10.8 arcsec (two beams) from any brighter one.
         ``bending_angle``: by how many degrees the way from one end over the middle to the other turns;
-        0 is straight. NaN with fewer than two components, or nothing between them.
+        0 is straight, and beyond 120 it comes out too small. NaN with fewer than two components,
+        or nothing between them.
 
     Raises
     ------
@@ -487,7 +416,7 @@ def realism(
     pixel_scale : float, optional
         Arcseconds per pixel; without it, images span the report's 4.5 arcmin.
     draws : int
-        Draws of `compare`.
+        Random halves of the real images to measure with; see the notes.
     rng : numpy.random.Generator
         Source of the draws.
 
@@ -504,9 +433,16 @@ def realism(
     ------
     ValueError
         If a class of the synthetic sample has fewer than ten real or five synthetic images.
+
+    Notes
+    -----
+    In each draw one half of the real images is compared with as many synthetic ones and, for the floor, with
+    the other half, so that the bias of few images is the same in both; value and floor are medians.
+    Halves drawn without replacement spread as the estimate from all images does, and hold no image
+    twice, as a bootstrap would. Nearest neighbours are looked for among all images, and bootstrapped.
     """
     scale = FIELD / real.size if pixel_scale is None else pixel_scale
-    measures: dict[str, Callable[[NDArray, NDArray], float]] = {
+    measures: dict[str, Measure] = {
         "Fréchet distance": frechet_distance,
         "kernel distance": kernel_distance,
         "two-sample accuracy": lambda a, b: two_sample_accuracy(a, b, rng=rng),
@@ -518,7 +454,7 @@ def realism(
             msg = f"{len(true)} real and {len(made)} synthetic images of {name}: give 10 and 5 at least"
             raise ValueError(msg)
         seen = features(model, true.images), features(model, made.images)
-        rows += [(name, label, *compare(f, *seen, draws=draws, rng=rng)) for label, f in measures.items()]
+        rows += [(name, label, *_compare(f, *seen, draws=draws, rng=rng)) for label, f in measures.items()]
         near = nearest_neighbour(made.images, true.images)
         spread = bootstrap((near,), np.median, confidence_level=SIGMA, method="percentile", rng=rng)
         low, high = spread.confidence_interval
@@ -528,9 +464,24 @@ def realism(
         for column in physics[0].colnames:
             known = [np.asarray(table[column])[np.isfinite(table[column])] for table in physics]
             few = min(len(known[0]) // 2, len(known[1])) < 5
-            result = (np.nan,) * 4 if few else compare(_largest_gap, *known, draws=draws, rng=rng)
+            result = (np.nan,) * 4 if few else _compare(_largest_gap, *known, draws=draws, rng=rng)
             rows.append((name, column.replace("_", " "), *result))
     return Table(rows=rows, names=("class", "measure", "value", "low", "high", "floor"))
+
+
+def _compare(
+    measure: Measure, real: NDArray, fake: NDArray, *, draws: int, rng: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Return value, low, high and floor of a measure from random halves, as told in `realism`."""
+    n = min(len(real) // 2, len(fake))
+    results = []
+    for _ in range(draws):
+        first, second = np.split(real[rng.permutation(len(real))[: 2 * n]], 2)
+        drawn = fake[rng.permutation(len(fake))[:n]]
+        results.append((measure(first, drawn), measure(first, second)))
+    values, floors = np.transpose(results)
+    low, value, high = np.quantile(values, [(1 - SIGMA) / 2, 0.5, (1 + SIGMA) / 2])
+    return float(value), float(low), float(high), float(np.median(floors))
 
 
 def _two_sets(
@@ -577,9 +528,9 @@ def _bending(peaks: NDArray, heights: NDArray, where: NDArray, weights: NDArray)
     """Return the bending angle of a source in degrees; NaN if it has no two ends and a middle."""
     if len(peaks) < 2:
         return np.nan
-    # The ends are the two peaks that add most to the second moment: bright ones, but far apart, so that a
-    # bright core is not taken for an end. The middle is the fifth of the way half-way between them.
-    pair = np.outer(heights, heights) * squareform(pdist(peaks)) ** 2
+    # The ends are two peaks far apart and bright, the fainter of them counting, so that a bright core is no
+    # end unless the source is bent by more than 120 degrees. The middle is the middle fifth of the way.
+    pair = np.minimum.outer(heights, heights) * squareform(pdist(peaks)) ** 2
     one, other = peaks[list(np.unravel_index(pair.argmax(), pair.shape))].astype(float)
     way = other - one
     middle = np.abs((where - one) @ way / (way @ way) - 0.5) < 0.1
