@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = [
+    "boxes",
     "confusion",
     "image_grid",
     "layer_table",
@@ -49,6 +50,8 @@ FIRST = f"FIRST images, doi:{datasets.DOI}"
 
 COLOUR_MAP = "inferno"
 TRAINING, VALIDATION = "#0072B2", "#D55E00"
+SHADES = ("#0B3C5D", "#D98E04", "#F6E3BA")
+"""Three colours that are also three shades of grey."""
 
 _BEGUN = time.monotonic()
 
@@ -241,6 +244,37 @@ def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int | None = N
     if truth is not None:
         axes.get_yticklabels()[truth].set_fontweight("bold")
     return bars
+
+
+def boxes(axes: Axes, values: Mapping[str, ArrayLike]) -> Any:
+    """Draw the distributions of a quantity side by side; values that are not finite are left out.
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw.
+    values : mapping of str to array_like
+        At most three sets of values, by name. Boxes hold the middle half, whiskers nine tenths.
+
+    Returns
+    -------
+    dict
+        The artists, as `~matplotlib.axes.Axes.boxplot` returns them.
+    """
+    sets = [np.asarray(each, float) for each in values.values()]
+    drawn = axes.boxplot(
+        [each[np.isfinite(each)] for each in sets],
+        tick_labels=list(values),
+        widths=0.7,
+        whis=(5, 95),
+        showfliers=False,
+        patch_artist=True,
+    )
+    for box, line, colour in zip(drawn["boxes"], drawn["medians"], SHADES, strict=False):
+        box.set_facecolor(colour)
+        line.set_color("white" if colour == SHADES[0] else "black")
+    axes.tick_params(axis="x", labelsize=7)
+    return drawn
 
 
 def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Polygon]:

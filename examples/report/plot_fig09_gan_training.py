@@ -2,12 +2,13 @@
 Figure 9: a generator learns to draw FR II galaxies
 ===================================================
 
-What the adversarial network draws while it learns: images of the same eight noise vectors before the training,
-after a fifth of it, and after three fifths, as in the report (epochs 0, 100 and 300 of its 500). Below is the
-whole training as an animation, two rows of eight noise vectors.
+What the adversarial network draws while it learns: images of the same eight noise vectors before training,
+after a fifth of it, and after three fifths, as in the report (epochs 0, 100 and 300 of its 500). Below is
+the whole training as an animation, two rows of eight noise vectors.
 
 Look at one place from panel to panel. The untrained generator draws a flat image. First it learns that the
 sky is dark and the middle bright, then that there are two lobes, and last where each noise vector puts them.
+Colours follow the square root of the brightness, to show faint parts; the animation is linear.
 At smoke and laptop scale one class-conditional network stands for the report's four; shown is its class
 FR II. At smoke scale it has seen too little to draw a galaxy.
 """
@@ -16,6 +17,7 @@ import shutil
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import PowerNorm
 
 from radiosynth import experiments, gan, plotting
 from radiosynth.taxonomy import class_code
@@ -37,9 +39,9 @@ chosen = np.searchsorted(epochs, [0, last / 5, 3 * last / 5])
 
 figure = plt.figure(figsize=(9.6, 1.95))
 for panel, i in zip(figure.subfigures(1, 3), chosen, strict=True):
-    panel.suptitle(f"epoch {epochs[i]} of {last}")
+    panel.suptitle(f"epoch {epochs[i]} of {last}", fontsize=10)
     for axes, image in zip(panel.subplots(2, 4).flat, frames[i], strict=False):
-        plotting.show_image(axes, image, vmin=0, vmax=255)
+        plotting.show_image(axes, image, norm=PowerNorm(0.5, 0, 255))
 shown = epochs[chosen].tolist()
 path = plotting.save_figure(figure, "fig09_gan_training", runs=[run], morphology=CLASS, epochs=shown)
 plt.show()

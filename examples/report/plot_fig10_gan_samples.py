@@ -3,7 +3,8 @@ Figure 10: radio galaxies that never were
 =========================================
 
 What the trained generators draw: one class a column, the first draws of one seed, none of them chosen. The
-report shows FR I, FR II and bent-tailed sources; compact ones are added.
+report shows FR I, FR II and bent-tailed sources; compact ones are added. Colours follow the square root of
+the brightness, to show faint parts.
 
 Look for what makes each class: a bright middle that fades outwards, two separate bright ends, a bend, a
 point. Then look for what no telescope sees: images that repeat, grains, arcs that lead nowhere. At smoke and
@@ -13,6 +14,7 @@ each class, as in the report. At smoke scale nothing is learned yet.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import PowerNorm
 
 from radiosynth import CLASSES, experiments, gan, plotting
 
@@ -29,7 +31,7 @@ fake = gan.sample_generators([run.folder for run in runs], ROWS, rng=np.random.d
 figure, axes = plt.subplots(ROWS, len(CLASSES), figsize=(5.2, 6.9))
 for column, morphology in zip(axes.T, CLASSES, strict=True):
     for panel, image in zip(column, fake.images[fake.labels == morphology.code], strict=True):
-        plotting.show_image(panel, image, vmin=-1, vmax=1)
+        plotting.show_image(panel, image, norm=PowerNorm(0.5, -1, 1))
     column[0].set_title(morphology.label)
 plotting.save_figure(figure, "fig10_gan_samples", runs=runs, seed_of_noise=SEED)
 plt.show()

@@ -3,7 +3,8 @@ Figure C1: real, adversarial and geometric images side by side
 ==============================================================
 
 How alike the three kinds of images are: real sources, what the adversarial network draws, and what the
-geometric simulation draws, with one class a row. All are random draws, none chosen.
+geometric simulation draws, with one class a row. All are random draws, none chosen. Colours follow the
+square root of the brightness, to show faint parts.
 
 The simulation is smooth, and knows nothing but two lobes, a core and halos. The adversarial network has
 learned the ragged edges that the noise threshold leaves, and irregular sources, from real images; it also
@@ -13,6 +14,7 @@ report's four, and at smoke scale it has learned next to nothing.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import PowerNorm
 
 from radiosynth import CLASSES, experiments, gan, plotting, simulate
 
@@ -22,7 +24,7 @@ names = experiments.GENERATORS[experiments.current_scale()]
 runs = [experiments.run(experiments.gan_config(name)) for name in names]
 
 # %%
-# The real images are training sources, those that the adversarial network has learned from, prepared like them.
+# The real images are training sources, those that the adversarial network has learned from.
 
 rng = np.random.default_rng(SEED)
 sources, _ = experiments.split_sample(runs[0].config)
@@ -32,14 +34,16 @@ samples = {
     "geometric simulation": simulate(EACH, runs[0].config.size, rng=rng),
 }
 
-figure = plt.figure(figsize=(9.6, 4.6))
-for part, (title, sample) in zip(figure.subfigures(1, 3), samples.items(), strict=True):
-    part.suptitle(title)
-    panels = part.subplots(len(CLASSES), EACH)
+figure, axes = plt.subplots(4, 11, figsize=(9.6, 4.4), width_ratios=[1, 1, 1, 0.15] * 2 + [1, 1, 1])
+for panel in axes[:, 3::4].flat:
+    panel.axis("off")
+for column, (title, sample) in enumerate(samples.items()):
+    panels = axes[:, 4 * column : 4 * column + EACH]
     for row, morphology in zip(panels, CLASSES, strict=True):
         for panel, image in zip(row, sample.images[sample.labels == morphology.code], strict=False):
-            plotting.show_image(panel, image, vmin=-1, vmax=1)
-        if title == "real":
-            row[0].set_ylabel(morphology.label)
+            plotting.show_image(panel, image, norm=PowerNorm(0.5, -1, 1))
+    panels[0, 1].set_title(title)
+for panel, morphology in zip(axes[:, 0], CLASSES, strict=True):
+    panel.set_ylabel(morphology.label)
 plotting.save_figure(figure, "figC1_side_by_side", runs=runs, seed_of_choice=SEED)
 plt.show()

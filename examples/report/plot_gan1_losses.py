@@ -2,10 +2,10 @@
 Losses of generator and discriminator
 =====================================
 
-How the two networks of an adversarial pair fare against each other: the loss of each per epoch (top), and the
-share of real and of generated images that the discriminator judges right (bottom). The dotted lines are what a
-discriminator has that can only guess: it gives every image the probability one half, so that its two
-cross-entropies sum to 2 ln 2, the generator's is ln 2, and half of its judgements are right.
+How the two networks of an adversarial pair fare against each other: the loss of each per epoch (top), and
+the share of real and of generated images that the discriminator judges right (bottom). The dotted lines
+are what a discriminator has that can only guess: it gives every image the probability one half, so that
+its two cross-entropies sum to 2 ln 2, the generator's is ln 2, and half of its judgements are right.
 
 These losses are not meant to fall. Each network's loss depends on how good the other one is, and pictures may
 get better while both curves stay where they are. A discriminator whose loss goes to zero has won; the
@@ -41,13 +41,13 @@ for (loss, accuracy), (name, run) in zip(axes.T, runs.items(), strict=True):
         panel.plot(history["epoch"], history[column], color=colour, ls=style, marker=".", label=label)
     for panel, guesses in ((loss, (2 * np.log(2), np.log(2))), (accuracy, (0.5,))):
         for guess in guesses:
-            panel.axhline(guess, color="0.4", ls=":", lw=1)
+            panel.axhline(guess, color="0.4", ls=":", lw=1, label="guessing" if guess <= np.log(2) else "")
         panel.grid(alpha=0.25, lw=0.5)
     loss.set(title="all classes in one network" if name == "all" else name, ylim=(0, None))
     accuracy.set(ylim=(0, 1.02), xlabel="epoch")
     accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
-axes[0, 0].set_ylabel("loss (dotted: guessing)")
-axes[1, 0].set_ylabel("judged right (dotted: guessing)")
+axes[0, 0].set_ylabel("loss")
+axes[1, 0].set_ylabel("share judged right")
 axes[0, 0].legend()
 axes[1, 0].legend(loc="lower right")
 plotting.save_figure(figure, "gan1_losses", runs=runs.values())

@@ -28,24 +28,17 @@ samples = {
 }
 
 # %%
-# The three colours are also three shades of grey.
+# Rows are measures, columns classes.
 
-colours = ("#0B3C5D", "#D98E04", "#F6E3BA")
 scale = geometric.FIELD / config.size
-measured = [metrics.source_properties(sample.images, pixel_scale=scale) for sample in samples.values()]
+measured = {kind: metrics.source_properties(s.images, pixel_scale=scale) for kind, s in samples.items()}
 figure, axes = plt.subplots(5, 4, figsize=(7.6, 8.2), sharex=True, sharey="row")
-for row, name in zip(axes, measured[0].colnames, strict=True):
+for row, name in zip(axes, measured["real"].colnames, strict=True):
     for panel, morphology in zip(row, CLASSES, strict=True):
-        chosen = [s.labels == morphology.code for s in samples.values()]
-        values = [np.asarray(table[name])[these] for table, these in zip(measured, chosen, strict=True)]
-        boxes = panel.boxplot([v[np.isfinite(v)] for v in values], widths=0.7, whis=(5, 95), showfliers=False,
-                              patch_artist=True, tick_labels=list(samples))  # fmt: skip
-        for box, line, colour in zip(boxes["boxes"], boxes["medians"], colours, strict=True):
-            box.set_facecolor(colour)
-            line.set_color("white" if colour == colours[0] else "black")
-        panel.tick_params(axis="x", labelsize=7)
-    unit = measured[0][name].unit
-    row[0].set_ylabel(name.replace("_", " ") + (f" ({unit})" if unit else ""))
+        chosen = {k: table[name][samples[k].labels == morphology.code] for k, table in measured.items()}
+        plotting.boxes(panel, chosen)
+    unit = f" ({chosen['real'].unit})" if chosen["real"].unit else ""
+    row[0].set_ylabel(name.replace("_", " ") + unit)
 for panel, morphology in zip(axes[0], CLASSES, strict=True):
     panel.set_title(morphology.label)
 plotting.save_figure(figure, "gan4_realism", runs=runs)
@@ -54,10 +47,10 @@ plt.show()
 # %%
 # Distances from the real images, and their floor: the same between two halves of the real images.
 
-fakes, rng = list(samples)[1:], np.random.default_rng(0)
-tables = [metrics.realism(real, samples[kind], runs[0].model(), rng=rng) for kind in fakes]
-for kind, table in zip(fakes, tables, strict=True):
-    table.add_column([kind] * len(table), name="images", index=0)
+tables, rng = [], np.random.default_rng(0)
+for kind in ("geometric", "GAN"):
+    tables.append(metrics.realism(real, samples[kind], runs[0].model(), rng=rng))
+    tables[-1].add_column([kind] * len(tables[-1]), name="images", index=0)
 table = plotting.save_table(vstack(tables), "gan4_realism", runs=runs)
 for column in table.colnames[3:]:
     table[column].info.format = ".3g"
