@@ -352,6 +352,9 @@ def runs_root() -> Path:
     return tree if tree.is_dir() else datasets.cache_folder() / "runs"
 
 
+PACKAGED_RUNS = Path(__file__).parent / "runs"
+"""The run that comes with the package, for those who have recorded none."""
+
 C = TypeVar("C", bound=Config)
 
 
@@ -477,10 +480,9 @@ def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
     ValueError
         If the folder does not match its configuration.
     """
-    path = Path(folder) if Path(folder).is_dir() else runs_root() / folder
+    path = Path(folder) if Path(folder).is_dir() else _recorded().get(str(folder), Path(folder))
     if not (path / "provenance.json").exists():
-        there = ", ".join(recorded_runs()) or "none"
-        msg = f"{folder} is not a finished run; in {runs_root()} there are: {there}"
+        msg = f"{folder} is not a finished run; those there are: {', '.join(recorded_runs()) or 'none'}"
         raise FileNotFoundError(msg)
     config = _read_config(path)
     if path.name != config.name:
@@ -489,9 +491,15 @@ def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
     return Run(path, config, replayed=True)
 
 
+def _recorded() -> dict[str, Path]:
+    """Return the folders of the finished runs by name."""
+    finished = (path for root in (PACKAGED_RUNS, runs_root()) for path in root.glob("*/provenance.json"))
+    return {path.parent.name: path.parent for path in finished}
+
+
 def recorded_runs() -> list[str]:
-    """Return the names of the finished runs under `runs_root`, sorted."""
-    return sorted(path.parent.name for path in runs_root().glob("*/provenance.json"))
+    """Return the names of the finished runs, those of `runs_root` and the one of the package, sorted."""
+    return sorted(_recorded())
 
 
 def default_run() -> Run[Any]:
@@ -505,12 +513,10 @@ def default_run() -> Run[Any]:
     for scale in reversed(SCALES):
         for training_set in TRAINING_SETS:
             start = f"{scale}-classifier-{training_set.replace('+', '-')}-"
-            for name in recorded_runs():
+            for name, folder in _recorded().items():  # that of the package first
                 if name.startswith(start):
-                    return find_run(name)
-    msg = (
-        f"no classifier is recorded in {runs_root()}: train one with `radiosynth run`, in about three minutes"
-    )
+                    return find_run(folder)
+    msg = f"no classifier is recorded in {runs_root()}: train one with `radiosynth run`, in a few minutes"
     raise FileNotFoundError(msg)
 
 

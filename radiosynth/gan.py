@@ -611,7 +611,10 @@ def _page(frame: NDArray[np.uint8], epoch: int, *, columns: int, magnification: 
     n, size = frame.shape[:2]
     rows = -(-n // columns)
     tiles = np.zeros((rows * columns, size, size), np.uint8)
-    tiles[:n] = frame[:, ::-1]  # row 0 is the south, and the upper edge of a picture
+    # Row 0 is the south, and the upper edge of a picture. The square root shows faint parts.
+    tiles[:n] = np.sqrt(frame[:, ::-1] / 255) * 255
+    tiles = np.pad(tiles, ((0, 0), (0, 1), (0, 1)), constant_values=96)  # lines between the images
+    size += 1
     grid = tiles.reshape(rows, columns, size, size).swapaxes(1, 2).reshape(rows * size, columns * size)
     # 64 grey levels look the same and halve the file.
     grid = (grid // 4 * 4).repeat(magnification, 0).repeat(magnification, 1)

@@ -290,16 +290,16 @@ def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator)
         Mean of the two recalls: 0.5 for sets that cannot be told apart, 1 for sets that always can.
     """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_score
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     a, b = _two_sets(a, b, at_least=5)
-    judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=1000))
+    judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, solver="liblinear"))
     folds = StratifiedKFold(5, shuffle=True, random_state=int(rng.integers(2**32)))
     origin = np.repeat([0, 1], [len(a), len(b)])
-    scores = cross_val_score(judge, np.concatenate([a, b]), origin, cv=folds, scoring="balanced_accuracy")
-    return float(scores.mean())
+    right = cross_val_predict(judge, np.concatenate([a, b]), origin, cv=folds) == origin
+    return float(right[origin == 0].mean() + right[origin == 1].mean()) / 2
 
 
 def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> NDArray[np.float64]:
@@ -320,7 +320,7 @@ def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> N
     ndarray of float64, shape (n,)
         Root mean square difference of the pixels.
     """
-    from sklearn.neighbors import NearestNeighbors
+    from sklearn.metrics.pairwise import euclidean_distances
 
     alone = training is None
     sought = np.asarray(images, np.float64)
@@ -333,12 +333,11 @@ def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> N
             f"{len(sought)} images and {len(there)} to compare with: give one, or two without a training set"
         )
         raise ValueError(msg)
-    search = NearestNeighbors(n_neighbors=1 + alone, algorithm="brute").fit(there.reshape(len(there), -1))
     best = np.full(len(sought), np.inf)
     for turned in (np.rot90(sought, k, axes=(1, 2))[:, ::flip] for k in range(4) for flip in (1, -1)):
-        distance, index = search.kneighbors(turned.reshape(len(sought), -1))
+        distance = euclidean_distances(turned.reshape(len(sought), -1), there.reshape(len(there), -1))
         if alone:  # an image that is like itself when turned has not been copied
-            distance = np.where(index == np.arange(len(sought))[:, None], np.inf, distance)
+            np.fill_diagonal(distance, np.inf)
         best = np.minimum(best, distance.min(axis=1))
     return best / sought.shape[1]
 
@@ -363,7 +362,7 @@ def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
         ``axis_ratio``: short over long axis, from the second moments of the flux.
         ``components``: number of peaks at least 10.8 arcsec (two beams) from any brighter one.
         ``bending_angle``: by how many degrees the way from one end over the middle to the other turns;
-        0 is straight, and beyond 120 it comes out too small. NaN with fewer than two components,
+        0 is straight, and beyond 120 it comes out far too small. NaN with fewer than two components,
         or nothing between them.
 
     Raises

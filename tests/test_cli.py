@@ -31,6 +31,7 @@ def recorded(
         return geometric.simulate(20, 48, rng=np.random.default_rng(1))
 
     monkeypatch.setattr(datasets, "load_report_sample", survey)
+    monkeypatch.setattr(experiments, "PACKAGED_RUNS", tmp_path / "none")
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "runs"))
     return experiments.run(experiments.classifier_config("real", "smoke", **TINY))
 
@@ -85,6 +86,7 @@ def test_without_a_recorded_run_it_says_how_to_get_one(
     cutouts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "none"))
+    monkeypatch.setattr(experiments, "PACKAGED_RUNS", tmp_path / "none")
     assert main(["classify", *cutouts]) == 1
     assert "train one with `radiosynth run`" in capsys.readouterr().err
 

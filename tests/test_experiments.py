@@ -127,6 +127,7 @@ def test_a_renamed_run_is_refused_and_a_missing_one_lists_those_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    monkeypatch.setattr(experiments, "PACKAGED_RUNS", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="radiosynth run"):
         experiments.default_run()
     run = experiments.run(experiments.classifier_config("real", "smoke", **TINY))
@@ -192,3 +193,27 @@ def test_published_numbers_agree_with_each_other() -> None:
         assert initial - image - morphology == final == stated["split"][name][0]
     for matrix in stated["confusion"].values():
         np.testing.assert_allclose(np.sum(matrix, axis=1), 1, atol=2.1e-3)
+
+
+def test_the_packaged_run_is_the_default_and_knows_a_compact_source_from_a_double(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from radiosynth import predict
+
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    run = experiments.default_run()
+    assert run.folder.parent == experiments.PACKAGED_RUNS
+    stored = run.predictions
+    right = stored["probabilities"].argmax(1) == stored["labels"]
+    assert right[stored["plain"]].mean() > 0.8
+    fake = geometric.simulate(
+        50,
+        run.config.size,
+        classes=("FRII", "compact"),
+        population=geometric.report_population().replace("FRII", lobe_distance=14),
+        rng=np.random.default_rng(0),
+    )
+    probabilities = predict(run.model(), fake.images)
+    is_compact = probabilities.argmax(1) == 3
+    assert is_compact[fake.labels == 3].mean() > 0.8
+    assert is_compact[fake.labels == 1].mean() < 0.1

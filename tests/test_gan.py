@@ -482,7 +482,7 @@ def test_gif(tmp_path):
     with Image.open(path) as film:
         assert film.n_frames == 5
         assert film.info["loop"] == 0
-        assert film.width == 8 * 56 * 2
+        assert film.width == 8 * 57 * 2
         strips, durations = [], []
         for number in range(5):
             film.seek(number)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix as sklearn_matrix
-from sklearn.metrics import precision_score, recall_score
+from sklearn.metrics import confusion_matrix as sklearn_matrix, precision_score, recall_score
 
 from radiosynth import metrics
 

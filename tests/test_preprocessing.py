@@ -17,13 +17,13 @@ from radiosynth import (
     center_crop,
     noise_threshold,
     preprocess,
+    preprocessing as module,
     resize,
     rotate_flip,
     scale,
     split,
     stratified_folds,
 )
-from radiosynth import preprocessing as module
 from radiosynth.preprocessing import augmentation_plan, augmented_batches
 
 

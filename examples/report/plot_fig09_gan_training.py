@@ -8,7 +8,7 @@ the whole training as an animation, two rows of eight noise vectors.
 
 Look at one place from panel to panel. The untrained generator draws a flat image. First it learns that the
 sky is dark and the middle bright, then that there are two lobes, and last where each noise vector puts them.
-Colours follow the square root of the brightness, to show faint parts; the animation is linear.
+Brightness is drawn by its square root, to show faint parts.
 At smoke and laptop scale one class-conditional network stands for the report's four; shown is its class
 FR II. At smoke scale it has seen too little to draw a galaxy.
 """

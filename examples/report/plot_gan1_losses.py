@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from radiosynth import experiments, plotting
+from radiosynth import CLASSES, experiments, plotting
 
 plotting.use_style()
 names = experiments.GENERATORS[experiments.current_scale()]
@@ -32,18 +32,19 @@ CURVES = {
     "accuracy_on_real": ("real images", plotting.TRAINING, "-"),
     "accuracy_on_fake": ("generated images", plotting.VALIDATION, "--"),
 }
+labels = {morphology.name: morphology.label for morphology in CLASSES}
 size = (2.4 * max(2, len(runs)), 4.4)
 figure, axes = plt.subplots(2, len(runs), figsize=size, sharex="col", sharey="row", squeeze=False)
 for (loss, accuracy), (name, run) in zip(axes.T, runs.items(), strict=True):
     history = run.history
     for column, (label, colour, style) in CURVES.items():
         panel = loss if column.endswith("loss") else accuracy
-        panel.plot(history["epoch"], history[column], color=colour, ls=style, marker=".", label=label)
+        panel.plot(history["epoch"], history[column], color=colour, ls=style, label=label)
     for panel, guesses in ((loss, (2 * np.log(2), np.log(2))), (accuracy, (0.5,))):
         for guess in guesses:
             panel.axhline(guess, color="0.4", ls=":", lw=1, label="guessing" if guess <= np.log(2) else "")
         panel.grid(alpha=0.25, lw=0.5)
-    loss.set(title="all classes in one network" if name == "all" else name, ylim=(0, None))
+    loss.set(title=labels.get(name, "all classes in one network"), ylim=(0, None))
     accuracy.set(ylim=(0, 1.02), xlabel="epoch")
     accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
 axes[0, 0].set_ylabel("loss")
