@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 from sklearn.metrics import ConfusionMatrixDisplay
@@ -273,6 +274,7 @@ def boxes(axes: Axes, values: Mapping[str, ArrayLike]) -> Any:
     for box, line, colour in zip(drawn["boxes"], drawn["medians"], SHADES, strict=False):
         box.set_facecolor(colour)
         line.set_color("white" if colour == SHADES[0] else "black")
+        line.set_path_effects([withStroke(linewidth=2.4, foreground="black")])
     axes.tick_params(axis="x", labelsize=7)
     return drawn
 
@@ -334,10 +336,10 @@ def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Poly
         axes.text(left + deep / 2, -tall / 2 - 4, text, ha="center", va="top", fontsize=7)
         fronts.append(front)
         left += deep + slant + 11
-    axes.set(xlim=(-2, left), ylim=(-size / 2 - 20, size / 2 + 16), aspect="equal")
+    axes.set(xlim=(-2, left), ylim=(-size / 2 - 20, size / 2 + 24), aspect="equal")
     axes.axis("off")
     handles = [Rectangle((0, 0), 1, 1, fc=c, ec="black", lw=0.6) for c in colours.values()]
-    axes.legend(handles, ["convolution 3×3", "max-pooling 2×2", "dense"], loc="lower right")
+    axes.legend(handles, ["convolution 3×3", "max-pooling 2×2", "dense"], loc="upper right", ncols=3)
     return fronts
 
 

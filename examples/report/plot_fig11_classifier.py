@@ -6,8 +6,9 @@ What the network is: three convolutions, each followed by a pooling that halves 
 and four probabilities. The image that enters here is a real FR II galaxy of the validation set, and the
 bars are what the trained network makes of it.
 
-Convolutions have ever more channels on ever smaller maps, from 32 channels of 56×56 pixels to 194 of
-14×14. Nine tenths of the weights sit between the last map and the dense layer.
+Convolutions have ever more channels on ever smaller maps, in the report from 32 channels of 56×56 pixels
+to 194 of 14×14, and fewer at the small scales. Nine tenths of the weights sit between the last map and
+the dense layer.
 """
 
 import matplotlib.pyplot as plt
