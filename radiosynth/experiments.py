@@ -81,7 +81,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
         "classifier": {
             "per_class": 2000,
             "validation_per_class": 400,
-            "epochs": 10,
+            "epochs": 14,
             "batch_size": 32,
             "width": 0.5,
         },
