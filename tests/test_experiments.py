@@ -206,11 +206,15 @@ def test_the_packaged_run_is_the_default_and_knows_a_compact_source_from_a_doubl
     stored = run.predictions
     right = stored["probabilities"].argmax(1) == stored["labels"]
     assert right[stored["plain"]].mean() > 0.8
+    # A point as wide as the beam at this size, and a wide double.
+    middle = {"core_x": 28, "core_y": 28}
+    population = geometric.report_population().replace("compact", core_sigma=0.6, **middle)
+    population = population.replace("FRII", lobe_distance=14, **middle)
     fake = geometric.simulate(
         50,
         run.config.size,
         classes=("FRII", "compact"),
-        population=geometric.report_population().replace("FRII", lobe_distance=14),
+        population=population,
         rng=np.random.default_rng(0),
     )
     probabilities = predict(run.model(), fake.images)
