@@ -34,6 +34,10 @@ History = dict[str, list[float]]
 """One list of values per measured quantity, one value per epoch."""
 
 
+CHECKPOINT_SHARE = 0.1
+"""Largest share of the time that is spent on writing checkpoints."""
+
+
 class TrainingStopped(RuntimeError):
     """Training ended before its last epoch; the checkpoint holds all whole epochs and a new call goes on."""
 
@@ -126,12 +130,11 @@ class _Conductor(keras.callbacks.Callback):
         *,
         images: int,
         time_limit: float | None,
-        save_every: float,
         bar: tqdm,
     ) -> None:
         super().__init__()
         self.save, self.history, self.images = save, history, images
-        self.time_limit, self.save_every, self.bar = time_limit, save_every, bar
+        self.time_limit, self.bar, self.cost = time_limit, bar, 0.0
         self.begun = self.saved_at = time.monotonic()
         self.reason = ""
 
@@ -153,9 +156,10 @@ class _Conductor(keras.callbacks.Callback):
         last = epoch + 1 == self.params["epochs"]
         if last:
             self.reason = ""
-        if last or self.reason or now - self.saved_at > self.save_every:
+        if last or self.reason or CHECKPOINT_SHARE * (now - self.saved_at) > self.cost:
             self.save(self.history)
             self.saved_at = time.monotonic()
+            self.cost = self.saved_at - now
         if self.reason:
             self.model.stop_training = True
 
@@ -191,7 +195,6 @@ def fit(
     fingerprint: str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     time_limit: float | None = None,
-    save_every: float = 30.0,
     title: str = "training",
 ) -> History:
     """Train to `epochs` epochs, going on from the checkpoint in `folder` if there is one.
@@ -205,16 +208,14 @@ def fit(
     epochs : int
         Number of epochs in all.
     folder : Path
-        Folder of ``checkpoint.npz``; made if absent. After a crash at most the epochs of the last
-        `save_every` seconds are done again, with the same numbers.
+        Folder of ``checkpoint.npz``; made if absent. It is written after each epoch, or as often as takes a
+        tenth of the time; after a crash what came later is done again, with the same numbers.
     fingerprint : str
         Identity of this training, such as the hash of its configuration.
     callbacks : sequence of keras.callbacks.Callback
         Called by Keras as usual, before the checkpoint of the epoch is written.
     time_limit : float, optional
         Seconds after which no further epoch is begun.
-    save_every : float
-        Least number of seconds between two checkpoints.
     title : str
         Shown before the progress bar.
 
@@ -243,7 +244,6 @@ def fit(
         history,
         images=batches.steps * batches.batch_size,
         time_limit=time_limit,
-        save_every=save_every,
         bar=bar,
     )
 

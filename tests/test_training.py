@@ -38,7 +38,7 @@ SCRIPT = textwrap.dedent(
 
     try:
         fit(model, Batches((images, labels), 32, seed=2), epochs=6, folder=folder, fingerprint="x",
-            callbacks=[Slow()], save_every=0)
+            callbacks=[Slow()])
     except TrainingStopped as stopped:
         print(stopped)
         sys.exit(75)
