@@ -33,6 +33,8 @@ class ClassifierSettings:
         Multiple of the report's number of channels.
     seed : int
         Seed of the initial weights, the dropout and the order of the images.
+    precision : {"float32", "mixed_bfloat16"}
+        Arithmetic; the second is faster on processors that know it. Weights and probabilities are float32.
     """
 
     epochs: int = 100
@@ -40,6 +42,7 @@ class ClassifierSettings:
     learning_rate: float = 1e-3
     width: float = 1.0
     seed: int = 0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate", "width"):
@@ -129,7 +132,9 @@ def train_classifier(
     if train.size != validation.size:
         msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
         raise ValueError(msg)
-    model = build_classifier(train.size, width=settings.width, seed=settings.seed)
+    model = build_classifier(
+        train.size, width=settings.width, seed=settings.seed, precision=settings.precision
+    )
     model.compile(
         optimizer=keras.optimizers.Adam(settings.learning_rate),
         loss="sparse_categorical_crossentropy",

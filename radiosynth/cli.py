@@ -82,6 +82,26 @@ def _gan_sample(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}: {sample}")
 
 
+def _study(arguments: argparse.Namespace) -> None:
+    from . import metrics, studies
+
+    result = studies.run_study(
+        arguments.name, arguments.scale, jobs=arguments.jobs, time_limit=arguments.time_limit
+    )
+    print(f"{result.folder}{' (replayed)' if result.replayed else ''}")
+    first, *others = result.arms
+    for arm in (first, *others):
+        table = result.right(arm)
+        value, low, high = metrics.share(table["right"])
+        print(f"{arm:34s} {value:.3f} ({low:.3f} to {high:.3f}), {len(table)} sources")
+    for arm in others:
+        c = studies.compare(result, first, arm)
+        print(
+            f"{arm} - {first}: {c.difference:+.3f} ({c.low:+.3f} to {c.high:+.3f}), "
+            f"{c.gained} gained, {c.lost} lost, p = {c.p_value:.2g}"
+        )
+
+
 def _runs(arguments: argparse.Namespace) -> None:
     from . import experiments
 
@@ -104,6 +124,7 @@ def _cite(arguments: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     from .experiments import SCALES, TRAINING_SETS
+    from .studies import STUDIES
 
     parser = argparse.ArgumentParser(prog="radiosynth", description=__doc__)
     parser.add_argument("-v", "--verbose", action="store_true", help="say what is done")
@@ -159,6 +180,13 @@ def _parser() -> argparse.ArgumentParser:
         trained.add_argument(
             "--time-limit", type=float, metavar="S", help="stop cleanly after about S seconds"
         )
+
+    study = commands.add_parser("study", help="repeat a comparison over splits, or replay the recorded study")
+    study.add_argument("name", choices=list(STUDIES))
+    study.add_argument("--scale", choices=list(SCALES), help="default: RADIOSYNTH_SCALE, or laptop")
+    study.add_argument("--jobs", type=int, default=1, help="runs at a time (default: %(default)s)")
+    study.add_argument("--time-limit", type=float, metavar="S", help="stop cleanly after about S seconds")
+    study.set_defaults(do=_study)
 
     commands.add_parser("runs", help="list the recorded runs").set_defaults(do=_runs)
     commands.add_parser("data", help="fetch the data and say what it holds").set_defaults(do=_data)

@@ -155,8 +155,10 @@ class GANConfig(Config):
         Name of the scale, for the record.
     morphology : str
         Name of the class that it learns, or ``"all"`` for one class-conditional network.
-    size, n_sigma, test_per_class, split_seed
+    size, n_sigma, test_per_class, split_seed, folds, fold, fraction
         As in `ClassifierConfig`: the GAN sees the training sources of the same split only.
+    leak : bool
+        Let it see all sources, those held out too, as the report's code did.
     per_class : int
         Real training images of each class after augmentation.
     epochs, batch_size, learning_rate, width, latent, beta_1, average, stretch, batch_aware, seed
@@ -180,6 +182,10 @@ class GANConfig(Config):
     stretch: bool = False
     batch_aware: bool = False
     seed: int = 0
+    folds: int = 0
+    fold: int = 0
+    fraction: float = 1.0
+    leak: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -223,6 +229,17 @@ class ClassifierConfig(Config):
         Seed of everything else: simulation, weights, dropout, order.
     generators : tuple of GANConfig
         The GANs whose images are in the set ``"real+gan"``: one per class, or one of all classes.
+    folds, fold : int
+        With `folds` above 0, the sources are divided into so many parts instead of the report's two: part
+        `fold` tests, the next one validates and the others train.
+    fraction : float
+        Share of the training sources of each class that is used; smaller shares are parts of larger ones.
+    keep_groups : bool
+        Keep sources that share a patch of sky on one side of the split. The report did not.
+    mistaken : bool
+        Label images of the FRI generator as FR II too, as the report's notebook did.
+    precision : {"float32", "mixed_bfloat16"}
+        Number format of the arithmetic in training.
     """
 
     kind: ClassVar[str] = "classifier"
@@ -240,6 +257,12 @@ class ClassifierConfig(Config):
     split_seed: int = 0
     seed: int = 0
     generators: tuple[GANConfig, ...] = ()
+    folds: int = 0
+    fold: int = 0
+    fraction: float = 1.0
+    keep_groups: bool = True
+    mistaken: bool = False
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -329,7 +352,8 @@ def classifier_config(
     scale = _check_scale(scale or current_scale())
     settings = {**SCALES[scale]["classifier"], **changes}
     if training_set == "real+gan" and "generators" not in settings:
-        shared = {key: settings[key] for key in ("split_seed", "size", "test_per_class") if key in settings}
+        same = ("split_seed", "size", "test_per_class", "folds", "fold", "fraction")
+        shared = {key: settings[key] for key in same if key in settings}
         settings["generators"] = tuple(gan_config(name, scale, **shared) for name in GENERATORS[scale])
     return ClassifierConfig(scale, training_set, **settings)
 
@@ -388,7 +412,7 @@ class Run(Generic[C]):
 
     @property
     def predictions(self) -> dict[str, NDArray[Any]]:
-        """Per validation image: ``names``, ``labels``, ``plain`` and ``probabilities``."""
+        """Per test image: ``names``, ``labels``, ``plain`` and ``probabilities``."""
         with np.load(self.folder / "predictions.npz", allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
 
@@ -412,15 +436,39 @@ class Run(Generic[C]):
         return model
 
 
-def split_sample(config: ClassifierConfig | GANConfig) -> tuple[Sample, Sample]:
-    """Return the prepared training and validation sources of a configuration, before augmentation."""
+def split_sample(config: ClassifierConfig | GANConfig) -> tuple[Sample, Sample, Sample]:
+    """Return the prepared training, validation and test sources of a configuration, before augmentation.
+
+    In the report's split, the validation sources are the test sources too.
+    """
     ready = preprocessing.preprocess(datasets.load_report_sample(), config.size, n_sigma=config.n_sigma)
+    if not getattr(config, "keep_groups", True):
+        ready.table.remove_column("sky_group")
     rng = np.random.default_rng(config.split_seed)
-    return preprocessing.split(ready, config.test_per_class, rng=rng)
+    if config.folds:
+        parts = [test for _, test in preprocessing.stratified_folds(ready, config.folds, rng=rng)]
+        chosen = parts[config.fold], parts[(config.fold + 1) % config.folds]
+        test, validation = (ready[part] for part in chosen)
+        train = ready[np.setdiff1d(np.arange(len(ready)), np.concatenate(chosen))]
+    else:
+        train, validation = preprocessing.split(ready, config.test_per_class, rng=rng)
+        test = validation
+    if config.fraction < 1:
+        order = np.random.default_rng([config.split_seed, config.fold]).permutation(len(train))
+        train = train[
+            np.sort(np.concatenate([_share(train, order, code, config.fraction) for code in range(4)]))
+        ]
+    return train, validation, test
 
 
-def prepare(config: ClassifierConfig) -> tuple[Sample, Sample]:
-    """Return the training and the validation images of a configuration (report, table 3).
+def _share(sample: Sample, order: NDArray[np.intp], code: int, fraction: float) -> NDArray[np.intp]:
+    """Return the first rows of a class in an order, one at least."""
+    rows = order[sample.labels[order] == code]
+    return rows[: max(1, round(fraction * len(rows)))]
+
+
+def prepare(config: ClassifierConfig) -> tuple[Sample, Sample, Sample]:
+    """Return the training, validation and test images of a configuration (report, table 3).
 
     Parameters
     ----------
@@ -429,12 +477,14 @@ def prepare(config: ClassifierConfig) -> tuple[Sample, Sample]:
 
     Returns
     -------
-    train, validation : Sample
+    train, validation, test : Sample
         Augmented images; synthetic ones, if any, follow the real ones.
     """
-    sources, held_out = split_sample(config)
+    sources, *held_out = split_sample(config)
     train = preprocessing.augment(sources, config.per_class, "ordered")
-    validation = preprocessing.augment(held_out, config.validation_per_class, "ordered")
+    validation, test = (
+        preprocessing.augment(part, config.validation_per_class, "ordered") for part in held_out
+    )
     number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
     if config.training_set == "real+geometric":
         fake = geometric.simulate(number, config.size, rng=np.random.default_rng(config.seed))
@@ -443,10 +493,13 @@ def prepare(config: ClassifierConfig) -> tuple[Sample, Sample]:
         from .gan import sample_generators
 
         folders = [run(generator).folder for generator in config.generators]
-        train = concatenate(
-            [train, sample_generators(folders, number, rng=np.random.default_rng(config.seed))]
-        )
-    return train, validation
+        fake = sample_generators(folders, number, rng=np.random.default_rng(config.seed))
+        if config.mistaken:
+            images, fr1, fr2 = fake.images.copy(), fake.labels == 0, fake.labels == 1
+            images[fr2] = images[fr1]
+            fake = fake.derived(images, "images of FR I in the place of those of FR II")
+        train = concatenate([train, fake])
+    return train, validation, test
 
 
 def _read_config(folder: Path) -> Config:
@@ -571,12 +624,17 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
 def _train_classifier(config: ClassifierConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
     from . import classifier, training
 
-    train, validation = prepare(config)
+    train, validation, test = prepare(config)
     model, history = classifier.train_classifier(
         train,
         validation,
         classifier.ClassifierSettings(
-            config.epochs, config.batch_size, config.learning_rate, config.width, config.seed
+            config.epochs,
+            config.batch_size,
+            config.learning_rate,
+            config.width,
+            config.seed,
+            config.precision,
         ),
         folder=folder,
         fingerprint=config.hash,
@@ -585,10 +643,10 @@ def _train_classifier(config: ClassifierConfig, folder: Path, time_limit: float 
     training.save_weights(model, folder / "model.npz", dtype="float16")
     np.savez_compressed(
         folder / "predictions.npz",
-        names=np.asarray(validation.table["name"], str),
-        labels=validation.labels,
-        plain=classifier.originals(validation),
-        probabilities=classifier.predict(model, validation.images),
+        names=np.asarray(test.table["name"], str),
+        labels=test.labels,
+        plain=classifier.originals(test),
+        probabilities=classifier.predict(model, test.images),
     )
     return {
         "history": history,
@@ -601,7 +659,9 @@ def _train_classifier(config: ClassifierConfig, folder: Path, time_limit: float 
 def _train_gan(config: GANConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
     from . import gan
 
-    sources, _ = split_sample(config)
+    sources, *held_out = split_sample(config)
+    if config.leak:
+        sources = concatenate([sources, *(held_out if config.folds else held_out[:1])])
     conditional = config.morphology == "all"
     if not conditional:
         sources = sources.of_class(config.morphology)

@@ -168,8 +168,7 @@ def accuracy(
     truth, shares = _checked(labels, probabilities)
     right = shares.argmax(axis=1) == truth
     if sources is None:
-        low, high = binom_conf_interval(right.sum(), right.size, confidence, interval="wilson")
-        return float(right.mean()), float(low), float(high)
+        return share(right, confidence=confidence)
     _, group = np.unique(np.asarray(sources), return_inverse=True)
     interval = bootstrap(
         (np.bincount(group, weights=right), np.bincount(group)),
@@ -181,6 +180,13 @@ def accuracy(
         rng=rng or np.random.default_rng(0),
     ).confidence_interval
     return float(right.mean()), float(interval.low), float(interval.high)
+
+
+def share(right: ArrayLike, *, confidence: float = SIGMA) -> tuple[float, float, float]:
+    """Return the share of truths among independent values, and the ends of its interval (Wilson's)."""
+    truths = np.asarray(right, bool)
+    low, high = binom_conf_interval(truths.sum(), truths.size, confidence, interval="wilson")
+    return float(truths.mean()), float(low), float(high)
 
 
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

@@ -39,7 +39,12 @@ def _channels(width: float, *report: int) -> tuple[int, ...]:
 
 
 def build_classifier(
-    size: int = 56, classes: int = 4, width: float = 1.0, *, seed: int | None = None
+    size: int = 56,
+    classes: int = 4,
+    width: float = 1.0,
+    *,
+    seed: int | None = None,
+    precision: str = "float32",
 ) -> keras.Model:
     """Build the report's convolutional classifier (report, table B1).
 
@@ -55,6 +60,8 @@ def build_classifier(
         Multiple of the report's number of channels, above 0.
     seed : int, optional
         Seed of the initial weights and of the dropout.
+    precision : str
+        Name of a Keras dtype policy for all layers but the last.
 
     Returns
     -------
@@ -86,15 +93,27 @@ def build_classifier(
         name = f"convolution_{number}"
         stack.append(
             layers.Conv2D(
-                channels, 3, padding="same", activation="relu", kernel_initializer=next(draw), name=name
+                channels,
+                3,
+                padding="same",
+                activation="relu",
+                kernel_initializer=next(draw),
+                dtype=precision,
+                name=name,
             )
         )
-        stack.append(layers.MaxPooling2D(2, name=f"pooling_{number}"))
+        stack.append(layers.MaxPooling2D(2, dtype=precision, name=f"pooling_{number}"))
     stack += [
-        layers.Flatten(name="flatten"),
-        layers.Dense(hidden, activation="relu", kernel_initializer=next(draw), name="dense"),
-        layers.Dropout(0.5, seed=seed, name="dropout"),
-        layers.Dense(classes, activation="softmax", kernel_initializer=next(draw), name="probabilities"),
+        layers.Flatten(dtype=precision, name="flatten"),
+        layers.Dense(hidden, activation="relu", kernel_initializer=next(draw), dtype=precision, name="dense"),
+        layers.Dropout(0.5, seed=seed, dtype=precision, name="dropout"),
+        layers.Dense(
+            classes,
+            activation="softmax",
+            kernel_initializer=next(draw),
+            dtype="float32",
+            name="probabilities",
+        ),
     ]
     return keras.Sequential(stack, name="classifier")
 

@@ -61,7 +61,7 @@ def test_recorded_weights_give_the_recorded_predictions(tmp_path: Path) -> None:
     from radiosynth import predict
 
     run = experiments.run(experiments.classifier_config("real", "smoke", **TINY), root=tmp_path)
-    _, validation = experiments.prepare(run.config)
+    _, validation, _ = experiments.prepare(run.config)
     again = predict(run.model(), validation.images)
     np.testing.assert_allclose(again, run.predictions["probabilities"], atol=5e-3)  # half precision
 
@@ -102,7 +102,7 @@ def test_a_gan_is_trained_for_the_training_set_that_needs_it(
 def test_the_held_out_sources_never_reach_the_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
     config = experiments.classifier_config("real", "smoke", **TINY)
-    train, validation = experiments.prepare(config)
+    train, validation, _ = experiments.prepare(config)
     assert not set(train.table["name"]) & set(validation.table["name"])
     grouped = {"train": set(train.table["name"]), "validation": set(validation.table["name"])}
     first_four = set(simulated_survey().table["name"][:4])

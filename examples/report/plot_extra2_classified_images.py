@@ -17,7 +17,7 @@ from radiosynth import experiments, plotting, predict
 
 plotting.use_style()
 run = experiments.run(experiments.classifier_config("real"))
-_, validation = experiments.split_sample(run.config)
+_, validation, _ = experiments.split_sample(run.config)
 probabilities = predict(run.model(), validation.images)
 
 # %%

@@ -18,7 +18,7 @@ from radiosynth import experiments, plotting, predict
 
 plotting.use_style()
 run = experiments.run(experiments.classifier_config("real"))
-_, validation = experiments.split_sample(run.config)
+_, validation, _ = experiments.split_sample(run.config)
 
 # %%
 # The image is the FR II galaxy of the validation set that the network is surest of.

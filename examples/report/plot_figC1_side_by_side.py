@@ -27,7 +27,7 @@ runs = [experiments.run(experiments.gan_config(name)) for name in names]
 # The real images are training sources, those that the adversarial network has learned from.
 
 rng = np.random.default_rng(SEED)
-sources, _ = experiments.split_sample(runs[0].config)
+sources, *_ = experiments.split_sample(runs[0].config)
 samples = {
     "real": sources[rng.permutation(len(sources))],
     "adversarial network": gan.sample_generators([run.folder for run in runs], EACH, rng=rng),

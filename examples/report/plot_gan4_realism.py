@@ -19,7 +19,7 @@ from radiosynth import CLASSES, experiments, gan, geometric, metrics, plotting
 plotting.use_style()
 config = experiments.classifier_config("real")
 runs = [experiments.run(each) for each in (config, *experiments.classifier_config("real+gan").generators)]
-real, _ = experiments.split_sample(config)
+real, *_ = experiments.split_sample(config)
 number = max(real.counts().values())
 samples = {
     "real": real,

@@ -18,7 +18,7 @@ from radiosynth.taxonomy import CLASS_NAMES
 
 config = experiments.classifier_config("real")
 sources = radiosynth.load_report_sample().counts()
-train, validation = (part.counts() for part in experiments.split_sample(config))
+train, validation, _ = (part.counts() for part in experiments.split_sample(config))
 augmented = experiments.prepare(config)[0].counts()
 columns = ["original", "validation", "training", "augmented training"]
 rows = [[sources[name], validation[name], train[name], augmented[name]] for name in CLASS_NAMES]

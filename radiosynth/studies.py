@@ -1,0 +1,382 @@
+"""Questions that one run cannot answer: grids of runs over splits, and paired comparisons of them.
+
+The report's claim rests on one split and one seed. A study repeats each of its arms over ten divisions of
+the sources into parts that train, validate and test, so that every source is tested once by every arm,
+by a network (and a generator) that never saw it. Its record is one folder of tables: the predictions for
+every source, and every history.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table, vstack
+from numpy.typing import NDArray
+from scipy.stats import binomtest, bootstrap
+
+from . import experiments
+from .experiments import ClassifierConfig, GANConfig, classifier_config, gan_config
+from .sample import write_atomically
+
+__all__ = ["STUDIES", "Comparison", "StudyResult", "compare", "run_study", "study_arms"]
+
+log = logging.getLogger("radiosynth")
+
+Arms = dict[str, list[ClassifierConfig]]
+
+SCALES: dict[str, dict[str, Any]] = {
+    "smoke": {"folds": 3, "per_class": 150, "validation_per_class": 150, "epochs": 2, "few": 1},
+    "laptop": {
+        "folds": 10,
+        "per_class": 1000,
+        "validation_per_class": 100,
+        "epochs": 15,
+        "precision": "mixed_bfloat16",
+        "few": 3,
+    },
+    "report": {"folds": 10, "few": 10},
+}
+"""What each scale changes in its classifiers for studies, the number of divisions, and how many of them the
+question of the number of sources is asked in."""
+
+
+def _protocol(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Arms:
+    return {
+        "real": make("real", epochs=2 * epochs),
+        "real+geometric": make("real+geometric"),
+        "real+gan": make("real+gan"),
+    }
+
+
+def _published_code(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Arms:
+    first = make("real+gan")[0]
+    seeing = tuple(
+        gan_config(name, first.scale, leak=True, size=first.size)
+        for name in experiments.GENERATORS[first.scale]
+    )
+    return {
+        "set (c) done right": make("real+gan"),
+        "FR I generator for FR II": make("real+gan", mistaken=True),
+        "generators saw the test sources": make("real+gan", generators=seeing),
+        "real": make("real", epochs=2 * epochs),
+        "shared sky on both sides": make("real", epochs=2 * epochs, keep_groups=False),
+    }
+
+
+def _data_size(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Arms:
+    arms = {}
+    for fraction in (1.0, 0.5, 0.25, 0.1, 0.05):
+        for name, passes in (("real", 2 * epochs), ("real+geometric", epochs)):
+            arms[f"{name}, {fraction:.0%}"] = make(name, epochs=passes, fraction=fraction)[:few]
+    return arms
+
+
+STUDIES: dict[str, tuple[str, Callable[..., Arms]]] = {
+    "protocol": ("Do synthetic images help?", _protocol),
+    "published-code": ("What did the slips of the published code do?", _published_code),
+    "data-size": ("How does the gain depend on the number of real sources?", _data_size),
+}
+"""The question of each study, and what lays out its arms."""
+
+
+def study_arms(name: str, scale: str | None = None) -> Arms:
+    """Return the configurations of a study: for each arm, one for each division of the sources.
+
+    All arms make the same number of steps: where synthetic images double the training set, the set of real
+    images alone gets twice the epochs.
+
+    Parameters
+    ----------
+    name : str
+        One of `STUDIES`.
+    scale : str, optional
+        One of `radiosynth.experiments.SCALES`; that of the environment if not given.
+
+    Returns
+    -------
+    dict of str to list of ClassifierConfig
+        By name of the arm. Arms of different studies share runs that are alike.
+
+    Raises
+    ------
+    ValueError
+        If there is no such study or scale.
+
+    Examples
+    --------
+    >>> {arm: len(configs) for arm, configs in study_arms("protocol", "report").items()}
+    {'real': 10, 'real+geometric': 10, 'real+gan': 10}
+    """
+    if name not in STUDIES:
+        msg = f"unknown study {name!r}: the studies are {', '.join(STUDIES)}"
+        raise ValueError(msg)
+    scale = scale or experiments.current_scale()
+    whole = classifier_config("real", scale)  # refuses an unknown scale
+    settings = dict(SCALES[scale])
+    folds, few = settings.pop("folds"), settings.pop("few")
+    epochs = settings.get("epochs", whole.epochs)
+
+    def make(training_set: str, **changes: Any) -> list[ClassifierConfig]:
+        return [
+            classifier_config(
+                training_set, scale, **{**settings, "folds": folds, "fold": fold, "seed": fold, **changes}
+            )
+            for fold in range(folds)
+        ]
+
+    return STUDIES[name][1](make, epochs, few)
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study found.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is recorded.
+    sources : `~astropy.table.Table`
+        One row per arm and tested source: ``arm``, ``fold``, ``name``, ``label`` and the probabilities
+        ``p0`` … ``p3`` for the untouched image.
+    histories : `~astropy.table.Table`
+        One row per arm, fold and epoch, as in the histories of the runs.
+    replayed : bool
+        Whether it was recorded before it was asked for.
+    """
+
+    folder: Path
+    sources: Table
+    histories: Table
+    replayed: bool
+
+    @property
+    def arms(self) -> list[str]:
+        """Names of the arms, in their order."""
+        return list(dict.fromkeys(self.sources["arm"].tolist()))
+
+    def right(self, arm: str) -> Table:
+        """Return ``name``, ``fold``, ``label`` and ``right`` (or wrong) of the sources of an arm."""
+        rows = self.sources[self.sources["arm"] == arm]
+        chosen = np.stack([rows[f"p{code}"] for code in range(4)], axis=1).argmax(axis=1)
+        table = rows["name", "fold", "label"]
+        table["right"] = chosen == rows["label"]
+        return table
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arms on the same sources.
+
+    Parameters
+    ----------
+    difference, low, high : float
+        Accuracy of the second minus that of the first, and its 95 % interval from resampling sources.
+    p_value : float
+        Of McNemar's exact test that both err equally often.
+    gained, lost : int
+        Sources that only the second, or only the first, classifies rightly.
+    fold_mean, fold_sd : float
+        Mean and standard deviation of the difference over the divisions of the sources.
+    effect : float
+        Cohen's d: that mean in units of that standard deviation.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+    gained: int
+    lost: int
+    fold_mean: float
+    fold_sd: float
+    effect: float
+
+
+def compare(result: StudyResult, first: str, second: str) -> Comparison:
+    """Compare two arms of a study source by source.
+
+    Parameters
+    ----------
+    result : StudyResult
+        A study.
+    first, second : str
+        Names of two of its arms.
+
+    Returns
+    -------
+    Comparison
+        The second against the first, over the sources that both tested.
+
+    Raises
+    ------
+    ValueError
+        If an arm is not in the study, or both have no source in common.
+    """
+    for arm in (first, second):
+        if arm not in result.arms:
+            msg = f"no arm {arm!r} in {result.folder.name}: it has {', '.join(result.arms)}"
+            raise ValueError(msg)
+    a, b = result.right(first), result.right(second)
+    _, rows_a, rows_b = np.intersect1d(a["name"], b["name"], return_indices=True)
+    if not len(rows_a):
+        msg = f"{first!r} and {second!r} tested no source in common"
+        raise ValueError(msg)
+    folds = np.asarray(a["fold"][rows_a])
+    change = np.asarray(b["right"][rows_b], int) - np.asarray(a["right"][rows_a], int)
+    gained, lost = int((change > 0).sum()), int((change < 0).sum())
+    interval = bootstrap(
+        (change,), np.mean, n_resamples=5000, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    by_fold = np.array([change[folds == fold].mean() for fold in np.unique(folds)])
+    mean, sd = float(by_fold.mean()), float(by_fold.std(ddof=1)) if len(by_fold) > 1 else np.nan
+    return Comparison(
+        float(change.mean()),
+        float(interval.low),
+        float(interval.high),
+        float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0,
+        gained,
+        lost,
+        mean,
+        sd,
+        mean / sd if sd > 0 else np.nan,
+    )
+
+
+def run_study(
+    name: str, scale: str | None = None, *, jobs: int = 1, time_limit: float | None = None
+) -> StudyResult:
+    """Return a study, replayed if it is recorded; otherwise its missing runs are computed first.
+
+    Runs that were finished or begun before are taken up, so that a study can be computed in slices, or by
+    several processes or machines that share the folder of runs.
+
+    Parameters
+    ----------
+    name : str
+        One of `STUDIES`.
+    scale : str, optional
+        One of `radiosynth.experiments.SCALES`; that of the environment if not given.
+    jobs : int, default 1
+        Runs at a time, each on its share of the processors.
+    time_limit : float, optional
+        Seconds after which nothing new is begun.
+
+    Returns
+    -------
+    StudyResult
+        The whole study.
+
+    Raises
+    ------
+    ValueError
+        If there is no such study or scale.
+    radiosynth.training.TrainingStopped
+        If the time was over before all runs were done; calling again goes on.
+    """
+    scale = scale or experiments.current_scale()
+    arms = study_arms(name, scale)
+    plan = {arm: [config.name for config in configs] for arm, configs in arms.items()}
+    folder = experiments.runs_root() / f"{scale}-study-{name}"
+    if (folder / "study.json").exists():
+        recorded = json.loads((folder / "study.json").read_text())
+        if recorded["arms"] != plan:
+            msg = f"{folder} holds a study of other runs: remove that folder and run it again"
+            raise ValueError(msg)
+        log.info("replaying %s", folder.name)
+        return _read(folder, replayed=True)
+    classifiers = list(dict.fromkeys(config for configs in arms.values() for config in configs))
+    generators = list(dict.fromkeys(gan for config in classifiers for gan in config.generators))
+    for configs in (generators, classifiers):
+        _run_all(configs, jobs, time_limit)
+    _record(folder, name, arms, plan)
+    return _read(folder, replayed=False)
+
+
+def _run_all(configs: list[Any], jobs: int, time_limit: float | None) -> None:
+    from .training import TrainingStopped
+
+    deadline = None if time_limit is None else time.time() + time_limit
+    root = experiments.runs_root()
+    missing = [config for config in configs if not (root / config.name / "provenance.json").exists()]
+    if not missing:
+        return
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    left = len(missing)
+    # Fresh processes: TensorFlow reads the number of threads when it starts, and never gives memory back.
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=8) as pool:
+        running = [pool.submit(_run_one, config, deadline) for config in missing]
+        for done in as_completed(running):
+            if finished := done.result():
+                left -= 1
+                log.info("%s, %d left", finished, left)
+    if left:
+        msg = f"{left} of {len(missing)} runs are left after {time_limit:g} s; run the same command again"
+        raise TrainingStopped(msg)
+
+
+def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> str:
+    """Do one run and return its name, or nothing if there was no time."""
+    from .training import TrainingStopped
+
+    left = None if deadline is None else deadline - time.time()
+    if left is not None and left <= 0:
+        return ""
+    try:
+        experiments.run(config, time_limit=left)
+    except TrainingStopped:
+        return ""
+    return config.name
+
+
+def _record(folder: Path, name: str, arms: Arms, plan: dict[str, list[str]]) -> None:
+    """Gather the runs of a study; the file written last makes it whole."""
+    sources: list[Table] = []
+    histories: list[Table] = []
+    seconds = 0.0
+    for arm, configs in arms.items():
+        for config in configs:
+            run = experiments.run(config)
+            stored = run.predictions
+            plain = stored["plain"]
+            found = Table({"name": stored["names"][plain], "label": stored["labels"][plain]})
+            for code in range(4):
+                found[f"p{code}"] = stored["probabilities"][plain, code].astype(float).round(4)
+            history = run.history
+            for table, parts in ((found, sources), (history, histories)):
+                table.add_columns([[arm] * len(table), [config.fold] * len(table)], [0, 0], ["arm", "fold"])
+                parts.append(table)
+            seconds += run.provenance["seconds_training"]
+    folder.mkdir(parents=True, exist_ok=True)
+    for file, parts in (("sources", sources), ("histories", histories)):
+        whole = vstack(parts)
+        for column in whole.itercols():
+            if column.dtype.kind == "f":
+                column.info.format = ".4f"
+        whole.write(folder / f"{file}.csv", format="ascii.csv", overwrite=True)
+    text = json.dumps(
+        {**experiments.provenance(), "study": name, "arms": plan, "seconds_training": round(seconds)},
+        indent=1,
+    )
+    write_atomically(folder / "study.json", lambda path: path.write_text(text + "\n"))
+
+
+def _read(folder: Path, *, replayed: bool) -> StudyResult:
+    read = partial(Table.read, format="ascii.csv")
+    return StudyResult(folder, read(folder / "sources.csv"), read(folder / "histories.csv"), replayed)
+
+
+def accuracy_by_fold(result: StudyResult, arm: str) -> NDArray[np.float64]:
+    """Return the accuracy of an arm in each division of the sources."""
+    table = result.right(arm)
+    return np.array([table["right"][table["fold"] == fold].mean() for fold in np.unique(table["fold"])])
