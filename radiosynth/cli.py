@@ -83,23 +83,13 @@ def _gan_sample(arguments: argparse.Namespace) -> None:
 
 
 def _study(arguments: argparse.Namespace) -> None:
-    from . import metrics, studies
+    from . import studies
 
     result = studies.run_study(
         arguments.name, arguments.scale, jobs=arguments.jobs, time_limit=arguments.time_limit
     )
     print(f"{result.folder}{' (replayed)' if result.replayed else ''}")
-    first, *others = result.arms
-    for arm in (first, *others):
-        table = result.right(arm)
-        value, low, high = metrics.share(table["right"])
-        print(f"{arm:34s} {value:.3f} ({low:.3f} to {high:.3f}), {len(table)} sources")
-    for arm in others:
-        c = studies.compare(result, first, arm)
-        print(
-            f"{arm} - {first}: {c.difference:+.3f} ({c.low:+.3f} to {c.high:+.3f}), "
-            f"{c.gained} gained, {c.lost} lost, p = {c.p_value:.2g}"
-        )
+    studies.summary(result).pprint_all()
 
 
 def _runs(arguments: argparse.Namespace) -> None:

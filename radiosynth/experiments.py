@@ -685,6 +685,7 @@ def _train_gan(config: GANConfig, folder: Path, time_limit: float | None) -> dic
     )
     return {
         "history": trained.history,
+        "sources": sources.counts(),
         "training_images": train.counts(),
         "preparation": train.history,
         "diversity": trained.diversity,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "boxes",
     "confusion",
+    "differences",
     "image_grid",
     "layer_table",
     "network_stack",
@@ -276,6 +277,39 @@ def boxes(axes: Axes, values: Mapping[str, ArrayLike]) -> Any:
         line.set_color("white" if colour == SHADES[0] else "black")
         line.set_path_effects([withStroke(linewidth=2.4, foreground="black")])
     axes.tick_params(axis="x", labelsize=7)
+    return drawn
+
+
+def differences(axes: Axes, summary: Table) -> Any:
+    """Draw by how much each arm of a study differs from its reference, with 95 % intervals.
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw; arms run downwards.
+    summary : ~astropy.table.Table
+        Rows of `radiosynth.studies.summary`, without that of the reference.
+
+    Returns
+    -------
+    ~matplotlib.container.ErrorbarContainer
+        The points and their intervals, in percentage points.
+    """
+    value, low, high = (100 * np.asarray(summary[name]) for name in ("difference", "low", "high"))
+    rows = np.arange(len(value))
+    drawn = axes.errorbar(value, rows, xerr=(value - low, high - value), fmt="D", color=TRAINING, capsize=4)
+    for row, (x, gained, lost) in enumerate(zip(value, summary["gained"], summary["lost"], strict=True)):
+        axes.annotate(
+            f"{gained} sources gained, {lost} lost",
+            (x, row),
+            (0, 7),
+            textcoords="offset points",
+            ha="center",
+            fontsize=7,
+        )
+    axes.axvline(0, color="0.6", lw=0.8, zorder=0)
+    axes.set_yticks(rows, [set_label(str(arm)) for arm in summary["arm"]])
+    axes.set(ylim=(len(rows) - 0.5, -0.6))
     return drawn
 
 

@@ -13,9 +13,9 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,30 +25,47 @@ from astropy.table import Table, vstack
 from numpy.typing import NDArray
 from scipy.stats import binomtest, bootstrap
 
-from . import experiments
+from . import experiments, metrics
 from .experiments import ClassifierConfig, GANConfig, classifier_config, gan_config
 from .sample import write_atomically
 
-__all__ = ["STUDIES", "Comparison", "StudyResult", "compare", "run_study", "study_arms"]
+__all__ = [
+    "STUDIES",
+    "Comparison",
+    "StudyResult",
+    "accuracy_by_fold",
+    "compare",
+    "run_study",
+    "study_arms",
+    "summary",
+]
 
 log = logging.getLogger("radiosynth")
 
 Arms = dict[str, list[ClassifierConfig]]
 
 SCALES: dict[str, dict[str, Any]] = {
-    "smoke": {"folds": 3, "per_class": 150, "validation_per_class": 150, "epochs": 2, "few": 1},
+    "smoke": {
+        "folds": 3,
+        "repeats": 2,
+        "few": 1,
+        "per_class": 150,
+        "validation_per_class": 150,
+        "epochs": 2,
+    },
     "laptop": {
         "folds": 10,
+        "repeats": 10,
+        "few": 3,
         "per_class": 1000,
         "validation_per_class": 100,
         "epochs": 15,
         "precision": "mixed_bfloat16",
-        "few": 3,
     },
-    "report": {"folds": 10, "few": 10},
+    "report": {"folds": 10, "repeats": 10, "few": 10},
 }
-"""What each scale changes in its classifiers for studies, the number of divisions, and how many of them the
-question of the number of sources is asked in."""
+"""For each scale: into how many parts the sources are divided, how many of them test, how many test in the
+study of the number of sources, and what differs from the classifiers of that scale."""
 
 
 def _protocol(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Arms:
@@ -124,7 +141,7 @@ def study_arms(name: str, scale: str | None = None) -> Arms:
     scale = scale or experiments.current_scale()
     whole = classifier_config("real", scale)  # refuses an unknown scale
     settings = dict(SCALES[scale])
-    folds, few = settings.pop("folds"), settings.pop("few")
+    folds, repeats, few = (settings.pop(key) for key in ("folds", "repeats", "few"))
     epochs = settings.get("epochs", whole.epochs)
 
     def make(training_set: str, **changes: Any) -> list[ClassifierConfig]:
@@ -132,7 +149,7 @@ def study_arms(name: str, scale: str | None = None) -> Arms:
             classifier_config(
                 training_set, scale, **{**settings, "folds": folds, "fold": fold, "seed": fold, **changes}
             )
-            for fold in range(folds)
+            for fold in range(repeats)
         ]
 
     return STUDIES[name][1](make, epochs, few)
@@ -146,6 +163,8 @@ class StudyResult:
     ----------
     folder : Path
         Where it is recorded.
+    config : ClassifierConfig
+        Configuration of its first run.
     sources : `~astropy.table.Table`
         One row per arm and tested source: ``arm``, ``fold``, ``name``, ``label`` and the probabilities
         ``p0`` … ``p3`` for the untouched image.
@@ -156,6 +175,7 @@ class StudyResult:
     """
 
     folder: Path
+    config: ClassifierConfig
     sources: Table
     histories: Table
     replayed: bool
@@ -253,6 +273,36 @@ def compare(result: StudyResult, first: str, second: str) -> Comparison:
     )
 
 
+def summary(result: StudyResult, reference: str | None = None) -> Table:
+    """Return the accuracy of each arm and its comparison with a reference.
+
+    Parameters
+    ----------
+    result : StudyResult
+        A study.
+    reference : str, optional
+        Name of the arm that the others are compared with; the first if not given.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row per arm: ``arm``, ``runs``, ``sources`` tested, ``accuracy`` with the ends of its 95 %
+        interval, ``accuracy_low`` and ``accuracy_high``, and the fields of `Comparison`.
+    """
+    rows = []
+    for arm in result.arms:
+        table = result.right(arm)
+        value, low, high = metrics.share(table["right"], confidence=0.95)
+        row = {"arm": arm, "runs": len(np.unique(table["fold"])), "sources": len(table)}
+        row |= {"accuracy": value, "accuracy_low": low, "accuracy_high": high}
+        rows.append(row | asdict(compare(result, reference or result.arms[0], arm)))
+    found = Table(rows)
+    for column in found.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = ".2g" if column.name == "p_value" else ".4f"
+    return found
+
+
 def run_study(
     name: str, scale: str | None = None, *, jobs: int = 1, time_limit: float | None = None
 ) -> StudyResult:
@@ -294,13 +344,13 @@ def run_study(
             msg = f"{folder} holds a study of other runs: remove that folder and run it again"
             raise ValueError(msg)
         log.info("replaying %s", folder.name)
-        return _read(folder, replayed=True)
+        return _read(folder, arms, replayed=True)
     classifiers = list(dict.fromkeys(config for configs in arms.values() for config in configs))
     generators = list(dict.fromkeys(gan for config in classifiers for gan in config.generators))
     for configs in (generators, classifiers):
         _run_all(configs, jobs, time_limit)
     _record(folder, name, arms, plan)
-    return _read(folder, replayed=False)
+    return _read(folder, arms, replayed=False)
 
 
 def _run_all(configs: list[Any], jobs: int, time_limit: float | None) -> None:
@@ -311,18 +361,26 @@ def _run_all(configs: list[Any], jobs: int, time_limit: float | None) -> None:
     missing = [config for config in configs if not (root / config.name / "provenance.json").exists()]
     if not missing:
         return
-    os.environ["TF_NUM_INTRAOP_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
     left = len(missing)
-    # Fresh processes: TensorFlow reads the number of threads when it starts, and never gives memory back.
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=8) as pool:
-        running = [pool.submit(_run_one, config, deadline) for config in missing]
-        for done in as_completed(running):
-            if finished := done.result():
-                left -= 1
-                log.info("%s, %d left", finished, left)
+    for finished in _finished(missing, jobs, deadline):
+        if finished:
+            left -= 1
+            log.info("%s, %d left", finished, left)
     if left:
         msg = f"{left} of {len(missing)} runs are left after {time_limit:g} s; run the same command again"
         raise TrainingStopped(msg)
+
+
+def _finished(configs: list[Any], jobs: int, deadline: float | None) -> Iterator[str]:
+    """Yield the names of runs as they are done, or nothing for those that were not."""
+    if jobs == 1:
+        yield from (_run_one(config, deadline) for config in configs)
+        return
+    # TensorFlow reads the number of threads when it starts, and never gives all memory back.
+    os.environ["TF_NUM_INTRAOP_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=8) as pool:
+        for done in as_completed([pool.submit(_run_one, config, deadline) for config in configs]):
+            yield done.result()
 
 
 def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> str:
@@ -371,9 +429,10 @@ def _record(folder: Path, name: str, arms: Arms, plan: dict[str, list[str]]) -> 
     write_atomically(folder / "study.json", lambda path: path.write_text(text + "\n"))
 
 
-def _read(folder: Path, *, replayed: bool) -> StudyResult:
+def _read(folder: Path, arms: Arms, *, replayed: bool) -> StudyResult:
     read = partial(Table.read, format="ascii.csv")
-    return StudyResult(folder, read(folder / "sources.csv"), read(folder / "histories.csv"), replayed)
+    first = next(iter(arms.values()))[0]
+    return StudyResult(folder, first, read(folder / "sources.csv"), read(folder / "histories.csv"), replayed)
 
 
 def accuracy_by_fold(result: StudyResult, arm: str) -> NDArray[np.float64]:

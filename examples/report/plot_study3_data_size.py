@@ -1,0 +1,60 @@
+"""
+Study 3: how much does it matter how many real images there are?
+================================================================
+
+Synthetic images could be of most use where real ones are few. Here only a part of the real training sources
+is used, down to one in twenty, always turned and flipped to the same number of images, with and without as
+many geometric simulations. The number of steps is the same throughout.
+
+Look at where the two lines are apart by more than their intervals (95 %, over sources).
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from astropy.table import vstack
+
+from radiosynth import experiments, plotting, studies
+
+plotting.use_style()
+study = studies.run_study("data-size")
+shares = list(dict.fromkeys(arm.split(", ")[1] for arm in study.arms))
+configs = studies.study_arms("data-size")
+parts = []
+for share in shares:
+    sources = len(experiments.split_sample(configs[f"real, {share}"][0])[0])
+    found = studies.summary(study, f"real, {share}")
+    found = found[[str(name).endswith(f" {share}") for name in found["arm"]]]
+    found.add_column(sources, 0, "sources in training")
+    parts.append(found)
+table = vstack(parts)
+
+# %%
+# Accuracy against the number of real sources that train.
+
+figure, axes = plt.subplots(figsize=(4.6, 3.2))
+styles = {"real": (plotting.TRAINING, "o-"), "real+geometric": (plotting.VALIDATION, "s--")}
+for name, (colour, style) in styles.items():
+    part = table[[str(arm).startswith(f"{name},") for arm in table["arm"]]]
+    error = np.abs(np.array([part["accuracy_low"], part["accuracy_high"]]) - part["accuracy"])
+    axes.errorbar(
+        part["sources in training"],
+        part["accuracy"],
+        error,
+        fmt=style,
+        color=colour,
+        capsize=3,
+        label=plotting.set_label(name),
+    )
+axes.set_xscale("log")
+ticks = sorted(set(table["sources in training"]))
+axes.set_xticks(ticks, [str(tick) for tick in ticks])
+axes.minorticks_off()
+axes.set(xlabel="real sources in training", ylabel="accuracy on the test sources")
+axes.legend(loc="lower right")
+plotting.save_figure(figure, "study3_data_size", runs=[study])
+
+# %%
+# The numbers; differences are against real images alone at the same share.
+
+plotting.save_table(table, "study3_data_size", runs=[study]).pprint_all()
+plt.show()

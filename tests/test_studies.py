@@ -1,0 +1,138 @@
+"""Studies: what they hold apart, how they are taken up, and that the comparison is the textbook's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from test_experiments import simulated_survey
+
+from radiosynth import datasets, experiments, studies
+from radiosynth.training import TrainingStopped
+
+TINY = {
+    "folds": 3,
+    "repeats": 2,
+    "few": 1,
+    "per_class": 24,
+    "validation_per_class": 12,
+    "epochs": 1,
+    "width": 0.05,
+    "size": 24,
+}
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
+    monkeypatch.setitem(studies.SCALES, "smoke", TINY)
+    gan = {**experiments.SCALES["smoke"]["gan"], "per_class": 64, "epochs": 1, "width": 0.05}
+    monkeypatch.setitem(experiments.SCALES["smoke"], "gan", gan)
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("tiny")
+def test_train_validation_and_test_sources_are_disjoint_and_every_source_tests_once() -> None:
+    configs = [
+        experiments.classifier_config("real", "smoke", folds=5, fold=fold, size=24) for fold in range(5)
+    ]
+    tested: list[str] = []
+    for config in configs:
+        train, validation, test = (set(part.table["name"]) for part in experiments.split_sample(config))
+        assert not train & validation
+        assert not train & test
+        assert not validation & test
+        assert len(train | validation | test) == len(simulated_survey())
+        tested += test
+    assert sorted(tested) == sorted(simulated_survey().table["name"])
+
+
+@pytest.mark.usefixtures("tiny")
+def test_smaller_shares_of_the_sources_are_parts_of_larger_ones() -> None:
+    def names(fraction: float) -> set[str]:
+        config = experiments.classifier_config("real", "smoke", folds=3, size=24, fraction=fraction)
+        train = experiments.split_sample(config)[0]
+        assert min(train.counts().values()) == max(1, round(fraction * 10))
+        return set(train.table["name"])
+
+    assert names(0.01) < names(0.3) < names(0.6)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_leaking_gan_sees_the_held_out_sources_and_a_mistaken_set_repeats_fr_i() -> None:
+    seen = []
+    for leak in (False, True):
+        gan = experiments.gan_config("all", "smoke", leak=leak, size=24, test_per_class=6, per_class=64)
+        seen.append(experiments.run(gan).provenance["sources"])
+        config = experiments.classifier_config(
+            "real+gan", "smoke", size=24, per_class=24, test_per_class=6, generators=(gan,), mistaken=True
+        )
+        train = experiments.prepare(config)[0]
+        fake = train[len(train) // 2 :]
+        np.testing.assert_array_equal(fake.images[fake.labels == 0], fake.images[fake.labels == 1])
+        assert not np.array_equal(fake.images[fake.labels == 0], fake.images[fake.labels == 2])
+    assert [set(counts.values()) for counts in seen] == [{24}, {30}]
+
+
+def test_a_study_is_computed_in_slices_recorded_and_replayed(tiny: Path) -> None:
+    with pytest.raises(TrainingStopped, match="2 of 2 runs are left"):
+        studies.run_study("protocol", "smoke", time_limit=0)
+    result = studies.run_study("protocol", "smoke")
+    assert not result.replayed
+    assert result.arms == ["real", "real+geometric", "real+gan"]
+    assert len(result.sources) == 3 * 80  # two of three parts of 120 sources were tested, in each arm
+    assert set(result.histories["fold"]) == {0, 1}
+    for arm in result.arms:
+        assert studies.accuracy_by_fold(result, arm).shape == (2,)
+    first = studies.study_arms("protocol", "smoke")["real"][0]
+    plain = experiments.run(first).predictions
+    right = (plain["probabilities"].argmax(1) == plain["labels"])[plain["plain"]].mean()
+    assert studies.accuracy_by_fold(result, "real")[0] == pytest.approx(right)
+    again = studies.run_study("protocol", "smoke")
+    assert again.replayed
+    assert again.sources.as_array().tolist() == result.sources.as_array().tolist()
+    record = tiny / "smoke-study-protocol" / "study.json"
+    record.write_text(record.read_text().replace("smoke-classifier", "other-classifier"))
+    with pytest.raises(ValueError, match="study of other runs"):
+        studies.run_study("protocol", "smoke")
+
+
+def hand_made(right: dict[str, list[int]], folds: list[int]) -> studies.StudyResult:
+    rows = [
+        {"arm": arm, "fold": fold, "name": f"s{i}", "label": 1, "p0": 1 - r, "p1": r, "p2": 0.0, "p3": 0.0}
+        for arm, values in right.items()
+        for i, (r, fold) in enumerate(zip(values, folds, strict=True))
+    ]
+    config = experiments.classifier_config("real", "smoke")
+    return studies.StudyResult(Path("by-hand"), config, Table(rows), Table(), replayed=True)
+
+
+def test_the_comparison_is_mcnemars_test_and_a_paired_interval() -> None:
+    # 3 gained, 1 lost of 8: the exact test doubles P(X ≤ 1) of a binomial with n = 4 and p = 1/2.
+    result = hand_made({"a": [1, 1, 0, 0, 0, 1, 1, 0], "b": [1, 0, 1, 1, 1, 1, 1, 0]}, [0] * 4 + [1] * 4)
+    c = studies.compare(result, "a", "b")
+    assert (c.gained, c.lost) == (3, 1)
+    assert c.difference == pytest.approx(0.25)
+    assert c.p_value == pytest.approx(2 * (1 + 4) / 16)
+    assert c.low < 0 < c.difference < c.high
+    assert c.fold_mean == pytest.approx((0.25 + 0.25) / 2)
+    swapped = studies.compare(result, "b", "a")
+    assert swapped.difference == -c.difference
+    many = hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, list(range(4)) * 100)
+    sure = studies.compare(many, "a", "b")
+    error = np.std([1, 0] * 200) / np.sqrt(400)
+    assert sure.high - sure.low == pytest.approx(2 * 1.96 * error, rel=0.05)
+    assert sure.p_value < 1e-30
+
+
+def test_what_is_not_in_a_study_is_named() -> None:
+    result = hand_made({"a": [1, 0], "b": [1, 1]}, [0, 1])
+    with pytest.raises(ValueError, match="no arm 'c' in by-hand: it has a, b"):
+        studies.compare(result, "a", "c")
+    with pytest.raises(ValueError, match="unknown study 'x': the studies are protocol"):
+        studies.study_arms("x")
+    with pytest.raises(ValueError, match="unknown scale"):
+        studies.study_arms("protocol", "huge")
