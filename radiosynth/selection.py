@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import html
+import io
 import json
 import os
 import zlib
@@ -110,6 +112,19 @@ REASONS = {name: text for name, (text, _) in CUTS.items()} | {
 }
 """Reasons of a drop that the review page offers."""
 
+MEASURES = {
+    "level": float,
+    "noise": float,
+    "peak_snr": float,
+    "extent": float,
+    "at_rim": bool,
+    "offset": float,
+    "islands": int,
+    "imbalance": float,
+    "specks": int,
+    "depth": float,
+    "missing": float,
+}
 DECISIONS = ("keep", "drop", "relabel")
 COLUMNS = ("name", "decision", "reason", "class", "reader", "time")
 _BEND, _STEPS, _ZERO = 12, 24, 40  # of the 8-bit scale of the page: linear to 12 sigma, logarithmic beyond
@@ -130,19 +145,18 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
     -------
     ~astropy.table.Table
         One row per image: ``name``; ``duplicate_of`` (name of an earlier source at the same place or with
-        the same pixels, or empty); ``extent`` (share of the image width) and ``at_rim`` of the source,
-        that is the brightest island with all that lies within ``cuts.join`` of it; its ``offset`` from the
-        middle (arcsec); ``islands``, the number of bright ones; ``imbalance``, the offset of all brightness
-        (arcsec); ``specks``; ``depth``; ``peak_snr``; ``missing`` (share of the pixels).
+        the same pixels, or empty); ``level`` and ``noise`` of the sky in the unit of the image; ``peak_snr``;
+        ``extent`` (share of the image width) and ``at_rim`` of the source, that is the brightest island
+        with all that lies within ``cuts.join`` of it; its ``offset`` from the middle (arcsec); ``islands``,
+        the number of bright ones; ``imbalance``, the offset of all brightness (arcsec); ``specks``;
+        ``depth``; ``missing`` (share of the pixels). NaN for what a blank image has not.
     """
     cuts = cuts or Cuts()
     table = Table({"name": sample.table["name"], "duplicate_of": _duplicates(sample, cuts.duplicate)})
-    names = ["extent", "at_rim", "offset", "islands", "imbalance", "specks", "depth", "peak_snr", "missing"]
-    rows = np.reshape([_measure(image, cuts) for image in sample.images], (-1, len(names)))
-    for name, values in zip(names, rows.T, strict=True):
-        kind = {"at_rim": bool, "islands": int, "specks": int}.get(name, float)
-        table[name] = np.nan_to_num(values).astype(kind) if kind is not float else values
-    table["offset"].info.unit = table["imbalance"].info.unit = "arcsec"
+    rows = [_measure(image, cuts) for image in sample.images]
+    for name, kind in MEASURES.items():
+        table[name] = np.array([row[name] for row in rows], kind)
+    table["offset"].unit = table["imbalance"].unit = "arcsec"
     return table
 
 
@@ -196,29 +210,34 @@ def _duplicates(sample: Sample, radius: float) -> list[str]:
     return [names[j] if j < i else "" for i, j in enumerate(earlier)]
 
 
-def _sky(image: NDArray) -> tuple[NDArray[np.bool_], float, float]:
-    """Return which pixels have no data, the level of the sky and the noise."""
+def _missing(image: NDArray) -> NDArray[np.bool_]:
+    """Return which pixels have no data: NaN, or zero in an image with noise, which is never exactly zero."""
     missing = ~np.isfinite(image)
-    if np.any(image < 0):  # noise is never exactly zero
-        missing |= image == 0
+    return missing | (image == 0) if np.any(image < 0) else missing
+
+
+def _measure(image: NDArray, cuts: Cuts) -> dict[str, float]:
+    """Return the numbers of `measure_cutouts` for one image; NaN for what a blank one has not."""
+    missing = _missing(image)
+    row = dict.fromkeys(MEASURES, np.nan) | {
+        "missing": missing.mean(),
+        "islands": 0,
+        "specks": 0,
+        "at_rim": 0,
+    }
     if missing.all():
-        return missing, np.nan, np.nan
+        return row
     _, level, noise = sigma_clipped_stats(image, mask=missing)
-    if noise == 0:
+    if noise == 0:  # the sky was set to one value: what is left begins at three times the noise
         above = image[~missing & (image > level)]
         noise = (above.min() - level) / 3 if above.size else np.nan
-    return missing, float(level), float(noise)
-
-
-def _measure(image: NDArray, cuts: Cuts) -> tuple[Any, ...]:
-    """Return the numbers of `measure_cutouts` for one image; NaN for what a blank one has not."""
-    missing, level, noise = _sky(image)
     flux = np.where(missing, 0, image - level).astype(float)
-    peak, share = flux.max(), float(missing.mean())
-    depth = -flux.min() / peak if -flux.min() > 2 * cuts.n_sigma * noise else 0.0
+    peak, depth = flux.max(), -flux.min()
+    row |= {"level": level, "noise": noise, "peak_snr": peak / noise}
+    row["depth"] = depth / peak if depth > 2 * cuts.n_sigma * noise else 0
     bright = flux > cuts.n_sigma * noise
     if not bright.any():
-        return np.nan, 0, np.nan, 0, np.nan, 0, depth, peak / noise, share
+        return row
     around = np.ones((3, 3))
     islands, n = ndimage.label(bright, around)
     numbers = np.arange(1, n + 1)
@@ -226,8 +245,9 @@ def _measure(image: NDArray, cuts: Cuts) -> tuple[Any, ...]:
     half_a_beam = 0.5 * np.pi / (4 * np.log(2)) * (cuts.beam / cuts.pixel_scale) ** 2
     real = areas >= half_a_beam
     counts = real & (fluxes > cuts.component * fluxes.max())
-    if not counts.any():  # nothing but specks
-        return np.nan, 0, np.nan, 0, np.nan, n, depth, peak / noise, share
+    row |= {"specks": (~real).sum(), "islands": counts.sum()}
+    if not counts.any():
+        return row
     bright = np.isin(islands, numbers[counts])
     distance = ndimage.distance_transform_edt(~bright) * cuts.pixel_scale
     groups, n_groups = ndimage.label(distance <= cuts.join / 2, around)
@@ -235,15 +255,12 @@ def _measure(image: NDArray, cuts: Cuts) -> tuple[Any, ...]:
     source = bright & (groups == joint.argmax() + 1)
     where = np.argwhere(source)
     middle = (np.array(image.shape) - 1) / 2
-    offset, imbalance = (
-        float(np.linalg.norm(ndimage.center_of_mass(flux * mask) - middle)) * cuts.pixel_scale
-        for mask in (source, bright)
-    )
-    at_rim = float(where.min() == 0 or where.max() == len(image) - 1)
-    return (
-        *(largest_extent(where) / len(image), at_rim, offset, counts.sum(), imbalance),
-        *((~real).sum(), depth, peak / noise, share),
-    )
+    for name, mask in (("offset", source), ("imbalance", bright)):
+        centre = np.array(ndimage.center_of_mass(flux * mask))
+        row[name] = float(np.hypot(*(centre - middle))) * cuts.pixel_scale
+    row["extent"] = largest_extent(where) / len(image)
+    row["at_rim"] = where.min() == 0 or where.max() == len(image) - 1
+    return row
 
 
 def largest_extent(where: ArrayLike) -> float:
@@ -353,7 +370,10 @@ def review_page(
     cuts = cuts or Cuts()
     names = _unique_names(sample)
     flags = automatic_cuts(sample, cuts)
-    pixels = [zlib.compress(_eight_bits(image).tobytes()) for image in sample.images]
+    pixels = [
+        zlib.compress(_eight_bits(*each).tobytes())
+        for each in zip(sample.images, flags["level"], flags["noise"], strict=True)
+    ]
     digest = hashlib.sha256(b"\0".join([*(name.encode() for name in names), *pixels])).hexdigest()
     content = {
         "title": title,
@@ -392,9 +412,9 @@ def _unique_names(sample: Sample) -> list[str]:
     return names
 
 
-def _eight_bits(image: NDArray) -> NDArray[np.uint8]:
+def _eight_bits(image: NDArray, level: float, noise: float) -> NDArray[np.uint8]:
     """Return an image of whole numbers: 0 no data, `_ZERO` the sky, steps of half the noise, then of 4 %."""
-    missing, level, noise = _sky(image)
+    missing = _missing(image)
     flux = np.where(missing, 0, image - level)
     unit = np.nanmax([noise, flux.max() / 1e4, np.finfo(np.float32).tiny])
     codes = _ZERO + np.round(_STEPS * np.arcsinh(flux / unit / _BEND))
@@ -452,12 +472,14 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
     """
     file = Path(path)
     try:
-        if file.suffix.lower() == ".json":
-            table = Table(rows=json.loads(file.read_text("utf-8-sig")) or None)
+        text = file.read_text("utf-8-sig")
+        if file.suffix.lower() == ".ecsv":
+            table = Table.read(text.splitlines(), format="ascii.ecsv")
         else:
-            kind = "ascii.ecsv" if file.suffix.lower() == ".ecsv" else "ascii.csv"
-            options: dict[str, Any] = {} if kind == "ascii.ecsv" else {"converters": {"*": str}}
-            table = Table.read(file.read_text("utf-8-sig"), format=kind, **options)
+            rows = json.loads(text) if file.suffix.lower() == ".json" else csv.DictReader(io.StringIO(text))
+            records = list(rows)
+            found = [column for column in COLUMNS if any(column in record for record in records)]
+            table = Table({column: [record.get(column) or "" for record in records] for column in found})
     except FileNotFoundError:
         raise
     except Exception as error:  # whatever a reader stumbles over
