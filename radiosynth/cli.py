@@ -55,7 +55,8 @@ def _select(arguments: argparse.Namespace) -> None:
         print(f"no image of {name}: {reason}", file=sys.stderr)
     inside = arguments.folder if arguments.folder.is_dir() else arguments.folder.parent
     if not arguments.decisions:
-        cuts = selection.Cuts(pixel_scale=arguments.pixel_scale)
+        scale = arguments.pixel_scale
+        cuts = None if scale is None else selection.Cuts(pixel_scale=scale)
         page = selection.review_page(sample, arguments.out or inside / "review.html", cuts=cuts)
         print(f"{page}: {len(sample)} sources. Open it in a browser, decide, export, and then\n")
         print(f"  radiosynth select {arguments.folder} --decisions FILE")
@@ -171,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
         "--crop", type=int, default=CROP, help="central pixels to show and to keep (default: %(default)s)"
     )
     select.add_argument(
-        "--pixel-scale", type=float, default=1.8, metavar="ARCSEC", help="of a pixel (default: %(default)s)"
+        "--pixel-scale", type=float, metavar="ARCSEC", help="width of a pixel (default: the files', or 1.8)"
     )
     select.add_argument(
         "--decisions", type=Path, metavar="FILE", help="what the page exported, to be applied"

@@ -78,6 +78,11 @@ class Cuts:
         Least peak in units of the noise.
     outside : float
         Share of the pixels without data: NaN, or exactly zero in an image that has noise.
+
+    Raises
+    ------
+    ValueError
+        If the pixel scale or the beam is not positive.
     """
 
     pixel_scale: float = 1.8
@@ -93,6 +98,11 @@ class Cuts:
     depth: float = 0.05
     faint: float = 10
     outside: float = 0.005
+
+    def __post_init__(self) -> None:
+        if not (self.pixel_scale > 0 and self.beam > 0):
+            msg = f"pixel_scale {self.pixel_scale} and beam {self.beam}: give positive arcseconds"
+            raise ValueError(msg)
 
 
 CUTS: dict[str, tuple[str, Callable[[Table, Cuts], ArrayLike]]] = {
@@ -125,6 +135,9 @@ MEASURES = {
     "depth": float,
     "missing": float,
 }
+USABLE = ("ok", "nan edge")
+"""Status of the cutouts of a manifest that can be looked at."""
+
 DECISIONS = ("keep", "drop", "relabel")
 COLUMNS = ("name", "decision", "reason", "class", "reader", "time")
 _BEND, _STEPS, _ZERO = 12, 24, 40  # of the 8-bit scale of the page: linear to 12 sigma, logarithmic beyond
@@ -139,7 +152,8 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
         Images with north up, in any unit. If the sky was set to zero, the faintest pixel left is taken for
         three times the noise. Positions are read from the columns ``ra`` and ``dec`` (deg).
     cuts : Cuts, optional
-        Pixel scale, beam and what counts as bright.
+        Pixel scale, beam and what counts as bright. The default is for FIRST, but for the pixel scale if
+        the table has a column ``pixel_scale`` (arcsec).
 
     Returns
     -------
@@ -151,7 +165,7 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
         the number of bright ones; ``imbalance``, the offset of all brightness (arcsec); ``specks``;
         ``depth``; ``missing`` (share of the pixels). NaN for what a blank image has not.
     """
-    cuts = cuts or Cuts()
+    cuts = cuts or _default_cuts(sample)
     table = Table({"name": sample.table["name"], "duplicate_of": _duplicates(sample, cuts.duplicate)})
     rows = [_measure(image, cuts) for image in sample.images]
     for name, kind in MEASURES.items():
@@ -168,7 +182,7 @@ def automatic_cuts(sample: Sample, cuts: Cuts | None = None) -> Table:
     sample : Sample
         As for `measure_cutouts`.
     cuts : Cuts, optional
-        Thresholds; the default is for FIRST cutouts.
+        Thresholds; the default as for `measure_cutouts`.
 
     Returns
     -------
@@ -186,11 +200,18 @@ def automatic_cuts(sample: Sample, cuts: Cuts | None = None) -> Table:
     >>> flags["off_centre"].tolist(), flags["several"].tolist()
     ([False, True], [False, False])
     """
-    cuts = cuts or Cuts()
+    cuts = cuts or _default_cuts(sample)
     table = measure_cutouts(sample, cuts)
     for name, (_, met) in CUTS.items():
         table[name] = np.asarray(met(table, cuts), bool)
     return table
+
+
+def _default_cuts(sample: Sample) -> Cuts:
+    """Return the thresholds with the pixel scale that the files told, or else that of FIRST."""
+    known = sample.table["pixel_scale"] if "pixel_scale" in sample.table.colnames else np.array([])
+    known = np.ma.filled(np.ma.asarray(known, float), np.nan)
+    return Cuts(pixel_scale=float(np.nanmedian(known))) if np.isfinite(known).any() else Cuts()
 
 
 def _duplicates(sample: Sample, radius: float) -> list[str]:
@@ -280,16 +301,16 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
     ----------
     folder : path-like
         Holds the cutouts, and perhaps a manifest with the columns ``name`` and ``file``, and any of ``ra``,
-        ``dec``, ``class``, ``catalogue``, ``catalogue_class``, ``status`` and ``message``. Only files of
-        status "ok" are read. Or one file of `Sample.save`.
+        ``dec``, ``class``, ``catalogue``, ``catalogue_class``, ``status`` and ``message``. Files of the
+        status "ok" and "nan edge" are read. Or one file of `Sample.save`.
     size : int, optional
         Edge length in pixels of the central square to keep.
 
     Returns
     -------
     Sample
-        The images, with the manifest's columns and labels. What could not be used is listed in
-        ``table.meta["skipped"]`` as pairs (name, reason).
+        The images, with NaN where they have no data, and the manifest's columns and labels. What could
+        not be used is listed in ``table.meta["skipped"]`` as pairs (name, reason).
 
     Raises
     ------
@@ -310,27 +331,27 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
                 f"{root} holds neither a manifest.ecsv nor FITS, npy, PNG or JPEG files; give another folder"
             )
             raise ValueError(msg)
-        return read_cutouts(found, size=size, on_error="skip")
+        return read_cutouts(found, size=size, on_error="skip", nan="keep")
     manifest = Table.read(root / "manifest.ecsv", format="ascii.ecsv").filled("")
     if lacking := {"name", "file"} - set(manifest.colnames):
         msg = f"{root / 'manifest.ecsv'} has no column {', '.join(sorted(lacking))}; write it anew"
         raise ValueError(msg)
-    status = manifest["status"] if "status" in manifest.colnames else np.full(len(manifest), "ok")
-    usable = manifest[(status == "ok") & (manifest["file"] != "")]
-    failed = manifest[(status != "ok") | (manifest["file"] == "")]
-    sample = read_cutouts([root / file for file in usable["file"]], size=size, on_error="skip")
-    row_of = {str(root / file): row for row, file in enumerate(usable["file"])}
-    table = usable[[row_of[path] for path in sample.table["path"]]]
-    name_of = {str(root / row["file"]): str(row["name"]) for row in usable}
-    skipped = [(name_of[path], reason) for path, reason in sample.table.meta["skipped"]]
-    told = "message" if "message" in manifest.colnames else "status"
-    failures = [
-        (str(row["name"]), ": ".join(dict.fromkeys(f"{row['status']}|{row[told]}".strip("|").split("|"))))
-        for row in failed
+    for column, usual in (("status", "ok"), ("message", ""), ("class", "")):
+        if column not in manifest.colnames:
+            manifest[column] = usual
+    there = np.isin(manifest["status"], USABLE) & (manifest["file"] != "")
+    failed = [
+        (str(row["name"]), f"{row['status']}: {row['message']}".removesuffix(": "))
+        for row in manifest[~there]
     ]
-    table.meta = {**sample.table.meta, "skipped": failures + skipped}
-    classes = table["class"] if "class" in table.colnames else np.full(len(table), "")
-    labels = [class_code(str(name)) if name else UNLABELLED for name in classes]
+    listed = {str(root / row["file"]): row for row in manifest[there]}
+    sample = read_cutouts(list(listed), size=size, on_error="skip", nan="keep")
+    skipped = [(str(listed[path]["name"]), reason) for path, reason in sample.table.meta["skipped"]]
+    table = Table(rows=[listed[path] for path in sample.table["path"]], names=manifest.colnames)
+    for column in set(sample.table.colnames) - set(table.colnames):
+        table[column] = sample.table[column]
+    table.meta = {**sample.table.meta, "skipped": failed + skipped}
+    labels = [class_code(str(name)) if name else UNLABELLED for name in table["class"]]
     return Sample(sample.images, labels, table)
 
 
@@ -367,7 +388,7 @@ def review_page(
     ValueError
         If the sample is empty or two sources have one name.
     """
-    cuts = cuts or Cuts()
+    cuts = cuts or _default_cuts(sample)
     names = _unique_names(sample)
     flags = automatic_cuts(sample, cuts)
     pixels = [

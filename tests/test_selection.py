@@ -18,6 +18,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from radiosynth import datasets, geometric, selection
 from radiosynth.cli import main
+from radiosynth.cutouts import CutoutError, read_cutouts
 from radiosynth.sample import Sample
 
 SIZE = 150
@@ -213,6 +214,37 @@ def test_a_folder_with_a_manifest(tmp_path: Path) -> None:
     skipped = dict(sample.table.meta["skipped"])
     assert skipped["D"] == "outside: the survey ends at -10"
     assert "cannot be read" in skipped["B"]
+
+
+def test_images_at_the_edge_of_the_survey_are_shown(tmp_path: Path) -> None:
+    image = sky() + spot(0, 0, 100)
+    image[:, :20] = np.nan
+    fits.writeto(tmp_path / "edge.fits", image)
+    Table({"name": ["E"], "file": ["edge.fits"], "status": ["nan edge"]}).write(tmp_path / "manifest.ecsv")
+    sample = selection.read_folder(tmp_path)
+    assert sample.table["name"].tolist() == ["E"]
+    assert np.isnan(sample.images).mean() == pytest.approx(20 / SIZE)
+    assert selection.automatic_cuts(sample)["outside"].tolist() == [True]
+    assert selection.automatic_cuts(selection.read_folder(tmp_path, size=100))["outside"].tolist() == [False]
+    with pytest.raises(CutoutError, match="are NaN or infinite; give size=110 or less"):
+        read_cutouts(tmp_path / "edge.fits")
+    with pytest.raises(ValueError, match='"refuse" or "keep"'):
+        read_cutouts(tmp_path / "edge.fits", nan="drop")  # type: ignore[arg-type]
+    fits.writeto(tmp_path / "nothing.fits", np.where(np.isnan(image), np.inf, np.nan))
+    with pytest.raises(CutoutError, match="all pixels are NaN"):
+        read_cutouts(tmp_path / "nothing.fits", nan="keep")
+
+
+@pytest.mark.parametrize("wrong", [{"pixel_scale": 0}, {"pixel_scale": np.nan}, {"beam": -1}])
+def test_a_width_of_nothing_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="give positive arcseconds"):
+        selection.Cuts(**wrong)
+
+
+def test_the_pixel_scale_of_the_files_is_used() -> None:
+    images = [sky() + spot(36, 0, 100)] * 2
+    sample = Sample(images, [0, 0], Table({"name": ["a", "b"], "pixel_scale": [0.9, 0.9]}))
+    assert selection.measure_cutouts(sample)["offset"][0] == pytest.approx(18, abs=0.3)
 
 
 def test_a_saved_sample_and_what_is_no_folder(tmp_path: Path) -> None:
