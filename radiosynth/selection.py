@@ -122,19 +122,8 @@ REASONS = {name: text for name, (text, _) in CUTS.items()} | {
 }
 """Reasons of a drop that the review page offers."""
 
-MEASURES = {
-    "level": float,
-    "noise": float,
-    "peak_snr": float,
-    "extent": float,
-    "at_rim": bool,
-    "offset": float,
-    "islands": int,
-    "imbalance": float,
-    "specks": int,
-    "depth": float,
-    "missing": float,
-}
+_BLANK: dict[str, float] = dict.fromkeys(("level", "noise", "peak_snr", "extent", "offset"), np.nan)
+_BLANK |= {"at_rim": False, "islands": 0, "imbalance": np.nan, "specks": 0, "depth": np.nan, "missing": 1.0}
 USABLE = ("ok", "nan edge")
 """Status of the cutouts of a manifest that can be looked at."""
 
@@ -168,8 +157,8 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
     cuts = cuts or _default_cuts(sample)
     table = Table({"name": sample.table["name"], "duplicate_of": _duplicates(sample, cuts.duplicate)})
     rows = [_measure(image, cuts) for image in sample.images]
-    for name, kind in MEASURES.items():
-        table[name] = np.array([row[name] for row in rows], kind)
+    for name, usual in _BLANK.items():
+        table[name] = np.array([row[name] for row in rows], type(usual))
     table["offset"].unit = table["imbalance"].unit = "arcsec"
     return table
 
@@ -240,12 +229,7 @@ def _missing(image: NDArray) -> NDArray[np.bool_]:
 def _measure(image: NDArray, cuts: Cuts) -> dict[str, float]:
     """Return the numbers of `measure_cutouts` for one image; NaN for what a blank one has not."""
     missing = _missing(image)
-    row = dict.fromkeys(MEASURES, np.nan) | {
-        "missing": missing.mean(),
-        "islands": 0,
-        "specks": 0,
-        "at_rim": 0,
-    }
+    row = _BLANK | {"missing": missing.mean()}
     if missing.all():
         return row
     _, level, noise = sigma_clipped_stats(image, mask=missing)
@@ -348,7 +332,7 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
     sample = read_cutouts(list(listed), size=size, on_error="skip", nan="keep")
     skipped = [(str(listed[path]["name"]), reason) for path, reason in sample.table.meta["skipped"]]
     table = Table(rows=[listed[path] for path in sample.table["path"]], names=manifest.colnames)
-    for column in set(sample.table.colnames) - set(table.colnames):
+    for column in (c for c in sample.table.colnames if c not in table.colnames):
         table[column] = sample.table[column]
     table.meta = {**sample.table.meta, "skipped": failed + skipped}
     labels = [class_code(str(name)) if name else UNLABELLED for name in table["class"]]
