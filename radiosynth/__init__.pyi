@@ -45,6 +45,7 @@ from .selection import (
     apply_decisions as apply_decisions,
     automatic_cuts as automatic_cuts,
     read_decisions as read_decisions,
+    read_folder as read_folder,
     review_page as review_page,
 )
 from .taxonomy import CLASS_NAMES as CLASS_NAMES, CLASSES as CLASSES

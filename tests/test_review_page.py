@@ -159,6 +159,16 @@ def test_deciding_by_keyboard_to_a_file_that_is_applied(page: playwright.Page, t
     assert kept.labels.tolist() == [0, 1, 3]
 
 
+def test_a_key_held_down_decides_once_and_moves_on(page: playwright.Page) -> None:
+    for _ in range(3):
+        page.keyboard.down("k")
+    page.keyboard.up("k")
+    assert status(page)[0] == 1
+    for _ in range(3):
+        page.keyboard.down("ArrowRight")
+    assert name(page) == "J0005"
+
+
 def test_relabelling_to_its_own_class_keeps(page: playwright.Page) -> None:
     press(page, "f")
     assert status(page) == [1, 6, 1, 0, 0]

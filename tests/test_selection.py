@@ -171,6 +171,9 @@ def test_the_real_cutout_whose_position_is_wrong_is_off_centre() -> None:
     found = selection.automatic_cuts(sample)
     assert found["name"][found["off_centre"]].tolist() == ["100_209.593+018.300_0.1616_0048.72.fits"]
     assert found["offset"].max() == pytest.approx(90, abs=2)
+    wide = selection.automatic_cuts(selection.read_folder(folder))
+    assert wide["outside"].sum() == 4  # as its README says; their middle halves are whole
+    assert not found["outside"].any()
 
 
 # Folders ------------------------------------------------------------------------------------------------
