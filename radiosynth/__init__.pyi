@@ -39,6 +39,15 @@ from .preprocessing import (
     stratified_folds as stratified_folds,
 )
 from .sample import Sample as Sample, concatenate as concatenate
+from .selection import (
+    Cuts as Cuts,
+    agreement as agreement,
+    apply_decisions as apply_decisions,
+    automatic_cuts as automatic_cuts,
+    read_decisions as read_decisions,
+    read_folder as read_folder,
+    review_page as review_page,
+)
 from .taxonomy import CLASS_NAMES as CLASS_NAMES, CLASSES as CLASSES
 
 __version__: str

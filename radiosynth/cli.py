@@ -47,6 +47,33 @@ def _classify(arguments: argparse.Namespace) -> None:
     print(f"model: {run.folder.name}", file=sys.stderr)
 
 
+def _select(arguments: argparse.Namespace) -> None:
+    from . import selection
+
+    sample = selection.read_folder(arguments.folder, size=arguments.crop)
+    for name, reason in sample.table.meta.get("skipped", []):
+        print(f"no image of {name}: {reason}", file=sys.stderr)
+    inside = arguments.folder if arguments.folder.is_dir() else arguments.folder.parent
+    if not arguments.decisions:
+        scale = arguments.pixel_scale
+        cuts = None if scale is None else selection.Cuts(pixel_scale=scale)
+        page = selection.review_page(sample, arguments.out or inside / "review.html", cuts=cuts)
+        print(f"{page}: {len(sample)} sources. Open it in a browser, decide, export, and then\n")
+        print(f"  radiosynth select {arguments.folder} --decisions FILE")
+        return
+    decisions = selection.read_decisions(arguments.decisions)
+    if arguments.second:
+        found = selection.agreement(decisions, selection.read_decisions(arguments.second))
+        print(f"{found.number} sources read twice, {found.share:.1%} alike")
+        print(f"Cohen's kappa {found.kappa:.3f} ({found.low:.3f} to {found.high:.3f})")
+        if len(found.disagreements):
+            found.disagreements.pprint_all()
+        return
+    kept = selection.apply_decisions(sample, decisions, undecided=arguments.undecided)
+    kept.save(arguments.out or inside / "selected.npz")
+    print(f"{arguments.out or inside / 'selected.npz'}: {kept.history[-1]}\n{kept}")
+
+
 def _run(arguments: argparse.Namespace) -> None:
     from . import experiments, metrics
 
@@ -140,6 +167,37 @@ def _parser() -> argparse.ArgumentParser:
         "--skip", action="store_true", help="leave out files that cannot be read, and say why"
     )
     classify.set_defaults(do=_classify)
+
+    select = commands.add_parser(
+        "select",
+        help="a page to review cutouts on; apply and compare the decisions",
+        description="Write a page to keep, drop or relabel sources on, or apply the decisions.",
+    )
+    select.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="cutouts, perhaps with a manifest.ecsv; or a saved sample"
+    )
+    select.add_argument(
+        "--out", type=Path, help="file to write (default: FOLDER/review.html or selected.npz)"
+    )
+    select.add_argument(
+        "--crop", type=int, default=CROP, help="central pixels to show and to keep (default: %(default)s)"
+    )
+    select.add_argument(
+        "--pixel-scale", type=float, metavar="ARCSEC", help="width of a pixel (default: the files', or 1.8)"
+    )
+    select.add_argument(
+        "--decisions", type=Path, metavar="FILE", help="what the page exported, to be applied"
+    )
+    select.add_argument(
+        "--undecided",
+        choices=["raise", "keep", "drop"],
+        default="raise",
+        help="what becomes of sources without a decision (default: %(default)s an error)",
+    )
+    select.add_argument(
+        "--second", type=Path, metavar="FILE", help="decisions of another reader, to be compared instead"
+    )
+    select.set_defaults(do=_select)
 
     run = commands.add_parser("run", help="train a classifier, or replay the recorded run")
     run.add_argument("--training-set", choices=TRAINING_SETS, default="real")

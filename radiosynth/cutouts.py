@@ -31,6 +31,7 @@ def read_cutouts(
     *,
     size: int | None = None,
     on_error: Literal["raise", "skip"] = "raise",
+    nan: Literal["refuse", "keep"] = "refuse",
 ) -> Sample:
     """Read image cutouts of any survey.
 
@@ -49,6 +50,9 @@ def read_cutouts(
     on_error : {"raise", "skip"}
         What to do at a file that gives no usable image: raise, or go on and list it in
         ``table.meta["skipped"]`` as a pair (file, reason).
+    nan : {"refuse", "keep"}
+        What to do with an image that has pixels without a finite value: take it for unusable, or keep
+        it with NaN there, to be looked at. An image without any finite pixel is never usable.
 
     Returns
     -------
@@ -82,6 +86,9 @@ def read_cutouts(
     if on_error not in ("raise", "skip"):
         msg = f'on_error is {on_error!r}; give "raise" or "skip"'
         raise ValueError(msg)
+    if nan not in ("refuse", "keep"):
+        msg = f'nan is {nan!r}; give "refuse" or "keep"'
+        raise ValueError(msg)
     images: list[NDArray[np.float32]] = []
     rows: list[tuple[str, str, str]] = []
     skipped: list[tuple[str, str]] = []
@@ -90,7 +97,7 @@ def read_cutouts(
             pixels, unit = _read(path)
             stack = pixels if pixels.ndim == 3 else pixels[np.newaxis]
             names = [path.name if pixels.ndim == 2 else f"{path.name}[{i}]" for i in range(len(stack))]
-            found = [_usable(image, size) for image in stack]
+            found = [_usable(image, size, nan == "keep") for image in stack]
         except CutoutError as error:
             if on_error == "raise":
                 msg = f"{path}: {error}"
@@ -178,7 +185,7 @@ def _read_fits(path: Path) -> tuple[NDArray, str]:
     raise CutoutError(msg)
 
 
-def _usable(image: NDArray, size: int | None) -> NDArray[np.float32]:
+def _usable(image: NDArray, size: int | None, keep_nan: bool) -> NDArray[np.float32]:
     """Return the image, cropped if `size` is given, or say why it cannot be used."""
     height, width = image.shape
     bad = ~np.isfinite(image)
@@ -194,7 +201,7 @@ def _usable(image: NDArray, size: int | None) -> NDArray[np.float32]:
         raise CutoutError(msg)
     row, column = (height - edge) // 2, (width - edge) // 2
     square = np.s_[row : row + edge, column : column + edge]
-    if bad[square].any():
+    if bad[square].any() and not (keep_nan and not bad[square].all()):
         # Twice the distance from the centre to the nearest such pixel, along the farther axis.
         rows, columns = np.nonzero(bad)
         nearest = np.maximum(abs(2 * rows - height + 1), abs(2 * columns - width + 1)).min()
@@ -203,8 +210,8 @@ def _usable(image: NDArray, size: int | None) -> NDArray[np.float32]:
         )
         msg = f"{bad[square].sum()} of {edge * edge} pixels are NaN or infinite; {advice}"
         raise CutoutError(msg)
-    pixels = image[square].astype(np.float32)
-    if pixels.min() == pixels.max():
-        msg = f"all pixels have the value {pixels.flat[0]:g}: there is no source in it; leave it out"
+    pixels = np.where(bad, np.nan, image)[square].astype(np.float32)
+    if np.nanmin(pixels) == np.nanmax(pixels):
+        msg = f"all pixels have the value {np.nanmin(pixels):g}: there is no source in it; leave it out"
         raise CutoutError(msg)
     return pixels

@@ -19,6 +19,7 @@ from scipy.stats import bootstrap, ks_2samp
 
 from .geometric import FIELD
 from .sample import Sample
+from .selection import largest_extent
 from .taxonomy import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -514,15 +515,13 @@ def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> tuple[floa
     if peak == 0:
         return np.nan, np.nan, np.nan, 0, np.nan
     where, weights = np.argwhere(flux > THRESHOLD * peak), flux[flux > THRESHOLD * peak]
-    angles = np.radians(np.arange(0, 180, 5))
-    # A pixel is one pixel wide: its centre alone would have no extent and no moments.
-    size = np.ptp(where @ [np.cos(angles), np.sin(angles)], axis=0).max() + 1
+    # A pixel is one pixel wide: its centre alone would have no moments.
     moments = np.linalg.eigvalsh(np.cov(where.T, aweights=weights, ddof=0) + np.eye(2) / 12)
     apart = max(1, round(SEPARATION / pixel_scale))
     peaks = peak_local_max(flux, min_distance=apart, threshold_rel=THRESHOLD, exclude_border=False)
     return (
         weights[weights > peak / 2].sum() / weights.sum(),
-        size * pixel_scale,
+        largest_extent(where) * pixel_scale,
         np.sqrt(moments[0] / moments[1]),
         len(peaks),
         _bending(peaks, flux[tuple(peaks.T)], where, weights),

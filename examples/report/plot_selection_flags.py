@@ -1,0 +1,60 @@
+"""
+What the automatic cuts see, and what the author saw
+====================================================
+
+Automatic cuts, run over the 1343 candidates of the report that have a published image, beside the author's
+own decisions. Each row shows images that one cut flags: on the left some that the author dropped, with the
+reason given, on the right some that the author kept.
+
+To look for: most flags are right about the image, and yet the author kept the source. A neighbour in the
+corner does not hide an FR I. So flags are hints on the review page, and no cut drops anything by itself.
+"""
+
+import numpy as np
+from astropy.stats import binom_conf_interval
+from astropy.table import Table
+
+import radiosynth
+from radiosynth import plotting
+from radiosynth.taxonomy import class_code
+
+# The author's reasons that come closest to each cut. No image lies partly outside the survey.
+REASONS = {"duplicate": ["duplicate"], "large": ["large"], "off_centre": ["not_great", "multiple"]}
+REASONS |= {"several": ["multiple"], "artefact": ["not_great"], "faint": ["not_great"]}
+
+plotting.use_style()
+candidates = radiosynth.load_report_candidates()
+candidates = candidates[candidates["griese_match"] == "close"]  # an image within 20 arcsec
+images = radiosynth.load_first_dataset(size=150)
+row_of = {key: row for row, key in enumerate(images.table["griese_key"])}
+pixels = images.images[[row_of[key] for key in candidates["griese_key"]]]
+labels = [class_code(name) for name in candidates["class"]]
+flags = radiosynth.automatic_cuts(radiosynth.Sample(pixels, labels, candidates))
+reason = np.asarray(candidates["reason"])
+
+rows, chosen = [], []
+for name, reasons in REASONS.items():
+    flagged, meant = np.asarray(flags[name]), np.isin(reason, reasons)
+    hits, totals = (flagged & meant).sum(), (flagged.sum(), meant.sum())
+    ranges = [binom_conf_interval(hits, n, interval="wilson") for n in totals]
+    texts = [f"{hits / n:.2f} ({low:.2f}–{high:.2f})" for n, (low, high) in zip(totals, ranges, strict=True)]
+    dropped = f"{(flagged & (reason != '')).sum() / flagged.sum():.2f}"
+    rows.append((name, " or ".join(reasons), *totals, hits, *texts, dropped))
+    for group in (flagged & (reason != ""), flagged & (reason == "")):
+        found = np.flatnonzero(group)[np.argsort(~meant[group], kind="stable")][:4]
+        chosen += [*found, *[-1] * (4 - len(found))]
+titles = ["" if i < 0 else reason[i].replace("_", " ") or "kept" for i in chosen]
+figure = plotting.image_grid(np.sqrt(pixels[chosen]), len(REASONS), 8, titles=titles, pixel_scale=1.8)
+for place, axes in enumerate(figure.axes):
+    axes.images[0].set_visible(bool(titles[place]))
+    if place % 8 == 0:
+        label = list(REASONS)[place // 8].replace("_", " ")
+        axes.text(-0.06, 0.5, label, transform=axes.transAxes, rotation=90, ha="right", va="center")
+plotting.save_figure(figure, "selection_flags")
+
+# %%
+# Precision and recall count reasons that mean the same; intervals hold 68 %. Thresholds were chosen by eye on
+# these images, which flatters them. Of all candidates 0.25 were dropped. Images clipped at three times the
+# noise show few artefacts and nothing faint: the last rows say little about those cuts.
+columns = ["cut", "reason", "flagged", "meant", "both", "precision", "recall", "dropped at all"]
+plotting.save_table(Table(rows=rows, names=columns), "selection_flags")
