@@ -11,7 +11,6 @@ import hashlib
 import importlib.metadata
 import io
 import logging
-import os
 import re
 import shutil
 import subprocess
@@ -27,7 +26,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from .sample import Sample, write_atomically
+from .sample import DataUnavailableError, Sample, cache_folder, write_atomically
 from .taxonomy import CLASS_NAMES, class_code
 
 __all__ = [
@@ -51,10 +50,6 @@ _COLUMNS = ("key", "label", "ra", "dec", "source", "split")
 _CODES = np.array([class_code(name) for name in ("FRI", "FRII", "compact", "bent")])
 
 log = logging.getLogger("radiosynth")
-
-
-class DataUnavailableError(OSError):
-    """The images are neither on this machine nor to be had from where they are published."""
 
 
 def load_first_dataset(*, size: int = _FULL) -> Sample:
@@ -204,13 +199,6 @@ def _first_images(size: int) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
 
 
 # The cache ------------------------------------------------------------------------------------------
-
-
-def cache_folder() -> Path:
-    """Return the folder of cached data: ``RADIOSYNTH_DATA`` if set, else one of the user's cache."""
-    import pooch
-
-    return Path(os.environ.get("RADIOSYNTH_DATA") or pooch.os_cache("radiosynth")).expanduser()
 
 
 def _cached(pixels: str) -> dict[str, NDArray]:
