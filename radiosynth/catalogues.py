@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy import units as u
@@ -76,11 +77,11 @@ class Catalogue:
     vizier: str
     rows: int
     columns: tuple[str, ...]
-    label: Callable[[Table], dict[str, object]]
+    label: Callable[[Table], dict[str, Any]]
     sha256: str = ""
 
 
-def _config(table: Table) -> dict[str, object]:
+def _config(table: Table) -> dict[str, Any]:
     kind, note, sure = (_text(table[name]) for name in ("mt", "n_mt", "u_mt"))
     names = {"I": "FRI", "II": "FRII"}
     # Only rows flagged as confirmed have a shape; the compact ones carry no such flag.
@@ -97,8 +98,8 @@ def _config(table: Table) -> dict[str, object]:
     }
 
 
-def _capetti(morphology: str) -> Callable[[Table], dict[str, object]]:
-    def label(table: Table) -> dict[str, object]:
+def _capetti(morphology: str) -> Callable[[Table], dict[str, Any]]:
+    def label(table: Table) -> dict[str, Any]:
         names = _text(table["SDSS"])
         ra, dec = zip(*(_from_designation(name) for name in names), strict=True)
         return {"name": names, "ra": ra, "dec": dec, "class": morphology, "catalogue_class": morphology}
@@ -106,7 +107,7 @@ def _capetti(morphology: str) -> Callable[[Table], dict[str, object]]:
     return label
 
 
-def _proctor(table: Table) -> dict[str, object]:
+def _proctor(table: Table) -> dict[str, Any]:
     return {
         "name": _text(table["FCG"]),
         "ra": table["RAJ2000"],
@@ -117,7 +118,7 @@ def _proctor(table: Table) -> dict[str, object]:
     }
 
 
-def _garon(table: Table) -> dict[str, object]:
+def _garon(table: Table) -> dict[str, Any]:
     return {
         "name": _text(table["Name"]),
         "ra": table["RAJ2000"],
@@ -500,7 +501,7 @@ def _classes(labels: NDArray, meaning: Mapping[str, str], path: Path) -> list[st
     return [known[label] for label in labels]
 
 
-def _labelled(columns: Mapping[str, object], catalogue: str) -> Table:
+def _labelled(columns: Mapping[str, Any], catalogue: str) -> Table:
     """Return the table of this module from its columns, positions in degrees and checked."""
     ra = _degrees("ra", columns["ra"], 0, 360)
     dec = _degrees("dec", columns["dec"], -90, 90)
@@ -517,11 +518,11 @@ def _labelled(columns: Mapping[str, object], catalogue: str) -> Table:
     return table
 
 
-def _degrees(axis: str, values: object, low: float, high: float) -> NDArray[np.float64]:
+def _degrees(axis: str, values: Any, low: float, high: float) -> NDArray[np.float64]:
     """Return angles in degrees, from numbers or from sexagesimal text; of text, each for itself."""
     column = values if isinstance(values, Column) else Column(values)
     if column.dtype.kind in "fiu":
-        numbers = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
+        numbers: NDArray = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
         degrees = u.Quantity(numbers, column.unit or u.deg).to_value(u.deg)
     else:
         degrees = np.full(len(column), np.nan)

@@ -31,6 +31,7 @@ from .taxonomy import CLASS_NAMES, class_code
 
 __all__ = [
     "DataUnavailableError",
+    "cache_folder",
     "citations",
     "load_first_dataset",
     "load_report_candidates",
