@@ -311,12 +311,12 @@ def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
     raise DataUnavailableError(msg)
 
 
-def _right_table(catalogue: Catalogue, reply: object) -> Table:
+def _right_table(catalogue: Catalogue, reply: list[Table] | None) -> Table:
     """Return the table of the catalogue among those of a reply; a catalogue may be in several parts."""
-    if not isinstance(reply, Mapping) or not reply:
+    if not reply:
         msg = "the reply holds no table (an error page?)"
         raise ValueError(msg)
-    parts = [table for table in reply.values() if set(catalogue.columns) <= set(table.colnames)]
+    parts = [table for table in reply if set(catalogue.columns) <= set(table.colnames)]
     if len(parts) > 1:
         parts.append(vstack(parts, join_type="inner", metadata_conflicts="silent"))
     for table in parts:
@@ -562,7 +562,7 @@ def _from_designation(name: str) -> tuple[float, float]:
     """Return the position in degrees that a designation such as J012947.0+004633 tells."""
     parts = _DESIGNATION.search(name)
     if not parts:
-        msg = f"the name {name!r} gives no position; it should be like J012947.0+004633"
+        msg = f"the name {str(name)!r} gives no position; it should be like J012947.0+004633"
         raise ValueError(msg)
     hours, minutes, seconds, sign, degrees, arcmin, arcsec = parts.groups()
     dec = int(degrees) + int(arcmin) / 60 + float(arcsec or 0) / 3600

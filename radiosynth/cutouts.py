@@ -76,8 +76,8 @@ def read_cutouts(
 
     Where the FITS header has celestial coordinates they are used: an image that is turned by a multiple of
     90° or mirrored is set upright pixel by pixel; at any other angle, or another pixel scale than asked
-    for, it is interpolated linearly, which keeps flux densities per beam. Pixels much smaller than those
-    asked for should be smoothed first.
+    for, it is interpolated linearly, which keeps flux densities per beam but for some per cent at peaks.
+    Pixels much smaller than those asked for should be smoothed first.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def read_cutouts(
     if manifest is not None:
         listed = manifest[read_from]
         labels = np.array([class_code(name) if name else UNLABELLED for name in listed["class"]])
-        listed.remove_columns([name for name in ("class", *_OUTCOME) if name in listed.colnames])
+        listed.remove_columns(_OUTCOME)
         for name in table.colnames:
             if name not in listed.colnames or name in ("path", "unit", "pixel_scale"):
                 listed[name] = table[name]
@@ -912,8 +912,8 @@ def _look_on_disk(
     result.update(_NEW, attempts=result["attempts"])
     # Killed between writing the file and the manifest, if it is good.
     for survey in surveys:
-        with suppress(OSError):
-            if fits.getheader(path).get("SRVNAME") == survey.name:
-                _, status, message = _checked(content, position, width, survey)
+        with suppress(Refusal):
+            hdu, status, message = _checked(content, position, width, survey)
+            if hdu.header.get("SRVNAME") == survey.name:
                 about = {"status": status, "message": message, "survey": survey.name, "sha256": digest}
                 result.update(about, file=path.name)

@@ -1,4 +1,4 @@
-"""A web server on this machine that behaves like the FIRST cutout service, SkyView and VizieR, failures included."""
+"""Web server here that behaves like the FIRST cutout service, SkyView and VizieR, at their worst."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -45,9 +45,9 @@ def key_of(ra: float, dec: float) -> tuple[int, int]:
 class SkyServer:
     """The server. Put images, faults and tables into its attributes before or while it is asked.
 
-    ``faults[key_of(ra, dec)]`` lists what happens at one request after the other: "500", "busy", "html", "slow",
-    "cut" (the connection ends within the file), "short" (the file ends early), "wrong field", "disconnect",
-    "text", "small"; or, for good, "outside" and "nan". When the list is used up, the image is served.
+    ``faults[key_of(ra, dec)]`` lists what happens at one request after the other: "500", "busy", "html",
+    "slow", "cut" (the connection ends within the file), "short" (the file ends early), "wrong field",
+    "disconnect", "text", "small"; or, for good, "outside" and "nan". When it is empty, the image is served.
     """
 
     def __init__(self, images: np.ndarray) -> None:
@@ -126,10 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def handle(self) -> None:
-        try:
+        with suppress(ConnectionError, TimeoutError):  # of a client that was killed, or has had enough
             super().handle()
-        except (ConnectionError, TimeoutError):
-            pass  # a client that was killed, or has had enough
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -163,8 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             ra, dec = query["Position"].split()
             self.sky.forms.append(query)
-            link = f"<html><a href='image.fits?ra={ra}&amp;dec={dec}&amp;pixels={query['pixels']}'>FITS</a></html>"
-            self.answer(200, link.encode())
+            link = f"image.fits?ra={ra}&amp;dec={dec}&amp;pixels={query['pixels']}"
+            self.answer(200, f"<html><a href='{link}'>FITS</a></html>".encode())
         elif url.path == "/skyview/image.fits":
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             self.cutout("skyview", float(query["ra"]), float(query["dec"]), int(query["pixels"]))

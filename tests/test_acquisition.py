@@ -76,7 +76,8 @@ def test_cutouts_arrive_with_coordinates_and_provenance(tmp_path, sky, first):
         assert pixels.shape == (150, 150)
         np.testing.assert_array_equal(pixels, sky.image(row["ra"], row["dec"], 150))
         centre = WCS(header).pixel_to_world(74.5, 74.5).icrs
-        assert (centre.ra.deg, centre.dec.deg) == pytest.approx((row["ra"], row["dec"]), abs=1e-5)
+        # FK5, as in FIRST, and ICRS are some 0.02 arcsec apart.
+        assert (centre.ra.deg, centre.dec.deg) == pytest.approx((row["ra"], row["dec"]), abs=3e-5)
         assert (header["SRCNAME"], header["SRVNAME"]) == (row["name"], "FIRST")
         assert header["RA_REQ"] == pytest.approx(row["ra"])
         assert "radiosynth" in str(header["HISTORY"])
@@ -89,16 +90,15 @@ def test_cutouts_arrive_with_coordinates_and_provenance(tmp_path, sky, first):
     assert set(sample.table["unit"]) == {"Jy/beam"}
 
 
-@pytest.mark.parametrize(
-    ("fault", "attempts"),
-    [("500", 2), ("busy", 2), ("html", 2), ("slow", 2), ("cut", 2), ("short", 2), ("wrong field", 2)]
-    + [("disconnect", 2), ("text", 2), ("small", 2)],
-)  # fmt: skip
-def test_a_fault_that_passes_is_outlived(tmp_path, sky, first, fault, attempts):
+PASSING = ["500", "busy", "html", "slow", "cut", "short", "wrong field", "disconnect", "text", "small"]
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes_is_outlived(tmp_path, sky, first, fault):
     table = sources(1)
     sky.faults[keys(table)[0]] = [fault]
     [row] = download_cutouts(table, tmp_path, survey=first, **QUICK)
-    assert (row["status"], row["attempts"], row["message"]) == ("ok", attempts, "")
+    assert (row["status"], row["attempts"], row["message"]) == ("ok", 2, "")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_what_will_not_change_is_asked_once(tmp_path, sky, first):
     assert manifest["file"].tolist() == ["", "S001.fits", "S002.fits"]
     assert read_cutouts(tmp_path).table["name"].tolist() == ["S002"]
     assert read_cutouts([tmp_path / "S001.fits"], size=120).size == 120
-    assert Counter(dict(sky.requests())) and len(sky.requests()) == 3
+    assert len(sky.requests()) == 3
 
 
 def test_a_blank_image_is_outside(tmp_path, sky, first):
@@ -314,7 +314,9 @@ download_cutouts(Table.read(table), folder, survey=survey, rate=100, retries=4, 
 
 def start(folder, server, table):
     arguments = [str(folder), f"{server}/cgi-bin/firstcutout", str(table)]
-    child = subprocess.Popen([sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert child.stdout is not None
     child.stdout.readline()
     return child
@@ -334,7 +336,9 @@ def test_two_hundred_cutouts_with_faults_and_two_kills(tmp_path, sky, server):
     faults = ["500", "html", "slow", "cut", "short", "wrong field", "disconnect", "text"]
     faulty = rng.permutation(200)[:40]
     for n, i in enumerate(faulty):
-        sky.faults[keys(table)[i]] = {38: ["outside"], 39: ["nan"]}.get(n, [faults[n % len(faults)]] * (1 + n % 2))
+        sky.faults[keys(table)[i]] = {38: ["outside"], 39: ["nan"]}.get(
+            n, [faults[n % len(faults)]] * (1 + n % 2)
+        )
     sky.slow, sky.pause = 1.2, 0.01
     on_disk: list[set[str]] = []
     asked: list[int] = []
@@ -397,12 +401,9 @@ def test_real_first_files_through_the_server(tmp_path, sky, first):
     files = sorted((SHARED / "data" / "first_fits").glob("*.fits"))
     if not files:
         pytest.skip(f"no {SHARED / 'data' / 'first_fits'}")
-    rows = []
-    for path in files:
-        centre = WCS(fits.getheader(path), fix=False).pixel_to_world(149.5, 149.5).icrs
-        rows.append((path.stem, centre.ra.deg, centre.dec.deg))
-        sky.files[key_of(*rows[-1][1:])] = path.read_bytes()
-    table = Table(rows=rows, names=["name", "ra", "dec"])
+    table = read_cutouts(files, size=150).table["name", "ra", "dec"]
+    for path, key in zip(files, keys(table), strict=True):
+        sky.files[key] = path.read_bytes()
     manifest = download_cutouts(table, tmp_path, survey=first, width=9, **QUICK)
     assert Counter(manifest["status"]) == {"ok": 41, "nan edge": 4}
     for path, row in zip(files, manifest, strict=True):
