@@ -293,7 +293,8 @@ def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
             if attempt:
                 time.sleep(BACKOFF * 2 ** (attempt - 1))
             log.info("asking %s for %s", server, catalogue.vizier)
-            vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=server, timeout=60)
+            # Seconds to connect and to wait for an answer.
+            vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=server, timeout=(5, 60))
             try:
                 # astroquery would keep an error page for a week.
                 with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
@@ -301,8 +302,10 @@ def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
                 return _right_table(catalogue, reply), server
             # A damaged reply makes the parser say all kinds of things.
             except Exception as error:
-                failure = " ".join(str(error).split())[:200] or type(error).__name__
-        failures.append(f"  {server}: {failure}")
+                failure = " ".join(str(error).split()) or type(error).__name__
+                if re.search("NewConnection|NameResolution|ConnectTimeout|ProxyError", failure):
+                    break  # there is no way to it
+        failures.append(f"  {server}: {failure[:200]}")
     msg = (
         f"{catalogue.name} ({catalogue.vizier}) is not in the cache, and VizieR does not give it:\n"
         + "\n".join(failures)

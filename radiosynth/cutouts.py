@@ -476,7 +476,9 @@ class Survey:
     """Width of a pixel in arcsec."""
 
     def __init__(self, url: str | None = None, timeout: float = 60) -> None:
-        self.url, self.timeout = url, timeout
+        self.url = url
+        # Seconds to connect and to wait for an answer.
+        self.timeout = (min(timeout, 10), timeout)
         self._own = threading.local()
 
     def fetch(self, position: SkyCoord, width: float) -> bytes:

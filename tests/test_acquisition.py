@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,6 +21,8 @@ from skyserver import SkyServer, fits_file, key_of
 
 from radiosynth import cutouts, geometric
 from radiosynth.cutouts import MANIFEST, First, SkyView, Survey, download_cutouts, read_cutouts
+from radiosynth.sample import Sample
+from radiosynth.taxonomy import CLASS_NAMES
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 SHARED = Path(os.environ.get("RADIOSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
@@ -391,6 +395,25 @@ def test_interrupted_from_the_keyboard(tmp_path, sky, server):
     states = Counter(manifest["status"])
     assert states.keys() == {"ok", "not tried"}
     assert states["ok"] == len(list(folder.glob("[!.]*.fits"))) == len(sky.served()) < 200
+
+
+def test_the_twenty_lines_of_the_how_to(tmp_path, sky, server, monkeypatch, project):
+    """The page's code as it stands there, from a list to a training set; only the address is ours."""
+    from astroquery.image_cutouts.first import FirstClass
+
+    text = (project / "docs" / "howto" / "own_survey.rst").read_text("utf-8")
+    code = textwrap.dedent(re.search(r":name: own-survey\n\n(.*?)\n\n(?=\S)", text, re.DOTALL)[1])
+    assert 15 <= len([line for line in code.splitlines() if line.strip() and line[0] != "#"]) <= 22
+    sources(9)["name", "ra", "dec", "class"].write(tmp_path / "my_sources.csv")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(FirstClass, "URL", f"{server}/cgi-bin/firstcutout")
+    exec(compile(code, "own_survey.rst", "exec"), {})
+    classes = Table.read("my_classes.csv")
+    assert classes["name"].tolist() == [f"S{i:03d}" for i in range(9)]
+    assert set(classes["predicted"]) <= set(CLASS_NAMES)
+    training = Sample.load("my_training_set.npz")
+    assert training.counts() == dict.fromkeys(CLASS_NAMES, 200)
+    assert training.table.colnames.count("sky_group") == 1
 
 
 # Real files, and the real services ------------------------------------------------------------------------
