@@ -38,8 +38,6 @@ for i, reason in enumerate(reasons):
     titles += classes + [""] * (6 - len(classes))
     words = reason.replace("_", " ").replace("fr2", "FR II")
     labels.append(f"{words}\n{of_reason['cut'][0]} cut\n{len(of_reason)} ({len(pictured)})")
-        f"{reason.replace('_', ' ').replace('fr2', 'FR II')}\n{of_reason['cut'][0]} cut\n{len(of_reason)} ({len(pictured)})"
-    )
 
 # %%
 # Above each picture stands the class that the catalogue gives. The brightness scale is a square root.
