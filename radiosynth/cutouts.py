@@ -606,7 +606,7 @@ def download_cutouts(
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Positions with the columns of `radiosynth.catalogues`; ``name``, ``ra`` and ``dec`` at least.
+        Positions, as from `radiosynth.read_positions`; ``name``, ``ra`` and ``dec`` at least.
     folder : path-like
         Where to write. Another call with other positions adds to the folder.
     survey : Survey or sequence of Survey, optional
