@@ -385,6 +385,10 @@ _CITED = {
     "friicat": ("FRIICAT, FR II sources (VizieR J/A+A/601/A81)", ["capetti2017b"]),
     "proctor": ("Bent-tailed sources (VizieR J/ApJS/194/31, table 1)", ["proctor2011"]),
     "garon": ("Bending angles (VizieR J/AJ/157/126)", ["garon2019"]),
+    "vizier": (
+        "The catalogue service VizieR, and astroquery, which asks it",
+        ["ochsenbein2000", "ginsburg2019"],
+    ),
     "rustige2023": ("The five-fold scheme and GAN-supported classification on it", ["rustige2023"]),
     "dcgan": ("The DCGAN architecture", ["radford2015"]),
     "alhassan2018": ("The four classes and a network for them", ["alhassan2018"]),
@@ -398,8 +402,8 @@ def citations(*names: str) -> str:
     Parameters
     ----------
     *names : str
-        Any of software, report, first, griese2023, config, fricat, friicat, proctor, garon, rustige2023,
-        dcgan, alhassan2018 and fanaroff1974. All if none is given.
+        Any of software, report, first, griese2023, config, fricat, friicat, proctor, garon, vizier,
+        rustige2023, dcgan, alhassan2018 and fanaroff1974. All if none is given.
 
     Returns
     -------
