@@ -766,7 +766,9 @@ def _fetch(
                 status, message, hold = refusal.reason, refusal.message, refusal.wait
             # Whatever goes wrong with one source must not end the batch.
             except Exception as error:
-                status = TRUNCATED if "IncompleteRead" in str(error) else NO_ANSWER
+                answered = getattr(error, "response", None) is not None
+                cut = "IncompleteRead" in str(error)
+                status = TRUNCATED if cut else SERVER_ERROR if answered else NO_ANSWER
                 message = f"{type(error).__name__}: {error}"[:200]
             else:
                 with _QUIET:
@@ -774,7 +776,9 @@ def _fetch(
                     digest = _write_fits(path, hdu)
                 done = {"file": path.name, "sha256": digest, "survey": survey.name}
                 return result | done | {"status": status, "message": message, "attempts": attempts}
-            result |= {"status": status, "message": " ".join(message.split()), "survey": survey.name}
+            # That the first survey has no image there is worth more than that the second is down.
+            if result["status"] not in _FINAL:
+                result |= {"status": status, "message": " ".join(message.split()), "survey": survey.name}
             if status in _FINAL:
                 break
     return result | {"attempts": attempts}

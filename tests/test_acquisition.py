@@ -235,8 +235,11 @@ def test_skyview_steps_in(tmp_path, sky, server, first):
     assert sky.forms[-1]["pixels"] == "150" or sky.forms[0]["pixels"] == "150"
     sky.skyview_down = True
     manifest = download_cutouts(sources(1), tmp_path / "b", survey=skyview, retries=0, **QUICK)
-    assert manifest["status"].tolist() == ["no answer"]
+    assert manifest["status"].tolist() == ["server error"]
     assert "500" in manifest["message"][0]
+    sky.faults[keys(table)[1]] = ["outside"]
+    manifest = download_cutouts(table[1:], tmp_path / "c", survey=[first, skyview], retries=0, **QUICK)
+    assert (manifest["status"][0], manifest["survey"][0]) == ("outside survey", "FIRST")
 
 
 def test_another_survey_is_one_small_class(tmp_path, server):
