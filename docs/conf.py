@@ -42,6 +42,7 @@ nitpick_ignore_regex = [
     (r"py:.*", rf"{package}(\..*)?")
     for package in (
         "astropy",
+        "astroquery",
         "collections",
         "keras",
         "matplotlib",

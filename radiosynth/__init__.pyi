@@ -1,5 +1,14 @@
+from .catalogues import (
+    load_catalogue as load_catalogue,
+    load_report_sources as load_report_sources,
+    read_positions as read_positions,
+)
 from .classifier import predict as predict, train_classifier as train_classifier
-from .cutouts import read_cutouts as read_cutouts
+from .cutouts import (
+    download_cutouts as download_cutouts,
+    read_cutouts as read_cutouts,
+    write_cutouts as write_cutouts,
+)
 from .datasets import (
     citations as citations,
     load_first_dataset as load_first_dataset,

@@ -74,6 +74,69 @@ def _select(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out or inside / 'selected.npz'}: {kept.history[-1]}\n{kept}")
 
 
+def _sources(names: Sequence[str], classes: Sequence[str]) -> Table:
+    """Return the sources of catalogues and of lists, by name and by file."""
+    from astropy.table import vstack
+
+    from . import catalogues
+
+    if not names:
+        return catalogues.load_report_sources()
+    meaning = dict(pair.partition("=")[::2] for pair in classes)
+    tables = [
+        catalogues.load_catalogue(name)
+        if name in catalogues.CATALOGUES
+        else catalogues.read_positions(name, classes=meaning)
+        for name in names
+    ]
+    return vstack(tables, metadata_conflicts="silent")
+
+
+def _catalogue(arguments: argparse.Namespace) -> None:
+    from . import catalogues
+
+    sources = _sources(arguments.sources, arguments.classes)
+    counts = Table(rows=sources["catalogue", "class"].as_array().tolist(), names=["catalogue", "class"])
+    counts["sources"] = 1
+    counts = counts.group_by(["catalogue", "class"]).groups.aggregate(np.sum)
+    counts.pprint_all()
+    pairs = catalogues.find_duplicates(sources, arguments.radius)
+    two = int((pairs["class_1"] != pairs["class_2"]).sum())
+    print(
+        f"{len(sources)} sources; {len(pairs)} pairs within {arguments.radius:g} arcsec, {two} of two classes"
+    )
+    if arguments.out:
+        sources["sky_group"] = catalogues.sky_groups(sources, arguments.radius)
+        sources.write(arguments.out, overwrite=True)
+
+
+def _cutouts(arguments: argparse.Namespace) -> None:
+    from . import cutouts
+
+    surveys = {"first": cutouts.First, "skyview": cutouts.SkyView}
+    logging.getLogger("radiosynth").setLevel(logging.INFO)
+    try:
+        manifest = cutouts.download_cutouts(
+            _sources([arguments.list], arguments.classes),
+            arguments.folder,
+            survey=[surveys[name](timeout=arguments.timeout) for name in arguments.survey],
+            width=arguments.width,
+            concurrency=arguments.concurrency,
+            rate=arguments.rate,
+            retries=arguments.retries,
+        )
+    except KeyboardInterrupt:
+        msg = "stopped; the same command goes on from here"
+        raise OSError(msg) from None
+    bad = manifest[(manifest["status"] != "ok")]
+    for row in bad[:20]:
+        print(f"{row['name']}: {row['status']} ({row['message']})", file=sys.stderr)
+    print(f"{len(manifest) - len(bad)} of {len(manifest)} cutouts in {arguments.folder}")
+    if (manifest["status"] == "not tried").any():
+        msg = "some were not tried, as the servers gave no answer: the same command goes on from here"
+        raise OSError(msg)
+
+
 def _run(arguments: argparse.Namespace) -> None:
     from . import experiments, metrics
 
@@ -198,6 +261,56 @@ def _parser() -> argparse.ArgumentParser:
         "--second", type=Path, metavar="FILE", help="decisions of another reader, to be compared instead"
     )
     select.set_defaults(do=_select)
+
+    catalogue = commands.add_parser(
+        "catalogue",
+        help="labelled positions from VizieR or from lists",
+        description="Count the sources of catalogues and lists by class, and find pairs on the sky.",
+    )
+    catalogue.add_argument(
+        "sources",
+        nargs="*",
+        metavar="SOURCE",
+        help="CoNFIG, FRICAT, FRIICAT, Proctor2011 or Garon2019 (from VizieR), or a file with ra and dec "
+        "(default: the report's four)",
+    )
+    catalogue.add_argument("--out", type=Path, help="table to write, .ecsv or .csv")
+    catalogue.add_argument(
+        "--radius", type=float, default=60, help="of pairs, in arcsec (default: %(default)g)"
+    )
+    catalogue.set_defaults(do=_catalogue)
+
+    fetch = commands.add_parser(
+        "cutouts",
+        help="fetch cutouts by position",
+        description="Fetch a FITS cutout for each position. May be stopped; the same command goes on.",
+    )
+    fetch.add_argument("list", metavar="SOURCE", help="file with ra and dec, or a catalogue of VizieR")
+    fetch.add_argument("folder", type=Path, metavar="FOLDER", help="where the files and manifest.ecsv go")
+    fetch.add_argument(
+        "--survey",
+        nargs="+",
+        choices=["first", "skyview"],
+        default=["first", "skyview"],
+        help="whom to ask, in this order (default: first, then skyview)",
+    )
+    for option, kind, default, text in (
+        ("--width", float, 4.5, "of the cutouts in arcmin"),
+        ("--concurrency", int, 4, "requests under way at once"),
+        ("--rate", float, 4, "requests a second"),
+        ("--retries", int, 3, "repetitions of a failed request"),
+        ("--timeout", float, 60, "seconds to wait for an answer"),
+    ):
+        fetch.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)g)")
+    fetch.set_defaults(do=_cutouts)
+    for listed in (catalogue, fetch):
+        listed.add_argument(
+            "--classes",
+            nargs="+",
+            default=[],
+            metavar="LABEL=CLASS",
+            help=f"what labels of a list mean: one of {', '.join(CLASS_NAMES)}, or nothing for none",
+        )
 
     run = commands.add_parser("run", help="train a classifier, or replay the recorded run")
     run.add_argument("--training-set", choices=TRAINING_SETS, default="real")

@@ -11,7 +11,6 @@ import hashlib
 import importlib.metadata
 import io
 import logging
-import os
 import re
 import shutil
 import subprocess
@@ -27,11 +26,12 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from .sample import Sample, write_atomically
+from .sample import DataUnavailableError, Sample, cache_folder, write_atomically
 from .taxonomy import CLASS_NAMES, class_code
 
 __all__ = [
     "DataUnavailableError",
+    "cache_folder",
     "citations",
     "load_first_dataset",
     "load_report_candidates",
@@ -51,10 +51,6 @@ _COLUMNS = ("key", "label", "ra", "dec", "source", "split")
 _CODES = np.array([class_code(name) for name in ("FRI", "FRII", "compact", "bent")])
 
 log = logging.getLogger("radiosynth")
-
-
-class DataUnavailableError(OSError):
-    """The images are neither on this machine nor to be had from where they are published."""
 
 
 def load_first_dataset(*, size: int = _FULL) -> Sample:
@@ -204,13 +200,6 @@ def _first_images(size: int) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
 
 
 # The cache ------------------------------------------------------------------------------------------
-
-
-def cache_folder() -> Path:
-    """Return the folder of cached data: ``RADIOSYNTH_DATA`` if set, else one of the user's cache."""
-    import pooch
-
-    return Path(os.environ.get("RADIOSYNTH_DATA") or pooch.os_cache("radiosynth")).expanduser()
 
 
 def _cached(pixels: str) -> dict[str, NDArray]:
@@ -396,6 +385,10 @@ _CITED = {
     "friicat": ("FRIICAT, FR II sources (VizieR J/A+A/601/A81)", ["capetti2017b"]),
     "proctor": ("Bent-tailed sources (VizieR J/ApJS/194/31, table 1)", ["proctor2011"]),
     "garon": ("Bending angles (VizieR J/AJ/157/126)", ["garon2019"]),
+    "vizier": (
+        "The catalogue service VizieR, and astroquery, which asks it",
+        ["ochsenbein2000", "ginsburg2019"],
+    ),
     "rustige2023": ("The five-fold scheme and GAN-supported classification on it", ["rustige2023"]),
     "dcgan": ("The DCGAN architecture", ["radford2015"]),
     "alhassan2018": ("The four classes and a network for them", ["alhassan2018"]),
@@ -409,8 +402,8 @@ def citations(*names: str) -> str:
     Parameters
     ----------
     *names : str
-        Any of software, report, first, griese2023, config, fricat, friicat, proctor, garon, rustige2023,
-        dcgan, alhassan2018 and fanaroff1974. All if none is given.
+        Any of software, report, first, griese2023, config, fricat, friicat, proctor, garon, vizier,
+        rustige2023, dcgan, alhassan2018 and fanaroff1974. All if none is given.
 
     Returns
     -------

@@ -17,7 +17,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from .taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 
-__all__ = ["Sample", "concatenate", "write_atomically"]
+__all__ = ["DataUnavailableError", "Sample", "cache_folder", "concatenate", "write_atomically"]
+
+
+class DataUnavailableError(OSError):
+    """Published data is neither on this machine nor to be had from where it is published."""
 
 
 @dataclass(frozen=True, eq=False, init=False, repr=False)
@@ -215,3 +219,10 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def cache_folder() -> Path:
+    """Return the folder of cached data: ``RADIOSYNTH_DATA`` if set, else one of the user's cache."""
+    import pooch
+
+    return Path(os.environ.get("RADIOSYNTH_DATA") or pooch.os_cache("radiosynth")).expanduser()

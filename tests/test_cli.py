@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from skyserver import SkyServer, key_of
 
-from radiosynth import datasets, experiments, geometric
+from radiosynth import cutouts as cutouts_room, datasets, experiments, geometric
 from radiosynth.cli import main
 from radiosynth.sample import Sample
 
@@ -110,3 +111,52 @@ def test_an_unknown_choice_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
         main(["run", "--training-set", "imaginary"])
     assert stopped.value.code == 2
     assert "real+geometric" in capsys.readouterr().err
+
+
+LIST = "name,ra,dec,class\nA,10.0,20.0,FR1\nB,10.005,20.0,double\nC,50,-5,WAT\n"
+
+
+def test_catalogue_counts_a_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.csv").write_text(LIST)
+    arguments = ["catalogue", str(tmp_path / "mine.csv"), "--classes", "double=FRII"]
+    assert main([*arguments, "--out", str(tmp_path / "out.ecsv")]) == 0
+    assert "3 sources; 1 pairs within 60 arcsec, 1 of two classes" in capsys.readouterr().out
+    table = Table.read(tmp_path / "out.ecsv")
+    assert table["class"].tolist() == ["FRI", "FRII", "bent"]
+    assert table["sky_group"].tolist() == [0, 0, -1]
+    assert main(arguments[:2]) == 1
+    assert "unknown class 'double'" in capsys.readouterr().err
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_cutouts_of_a_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from astroquery.image_cutouts.first import FirstClass
+
+    (tmp_path / "mine.csv").write_text(LIST)
+    sky = SkyServer(np.random.default_rng(1).random((3, 150, 150)))
+    sky.faults[key_of(50, -5)] = ["outside"]
+    arguments = [
+        "cutouts",
+        str(tmp_path / "mine.csv"),
+        str(tmp_path / "out"),
+        "--classes",
+        "double=",
+        "--rate",
+        "99",
+    ]
+    with sky.running() as url:
+        monkeypatch.setattr(FirstClass, "URL", f"{url}/cgi-bin/firstcutout")
+        assert main([*arguments, "--survey", "first"]) == 0
+    out, err = capsys.readouterr()
+    assert "2 of 3 cutouts in" in out
+    assert "C: outside survey (Sorry" in err
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.fits")) == ["A.fits", "B.fits"]
+
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cutouts_room, "download_cutouts", stopped)
+    assert main(arguments) == 1
+    assert "the same command goes on" in capsys.readouterr().err

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.wcs import WCS
 from skimage.io import imsave
 
-from radiosynth.cutouts import CutoutError, read_cutouts
+from radiosynth import geometric
+from radiosynth.cutouts import CutoutError, read_cutouts, write_cutouts
+from radiosynth.sample import Sample
 
 SHARED = Path(os.environ.get("RADIOSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
 
@@ -218,3 +223,151 @@ def test_real_first_files():
     np.testing.assert_allclose(sample.images.max(axis=(1, 2)), peaks, rtol=1e-3)
     whole = read_cutouts(files, on_error="skip")
     assert len(whole.table.meta["skipped"]) == 4
+
+
+# Coordinates -------------------------------------------------------------------------------------------
+
+
+def sky_image(path, matrix, shape=(60, 60), scale=1.8, centre=(150.0, 40.0), unit="Jy/beam"):
+    """Write three sources as they look where `matrix` takes (x, y) to (west, north)."""
+    places = SkyCoord(*centre, unit="deg").directional_offset_by(
+        [0, 70, 200] * u.deg, [25, 30, 12] * u.arcsec
+    )
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---SIN", "DEC--SIN"]
+    wcs.wcs.crval, wcs.wcs.crpix = centre, [(shape[1] + 1) / 2, (shape[0] + 1) / 2]
+    wcs.wcs.cd = np.array(matrix) * [[-1], [1]] * scale / 3600
+    x, y = wcs.world_to_pixel(places)
+    column, row = np.meshgrid(np.arange(shape[1]), np.arange(shape[0]))
+    width = 4.5 / scale
+    image = sum(
+        flux * np.exp(-((column - a) ** 2 + (row - b) ** 2) / (2 * width**2))
+        for flux, a, b in zip((1, 0.7, 0.4), x, y, strict=True)
+    )
+    header = wcs.to_header()
+    header["BUNIT"] = unit
+    fits.writeto(path, image.astype("f4"), header)
+    return path
+
+
+UPRIGHT = [[1, 0], [0, 1]]
+TURNED = {
+    "north down": [[-1, 0], [0, -1]],
+    "mirrored": [[-1, 0], [0, 1]],
+    "north left": [[0, -1], [1, 0]],
+    "north right, mirrored": [[0, 1], [1, 0]],
+}
+
+
+@pytest.mark.parametrize("name", TURNED)
+@pytest.mark.parametrize("size", [None, 40, 41])
+def test_images_turned_by_right_angles_are_set_upright_exactly(tmp_path, name, size):
+    usual = read_cutouts(sky_image(tmp_path / "a.fits", UPRIGHT), size=size)
+    turned = read_cutouts(sky_image(tmp_path / "b.fits", TURNED[name]), size=size)
+    if size == 41:  # its middle lies half a pixel to another side
+        usual, turned = (sample.images.max() for sample in (usual, turned))
+        assert turned == pytest.approx(usual, rel=0.05)
+        return
+    np.testing.assert_allclose(turned.images, usual.images, atol=2e-5)
+    for column, value in (("ra", 150), ("dec", 40), ("pixel_scale", 1.8)):
+        assert turned.table[column][0] == pytest.approx(value)
+
+
+def test_an_upright_image_keeps_every_bit(tmp_path):
+    path = sky_image(tmp_path / "a.fits", UPRIGHT, shape=(61, 60))
+    pixels = fits.getdata(path)
+    np.testing.assert_array_equal(read_cutouts(path, size=40).images[0], pixels[10:50, 10:50])
+    np.testing.assert_array_equal(read_cutouts(path, size=39).images[0], pixels[11:50, 10:49])
+
+
+@pytest.mark.parametrize("angle", [5, 30, 135, 250])
+def test_any_orientation(tmp_path, angle):
+    sine, cosine = np.sin(np.radians(angle)), np.cos(np.radians(angle))
+    path = sky_image(tmp_path / "b.fits", [[cosine, -sine], [sine, cosine]])
+    usual = read_cutouts(sky_image(tmp_path / "a.fits", UPRIGHT), size=42)
+    turned = read_cutouts(path, size=42)
+    np.testing.assert_allclose(turned.images, usual.images, atol=0.04)  # of the peak, 1, by interpolation
+    with pytest.raises(CutoutError, match="NaN or infinite; give size="):
+        read_cutouts(path)
+
+
+def test_another_pixel_scale_and_another_unit(tmp_path):
+    usual = read_cutouts(sky_image(tmp_path / "a.fits", UPRIGHT), size=40)
+    path = sky_image(tmp_path / "b.fits", UPRIGHT, shape=(120, 120), scale=1.0, unit="mJy/beam")
+    scaled = read_cutouts(path, size=40, pixel_scale=1.8)
+    np.testing.assert_allclose(1e3 * scaled.images, usual.images, atol=0.03)
+    assert (scaled.table["pixel_scale"][0], scaled.table["unit"][0]) == (1.8, "Jy/beam")
+    assert read_cutouts(path, pixel_scale=2.0).size == 60
+
+
+def test_positions_move_the_centre(tmp_path):
+    path = sky_image(tmp_path / "a.fits", UPRIGHT, shape=(150, 150))
+    brightest = SkyCoord(150, 40, unit="deg").directional_offset_by(0 * u.deg, 25 * u.arcsec)
+    sample = read_cutouts([path], size=31, positions=brightest[np.newaxis])
+    assert np.unravel_index(sample.images[0].argmax(), (31, 31)) == (15, 15)
+    assert sample.table["dec"][0] == pytest.approx(brightest.dec.deg)
+    with pytest.raises(CutoutError, match="all pixels are NaN"):
+        read_cutouts([path], size=31, positions=SkyCoord([151], [40], unit="deg"))
+
+
+def test_300_and_150_pixels_with_nan_edges(tmp_path):
+    large = sky_image(tmp_path / "large.fits", UPRIGHT, shape=(300, 300))
+    small = sky_image(tmp_path / "small.fits", UPRIGHT, shape=(150, 150))
+    with fits.open(large, mode="update") as hdus:
+        hdus[0].data[:, :60] = np.nan
+    sample = read_cutouts([large, small], size=150)
+    np.testing.assert_allclose(sample.images[0], sample.images[1], atol=2e-6)
+
+
+@pytest.mark.parametrize("keywords", [{"pixel_scale": 1.8}, {"positions": SkyCoord([1], [2], unit="deg")}])
+def test_coordinates_are_needed_for_positions_and_scale(tmp_path, image, keywords):
+    np.save(tmp_path / "a.npy", image)
+    with pytest.raises(CutoutError, match="no celestial coordinates"):
+        read_cutouts([tmp_path / "a.npy"], **keywords)
+
+
+def test_bad_scale_and_number_of_positions(tmp_path):
+    path = sky_image(tmp_path / "a.fits", UPRIGHT)
+    with pytest.raises(ValueError, match="pixel_scale is 0"):
+        read_cutouts(path, pixel_scale=0)
+    with pytest.raises(ValueError, match=r"shape \(2,\); 1 files need one each"):
+        read_cutouts(path, positions=SkyCoord([1, 2], [3, 4], unit="deg"))
+
+
+# Writing -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("located", [True, False])
+def test_a_sample_written_as_fits_files_is_read_back_equal(tmp_path, located):
+    fake = geometric.simulate(2, 24, rng=np.random.default_rng(4))
+    labels = fake.labels.copy()
+    labels[0] = -1
+    table = fake.table.copy()
+    table["class"][0] = ""
+    table["name"] = [f"A {i}" for i in range(8)]
+    table["name"][1] = "a 0"
+    if located:
+        table["ra"], table["dec"] = np.linspace(0, 359, 8) * u.deg, np.linspace(-80, 80, 8) * u.deg
+        table["unit"] = "Jy/beam"
+    sample = Sample(fake.images, labels, table)
+    write_cutouts(sample, tmp_path / "out", pixel_scale=3.6 if located else None)
+    back = read_cutouts(tmp_path / "out")
+    np.testing.assert_array_equal(back.images, sample.images)
+    np.testing.assert_array_equal(back.labels, sample.labels)
+    assert back.history[:-1] == sample.history
+    for name in table.colnames:
+        np.testing.assert_array_equal(back.table[name], table[name], err_msg=name)
+        assert back.table[name].unit == table[name].unit
+    assert len(list((tmp_path / "out").glob("*.fits"))) == 8
+    with pytest.raises(ValueError, match="already holds cutouts"):
+        write_cutouts(sample, tmp_path / "out")
+    back.save(tmp_path / "one.npz")
+    again = Sample.load(tmp_path / "one.npz")
+    np.testing.assert_array_equal(again.images, sample.images)
+    assert again.table.colnames == back.table.colnames
+
+
+def test_a_damaged_manifest_is_named(tmp_path):
+    (tmp_path / "manifest.ecsv").write_text("rubbish")
+    with pytest.raises(ValueError, match=r"manifest\.ecsv cannot be read .*fetch the cutouts again"):
+        read_cutouts(tmp_path)

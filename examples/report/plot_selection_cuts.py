@@ -1,0 +1,50 @@
+"""
+What the selection removed
+==========================
+
+The author of the report looked at 1478 images and dropped 384. This picture shows, for each of the nine
+reasons, six of the dropped sources.
+
+Look for what the reasons mean. The image cut removes images that are no good for a network: too faint or
+disturbed (not great), several sources in the field, a source listed twice, or one larger than the 4.5
+arcminutes shown. The morphology cut removes sources that do not look like their class: uncertain ones, an
+FR I that is bent or looks like an FR II, a bent one that is straight, a compact one that is resolved. Many
+are matters of taste. Beside each reason stand the number of sources dropped for it and, in brackets, how many
+of them have a published image; the pictures are spread evenly over these.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import radiosynth
+from radiosynth import plotting
+from radiosynth.taxonomy import CLASSES, class_code
+
+plotting.use_style()
+everything = radiosynth.load_first_dataset(size=150)
+row_of = {key: row for row, key in enumerate(everything.table["griese_key"])}
+dropped = radiosynth.load_report_candidates()
+dropped = dropped[dropped["decision"] == "drop"]
+reasons = list(dict.fromkeys(dropped["reason"][np.lexsort((dropped["reason"], dropped["cut"]))].tolist()))
+shown, labels, titles = np.full((6 * len(reasons), 150, 150), np.nan), [], []
+for i, reason in enumerate(reasons):
+    of_reason = dropped[dropped["reason"] == reason]
+    pictured = of_reason[of_reason["griese_match"] == "close"]
+    spread = np.unique(np.linspace(0, len(pictured) - 1, 6).round().astype(int))
+    for j, row in enumerate(pictured[spread]):
+        image = everything.images[row_of[row["griese_key"]]]
+        shown[6 * i + j] = np.sqrt(image / image.max())
+    classes = [CLASSES[class_code(name)].label for name in pictured["class"][spread]]
+    titles += classes + [""] * (6 - len(classes))
+    words = reason.replace("_", " ").replace("fr2", "FR II")
+    labels.append(f"{words}\n{of_reason['cut'][0]} cut\n{len(of_reason)} ({len(pictured)})")
+
+# %%
+# Above each picture stands the class that the catalogue gives. The brightness scale is a square root.
+
+figure = plotting.image_grid(shown, len(reasons), 6, titles=titles, pixel_scale=1.8, panel=0.95)
+for i, label in enumerate(labels):
+    axes = figure.axes[6 * i]
+    axes.text(-0.1, 0.5, label, transform=axes.transAxes, ha="right", va="center", fontsize=8)
+plotting.save_figure(figure, "selection_cuts")
+plt.show()

@@ -1,0 +1,448 @@
+"""From positions to cutouts: the download, against a server on this machine with all its failures."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from astropy.wcs import WCS
+from skyserver import SkyServer, fits_file, key_of
+
+from radiosynth import cutouts, geometric
+from radiosynth.cutouts import MANIFEST, First, SkyView, Survey, download_cutouts, read_cutouts
+from radiosynth.sample import Sample
+from radiosynth.taxonomy import CLASS_NAMES
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+SHARED = Path(os.environ.get("RADIOSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
+QUICK = {"rate": 1000, "backoff": 0.01}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Simulated sources with noise, in Jy per beam."""
+    rng = np.random.default_rng(5)
+    fake = geometric.simulate(3, 150, rng=rng).images
+    return (0.01 * (fake + 1) + rng.normal(0, 1.5e-4, fake.shape)).astype("f4")
+
+
+@pytest.fixture
+def sky(images):
+    return SkyServer(images)
+
+
+@pytest.fixture
+def server(sky):
+    with sky.running() as url:
+        yield url
+
+
+@pytest.fixture
+def first(server):
+    return First(f"{server}/cgi-bin/firstcutout", timeout=0.5)
+
+
+def sources(n, classes=("FRI", "FRII", "bent", "compact")):
+    """Return positions that lie apart, north and south of the equator."""
+    rng = np.random.default_rng(n)
+    ra, dec = (np.arange(n) * 1.37 + rng.random(n)) % 360, rng.uniform(-10, 60, n)
+    table = Table({"name": [f"S{i:03d}" for i in range(n)], "ra": ra, "dec": dec})
+    table["class"] = [classes[i % len(classes)] for i in range(n)]
+    table["catalogue"], table["catalogue_class"], table["z"] = "test", "x", np.linspace(0, 1, n)
+    return table
+
+
+def keys(table):
+    return [key_of(row["ra"], row["dec"]) for row in table]
+
+
+def test_cutouts_arrive_with_coordinates_and_provenance(tmp_path, sky, first):
+    table = sources(4)
+    manifest = download_cutouts(table, tmp_path, survey=first, **QUICK)
+    assert manifest["status"].tolist() == ["ok"] * 4
+    assert manifest["file"].tolist() == ["S000.fits", "S001.fits", "S002.fits", "S003.fits"]
+    assert manifest["attempts"].tolist() == [1] * 4
+    assert Table.read(tmp_path / MANIFEST).colnames == manifest.colnames
+    for row in manifest:
+        with fits.open(tmp_path / row["file"]) as hdus:
+            header, pixels = hdus[0].header, hdus[0].data
+        assert pixels.shape == (150, 150)
+        np.testing.assert_array_equal(pixels, sky.image(row["ra"], row["dec"], 150))
+        centre = WCS(header).pixel_to_world(74.5, 74.5).icrs
+        # FK5, as in FIRST, and ICRS are some 0.02 arcsec apart.
+        assert (centre.ra.deg, centre.dec.deg) == pytest.approx((row["ra"], row["dec"]), abs=3e-5)
+        assert (header["SRCNAME"], header["SRVNAME"]) == (row["name"], "FIRST")
+        assert header["RA_REQ"] == pytest.approx(row["ra"])
+        assert "radiosynth" in str(header["HISTORY"])
+    assert {form["ImageSize"] for form in sky.forms} == {"4.5"}
+    sample = read_cutouts(tmp_path)
+    assert sample.counts() == {"FRI": 1, "FRII": 1, "bent": 1, "compact": 1}
+    assert sample.table["name"].tolist() == table["name"].tolist()
+    np.testing.assert_allclose(sample.table["z"], table["z"])
+    np.testing.assert_allclose(sample.table["pixel_scale"], 1.8)
+    assert set(sample.table["unit"]) == {"Jy/beam"}
+
+
+PASSING = ["500", "busy", "html", "slow", "cut", "short", "wrong field", "disconnect", "text", "small"]
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes_is_outlived(tmp_path, sky, first, fault):
+    table = sources(1)
+    sky.faults[keys(table)[0]] = [fault]
+    [row] = download_cutouts(table, tmp_path, survey=first, **QUICK)
+    assert (row["status"], row["attempts"], row["message"]) == ("ok", 2, "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "message"),
+    [
+        ("500", "server error", "HTTP status 500"),
+        ("html", "html page", "being maintained"),
+        ("slow", "no answer", "Timeout"),
+        ("cut", "truncated", "IncompleteRead"),
+        ("short", "truncated", "bytes"),
+        ("wrong field", "wrong field", "360 arcsec away"),
+        ("disconnect", "no answer", "Connection"),
+        ("text", "not fits", "ERROR -17"),
+        ("small", "wrong size", "110×110 pixels instead of 150×150"),
+    ],
+)
+def test_a_fault_that_stays_is_listed_and_tried_again_by_the_next_call(
+    tmp_path, sky, first, fault, status, message
+):
+    table = sources(2)
+    sky.faults[keys(table)[0]] = [fault] * 2
+    manifest = download_cutouts(table, tmp_path, survey=first, retries=1, **QUICK)
+    assert manifest["status"].tolist() == [status, "ok"]
+    assert message in manifest["message"][0]
+    assert (manifest["file"][0], manifest["attempts"][0]) == ("", 2)
+    assert [path.name for path in tmp_path.glob("*.fits")] == ["S001.fits"]
+    assert read_cutouts(tmp_path).table["name"].tolist() == ["S001"]
+    again = download_cutouts(table, tmp_path, survey=first, **QUICK)
+    assert again["status"].tolist() == ["ok", "ok"]
+    assert again["attempts"].tolist() == [3, 1]
+    assert max(sky.served().values()) == 1
+
+
+def test_what_will_not_change_is_asked_once(tmp_path, sky, first):
+    table = sources(3)
+    outside, edge, _ = keys(table)
+    sky.faults[outside], sky.faults[edge] = ["outside"], ["nan"]
+    for _ in range(2):
+        manifest = download_cutouts(table, tmp_path, survey=first, **QUICK)
+        assert manifest["status"].tolist() == ["outside survey", "nan edge", "ok"]
+    assert "outside the FIRST survey" in manifest["message"][0]
+    assert "1350 of 22500 pixels" in manifest["message"][1]
+    # What could be fetched of it is kept for looking at, and not read as one of the good ones.
+    assert manifest["file"].tolist() == ["", "S001.fits", "S002.fits"]
+    assert read_cutouts(tmp_path).table["name"].tolist() == ["S002"]
+    assert read_cutouts([tmp_path / "S001.fits"], size=120).size == 120
+    assert len(sky.requests()) == 3
+
+
+def test_a_blank_image_is_outside(tmp_path, sky, first):
+    table = sources(1)
+    sky.files[keys(table)[0]] = fits_file(np.full((150, 150), np.nan), table["ra"][0], table["dec"][0])
+    assert download_cutouts(table, tmp_path, survey=first, **QUICK)["status"][0] == "outside survey"
+
+
+def test_requests_are_bounded_in_number_and_rate(tmp_path, sky, first):
+    sky.pause = 0.02
+    begun = time.monotonic()
+    download_cutouts(sources(12), tmp_path, survey=first, concurrency=3, rate=40)
+    assert time.monotonic() - begun > 11 / 40
+    assert 1 < sky.most_busy <= 3
+
+
+def test_a_busy_server_is_left_alone_as_long_as_it_asks(tmp_path, sky, first):
+    table = sources(3)
+    sky.faults[keys(table)[0]] = ["busy"]
+    begun = time.monotonic()
+    assert set(download_cutouts(table, tmp_path, survey=first, **QUICK)["status"]) == {"ok"}
+    assert time.monotonic() - begun > 1
+
+
+def test_a_damaged_or_missing_file_is_fetched_again_and_only_it(tmp_path, sky, first):
+    table = sources(4)
+    download_cutouts(table, tmp_path, survey=first, **QUICK)
+    (tmp_path / "S000.fits").unlink()
+    (tmp_path / "S001.fits").write_bytes((tmp_path / "S001.fits").read_bytes()[:5000])
+    manifest = download_cutouts(table, tmp_path, survey=first, **QUICK)
+    assert set(manifest["status"]) == {"ok"}
+    assert [sky.served()[key] for key in keys(table)] == [2, 2, 1, 1]
+
+
+def test_a_lost_manifest_is_made_from_the_files(tmp_path, sky, first):
+    table = sources(4)
+    before = download_cutouts(table, tmp_path, survey=first, **QUICK)
+    (tmp_path / MANIFEST).unlink()
+    after = download_cutouts(table, tmp_path, survey=first, **QUICK)
+    assert after["sha256"].tolist() == before["sha256"].tolist()
+    assert len(sky.requests()) == 4
+
+
+def test_another_list_is_added_and_equal_names_get_files_of_their_own(tmp_path, sky, first):
+    table = sources(4)
+    table["name"][3] = "s002"  # the same file where capitals do not count
+    download_cutouts(table[:3], tmp_path, survey=first, **QUICK)
+    manifest = download_cutouts(table[2:], tmp_path, survey=first, **QUICK)
+    assert manifest["name"].tolist() == ["S000", "S001", "S002", "s002"]
+    assert manifest["file"].tolist() == ["S000.fits", "S001.fits", "S002.fits", "s002_2.fits"]
+    assert len(sky.requests()) == 4
+    with pytest.raises(ValueError, match=r"holds cutouts of 4.5 arcmin, 3 are asked for"):
+        download_cutouts(table, tmp_path, survey=first, width=3)
+
+
+def test_names_that_are_no_file_names(tmp_path, first):
+    table = sources(3)
+    table["name"] = ["../../up", "4C +12.34 / β", "..."]
+    manifest = download_cutouts(table, tmp_path, survey=first, **QUICK)
+    assert manifest["file"].tolist() == ["up.fits", "4C_+12.34_β.fits", "source.fits"]
+    assert set(manifest["status"]) == {"ok"}
+
+
+def test_a_server_that_is_down_ends_the_batch_early(tmp_path, sky, first, caplog):
+    table = sources(40)
+    for key in keys(table):
+        sky.faults[key] = ["500"] * 9
+    manifest = download_cutouts(table, tmp_path, survey=first, retries=0, give_up=5, **QUICK)
+    states = Counter(manifest["status"])
+    assert 5 <= states["server error"] <= 9
+    assert states["not tried"] == 40 - states["server error"]
+    assert "5 sources in a row failed" in caplog.text
+
+
+def test_skyview_steps_in(tmp_path, sky, server, first):
+    table = sources(2)
+    sky.faults[keys(table)[0]] = ["500"] * 9
+    skyview = SkyView(f"{server}/skyview/form.pl", timeout=2)
+    manifest = download_cutouts(table, tmp_path, survey=[first, skyview], retries=1, **QUICK)
+    assert manifest["status"].tolist() == ["ok", "ok"]
+    assert manifest["survey"].tolist() == ["VLA FIRST (1.4 GHz)", "FIRST"]
+    assert manifest["attempts"].tolist() == [3, 1]
+    assert sky.forms[-1]["pixels"] == "150" or sky.forms[0]["pixels"] == "150"
+    sky.skyview_down = True
+    manifest = download_cutouts(sources(1), tmp_path / "b", survey=skyview, retries=0, **QUICK)
+    assert manifest["status"].tolist() == ["server error"]
+    assert "500" in manifest["message"][0]
+    sky.faults[keys(table)[1]] = ["outside"]
+    manifest = download_cutouts(table[1:], tmp_path / "c", survey=[first, skyview], retries=0, **QUICK)
+    assert (manifest["status"][0], manifest["survey"][0]) == ("outside survey", "FIRST")
+
+
+def test_another_survey_is_one_small_class(tmp_path, server):
+    class Deep(Survey):
+        name = "Deep"
+        pixel_scale = 1.8
+
+        def fetch(self, position, width):
+            place = {"ra": position.ra.deg, "dec": position.dec.deg, "pixels": self.pixels(width)}
+            return self.get(f"{server}/skyview/image.fits", place)
+
+    manifest = download_cutouts(sources(3), tmp_path, survey=Deep(), width=3, **QUICK)
+    assert set(manifest["status"]) == {"ok"}
+    assert read_cutouts(tmp_path).size == 100
+
+
+def test_nothing_is_kept_of_an_error_page(tmp_path, sky, first, monkeypatch):
+    """astroquery keeps every reply with status 200 for a week; here none may be, nor its setting changed."""
+    from astroquery import cache_conf
+
+    before = cache_conf.cache_active
+    table = sources(1)
+    sky.faults[keys(table)[0]] = ["html"]
+    download_cutouts(table, tmp_path, survey=first, retries=0, **QUICK)
+    assert download_cutouts(table, tmp_path, survey=first, retries=0, **QUICK)["status"][0] == "ok"
+    assert cache_conf.cache_active == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"width": 0}, "width is 0"),
+        ({"concurrency": 0}, "concurrency is 0"),
+        ({"rate": -1}, "rate is -1"),
+        ({"retries": -1}, "retries"),
+        ({"survey": []}, "survey"),
+    ],
+)
+def test_arguments_out_of_range(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        download_cutouts(sources(1), tmp_path, **change)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_without_positions(tmp_path, first):
+    with pytest.raises(ValueError, match=r"columns name, ra; name, ra and dec .*read_positions"):
+        download_cutouts(sources(1)["name", "ra"], tmp_path, survey=first)
+    with pytest.raises(ValueError, match="0 rows"):
+        download_cutouts(sources(1)[:0], tmp_path, survey=first)
+
+
+def test_two_processes_do_not_fill_one_folder(tmp_path, first):
+    with cutouts._alone(tmp_path), pytest.raises(OSError, match="another process is fetching"):
+        download_cutouts(sources(1), tmp_path, survey=first)
+
+
+def test_a_folder_that_cannot_be_written_ends_the_batch(tmp_path, first, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cutouts, "_write_fits", full)
+    with pytest.raises(OSError, match="No space left"):
+        download_cutouts(sources(5), tmp_path, survey=first, **QUICK)
+    assert set(Table.read(tmp_path / MANIFEST)["status"]) == {"not tried"}
+
+
+# Killed ------------------------------------------------------------------------------------------------
+
+CHILD = """
+import sys
+from astropy.table import Table
+from radiosynth.cutouts import First, download_cutouts
+folder, url, table = sys.argv[1:]
+survey = First(url, timeout=1)
+print("begun", flush=True)
+download_cutouts(Table.read(table), folder, survey=survey, rate=100, retries=4, backoff=0.02, concurrency=6)
+"""
+
+
+def start(folder, server, table):
+    arguments = [str(folder), f"{server}/cgi-bin/firstcutout", str(table)]
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert child.stdout is not None
+    child.stdout.readline()
+    return child
+
+
+def wait_for(folder, number, child):
+    while len(list(folder.glob("*.fits"))) < number:
+        assert child.poll() is None, child.communicate()[1].decode()
+        time.sleep(0.01)
+
+
+def test_two_hundred_cutouts_with_faults_and_two_kills(tmp_path, sky, server):
+    """Nothing is lost, nothing is fetched twice, every source ends as it should."""
+    table, folder = sources(200), tmp_path / "cutouts"
+    table.write(tmp_path / "table.ecsv")
+    rng = np.random.default_rng(8)
+    faults = ["500", "html", "slow", "cut", "short", "wrong field", "disconnect", "text"]
+    faulty = rng.permutation(200)[:40]
+    for n, i in enumerate(faulty):
+        sky.faults[keys(table)[i]] = {38: ["outside"], 39: ["nan"]}.get(
+            n, [faults[n % len(faults)]] * (1 + n % 2)
+        )
+    sky.slow, sky.pause = 1.2, 0.01
+    on_disk: list[set[str]] = []
+    asked: list[int] = []
+    for number in (50, 120):
+        child = start(folder, server, tmp_path / "table.ecsv")
+        wait_for(folder, number, child)
+        child.kill()
+        assert child.wait() == -signal.SIGKILL
+        child.communicate()
+        time.sleep(0.3)  # until the server has noticed
+        on_disk.append({path.stem for path in folder.glob("[!.]*.fits")})
+        asked.append(len(sky.requests()))
+    child = start(folder, server, tmp_path / "table.ecsv")
+    assert child.wait(60) == 0, child.communicate()[1].decode()
+    child.communicate()
+
+    manifest = Table.read(folder / MANIFEST)
+    # Nothing is lost.
+    assert manifest["name"].tolist() == table["name"].tolist()
+    states = Counter(manifest["status"])
+    assert states == {"ok": 198, "outside survey": 1, "nan edge": 1}
+    for row in manifest[manifest["status"] == "ok"]:
+        np.testing.assert_array_equal(
+            fits.getdata(folder / row["file"]), sky.image(row["ra"], row["dec"], 150)
+        )
+    assert not [path for path in folder.iterdir() if ".part" in path.name]
+    # Nothing that a killed process had written was asked for again.
+    name_of = dict(zip(keys(table), table["name"], strict=True))
+    for names, number in zip(on_disk, asked, strict=True):
+        assert not names & {name_of[key] for key, _ in sky.requests()[number:]}
+    # Only what was under way in a killed process may have been sent twice.
+    twice = [key for key, n in sky.served().items() if n > 1]
+    assert max(sky.served().values()) <= 2
+    assert len(twice) <= 2 * 6
+    assert read_cutouts(folder).counts() == dict(
+        Counter(manifest["class"][manifest["status"] == "ok"].tolist())
+    )
+
+
+def test_interrupted_from_the_keyboard(tmp_path, sky, server):
+    table, folder = sources(200), tmp_path / "cutouts"
+    table.write(tmp_path / "table.ecsv")
+    sky.pause = 0.02
+    child = start(folder, server, tmp_path / "table.ecsv")
+    wait_for(folder, 20, child)
+    child.send_signal(signal.SIGINT)
+    child.wait(10)
+    assert b"KeyboardInterrupt" in child.communicate()[1]
+    manifest = Table.read(folder / MANIFEST)
+    states = Counter(manifest["status"])
+    assert states.keys() == {"ok", "not tried"}
+    assert states["ok"] == len(list(folder.glob("[!.]*.fits"))) == len(sky.served()) < 200
+
+
+def test_the_twenty_lines_of_the_how_to(tmp_path, sky, server, monkeypatch, project):
+    """The page's code as it stands there, from a list to a training set; only the address is ours."""
+    from astroquery.image_cutouts.first import FirstClass
+
+    text = (project / "docs" / "howto" / "own_survey.rst").read_text("utf-8")
+    code = textwrap.dedent(re.search(r":name: own-survey\n\n(.*?)\n\n(?=\S)", text, re.DOTALL)[1])
+    assert 15 <= len([line for line in code.splitlines() if line.strip() and line[0] != "#"]) <= 22
+    sources(9)["name", "ra", "dec", "class"].write(tmp_path / "my_sources.csv")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(FirstClass, "URL", f"{server}/cgi-bin/firstcutout")
+    exec(compile(code, "own_survey.rst", "exec"), {})
+    classes = Table.read("my_classes.csv")
+    assert classes["name"].tolist() == [f"S{i:03d}" for i in range(9)]
+    assert set(classes["predicted"]) <= set(CLASS_NAMES)
+    training = Sample.load("my_training_set.npz")
+    assert training.counts() == dict.fromkeys(CLASS_NAMES, 200)
+    assert training.table.colnames.count("sky_group") == 1
+
+
+# Real files, and the real services ------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+def test_real_first_files_through_the_server(tmp_path, sky, first):
+    files = sorted((SHARED / "data" / "first_fits").glob("*.fits"))
+    if not files:
+        pytest.skip(f"no {SHARED / 'data' / 'first_fits'}")
+    table = read_cutouts(files, size=150).table["name", "ra", "dec"]
+    for path, key in zip(files, keys(table), strict=True):
+        sky.files[key] = path.read_bytes()
+    manifest = download_cutouts(table, tmp_path, survey=first, width=9, **QUICK)
+    assert Counter(manifest["status"]) == {"ok": 41, "nan edge": 4}
+    for path, row in zip(files, manifest, strict=True):
+        np.testing.assert_array_equal(fits.getdata(tmp_path / row["file"]), fits.getdata(path))
+    assert read_cutouts(tmp_path, size=150).images.shape == (41, 150, 150)
+
+
+@pytest.mark.network
+def test_first_and_skyview_answer(tmp_path):
+    south = Table({"name": ["LMC"], "ra": [80.0], "dec": [-69.0]})
+    assert download_cutouts(south, tmp_path / "south", survey=First())["status"].tolist() == [
+        "outside survey"
+    ]
+    galaxy = Table({"name": ["NGC 3862"], "ra": [176.2709], "dec": [19.6063]})
+    for survey in (First(), SkyView()):
+        assert download_cutouts(galaxy, tmp_path / survey.name, survey=survey)["status"].tolist() == ["ok"]

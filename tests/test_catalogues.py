@@ -1,0 +1,381 @@
+"""Catalogues from a server that answers as VizieR does, lists of all kinds, and matches on the sky."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+from skyserver import SkyServer
+
+from radiosynth import catalogues
+from radiosynth.catalogues import (
+    CATALOGUES,
+    REPORT_CATALOGUES,
+    add_decisions,
+    checksum,
+    cross_match,
+    designation,
+    find_duplicates,
+    load_catalogue,
+    load_report_sources,
+    read_positions,
+    sky_groups,
+)
+from radiosynth.datasets import load_report_candidates
+from radiosynth.sample import DataUnavailableError
+
+pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
+SHARED = Path(os.environ.get("RADIOSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
+COUNTS = {"FRI": 269, "FRII": 513, "bent": 412, "compact": 284}
+KEPT = {"FRI": 220, "FRII": 405, "bent": 226, "compact": 243}
+FILES = {
+    "CoNFIG": "CoNFIG.tsv",
+    "FRICAT": "FR1CAT.tsv",
+    "FRIICAT": "FR2CAT.tsv",
+    "Proctor2011": "Proctor-2011.tsv",
+    "Garon2019": "Garon-combined.tsv",
+}
+
+
+@functools.cache
+def made_tables():
+    """Return tables as in VizieR, made of the packaged positions, with rows that give no class."""
+    known = load_report_candidates()
+    of = {name: known[known["catalogue"] == name] for name in REPORT_CATALOGUES}
+    place = SkyCoord(known["ra"], known["dec"])
+    ra = place.ra.to_string("hour", sep=" ", precision=4, pad=True)
+    dec = place.dec.to_string("deg", sep=" ", precision=3, pad=True, alwayssign=True)
+    texts = {name: (ra[known["catalogue"] == name], dec[known["catalogue"] == name]) for name in of}
+    kind = {"FRI": ("I ", "w", "c"), "FRII": ("II", "", "c"), "compact": ("C*", "", "")}
+    rows = [
+        (row["name"][7], int(row["name"].split()[1]), r, d, *kind[row["class"]])
+        for row, r, d in zip(of["CoNFIG"], *texts["CoNFIG"], strict=True)
+    ]
+    unsure = ("1", 999, "01 02 03.45", "+10 20 30.4", "I ", "", "p")
+    rows += [unsure] * (858 - len(rows))
+    config = Table(rows=rows, names=["S", "CoNFIG", "RAJ2000", "DEJ2000", "mt", "n_mt", "u_mt"])
+    proctor = Table({"FCG": of["Proctor2011"]["name"], "RAJ2000": texts["Proctor2011"][0]})
+    proctor["DEJ2000"], proctor["Com"], proctor["Tno"] = texts["Proctor2011"][1], "wat dd?", 1
+    for _ in range(1932 - 412):
+        proctor.add_row(("J000000.0+000000", "00 00 00.0", "+00 00 00", "ring", 11))
+    garon = Table({"Name": [f"J{i:06d}.0+010203" for i in range(4304)]})
+    garon["Morph"], garon["RAJ2000"], garon["DEJ2000"] = 2, np.linspace(0, 359, 4304), 1.034
+    garon["BA"] = np.linspace(0, 90, 4304)
+    return {
+        "CoNFIG": config,
+        "FRICAT": Table({"SDSS": of["FRICAT"]["name"]}),
+        "FRIICAT": Table({"SDSS": of["FRIICAT"]["name"]}),
+        "Proctor2011": proctor,
+        "Garon2019": garon,
+    }
+
+
+def real_tables():
+    """Return the published tables, from copies of VizieR's exports."""
+    tables = {}
+    for name, file in FILES.items():
+        path = SHARED / "data" / "catalogues" / file
+        if not path.is_file():
+            pytest.skip(f"no {path}")
+        lines = path.read_text("utf-8").splitlines()
+        table = Table(rows=[line.split("|") for line in lines[3:] if line], names=lines[0].split("|"))
+        for column in {"BA", "Tno", "CoNFIG", "_RAJ2000", "RAJ2000"} & set(table.colnames):
+            if not re.search(r"\d \d", table[column][0]):
+                table[column] = [float(x) if "." in x else int(x) for x in table[column]]
+        tables[name] = table
+    return tables
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("RADIOSYNTH_DATA", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "catalogues"
+
+
+@pytest.fixture
+def vizier(cache, monkeypatch):
+    """A server with the tables, asked by astroquery as if it were VizieR but for the encryption."""
+    from astroquery.vizier import VizierClass
+
+    sky = SkyServer(np.zeros((1, 4, 4)))
+    for name, table in made_tables().items():
+        sky.vizier[CATALOGUES[name].vizier] = {"main": table}
+    address = VizierClass._server_to_url
+    monkeypatch.setattr(
+        VizierClass, "_server_to_url", lambda *args, **kw: address(*args, **kw).replace("https:", "http:")
+    )
+    pinned = {name: dataclasses.replace(entry, sha256="") for name, entry in CATALOGUES.items()}
+    monkeypatch.setattr(catalogues, "CATALOGUES", pinned)
+    monkeypatch.setattr(catalogues, "BACKOFF", 0)
+    with sky.running() as url:
+        monkeypatch.setattr(catalogues, "MIRRORS", (url.removeprefix("http://"),))
+        yield sky
+
+
+def count(table, column="class"):
+    return dict(Counter(table[column].tolist()))
+
+
+# VizieR ---------------------------------------------------------------------------------------------------
+
+
+def check_table_2():
+    """The counts of table 2, from the catalogues and the decisions; the pairs of the kept list."""
+    sources = load_report_sources()
+    assert count(sources) == COUNTS
+    decided = add_decisions(sources, load_report_candidates())
+    assert set(decided["decision"]) == {"keep", "drop"}
+    kept = decided[decided["decision"] == "keep"]
+    assert count(kept) == KEPT
+    assert Counter(decided["cut"].tolist()) == {"": 1094, "image": 97, "morphology": 287}
+    pairs = find_duplicates(kept)
+    assert (len(pairs), int((pairs["class_1"] != pairs["class_2"]).sum())) == (11, 6)
+    return sources
+
+
+@pytest.mark.usefixtures("vizier")
+def test_table_2_comes_out_of_the_catalogues():
+    sources = check_table_2()
+    assert [entry["vizier"] for entry in sources.meta["catalogues"]] == [
+        "J/A+A/598/A49",
+        "J/A+A/601/A81",
+        "J/MNRAS/404/1719",
+        "J/ApJS/194/31",
+    ]
+    assert sources.colnames == ["name", "ra", "dec", "class", "catalogue", "catalogue_class"]
+    first = sources[(sources["catalogue"] == "CoNFIG") & (sources["class"] == "FRI")][0]
+    assert first["catalogue_class"] == "I w c"
+
+
+@pytest.mark.shared
+def test_table_2_comes_out_of_the_published_catalogues(vizier, monkeypatch, caplog):
+    for name, table in real_tables().items():
+        vizier.vizier[CATALOGUES[name].vizier] = {"table1": table}
+    # Two of them come in parts, one with a table beside it that looks alike.
+    [garon] = vizier.vizier["J/AJ/157/126"].values()
+    vizier.vizier["J/AJ/157/126"] = {"table1": garon[:3723], "table2": garon[3723:]}
+    [fricat] = vizier.vizier["J/A+A/598/A49"].values()
+    vizier.vizier["J/A+A/598/A49"] = {"small": fricat[:14], "main": fricat}
+    monkeypatch.setattr(catalogues, "CATALOGUES", CATALOGUES)
+    check_table_2()
+    table = load_catalogue("Garon2019")
+    assert len(table) == 4304
+    assert table["bending_angle"].unit == u.deg
+    assert float(np.median(table["bending_angle"])) == pytest.approx(8.8, abs=2)
+    # Their checksums are the pinned ones, though they came as VOTable and not as text.
+    assert "differs" not in caplog.text
+
+
+def test_the_second_call_reads_the_cache(vizier, cache):
+    first = load_catalogue("FRICAT")
+    assert len(vizier.log) == 1
+    second = load_catalogue("FRICAT")
+    assert len(vizier.log) == 1
+    assert second.meta == first.meta
+    assert checksum(second) == checksum(first) == second.meta["sha256"]
+    assert second.meta["server"].startswith("127.0.0.1")
+    load_catalogue("FRICAT", refresh=True)
+    assert len(vizier.log) == 2
+    assert [path.name for path in cache.iterdir()] == ["FRICAT.ecsv"]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda text: text[:3000], lambda text: text.replace("J0041", "J0042"), str.upper]
+)
+def test_a_damaged_cache_is_fetched_again(vizier, cache, caplog, damage):
+    load_catalogue("FRICAT")
+    path = cache / "FRICAT.ecsv"
+    path.write_text(damage(path.read_text()))
+    assert len(load_catalogue("FRICAT")) == 219
+    assert "is damaged; it is fetched again" in caplog.text
+    assert len(vizier.log) == 2
+
+
+@pytest.mark.parametrize("fault", ["500", "html", "short", "disconnect", "50 rows"])
+def test_a_fault_that_passes_is_outlived(vizier, cache, fault):
+    vizier.vizier_faults = [fault]
+    assert len(load_catalogue("CoNFIG")) == 858
+    assert [outcome for _, outcome in vizier.requests("vizier")] == [fault, "ok"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("html", "no table"),
+        ("500", "500 Server Error"),
+        ("disconnect", "aborted|closed"),
+        ("50 rows", r"\[50\] rows.*all 858"),
+    ],
+)
+def test_a_fault_that_stays_is_told_and_nothing_is_kept(vizier, cache, fault, message):
+    vizier.vizier_faults = [fault] * 3
+    with pytest.raises(
+        DataUnavailableError, match=rf"(?s)CoNFIG \(J/MNRAS/404/1719\).*({message}).*load_report_cand"
+    ):
+        load_catalogue("CoNFIG")
+    assert not cache.exists() or not list(cache.iterdir())
+    assert len(load_catalogue("CoNFIG")) == 858
+
+
+def test_a_mirror_steps_in(vizier, monkeypatch):
+    monkeypatch.setattr(catalogues, "MIRRORS", ("127.0.0.1:9", *catalogues.MIRRORS))
+    assert len(load_catalogue("FRIICAT")) == 123
+
+
+def test_a_new_edition_is_used_and_told(vizier, monkeypatch, caplog):
+    changed = dataclasses.replace(CATALOGUES["FRICAT"], sha256="0" * 64)
+    assert len(load_catalogue(changed)) == 219
+    assert "FRICAT in VizieR differs from the edition used here" in caplog.text
+
+
+def test_an_unknown_catalogue():
+    with pytest.raises(ValueError, match=r"unknown catalogue 'NVSS': choose from CoNFIG, FRICAT"):
+        load_catalogue("NVSS")
+
+
+@pytest.mark.network
+def test_vizier_has_the_pinned_editions(cache, caplog):
+    assert count(load_report_sources()) == COUNTS
+    assert len(load_catalogue("Garon2019")) == 4304
+    assert "differs" not in caplog.text
+
+
+# Lists ----------------------------------------------------------------------------------------------------
+
+PLACE = (7.2540833, -0.2282500), (9.8771667, 10.5385000)
+SEXAGESIMAL = ("00 29 00.98", "-00 13 41.7"), ("00 39 30.52", "+10 32 18.6")
+(A, B), (C, D) = SEXAGESIMAL
+LISTS = {
+    "degrees.txt": "7.2540833 -0.22825\n9.8771667 10.5385\n",
+    "degrees.csv": "RA,Dec\n7.2540833,-0.22825\n9.8771667,10.5385\n",
+    "crlf.csv": "\ufeffra;de\r\n7.2540833;-0.22825\r\n9.8771667;10.5385\r\n",
+    "six.txt": f"{A} {B}\n{C} {D}\n",
+    "seven.txt": f"a {A} {B}\nb {C} {D}\n",
+    "colons.txt": "a 00:29:00.98 -00:13:41.7\nb 00:39:30.52 +10:32:18.6\n",
+    "letters.csv": "id,right ascension,de_deg\na,00h29m00.98s,-00d13m41.7s\nb,00h39m30.52s,10d32m18.6s\n",
+    "pipes.tsv": f"Name|RAJ2000|DEJ2000|note\na|{A}|{B}|x, y\nb|{C}|{D}|\n",
+    "tabs.tsv": "name\tRA_deg\tDE_deg\na\t7.2540833\t-0.22825\nb\t9.8771667\t10.5385\n",
+    "commented.txt": "# my list\n# ra dec\n7.2540833 -0.22825\n\n# the other\n9.8771667 10.5385\n",
+    "quoted.csv": 'name,ra,dec\n"a, the first",7.2540833,-0.22825\n"b",9.8771667,10.5385\n',
+    "names.txt": "J002900.98-001341.7\nJ003930.52+103218.6\n",
+    "named.csv": "source\nJ002900.98-001341.7\nJ003930.52+103218.6\n",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_lists_of_any_kind(tmp_path, name):
+    (tmp_path / name).write_bytes(LISTS[name].encode())
+    table = read_positions(tmp_path / name)
+    np.testing.assert_allclose(list(zip(table["ra"], table["dec"], strict=True)), PLACE, atol=1e-6)
+    assert table.colnames[:6] == ["name", "ra", "dec", "class", "catalogue", "catalogue_class"]
+    assert set(table["catalogue"]) == {Path(name).stem}
+    assert len(set(table["name"])) == 2
+    assert table.meta["sha256"] == checksum(table[catalogues.COLUMNS])
+
+
+@pytest.mark.parametrize("suffix", ["ecsv", "fits", "vot"])
+def test_tables_with_units(tmp_path, suffix):
+    ra, dec = zip(*PLACE, strict=True)
+    table = Table(
+        {"RA": np.radians(ra) * u.rad, "DEC": np.array(dec) * u.deg, "class": ["FR2", "WAT"], "z": [0.1, 0.2]}
+    )
+    table.write(tmp_path / f"list.{suffix}", **({"format": "votable"} if suffix == "vot" else {}))
+    read = read_positions(tmp_path / f"list.{suffix}", catalogue="mine")
+    np.testing.assert_allclose(list(zip(read["ra"], read["dec"], strict=True)), PLACE, atol=1e-6)
+    assert read["class"].tolist() == ["FRII", "bent"]
+    assert read["catalogue_class"].tolist() == ["FR2", "WAT"]
+    assert set(read["catalogue"]) == {"mine"}
+    np.testing.assert_allclose(read["z"], [0.1, 0.2])
+
+
+BAD_LISTS = {
+    "no positions": ("x,y\n1,2\n", r"columns x, y; it needs ra and dec|row 1 has ra = x"),
+    "one axis": ("ra,z\n1,2\n", r"columns ra, z; it needs ra and dec"),
+    "out of range": ("ra,dec\n1,2\n400,5\n", r"row 2 has ra = 400: give 0 to 360 degrees.*\(1 such rows\)"),
+    "no number": ("ra,dec\n1,2\nx,5\ny,5\n", r"row 2 has ra = x.*12:30:49.4 \(2 such rows\)"),
+    "blank": ("ra,dec\n1,\n", "row 1 has dec = :"),
+    "label": ("ra,dec,class\n1,2,ring\n", r"unknown class 'ring': the classes are FRI.*classes=\{'ring'"),
+    "name": ("name\nM87\n", r"the name 'M87' gives no position.*or add the columns ra and dec"),
+    "ragged": ("ra,dec\n1,2\n3\n", r"\['3'\] has not the 2 columns ra, dec"),
+    "empty": ("", "neither a header nor columns"),
+    "header only": ("ra,dec\n", "a header and no rows"),
+    "binary": (b"\x89PNG\r\n\x1a\n\x00\xff", "cannot be read as a table"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_LISTS)
+def test_lists_that_cannot_be_read(tmp_path, case):
+    content, message = BAD_LISTS[case]
+    path = tmp_path / "list.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    with pytest.raises(ValueError, match=rf"(?s)list\.csv.*({message})"):
+        read_positions(path)
+
+
+def test_a_missing_list_and_a_broken_fits_table(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_positions(tmp_path / "none.csv")
+    (tmp_path / "a.fits").write_text("no")
+    with pytest.raises(ValueError, match="cannot be read as a table"):
+        read_positions(tmp_path / "a.fits")
+
+
+def test_labels_can_be_translated(tmp_path):
+    (tmp_path / "a.csv").write_text("ra,dec,type\n1,2,double\n2,3,ring\n3,4,Compact\n")
+    table = read_positions(tmp_path / "a.csv", classes={"double": "FRII", "ring": ""})
+    assert table["class"].tolist() == ["FRII", "", "compact"]
+
+
+def test_designations_agree_with_the_catalogues():
+    known = load_report_candidates()
+    names = known["name"][known["catalogue"] == "FRICAT"].tolist()
+    ra, dec = zip(*map(catalogues._from_designation, names), strict=True)
+    # J002900.98-011341.7 has one digit more in both.
+    assert designation(SkyCoord([*ra], [*dec], unit="deg")) == [name[:9] + name[10:17] for name in names]
+    assert designation(SkyCoord(0.0, -0.0001, unit="deg")) == ["J000000.0-000000"]
+    assert designation(SkyCoord(359.99999, 89.99999, unit="deg")) == ["J235959.9+895959"]
+
+
+# Matches ----------------------------------------------------------------------------------------------------
+
+
+def test_cross_match_against_all_distances():
+    rng = np.random.default_rng(3)
+    left, right = (Table({"ra": rng.uniform(0, 0.05, n), "dec": rng.uniform(60, 60.03, n)}) for n in (40, 30))
+    pairs = cross_match(left, right, 15)
+    places = [SkyCoord(table["ra"], table["dec"], unit="deg") for table in (left, right)]
+    distance = places[0][:, None].separation(places[1]).arcsec
+    assert set(zip(pairs["left"], pairs["right"], strict=True)) == set(
+        zip(*np.nonzero(distance < 15), strict=True)
+    )
+    assert (np.diff(pairs["separation"]) >= 0).all()
+    assert len(cross_match(left, right[:0])) == 0
+    with pytest.raises(ValueError, match="radius is 0"):
+        cross_match(left, right, 0)
+
+
+def test_sky_groups_are_those_of_the_packaged_table():
+    table = load_report_candidates()
+    groups, packaged = sky_groups(table), np.asarray(table["sky_group"])
+    # Who shares a group here does so there, where some sources have a second position.
+    for group in range(groups.max() + 1):
+        assert len(set(packaged[groups == group])) == 1
+        assert packaged[groups == group][0] >= 0
+    assert (groups >= 0).sum() > 0.8 * (packaged >= 0).sum()
+
+
+def test_decisions_need_name_catalogue_class_and_place():
+    decisions = load_report_candidates()
+    sources = decisions["name", "ra", "dec", "class", "catalogue"][:5].copy()
+    sources["name"][1], sources["class"][2] = "other", "bent"
+    sources["ra"][3] += 0.01
+    assert add_decisions(sources, decisions)["decision"].tolist() == ["keep", "", "", "", "keep"]
