@@ -23,13 +23,17 @@ extensions = [
     "figure_role",
     "mathsvg",
     "numpydoc",
+    "paper_page",
     "short_names",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "sphinxcontrib.bibtex",
 ]
+bibtex_bibfiles = ["../radiosynth/data/references.bib"]
+bibtex_reference_style = "author_year"
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "gallery/**/*.md5"]
 rst_epilog = f".. |scale| replace:: ``{SCALE}``"
@@ -100,4 +104,4 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "back_to_top_button": False,
 }
-html_sidebars = {"index": [], "report": [], "errata": []}
+html_sidebars = {"index": [], "report": [], "errata": [], "paper": [], "references": []}

@@ -15,9 +15,9 @@ from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import ArrayLike
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -28,16 +28,21 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = [
+    "arrow",
+    "block",
     "boxes",
     "confusion",
     "differences",
     "image_grid",
     "layer_table",
     "network_stack",
+    "node",
+    "number_grid",
     "paper_folder",
     "probability_bars",
     "save_figure",
     "save_table",
+    "schematic",
     "set_label",
     "show_image",
     "training_curve",
@@ -50,8 +55,12 @@ PIXEL_SCALE = 1.8
 FIRST = f"FIRST images, doi:{datasets.DOI}"
 """The data of most figures."""
 
+SCHEMATIC = "a schematic, no data"
+"""The data of figures that explain."""
+
 COLOUR_MAP = "inferno"
 TRAINING, VALIDATION = "#0072B2", "#D55E00"
+CONVOLUTION, POOLING, DENSE = "#56B4E9", "#F0E442", "#009E73"
 SHADES = ("#0B3C5D", "#D98E04", "#F6E3BA")
 """Three colours that are also three shades of grey."""
 
@@ -248,7 +257,7 @@ def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int | None = N
     return bars
 
 
-def boxes(axes: Axes, values: Mapping[str, ArrayLike]) -> Any:
+def boxes(axes: Axes, values: Mapping[str, ArrayLike], *, log: bool = False) -> Any:
     """Draw the distributions of a quantity side by side; values that are not finite are left out.
 
     Parameters
@@ -257,6 +266,8 @@ def boxes(axes: Axes, values: Mapping[str, ArrayLike]) -> Any:
         Where to draw.
     values : mapping of str to array_like
         At most three sets of values, by name. Boxes hold the middle half, whiskers nine tenths.
+    log : bool
+        Draw on a logarithmic axis.
 
     Returns
     -------
@@ -266,7 +277,7 @@ def boxes(axes: Axes, values: Mapping[str, ArrayLike]) -> Any:
     sets = [np.asarray(each, float) for each in values.values()]
     drawn = axes.boxplot(
         [each[np.isfinite(each)] for each in sets],
-        tick_labels=list(values),
+        manage_ticks=False,  # panels that share an axis would each add their own
         widths=0.7,
         whis=(5, 95),
         showfliers=False,
@@ -276,7 +287,12 @@ def boxes(axes: Axes, values: Mapping[str, ArrayLike]) -> Any:
         box.set_facecolor(colour)
         line.set_color("white" if colour == SHADES[0] else "black")
         line.set_path_effects([withStroke(linewidth=2.4, foreground="black")])
-    axes.tick_params(axis="x", labelsize=7)
+    axes.set(xlim=(0.5, len(sets) + 0.5))
+    if log:
+        axes.set_yscale("log", subs=[])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_xticks(range(1, len(sets) + 1), list(values), fontsize=7)
     return drawn
 
 
@@ -330,7 +346,7 @@ def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Poly
     list of ~matplotlib.patches.Polygon
         The front faces of the slabs, from left to right.
     """
-    colours = {"Conv2D": "#56B4E9", "MaxPooling2D": "#F0E442", "Dense": "#009E73"}
+    colours = {"Conv2D": CONVOLUTION, "MaxPooling2D": POOLING, "Dense": DENSE}
     size = model.input_shape[1]
     axes.imshow(
         np.asarray(image),
@@ -375,6 +391,169 @@ def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Poly
     handles = [Rectangle((0, 0), 1, 1, fc=c, ec="black", lw=0.6) for c in colours.values()]
     axes.legend(handles, ["convolution 3×3", "max-pooling 2×2", "dense"], loc="upper right", ncols=3)
     return fronts
+
+
+def schematic(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return an empty sheet for a drawing, without axes, whose unit of length is an inch.
+
+    Parameters
+    ----------
+    width, height : float
+        Size in inches.
+
+    Returns
+    -------
+    figure : ~matplotlib.figure.Figure
+        The sheet.
+    axes : ~matplotlib.axes.Axes
+        Its coordinates, from (0, 0) at the lower left to (`width`, `height`).
+    """
+    figure = plt.figure(figsize=(width, height))
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height), aspect="equal")
+    axes.autoscale(enable=False)
+    axes.axis("off")
+    return figure, axes
+
+
+def node(
+    axes: Axes, place: tuple[float, float], text: str = "", colour: str = "white", **options: Any
+) -> Circle:
+    """Draw a neuron: a circle with a text in it.
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw, such as `schematic` gives.
+    place : tuple of float
+        Centre.
+    text : str
+        What stands in it.
+    colour : str
+        What fills it.
+    **options
+        Passed on to `~matplotlib.patches.Circle`, such as ``radius``.
+
+    Returns
+    -------
+    ~matplotlib.patches.Circle
+        The circle.
+    """
+    circle = Circle(place, **{"radius": 0.16, "fc": colour, "ec": "black", "lw": 0.7, "zorder": 3, **options})
+    axes.add_patch(circle)
+    axes.text(*place, text, ha="center", va="center", zorder=4)
+    return circle
+
+
+def block(
+    axes: Axes,
+    place: tuple[float, float],
+    text: str,
+    colour: str = "white",
+    size: tuple[float, float] = (1.2, 0.6),
+) -> FancyBboxPatch:
+    """Draw a part of a diagram: a box with round corners and a text in it.
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw, such as `schematic` gives.
+    place : tuple of float
+        Centre.
+    text : str
+        What stands in it.
+    colour : str
+        What fills it.
+    size : tuple of float
+        Width and height.
+
+    Returns
+    -------
+    ~matplotlib.patches.FancyBboxPatch
+        The box.
+    """
+    corner = (place[0] - size[0] / 2, place[1] - size[1] / 2)
+    style = "round,pad=0,rounding_size=0.08"
+    box = FancyBboxPatch(corner, *size, boxstyle=style, fc=colour, ec="black", lw=0.7, zorder=3)
+    axes.add_patch(box)
+    axes.text(*place, text, ha="center", va="center", zorder=4)
+    return box
+
+
+def arrow(
+    axes: Axes, start: tuple[float, float], end: tuple[float, float], **options: Any
+) -> FancyArrowPatch:
+    """Draw an arrow between two places.
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw.
+    start, end : tuple of float
+        Where it begins and ends.
+    **options
+        Passed on to `~matplotlib.patches.FancyArrowPatch`, such as ``color`` and ``ls``.
+
+    Returns
+    -------
+    ~matplotlib.patches.FancyArrowPatch
+        The arrow.
+    """
+    look = {"arrowstyle": "-|>", "mutation_scale": 8, "lw": 0.9, "color": "black", "shrinkA": 0, "shrinkB": 0}
+    patch = FancyArrowPatch(start, end, **{**look, **options})
+    axes.add_patch(patch)
+    return patch
+
+
+def number_grid(
+    axes: Axes,
+    values: ArrayLike,
+    corner: tuple[float, float],
+    *,
+    colours: ArrayLike = "white",
+    cell: float = 0.24,
+    title: str = "",
+) -> list[Rectangle]:
+    """Draw a matrix as squares with their numbers, the first row on top.
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw, such as `schematic` gives.
+    values : array_like, shape (rows, columns)
+        The numbers.
+    corner : tuple of float
+        Upper left corner.
+    colours : array_like of str
+        One colour, or one for each number.
+    cell : float
+        Edge of a square.
+    title : str
+        Text above it.
+
+    Returns
+    -------
+    list of ~matplotlib.patches.Rectangle
+        The squares, row by row.
+    """
+    numbers = np.asarray(values)
+    fills = np.broadcast_to(np.asarray(colours), numbers.shape)
+    squares = []
+    for (row, column), number in np.ndenumerate(numbers):
+        left, bottom = corner[0] + column * cell, corner[1] - (row + 1) * cell
+        square = Rectangle((left, bottom), cell, cell, fc=fills[row, column], ec="0.3", lw=0.6)
+        squares.append(square)
+        axes.add_patch(square)
+        axes.text(
+            left + cell / 2,
+            bottom + cell / 2,
+            f"{number:g}".replace("-", "−"),
+            ha="center",
+            va="center",
+            fontsize=7,
+        )
+    axes.text(corner[0] + numbers.shape[1] * cell / 2, corner[1] + 0.07, title, ha="center", va="bottom")
+    return squares
 
 
 def layer_table(model: keras.Model) -> Table:
@@ -468,14 +647,15 @@ def save_figure(
     folder = paper_folder() / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     record = _sidecar(name, runs, seed, data, extra)
-    source = ", replayed from its record" if record["replayed"] else ""
-    figure.supxlabel(
-        f"data: {data or 'none, simulated'} · scale: {record['scale']}{source}",
-        fontsize=6,
-        color="0.4",
-        x=0.995,
-        ha="right",
-    )
+    if data != SCHEMATIC:
+        source = ", replayed from its record" if record["replayed"] else ""
+        figure.supxlabel(
+            f"data: {data or 'none, simulated'} · scale: {record['scale']}{source}",
+            fontsize=6,
+            color="0.4",
+            x=0.995,
+            ha="right",
+        )
     for suffix in (".pdf", ".png"):
         figure.savefig(folder / f"{name}{suffix}")
     (folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")

@@ -36,11 +36,10 @@ figure, axes = plt.subplots(5, 4, figsize=(7.6, 8.2), sharex=True, sharey="row")
 for row, name in zip(axes, measured["real"].colnames, strict=True):
     for panel, morphology in zip(row, CLASSES, strict=True):
         chosen = {k: table[name][samples[k].labels == morphology.code] for k, table in measured.items()}
-        plotting.boxes(panel, chosen)
+        # A network that has not learned draws hundreds of specks.
+        plotting.boxes(panel, chosen, log=name in ("angular_size", "components"))
     unit = f" ({chosen['real'].unit})" if chosen["real"].unit else ""
     row[0].set_ylabel(name.replace("_", " ") + unit)
-    if name in ("angular_size", "components"):  # a network that has not learned draws hundreds of specks
-        row[0].set_yscale("log")
 for panel, morphology in zip(axes[0], CLASSES, strict=True):
     panel.set_title(morphology.label)
 plotting.save_figure(figure, "gan4_realism", runs=runs)

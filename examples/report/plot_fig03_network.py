@@ -1,0 +1,49 @@
+"""
+Figure 3: a fully connected network
+===================================
+
+What a network of neurons looks like: every neuron of a layer takes the outputs of all neurons of the layer
+before it, and each line is one weight.
+
+Count the lines to see why images are not fed to such a network: two hidden layers of six neurons already
+have dozens of weights for four inputs, and an image of 56 by 56 pixels has 3136. Convolutions share their
+weights instead (the next figure).
+"""
+
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from radiosynth import plotting
+
+plotting.use_style()
+figure, axes = plotting.schematic(6.3, 2.75)
+
+# %%
+# Each layer is a column of neurons, centred on the same line.
+
+NEURONS = (4, 6, 6, 3)
+COLOURS = ("white", plotting.CONVOLUTION, plotting.CONVOLUTION, plotting.DENSE)
+NAMES = ("input layer", "hidden layer", "hidden layer", "output layer")
+places = [
+    [(0.8 + 1.55 * i, 1.45 + 0.42 * (row - (n - 1) / 2)) for row in range(n)] for i, n in enumerate(NEURONS)
+]
+for before, after in pairwise(places):
+    for start in before:
+        for end in after:
+            axes.plot(*zip(start, end, strict=True), color="0.45", lw=0.5, zorder=1)
+for layer, colour, name in zip(places, COLOURS, NAMES, strict=True):
+    for place in layer:
+        plotting.node(axes, place, colour=colour, radius=0.15)
+    axes.text(layer[0][0], 0.02, name, ha="center", va="bottom", color="0.3")
+for i, place in enumerate(reversed(places[0]), 1):
+    plotting.arrow(axes, (place[0] - 0.5, place[1]), (place[0] - 0.15, place[1]))
+    axes.text(place[0] - 0.55, place[1], f"$x_{i}$", ha="right", va="center")
+for i, place in enumerate(reversed(places[-1]), 1):
+    plotting.arrow(axes, (place[0] + 0.15, place[1]), (place[0] + 0.5, place[1]))
+    axes.text(place[0] + 0.55, place[1], f"$y_{i}$", va="center")
+lines = int(np.dot(NEURONS[:-1], NEURONS[1:]))
+plotting.save_figure(figure, "fig03_network", data=plotting.SCHEMATIC, weights=lines)
+print(lines, "weights")
+plt.show()

@@ -1,0 +1,60 @@
+"""
+Figure 5: a convolutional network
+=================================
+
+What the usual convolutional network does with an image: convolutions make maps of where a pattern is found,
+pooling halves their edges, and after a few rounds of both a fully connected part draws the conclusion.
+
+The maps are computed: they are the responses to a simulated FR II galaxy of four kernels, which find edges
+in four directions. A trained network finds its own kernels.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import Rectangle
+from scipy.signal import correlate2d
+from skimage.measure import block_reduce
+
+import radiosynth
+from radiosynth import plotting
+
+plotting.use_style()
+image = radiosynth.simulate({"FRII": 1}, 56, classes=["FRII"], rng=np.random.default_rng(5)).images[0]
+image = image[12:44, 12:44]
+edge = np.array([[1, 2, 1], [0, 0, 0], [-1, -2, -1]])
+kernels = [np.rot90(edge, turns) for turns in range(4)]
+stages, maps = [[image]], [image] * 4
+for _ in range(2):
+    maps = [np.maximum(correlate2d(m, k, "same", "symm"), 0) for m, k in zip(maps, kernels, strict=True)]
+    stages += [maps, maps := [block_reduce(m, (2, 2), np.max) for m in maps]]
+
+# %%
+# The maps of a layer lie behind one another. A frame in the colour of figure 11 says what made them.
+
+colours = {"image": "0.5", "convolution": plotting.CONVOLUTION, "pooling": plotting.POOLING}
+figure, axes = plotting.schematic(7.7, 2.1)
+left = 0.1
+for name, stage in zip([*colours, "convolution", "pooling"], stages, strict=True):
+    size = stage[0].shape[0] / 32
+    for depth, pixels in enumerate(stage):
+        x, y, z = left + 0.08 * depth, 1.1 - size / 2 + 0.08 * depth, 9 - depth
+        axes.imshow(pixels, extent=(x, x + size, y, y + size), cmap="inferno", origin="lower", zorder=z)
+        axes.add_patch(Rectangle((x, y), size, size, fc="none", ec=colours[name], lw=1.6, zorder=z))
+    axes.text(left + size / 2, 0.06, name, ha="center", va="bottom", color="0.3")
+    left += size + 0.08 * len(stage) + 0.22
+
+# %%
+# All pixels of the last maps are inputs of the fully connected part.
+
+left += 0.35
+plotting.arrow(axes, (left - 0.55, 1.1), (left - 0.2, 1.1))
+for morphology in radiosynth.CLASSES:
+    end = 1.55 - 0.3 * morphology.code
+    plotting.node(axes, (left + 0.6, end), colour=plotting.DENSE, radius=0.1)
+    axes.text(left + 0.77, end, morphology.label, va="center")
+    for y in 1.1 + 0.3 * np.arange(-2, 3):
+        axes.plot([left, left + 0.6], [y, end], color="0.45", lw=0.5, zorder=1)
+        plotting.node(axes, (left, y), colour=plotting.DENSE, radius=0.1)
+axes.text(left + 0.3, 0.06, "dense", ha="center", va="bottom", color="0.3")
+plotting.save_figure(figure, "fig05_cnn", data=plotting.SCHEMATIC, seed=5)
+plt.show()

@@ -1,0 +1,270 @@
+"""The paper: its numbers come from records, a missing one is named, and the table of numbers is whole."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from radiosynth import comparison, datasets, experiments, geometric, plotting
+from radiosynth.sample import Sample
+from radiosynth.taxonomy import CLASS_NAMES
+
+SCALE = "laptop"
+
+
+def simulated_survey(*, size: int = 150) -> Sample:
+    sample = geometric.simulate(50, 48, rng=np.random.default_rng(1))
+    sample.table["sky_group"] = np.full(len(sample), -1)
+    return sample
+
+
+def record_run(root: Path, config: experiments.Config, right: float) -> experiments.Run:
+    """Record a run that nobody trained: as many sources classified rightly as asked for."""
+    folder = root / config.name
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(config.to_json())
+    labels = np.repeat(np.arange(4), 80)
+    hit = np.arange(320) // 2 % 40 < 40 * right
+    np.savez(
+        folder / "predictions.npz",
+        labels=labels,
+        probabilities=np.eye(4)[np.where(hit, labels, (labels + 1) % 4)],
+        names=[f"source {i // 2}" for i in range(320)],
+    )
+    Table({"epoch": [1, 2], "accuracy": [0.5, 0.95], "val_accuracy": [0.5, right]}).write(
+        folder / "history.csv"
+    )
+    made = {"training_images": {"FRI": 1200, "FRII": 1300}, "seconds_training": 90, "device": "cpu:0"}
+    (folder / "provenance.json").write_text(json.dumps(made))
+    return experiments.Run(folder, config, replayed=True)
+
+
+@pytest.fixture(scope="module")
+def whole(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return a tree with everything that the paper is made of; its figures are blank."""
+    if not (project / "paper" / "records.py").exists():
+        pytest.skip("not in a source tree")
+    root = tmp_path_factory.mktemp("tree")
+    (root / "radiosynth" / "data").mkdir(parents=True)
+    shutil.copy(project / "radiosynth" / "data" / "references.bib", root / "radiosynth" / "data")
+    for name in ("radiosynth.typ", "records.py", "compose.py"):
+        (root / "paper").mkdir(exist_ok=True)
+        shutil.copy(project / "paper" / name, root / "paper")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "load_report_sample", simulated_survey)
+        patch.setenv("RADIOSYNTH_PAPER", str(root / "paper"))
+        patch.setenv("RADIOSYNTH_SCALE", SCALE)
+        patch.delenv("RADIOSYNTH_RUNS", raising=False)
+        patch.syspath_prepend(str(project / "paper"))
+        import records
+
+        configs = [experiments.classifier_config(name) for name in experiments.TRAINING_SETS]
+        runs = [
+            record_run(root / "paper" / "runs", config, right)
+            for config, right in zip(configs, (0.9, 0.9, 0.95), strict=True)
+        ]
+        fake = record_run(root / "paper" / "runs", experiments.gan_config("all"), 0)
+        for name in records.FIGURES:
+            plotting.save_figure(plt.figure(figsize=(1, 1)), name, runs=[*runs, fake])
+            plt.close()
+        columns = {"table1_surveys": 6, "table2_selection": 7, "table3_split": 9}
+        for name in records.TABLES:
+            table = Table(rows=[["FRI", *[1] * (columns.get(name, 4) - 1)]])
+            if name.startswith(("tablea", "tableb")):
+                table = Table(rows=[["dense_1", "Dense", "7×7", 123456]])
+            elif name == "gan4_realism":
+                rows = [
+                    [kind, "FRI", "Fréchet distance", 9.0, 8.0, 10.0, 1.5] for kind in ("geometric", "GAN")
+                ]
+                table = Table(rows=rows)
+            elif name == "published_reproduced":
+                table = comparison.compare(runs)
+            plotting.save_table(table, name, runs=runs)
+        yield root
+
+
+@pytest.fixture
+def tree(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of that tree, to break."""
+    monkeypatch.delenv("RADIOSYNTH_RUNS", raising=False)
+    return shutil.copytree(whole, tmp_path / "tree")
+
+
+@pytest.fixture
+def records(project: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(project / "paper"))
+    import records
+
+    return records
+
+
+# The table of published and reproduced numbers --------------------------------------------------------
+
+
+def test_every_published_number_has_a_verdict(whole: Path) -> None:
+    table = Table.read(whole / "paper" / "tables" / "published_reproduced.csv", format="ascii.csv")
+    stated = comparison.published_numbers()
+    assert len(table) == len(stated) > 200
+    assert set(table["verdict"]) == {"agrees", "differs", "cannot be reproduced"}
+    impossible = table["verdict"] == "cannot be reproduced"
+    reasons = np.ma.filled(table["remark"], "")
+    assert all(reasons[impossible])
+    assert not np.ma.getmaskarray(table["reproduced"])[~impossible].any()
+    assert all(np.ma.filled(table["source"], "")[~impossible])
+    of = {(row["section"], row["number"]): row for row in table}
+    for exact in (("table 2", "FRII.final"), ("tables A1, A2, B1", "generator"), ("classifier", "epochs")):
+        assert of[exact]["verdict"] == "agrees"
+    assert of["table 3", "FRI.original"]["verdict"] == "differs"
+    assert of["simulation", "bending angle, bent.greatest"]["low"] < 180
+    gain = of["classifier", "gain of real+gan"]
+    assert gain["reproduced"] == pytest.approx(0.05)
+    assert gain["low"] < 0.05 < gain["high"]
+
+
+def test_a_number_without_reason_or_counterpart_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
+    monkeypatch.setattr(comparison, "REASONS", {})
+    with pytest.raises(KeyError, match=r"surveys\.NVSS.year: neither reproduced nor a reason"):
+        comparison.compare()
+
+
+def test_a_study_replaces_the_numbers_of_single_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="laptop-study-protocol is not recorded"):
+        comparison.study_summary("protocol", "laptop")
+    folder = tmp_path / "laptop-study-protocol"
+    folder.mkdir()
+    numbers = {"accuracy.real.validation": {"value": 0.95, "low": 0.94, "high": 0.96}}
+    (folder / "summary.json").write_text(json.dumps({"name": "protocol", "numbers": numbers}))
+    table = comparison.compare(studies=[comparison.study_summary("protocol", "laptop")])
+    row = table[(table["section"] == "results") & (table["number"] == "real.validation")][0]
+    assert (row["reproduced"], row["source"], row["verdict"]) == (0.95, "protocol", "differs")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "error", "published", "agrees"),
+    [
+        (6000.0, None, None, 0.0, 6000.0, True),
+        (5999.0, None, None, 0.0, 6000.0, False),
+        (0.90, 0.88, 0.92, 0.0, 0.92, True),
+        (0.90, 0.88, 0.91, 0.0, 0.92, False),
+        (0.90, 0.88, 0.91, 0.02, 0.92, True),
+        (0.90, 0.89, 0.95, 0.0, 0.88, False),  # the side of the interval that matters
+    ],
+)
+def test_verdicts(
+    value: float, low: float | None, high: float | None, error: float, published: float, agrees: bool
+) -> None:
+    assert comparison.Reproduced(value, low, high, published_error=error).agrees(published) is agrees
+
+
+def test_every_class_and_set_of_the_published_numbers_is_read() -> None:
+    stated = comparison.published_numbers()
+    assert stated["confusion.real+gan.bent.FRII"] == 0.044
+    assert stated["selection.total.final"] == 1094
+    assert {f"split.{name}.augmented" for name in CLASS_NAMES} < stated.keys()
+
+
+# Records ----------------------------------------------------------------------------------------------
+
+
+def test_numbers_name_their_run(tree: Path, records: ModuleType) -> None:
+    found = records.collect(tree)
+    assert found["scale"] == SCALE
+    number = found["numbers"]["results: real+gan.validation"]
+    assert number["value"] == pytest.approx(0.95)
+    assert number["published"] == 0.92
+    assert number["source"].startswith("laptop-classifier-real-gan-")
+    assert found["numbers"]["run real: minutes"]["value"] == 1.5
+    assert sum(found["verdicts"].values()) == len(comparison.published_numbers())
+
+
+@pytest.mark.parametrize(
+    "lost",
+    ["figures/fig06_gan_loop.pdf", "figures/figC1_side_by_side.json", "tables/published_reproduced.csv"],
+)
+def test_a_missing_record_fails_by_name(tree: Path, records: ModuleType, lost: str) -> None:
+    (tree / "paper" / lost).unlink()
+    with pytest.raises(records.MissingRecordError, match=re.escape(Path(lost).name) + " is missing"):
+        records.collect(tree)
+
+
+def test_a_missing_run_and_a_missing_study_fail_by_name(tree: Path, records: ModuleType) -> None:
+    (run,) = (tree / "paper" / "runs").glob("laptop-classifier-real-gan-*")
+    shutil.rmtree(run)
+    with pytest.raises(records.MissingRecordError, match=f"run {run.name}: FileNotFoundError"):
+        records.collect(tree)
+    for path in (tree / "paper").glob("*/*.json"):
+        path.write_text(path.read_text().replace('"scale": "laptop"', '"scale": "report"'))
+    with pytest.raises(records.MissingRecordError, match=r"study report-study-protocol: .* is missing"):
+        records.collect(tree)
+
+
+def test_figures_of_two_scales_are_refused(tree: Path, records: ModuleType) -> None:
+    path = tree / "paper" / "figures" / "fig12_training_curves.json"
+    path.write_text(path.read_text().replace('"scale": "laptop"', '"scale": "smoke"'))
+    with pytest.raises(records.MissingRecordError, match="most are laptop, but not fig12_training_curves"):
+        records.collect(tree)
+
+
+# The text ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def compose(records: ModuleType) -> ModuleType:
+    pytest.importorskip("typst")
+    import compose
+
+    return compose
+
+
+def test_the_paper_is_built_as_pdf_and_as_page(tree: Path, compose: ModuleType) -> None:
+    assert compose.main(tree) == 0
+    pdf = (tree / "paper" / "radiosynth.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF-")
+    assert len(pdf) > 50_000
+    page = compose.page(tree)
+    assert "95.0\u202f% (" in page
+    assert "</math>" in page
+    assert 'src="_images/paper/fig06_gan_loop.png"' in page
+    for name in sys.modules["records"].FIGURES:
+        assert f"gallery/report/plot_{name}.html" in page
+    first = (tree / "paper" / "radiosynth.pdf").read_bytes()
+    compose.main(tree)
+    assert (tree / "paper" / "radiosynth.pdf").read_bytes() == first
+
+
+def test_a_failed_build_says_what_is_missing_and_writes_nothing(
+    tree: Path, compose: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tree / "paper" / "tables" / "published_reproduced.csv"
+    kept = [line for line in table.read_text().splitlines() if "gain of real+gan" not in line]
+    table.write_text("\n".join(kept) + "\n")
+    assert compose.main(tree) == 1
+    assert "no record has the number “classifier: gain of real+gan”" in capsys.readouterr().err
+    (tree / "paper" / "figures" / "fig02_neuron.png").unlink()
+    assert compose.main(tree) == 1
+    assert "figure fig02_neuron" in capsys.readouterr().err
+    assert not (tree / "paper" / "radiosynth.pdf").exists()
+
+
+def test_studies_are_in_the_text_where_they_are_recorded(tree: Path, compose: ModuleType) -> None:
+    for name, key in (("protocol", "training.gain of real+gan"), ("switches", "FRI generator used for FRII")):
+        folder = tree / "paper" / "runs" / f"laptop-study-{name}"
+        folder.mkdir()
+        numbers = {key: {"value": 0.02, "low": 0.01, "high": 0.03}}
+        (folder / "summary.json").write_text(json.dumps({"name": name, "numbers": numbers}))
+    page = compose.page(tree)
+    assert "2.0 points (1.0 to 3.0): they help" in page
+    assert "move the result by more than its interval are: FRI generator used for FRII" in page
