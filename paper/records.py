@@ -46,7 +46,7 @@ TABLES = (
     "gan4_realism",
     "published_reproduced",
 )
-STUDIES = {"smoke": (), "laptop": (), "report": ("protocol", "switches")}
+STUDIES = {"smoke": (), "laptop": (), "report": ("protocol", "published-code")}
 """Studies of many runs without which the paper of a scale is not whole."""
 
 

@@ -181,7 +181,7 @@ def compare(runs: Iterable[experiments.Run[Any]] = (), studies: Iterable[dict[st
         found["training.gain of real+gan"] = _gain(sets["real"], sets["real+gan"])
     for study in studies:
         found |= {
-            key: Reproduced(**number, source=study["name"])
+            key: Reproduced(number["value"], number["low"], number["high"], source=study["name"])
             for key, number in study["numbers"].items()
             if key in stated
         }
@@ -271,7 +271,7 @@ def _from_tables() -> dict[str, Reproduced]:
     candidates = datasets.load_report_candidates()
     sample = datasets.load_report_sample()
     config = experiments.classifier_config("real", "report")
-    train, validation = experiments.split_sample(config)
+    train, validation, _ = experiments.split_sample(config)
     rows: dict[str, dict[str, list[float]]] = {"selection": {}, "split": {}}
     for name in CLASS_NAMES:
         of_class = candidates[np.asarray(candidates["class"]) == name]

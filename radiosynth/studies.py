@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table, vstack
 from numpy.typing import NDArray
-from scipy.stats import binomtest, bootstrap
+from scipy.stats import binomtest, bootstrap, sem, t
 
 from . import experiments, metrics
 from .experiments import ClassifierConfig, GANConfig, classifier_config, gan_config
@@ -35,6 +35,8 @@ __all__ = [
     "StudyResult",
     "accuracy_by_fold",
     "compare",
+    "epochs_gain",
+    "numbers",
     "run_study",
     "study_arms",
     "summary",
@@ -43,6 +45,8 @@ __all__ = [
 log = logging.getLogger("radiosynth")
 
 Arms = dict[str, list[ClassifierConfig]]
+Layout = tuple[Arms, dict[str, str]]
+"""The arms of a study, and for each arm that is compared the name of the one that it is compared with."""
 
 SCALES: dict[str, dict[str, Any]] = {
     "smoke": {
@@ -68,38 +72,42 @@ SCALES: dict[str, dict[str, Any]] = {
 study of the number of sources, and what differs from the classifiers of that scale."""
 
 
-def _protocol(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Arms:
-    return {
+def _protocol(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
+    arms = {
         "real": make("real", epochs=2 * epochs),
         "real+geometric": make("real+geometric"),
         "real+gan": make("real+gan"),
     }
+    return arms, {"real+geometric": "real", "real+gan": "real"}
 
 
-def _published_code(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Arms:
+def _published_code(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
     first = make("real+gan")[0]
     seeing = tuple(
         gan_config(name, first.scale, leak=True, size=first.size)
         for name in experiments.GENERATORS[first.scale]
     )
-    return {
+    arms = {
         "set (c) done right": make("real+gan"),
         "FR I generator for FR II": make("real+gan", mistaken=True),
         "generators saw the test sources": make("real+gan", generators=seeing),
         "real": make("real", epochs=2 * epochs),
         "shared sky on both sides": make("real", epochs=2 * epochs, keep_groups=False),
     }
+    right, *wrong, real, shared = arms
+    return arms, {**dict.fromkeys(wrong, right), shared: real}
 
 
-def _data_size(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Arms:
-    arms = {}
+def _data_size(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
+    arms, references = {}, {}
     for fraction in (1.0, 0.5, 0.25, 0.1, 0.05):
         for name, passes in (("real", 2 * epochs), ("real+geometric", epochs)):
             arms[f"{name}, {fraction:.0%}"] = make(name, epochs=passes, fraction=fraction)[:few]
-    return arms
+        references[f"real+geometric, {fraction:.0%}"] = f"real, {fraction:.0%}"
+    return arms, references
 
 
-STUDIES: dict[str, tuple[str, Callable[..., Arms]]] = {
+STUDIES: dict[str, tuple[str, Callable[..., Layout]]] = {
     "protocol": ("Do synthetic images help?", _protocol),
     "published-code": ("What did the slips of the published code do?", _published_code),
     "data-size": ("How does the gain depend on the number of real sources?", _data_size),
@@ -135,6 +143,10 @@ def study_arms(name: str, scale: str | None = None) -> Arms:
     >>> {arm: len(configs) for arm, configs in study_arms("protocol", "report").items()}
     {'real': 10, 'real+geometric': 10, 'real+gan': 10}
     """
+    return _layout(name, scale)[0]
+
+
+def _layout(name: str, scale: str | None) -> Layout:
     if name not in STUDIES:
         msg = f"unknown study {name!r}: the studies are {', '.join(STUDIES)}"
         raise ValueError(msg)
@@ -165,6 +177,8 @@ class StudyResult:
         Where it is recorded.
     config : ClassifierConfig
         Configuration of its first run.
+    references : dict of str to str
+        For each arm that is compared, the name of the arm that it is compared with.
     sources : `~astropy.table.Table`
         One row per arm and tested source: ``arm``, ``fold``, ``name``, ``label`` and the probabilities
         ``p0`` … ``p3`` for the untouched image.
@@ -176,6 +190,7 @@ class StudyResult:
 
     folder: Path
     config: ClassifierConfig
+    references: dict[str, str]
     sources: Table
     histories: Table
     replayed: bool
@@ -273,21 +288,20 @@ def compare(result: StudyResult, first: str, second: str) -> Comparison:
     )
 
 
-def summary(result: StudyResult, reference: str | None = None) -> Table:
-    """Return the accuracy of each arm and its comparison with a reference.
+def summary(result: StudyResult) -> Table:
+    """Return the accuracy of each arm and its comparison with its reference.
 
     Parameters
     ----------
     result : StudyResult
         A study.
-    reference : str, optional
-        Name of the arm that the others are compared with; the first if not given.
 
     Returns
     -------
     `~astropy.table.Table`
         One row per arm: ``arm``, ``runs``, ``sources`` tested, ``accuracy`` with the ends of its 95 %
-        interval, ``accuracy_low`` and ``accuracy_high``, and the fields of `Comparison`.
+        interval, ``accuracy_low`` and ``accuracy_high``, ``compared_with`` (itself, for a reference), and
+        the fields of `Comparison`.
     """
     rows = []
     for arm in result.arms:
@@ -295,7 +309,8 @@ def summary(result: StudyResult, reference: str | None = None) -> Table:
         value, low, high = metrics.share(table["right"], confidence=0.95)
         row = {"arm": arm, "runs": len(np.unique(table["fold"])), "sources": len(table)}
         row |= {"accuracy": value, "accuracy_low": low, "accuracy_high": high}
-        rows.append(row | asdict(compare(result, reference or result.arms[0], arm)))
+        reference = result.references.get(arm, arm)
+        rows.append(row | {"compared_with": reference} | asdict(compare(result, reference, arm)))
     found = Table(rows)
     for column in found.itercols():
         if column.dtype.kind == "f":
@@ -335,7 +350,7 @@ def run_study(
         If the time was over before all runs were done; calling again goes on.
     """
     scale = scale or experiments.current_scale()
-    arms = study_arms(name, scale)
+    arms, references = _layout(name, scale)
     plan = {arm: [config.name for config in configs] for arm, configs in arms.items()}
     folder = experiments.runs_root() / f"{scale}-study-{name}"
     if (folder / "study.json").exists():
@@ -344,13 +359,18 @@ def run_study(
             msg = f"{folder} holds a study of other runs: remove that folder and run it again"
             raise ValueError(msg)
         log.info("replaying %s", folder.name)
-        return _read(folder, arms, replayed=True)
+        return _read(folder, arms, references, replayed=True)
     classifiers = list(dict.fromkeys(config for configs in arms.values() for config in configs))
     generators = list(dict.fromkeys(gan for config in classifiers for gan in config.generators))
     for configs in (generators, classifiers):
         _run_all(configs, jobs, time_limit)
-    _record(folder, name, arms, plan)
-    return _read(folder, arms, replayed=False)
+    _record(folder, arms)
+    result = _read(folder, arms, references, replayed=False)
+    _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
+    seconds = sum(experiments.run(config).provenance["seconds_training"] for config in classifiers)
+    whole = {**experiments.provenance(), "study": name, "arms": plan, "seconds_training": round(seconds)}
+    _write_json(folder / "study.json", whole)
+    return result
 
 
 def _run_all(configs: list[Any], jobs: int, time_limit: float | None) -> None:
@@ -397,11 +417,10 @@ def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> st
     return config.name
 
 
-def _record(folder: Path, name: str, arms: Arms, plan: dict[str, list[str]]) -> None:
-    """Gather the runs of a study; the file written last makes it whole."""
+def _record(folder: Path, arms: Arms) -> None:
+    """Gather the predictions and the histories of the runs of a study."""
     sources: list[Table] = []
     histories: list[Table] = []
-    seconds = 0.0
     for arm, configs in arms.items():
         for config in configs:
             run = experiments.run(config)
@@ -414,7 +433,6 @@ def _record(folder: Path, name: str, arms: Arms, plan: dict[str, list[str]]) -> 
             for table, parts in ((found, sources), (history, histories)):
                 table.add_columns([[arm] * len(table), [config.fold] * len(table)], [0, 0], ["arm", "fold"])
                 parts.append(table)
-            seconds += run.provenance["seconds_training"]
     folder.mkdir(parents=True, exist_ok=True)
     for file, parts in (("sources", sources), ("histories", histories)):
         whole = vstack(parts)
@@ -422,17 +440,80 @@ def _record(folder: Path, name: str, arms: Arms, plan: dict[str, list[str]]) -> 
             if column.dtype.kind == "f":
                 column.info.format = ".4f"
         whole.write(folder / f"{file}.csv", format="ascii.csv", overwrite=True)
-    text = json.dumps(
-        {**experiments.provenance(), "study": name, "arms": plan, "seconds_training": round(seconds)},
-        indent=1,
-    )
-    write_atomically(folder / "study.json", lambda path: path.write_text(text + "\n"))
 
 
-def _read(folder: Path, arms: Arms, *, replayed: bool) -> StudyResult:
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_atomically(path, lambda partial: partial.write_text(json.dumps(content, indent=1) + "\n"))
+
+
+def _read(folder: Path, arms: Arms, references: dict[str, str], *, replayed: bool) -> StudyResult:
     read = partial(Table.read, format="ascii.csv")
     first = next(iter(arms.values()))[0]
-    return StudyResult(folder, first, read(folder / "sources.csv"), read(folder / "histories.csv"), replayed)
+    sources, histories = (read(folder / f"{file}.csv") for file in ("sources", "histories"))
+    return StudyResult(folder, first, references, sources, histories, replayed)
+
+
+def numbers(result: StudyResult) -> dict[str, dict[str, Any]]:
+    """Return what a study found, number by number, as the paper reads it.
+
+    Parameters
+    ----------
+    result : StudyResult
+        A study.
+
+    Returns
+    -------
+    dict
+        By name: ``value`` and the ends of its 95 % interval, ``low`` and ``high``. Names that are paths in
+        `radiosynth.experiments.published` are those of the report's numbers.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    stated = experiments.published()["accuracy"]
+    for row in summary(result):
+        arm = str(row["arm"])
+        key = f"accuracy.{arm}.validation" if arm in stated else f"accuracy: {arm}"
+        found[key] = {part: float(row[f"accuracy{end}"]) for part, end in _ENDS.items()}
+        if arm in result.references:
+            key = f"training.gain of {arm}" if arm == "real+gan" else f"change: {arm}"
+            found[key] = {"value": row["difference"], "low": row["low"], "high": row["high"]}
+            found[key] = {part: float(value) for part, value in found[key].items()}
+    for arm in ("real", "set (c) done right"):
+        if arm in result.arms:
+            value, low, high = epochs_gain(result, arm)
+            found[f"change: all epochs, not three tenths of them ({arm})"] = {
+                "value": value,
+                "low": low,
+                "high": high,
+            }
+    return found
+
+
+_ENDS = {"value": "", "low": "_low", "high": "_high"}
+
+
+def epochs_gain(result: StudyResult, arm: str, *, share: float = 0.3) -> tuple[float, float, float]:
+    """Return what the epochs after the first `share` of them add to the validation accuracy of an arm.
+
+    Parameters
+    ----------
+    result : StudyResult
+        A study.
+    arm : str
+        Name of one of its arms.
+    share : float, default 0.3
+        Part of the epochs after which the notebook of the report stops: 30 of 100.
+
+    Returns
+    -------
+    value, low, high : float
+        Mean over the divisions of the sources, and the ends of its 95 % interval (Student's t).
+    """
+    history = result.histories[result.histories["arm"] == arm]
+    last = max(history["epoch"])
+    early = history["plain_accuracy"][history["epoch"] == max(1, round(share * last))]
+    gains = np.asarray(history["plain_accuracy"][history["epoch"] == last]) - np.asarray(early)
+    half = t.ppf(0.975, len(gains) - 1) * sem(gains) if len(gains) > 1 else np.nan
+    return float(gains.mean()), float(gains.mean() - half), float(gains.mean() + half)
 
 
 def accuracy_by_fold(result: StudyResult, arm: str) -> NDArray[np.float64]:

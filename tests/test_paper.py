@@ -260,7 +260,10 @@ def test_a_failed_build_says_what_is_missing_and_writes_nothing(
 
 
 def test_studies_are_in_the_text_where_they_are_recorded(tree: Path, compose: ModuleType) -> None:
-    for name, key in (("protocol", "training.gain of real+gan"), ("switches", "FRI generator used for FRII")):
+    for name, key in (
+        ("protocol", "training.gain of real+gan"),
+        ("published-code", "change: FRI generator used for FRII"),
+    ):
         folder = tree / "paper" / "runs" / f"laptop-study-{name}"
         folder.mkdir()
         numbers = {key: {"value": 0.02, "low": 0.01, "high": 0.03}}

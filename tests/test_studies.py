@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,11 @@ def test_a_study_is_computed_in_slices_recorded_and_replayed(tiny: Path) -> None
     assert studies.accuracy_by_fold(result, "real")[0] == pytest.approx(right)
     again = studies.run_study("protocol", "smoke")
     assert again.replayed
+    table = studies.summary(result)
+    numbers = json.loads((result.folder / "summary.json").read_text())["numbers"]
+    assert numbers["training.gain of real+gan"]["value"] == pytest.approx(table["difference"][2])
+    assert numbers["accuracy.real.validation"]["low"] < numbers["accuracy.real.validation"]["high"]
+    assert table["compared_with"].tolist() == ["real"] * 3
     assert again.sources.as_array().tolist() == result.sources.as_array().tolist()
     record = tiny / "smoke-study-protocol" / "study.json"
     record.write_text(record.read_text().replace("smoke-classifier", "other-classifier"))
@@ -107,7 +113,7 @@ def hand_made(right: dict[str, list[int]], folds: list[int]) -> studies.StudyRes
         for i, (r, fold) in enumerate(zip(values, folds, strict=True))
     ]
     config = experiments.classifier_config("real", "smoke")
-    return studies.StudyResult(Path("by-hand"), config, Table(rows), Table(), replayed=True)
+    return studies.StudyResult(Path("by-hand"), config, {"b": "a"}, Table(rows), Table(), replayed=True)
 
 
 def test_the_comparison_is_mcnemars_test_and_a_paired_interval() -> None:

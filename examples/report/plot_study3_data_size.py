@@ -11,22 +11,16 @@ Look at where the two lines are apart by more than their intervals (95 %, over s
 
 import matplotlib.pyplot as plt
 import numpy as np
-from astropy.table import vstack
 
 from radiosynth import experiments, plotting, studies
 
 plotting.use_style()
 study = studies.run_study("data-size")
-shares = list(dict.fromkeys(arm.split(", ")[1] for arm in study.arms))
-configs = studies.study_arms("data-size")
-parts = []
-for share in shares:
-    sources = len(experiments.split_sample(configs[f"real, {share}"][0])[0])
-    found = studies.summary(study, f"real, {share}")
-    found = found[[str(name).endswith(f" {share}") for name in found["arm"]]]
-    found.add_column(sources, 0, "sources in training")
-    parts.append(found)
-table = vstack(parts)
+table = studies.summary(study)
+train = {
+    arm: experiments.split_sample(configs[0])[0] for arm, configs in studies.study_arms("data-size").items()
+}
+table.add_column([len(train[arm]) for arm in table["arm"]], 1, "sources in training")
 
 # %%
 # Accuracy against the number of real sources that train.
@@ -54,7 +48,7 @@ axes.legend(loc="lower right")
 plotting.save_figure(figure, "study3_data_size", runs=[study])
 
 # %%
-# The numbers; differences are against real images alone at the same share.
+# The numbers; the sets with simulations are compared with real images alone at the same share.
 
 plotting.save_table(table, "study3_data_size", runs=[study]).pprint_all()
 plt.show()
