@@ -68,8 +68,8 @@ SCALES: dict[str, dict[str, Any]] = {
     },
     "report": {"folds": 10, "repeats": 10, "few": 10},
 }
-"""For each scale: into how many parts the sources are divided, how many of them test, how many test in the
-study of the number of sources, and what differs from the classifiers of that scale."""
+"""For each scale: into how many parts the sources are divided, how many of them test in the main study and in
+the others, and what differs from the classifiers of that scale."""
 
 
 def _protocol(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
@@ -87,20 +87,21 @@ def _published_code(make: Callable[..., list[ClassifierConfig]], epochs: int, fe
         gan_config(name, first.scale, leak=True, size=first.size)
         for name in experiments.GENERATORS[first.scale]
     )
-    arms = {
+    every = {
         "set (c) done right": make("real+gan"),
         "FR I generator for FR II": make("real+gan", mistaken=True),
         "generators saw the test sources": make("real+gan", generators=seeing),
         "real": make("real", epochs=2 * epochs),
         "shared sky on both sides": make("real", epochs=2 * epochs, keep_groups=False),
     }
+    arms = {arm: configs[:few] for arm, configs in every.items()}
     right, *wrong, real, shared = arms
     return arms, {**dict.fromkeys(wrong, right), shared: real}
 
 
 def _data_size(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
     arms, references = {}, {}
-    for fraction in (1.0, 0.5, 0.25, 0.1, 0.05):
+    for fraction in (1.0, 0.25, 0.05):
         for name, passes in (("real", 2 * epochs), ("real+geometric", epochs)):
             arms[f"{name}, {fraction:.0%}"] = make(name, epochs=passes, fraction=fraction)[:few]
         references[f"real+geometric, {fraction:.0%}"] = f"real, {fraction:.0%}"
