@@ -12,7 +12,13 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 SCALE = os.environ.setdefault("RADIOSYNTH_SCALE", "smoke")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import colab  # noqa: E402  (from _ext)
+import pypandoc  # noqa: E402
+
 import radiosynth  # noqa: E402  (after the scale is set)
+
+# nbsphinx calls pandoc by name; it comes with a package.
+os.environ["PATH"] += os.pathsep + str(Path(pypandoc.get_pandoc_path()).parent)
 
 project = "radiosynth"
 author = "The radiosynth developers"
@@ -20,10 +26,14 @@ project_copyright = author
 version = release = radiosynth.__version__
 
 extensions = [
+    "colab",
     "figure_role",
+    "interactive",
     "mathsvg",
+    "nbsphinx",
     "numpydoc",
     "paper_page",
+    "report_table",
     "short_names",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
@@ -35,7 +45,7 @@ extensions = [
 bibtex_bibfiles = ["../radiosynth/data/references.bib"]
 bibtex_reference_style = "author_year"
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "gallery/**/*.md5"]
+exclude_patterns = ["_build", "_made", "_scripts", "gallery/**/*.md5", "gallery/**/*.ipynb"]
 rst_epilog = f".. |scale| replace:: ``{SCALE}``"
 
 # References ----------------------------------------------------------------------------------------
@@ -82,10 +92,16 @@ sphinx_gallery_conf = {
     # Its page of run times loads a script from another host; each page shows its own time anyway.
     "write_computation_times": False,
     "remove_config_comments": True,
+    "first_notebook_cell": colab.install_cell(),
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("radiosynth",),
     "default_thumb_file": str(Path(__file__).parent / "_static" / "table.svg"),
 }
+
+# Notebooks: stored without outputs, so that they are run here -----------------------------------------
+nbsphinx_execute = "always"
+nbsphinx_timeout = 600
+nbsphinx_requirejs_path = nbsphinx_widgets_path = ""  # both are on another host
 
 # The look --------------------------------------------------------------------------------------------
 html_theme = "pydata_sphinx_theme"
@@ -93,6 +109,7 @@ html_title = "radiosynth"
 html_static_path = ["_static"]
 html_css_files = ["radiosynth.css"]
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_theme_options = {
     "logo": {"text": "radiosynth"},
     "navbar_align": "left",
@@ -104,4 +121,10 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
     "back_to_top_button": False,
 }
-html_sidebars = {"index": [], "report": [], "errata": [], "paper": [], "references": []}
+html_sidebars = {
+    page: []
+    for page in (
+        *("index", "report", "errata", "paper", "references"),
+        *("interactive/generator", "interactive/simulator"),
+    )
+}

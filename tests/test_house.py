@@ -276,5 +276,3 @@ def test_examples_are_short_and_say_what_they_show(path: Path) -> None:
     assert len(" ".join(rest)) > 80, "say what the figure shows and what to look for"
     name = path.stem.removeprefix("plot_")
     assert f'"{name}"' in text, f"the figure is to be saved as {name}"
-    if path.parent.name == "report":
-        assert f":figure:`{name}`" in (ROOT / "docs" / "report.rst").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The figures of the report: their order in the gallery, and a role that links to them by name.
+"""The figures of the report: their order and pictures in the gallery, and a role that links to them by name.
 
 ``:figure:`fig01_first_cutouts``` is a link to that figure's page. Where there is no such script it is plain
 text, so that the pages can be written before it.
@@ -6,6 +6,8 @@ text, so that the pages can be written before it.
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,15 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "report"
+
+
+def title_of(script: Path) -> tuple[str, str]:
+    """Return the number that the report gives a figure or table, if any, and what it shows."""
+    lines = (ast.get_docstring(ast.parse(script.read_text("utf-8"))) or "").splitlines()
+    number, colon, title = lines[0].partition(": ")
+    if not colon:
+        return "", lines[0]
+    return number.removeprefix("Figure ").removeprefix("Table "), title[0].upper() + title[1:]
 
 
 class FigureOrder:
@@ -56,6 +67,15 @@ class FigureRole(SphinxRole):
         return [link], []
 
 
+def describe_thumbnails(app: Sphinx, doctree: nodes.document) -> None:
+    """Say what a thumbnail of the gallery shows; Sphinx-Gallery leaves that empty."""
+    for image in doctree.findall(nodes.image):
+        name = re.search(r"sphx_glr_(plot_\w+)_thumb", image["uri"])
+        if name and not image.get("alt"):
+            image["alt"] = title_of(SCRIPTS / f"{name[1]}.py")[1]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_role("figure", FigureRole())
+    app.connect("doctree-read", describe_thumbnails)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

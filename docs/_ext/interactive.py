@@ -1,0 +1,246 @@
+"""Everything that the interactive pages are made of, prepared before Sphinx reads the first page.
+
+The weights of the packaged generator are written in a form that a browser reads, bundled with TensorFlow.js
+by esbuild, and pictures are drawn that stand for the pages where scripts are off. Both tools come from npm;
+without it, or without its registry, the build says so and the generator's page keeps its picture.
+
+The processor backend of TensorFlow.js draws an image in 24 ms on one core of a server, and all of it is one
+file of 3 MB that works from disk too. Its WebAssembly backend takes 12 ms, with 0.7 MB more to fetch.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import PowerNorm
+from sphinx.util import logging
+
+from radiosynth import experiments, gan, load_report_sample, plotting, preprocess, simulate
+from radiosynth.taxonomy import CLASS_NAMES, CLASSES
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+    from sphinx.application import Sphinx
+    from sphinx.config import Config
+
+log = logging.getLogger(__name__)
+
+DOCS = Path(__file__).parents[1]
+SCRIPTS = DOCS / "_scripts"
+MADE = DOCS / "_made"
+STATIC = MADE / "static"
+DIRECTIONS = 6
+MAX_BYTES = 15_000_000
+STRETCH = PowerNorm(0.5, -1, 1)
+
+
+def packaged_generator() -> experiments.Run[experiments.GANConfig]:
+    """Return the generator that comes with the package."""
+    folders = sorted(experiments.PACKAGED_RUNS.glob("*-gan-all-*"))
+    return experiments.find_run(folders[-1])
+
+
+def export(run: experiments.Run[experiments.GANConfig]) -> tuple[dict[str, Any], bytes]:
+    """Return a generator as a list of steps, and the numbers that the steps refer to.
+
+    A number is stored in half precision where that loses nothing, which holds for recorded kernels, and in
+    single precision otherwise. Normalisation and the scale and offset of the class become one factor and one
+    summand per channel and class.
+    """
+    model = run.model()
+    blob = bytearray()
+    steps: list[dict[str, Any]] = []
+
+    def store(values: NDArray[Any]) -> dict[str, Any]:
+        single = np.asarray(values, np.float32)
+        half = single.astype(np.float16)
+        exact = np.array_equal(half.astype(np.float32), single)
+        blob.extend(b"\0" * (-len(blob) % 4))
+        place = {"at": len(blob), "shape": list(single.shape), "bits": 16 if exact else 32}
+        blob.extend((half if exact else single).tobytes())
+        return place
+
+    def affine(number: int) -> None:
+        layer = model.get_layer(f"normalise_{number}")
+        mean, variance = (np.asarray(w, np.float64) for w in (layer.moving_mean, layer.moving_variance))
+        factor = 1 / np.sqrt(variance + layer.epsilon)
+        scale, offset = (
+            np.asarray(model.get_layer(f"{name}_of_class_{number}").weights[0], np.float64)
+            for name in ("scale", "offset")
+        )
+        steps.append(
+            {
+                "op": "affine",
+                "scale": store(scale * factor),
+                "offset": store(offset - scale * factor * mean),
+            }
+        )
+        steps.append({"op": "leaky", "slope": model.get_layer(f"leaky_{number}").negative_slope})
+
+    steps.append({"op": "dense", "kernel": store(model.get_layer("dense").kernel)})
+    affine(0)
+    steps.append({"op": "reshape", "shape": list(model.get_layer("reshape").target_shape)})
+    for number in (1, 2, 3):
+        layer = model.get_layer(f"deconvolution_{number}")
+        steps.append({"op": "deconvolution", "stride": layer.strides[0], "kernel": store(layer.kernel)})
+        affine(number)
+    layer = model.get_layer("image")
+    steps.append({"op": "deconvolution", "stride": layer.strides[0], "kernel": store(layer.kernel)})
+    steps.append({"op": "tanh"})
+    if run.config.stretch:
+        steps.append({"op": "unstretch"})
+    directions, shares = principal_directions(model, run.config.latent)
+    topology = {
+        "run": run.folder.name,
+        "size": run.config.size,
+        "latent": run.config.latent,
+        "classes": [{"name": m.name, "label": m.label} for m in CLASSES],
+        "directions": store(directions),
+        "shares": [round(float(share), 4) for share in shares],
+        "steps": steps,
+    }
+    return topology, bytes(blob)
+
+
+def principal_directions(
+    model: keras.Model, latent: int, n: int = 1024
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the directions of the noise that move the image most, and their shares of that.
+
+    The noise z is white, so that the covariance of the image with z is the mean slope of the one against the
+    other. Its singular vectors on the side of z, each class on its own mean, are what the sliders move.
+    """
+    rng = np.random.default_rng(0)
+    covariance = 0.0
+    for code in range(len(CLASS_NAMES)):
+        z = rng.standard_normal((n, latent)).astype(np.float32)
+        images = np.sqrt((draw(model, z, np.full(n, code)) + 1) / 2).reshape(n, -1)
+        slopes = (images - images.mean(0)).T @ z / n
+        covariance = covariance + slopes.T @ slopes
+    values, vectors = np.linalg.eigh(covariance)
+    return vectors[:, ::-1][:, :DIRECTIONS].T, values[::-1][:DIRECTIONS] / values.sum()
+
+
+def draw(model: keras.Model, z: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the images (n, size, size) of given noise."""
+    return np.asarray(model.predict([z, labels], batch_size=256, verbose=0))[..., 0]
+
+
+def bundle(run: experiments.Run[experiments.GANConfig]) -> bool:
+    """Write ``generator.js``, the network with its weights and the library; return whether that went well."""
+    npm = shutil.which("npm")
+    if npm is None:
+        log.info("npm is not installed: the page of the generator shows a still picture instead")
+        return False
+    topology, blob = export(run)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        for name in ("package.json", "generator.js"):
+            shutil.copy(SCRIPTS / name, work)
+        (work / "model.json").write_text(json.dumps(topology))
+        (work / "model.bin").write_bytes(blob)
+        made = work / "bundle.js"
+        commands = [
+            [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"],
+            [
+                *(npm, "exec", "--", "esbuild", "generator.js", "--bundle", "--minify", "--format=iife"),
+                *("--loader:.bin=binary", "--legal-comments=inline", "--log-level=warning"),
+                f"--outfile={made}",
+            ],
+        ]
+        for command in commands:
+            done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+            if done.returncode:
+                log.info("%s failed: the page of the generator shows a still picture instead", command[1])
+                log.info("%s", done.stderr[-2000:])
+                return False
+        if made.stat().st_size > MAX_BYTES:
+            msg = (
+                f"the generator takes {made.stat().st_size} bytes, of {MAX_BYTES} allowed: use a narrower one"
+            )
+            raise ValueError(msg)
+        shutil.copy(made, STATIC / "generator.js")
+    return True
+
+
+def strip(images: NDArray[np.float32], columns: int, path: Path) -> None:
+    """Write images side by side, in the colours of the figures and with nothing around them."""
+    rows = math.ceil(len(images) / columns)
+    edge = images.shape[-1]
+    sheet = np.full((rows * (edge + 1) - 1, columns * (edge + 1) - 1), -1.0)
+    for i, image in enumerate(images):
+        top, left = (i // columns) * (edge + 1), (i % columns) * (edge + 1)
+        sheet[top : top + edge, left : left + edge] = image[::-1]
+    picture = np.kron(STRETCH(sheet), np.ones((3, 3)))
+    plt.imsave(path, picture, cmap=plotting.COLOUR_MAP, vmin=0, vmax=1)
+
+
+def front(run: experiments.Run[experiments.GANConfig], path: Path, seed: int = 8) -> None:
+    """Draw the picture of the front page: the middle of real, simulated and generated images."""
+    each, middle = 2, slice(7, -7)
+    rng = np.random.default_rng(seed)
+    ready = preprocess(load_report_sample(), 56)
+    rows = {
+        "real (FIRST)": ready[rng.permutation(len(ready))],
+        "geometric": simulate(each, 56, rng=rng),
+        "adversarial": gan.sample_generators([run.folder], each, rng=rng),
+    }
+    with plt.rc_context():
+        plotting.use_style()
+        figure, axes = plt.subplots(3, 4 * each, figsize=(8.4, 3.5))
+        for panels, (kind, sample) in zip(axes, rows.items(), strict=True):
+            chosen = [image for m in CLASSES for image in sample.images[sample.labels == m.code][:each]]
+            for panel, image in zip(panels, chosen, strict=True):
+                plotting.show_image(panel, image[middle, middle], norm=STRETCH)
+            panels[0].set_ylabel(kind, fontsize=8)
+        for panel, morphology in zip(axes[0, ::each], CLASSES, strict=True):
+            panel.set_title(morphology.label, loc="left")
+        figure.savefig(path, dpi=150)
+        plt.close(figure)
+
+
+def make() -> None:
+    """Draw and write everything that the pages need and that no script of the gallery makes."""
+    run = packaged_generator()
+    STATIC.mkdir(parents=True, exist_ok=True)
+    colours = (
+        (mpl.colormaps[plotting.COLOUR_MAP](np.linspace(0, 1, 256))[:, :3] * 255).round().astype(np.uint8)
+    )
+    (STATIC / "colours.js").write_text(f'window.skyColours = "{colours.tobytes().hex()}";\n')
+    front(run, MADE / "front.png")
+    frames, epochs = run.frames
+    each = frames.shape[1] // len(CLASS_NAMES)
+    shown = [each * code + i for code in range(len(CLASS_NAMES)) for i in range(8)]
+    gan.write_gif(frames[:, shown], epochs, MADE / "training.gif")
+    fake = gan.sample_generators([run.folder], 8, rng=np.random.default_rng(1))
+    strip(fake.images, 8, STATIC / "generator.png")
+    strip(simulate(8, 56, rng=np.random.default_rng(1)).images, 8, STATIC / "simulator.png")
+
+
+def prepare(app: Sphinx, config: Config) -> None:
+    """Make what is missing or older than its sources, and tell the pages whether the generator runs."""
+    sources = [Path(__file__), *SCRIPTS.iterdir(), packaged_generator().folder]
+    newest = max(path.stat().st_mtime for path in sources)
+    stamp = MADE / "made"
+    if not stamp.exists() or stamp.stat().st_mtime < newest:
+        shutil.rmtree(MADE, ignore_errors=True)
+        make()
+        stamp.write_text("generator" if bundle(packaged_generator()) else "")
+    if stamp.read_text():
+        app.tags.add("generator")
+    config.html_static_path.append(str(STATIC))
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("config-inited", prepare)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,216 @@
+"""Tables of the site that nobody types: what was drawn, from which runs, with which numbers.
+
+They are made of the scripts' titles, of the ``.json`` that each figure and table leaves when it is drawn, of
+the recorded runs, and of the package's files of published numbers and of references. The gallery runs before
+the first page is read, so the tables are those of this very build.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from docutils.parsers.rst import directives
+from figure_role import SCRIPTS, title_of
+from sphinx.util.docutils import SphinxDirective
+
+from radiosynth import citations, experiments, plotting
+
+if TYPE_CHECKING:
+    from docutils import nodes
+    from sphinx.application import Sphinx
+
+GROUPS: dict[str, Callable[[str], bool]] = {
+    "figures": lambda name: name.startswith("fig"),
+    "tables": lambda name: name.startswith("table"),
+    "extensions": lambda name: not name.startswith(("fig", "table")),
+}
+NOTHING = "–"
+
+Record = dict[str, Any]
+Numbers = list[tuple[str, str, str]]  # what, as published, here
+
+
+def record_of(name: str) -> tuple[Record, Path] | None:
+    """Return what a figure or table says of itself, and where; None if this build has not drawn it."""
+    for folder in ("figures", "tables"):
+        path = plotting.paper_folder() / folder / f"{name}.json"
+        if path.exists():
+            return json.loads(path.read_text()), path
+    return None
+
+
+def last_row(name: str) -> dict[str, str]:
+    """Return the last row of a table: the sum."""
+    with (plotting.paper_folder() / "tables" / f"{name}.csv").open(newline="") as stream:
+        return list(csv.DictReader(stream))[-1]
+
+
+def _accuracies(record: Record) -> Numbers:
+    stated = experiments.published()["accuracy"]
+    return [
+        (plotting.set_label(name), f"{stated[name]['validation']:.2f}", f"{values['val_accuracy']:.3f}")
+        for name, values in record["measured"].items()
+    ]
+
+
+def _recalls(record: Record) -> Numbers:
+    stated = experiments.published()["confusion"]
+    return [
+        (
+            f"mean recall, {plotting.set_label(name)}",
+            f"{np.trace(matrix) / 4:.3f}",
+            f"{np.trace(record['matrices'][f'{name}, by class']) / 4:.3f}",
+        )
+        for name, matrix in stated.items()
+    ]
+
+
+def _selected(_: Record) -> Numbers:
+    kept = sum(row[-1] for row in experiments.published()["selection"].values())
+    row = last_row("table2_selection")
+    return [("sources kept", str(kept), row["final"]), ("of these with an image", NOTHING, row["with image"])]
+
+
+def _split(_: Record) -> Numbers:
+    row = last_row("table3_split")
+    return [
+        (f"{what} sources", row[f"{what}, report"], row[what])
+        for what in ("original", "training", "validation")
+    ]
+
+
+def _surveys(_: Record) -> Numbers:
+    with (plotting.paper_folder() / "tables" / "table1_surveys.csv").open(newline="") as stream:
+        here = sum(1 for _ in csv.DictReader(stream))
+    return [("surveys", str(len(experiments.published()["surveys"])), str(here))]
+
+
+def _parameters(network: str) -> Callable[[Record], Numbers]:
+    def numbers(record: Record) -> Numbers:
+        here = int(last_row(record["figure"])["parameters"])
+        return [("parameters", f"{experiments.published()['parameters'][network]:,}", f"{here:,}")]
+
+    return numbers
+
+
+NUMBERS: dict[str, Callable[[Record], Numbers]] = {
+    "fig12_training_curves": _accuracies,
+    "fig13_confusion_matrices": _recalls,
+    "table1_surveys": _surveys,
+    "table2_selection": _selected,
+    "table3_split": _split,
+    "tablea1_generator": _parameters("generator"),
+    "tablea2_discriminator": _parameters("discriminator"),
+    "tableb1_classifier": _parameters("classifier"),
+}
+
+
+def list_table(header: list[str], rows: list[list[str]], widths: list[int], classes: str = "") -> str:
+    """Typeset rows as a table in reStructuredText."""
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {' '.join(map(str, widths))}"]
+    lines += [f"   :class: {classes}"] if classes else []
+    lines.append("")
+    for row in [header, *rows]:
+        for i, cell in enumerate(row):
+            first, *rest = cell.splitlines() or [""]
+            lines.append(f"   {'* -' if i == 0 else '  -'} {first}")
+            lines += [f"       {line}" if line else "" for line in rest]
+    return "\n".join(lines)
+
+
+class ReportTable(SphinxDirective):
+    """``.. report-table:: figures``: figure, script, data, runs, and numbers beside the published ones."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        wanted = GROUPS[directives.choice(self.arguments[0], tuple(GROUPS))]
+        rows = [self.row(path) for path in sorted(SCRIPTS.glob("plot_*.py")) if wanted(path.stem[5:])]
+        header = ["No.", "What it shows, and its script", "Data and runs", "Published → here"]
+        return self.parse_text_to_nodes(list_table(header, rows, [7, 41, 28, 24], "report-table"))
+
+    def row(self, script: Path) -> list[str]:
+        """Return the cells of one figure."""
+        name = script.stem.removeprefix("plot_")
+        number, title = title_of(script)
+        self.env.note_dependency(str(script))
+        shown = f"| {title}\n| :figure:`{name}`"
+        found = record_of(name)
+        if found is None:
+            return [number, shown, "not drawn in this build", NOTHING]
+        record, path = found
+        self.env.note_dependency(str(path))
+        place = "/" + os.path.relpath(path, self.env.srcdir).replace(os.sep, "/")
+        source = record["data"] or "no survey data"
+        if "FIRST" in source:
+            source = ":doc:`FIRST images </methods/data_and_selection>`"
+        lines = [source, *(f":ref:`{short(run)} <run-{run}>`" for run in record["runs"])]
+        lines.append(f"{record['scale']} scale, :download:`record <{place}>`")
+        numbers = NUMBERS[name](record) if name in NUMBERS else []
+        compared = "\n".join(f"| {what}: **{stated} → {here}**" for what, stated, here in numbers)
+        return [number, shown, "\n".join(f"| {line}" for line in lines), compared or NOTHING]
+
+
+def short(run: str) -> str:
+    """Return the name of a run without its hash."""
+    return run.rsplit("-", 1)[0].partition("-")[2]
+
+
+class ReportRuns(SphinxDirective):
+    """``.. report-runs::``: the runs behind all figures and tables of this build."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        names: set[str] = set()
+        for script in SCRIPTS.glob("plot_*.py"):
+            if found := record_of(script.stem.removeprefix("plot_")):
+                names.update(found[0]["runs"])
+                self.env.note_dependency(str(found[1]))
+        rows = []
+        for name in sorted(names):
+            try:
+                run = experiments.find_run(name)
+            except FileNotFoundError:
+                rows.append([f".. _run-{name}:\n\n``{name}``", "not recorded on this machine", NOTHING])
+                continue
+            made = run.provenance
+            images = sum(made["training_images"].values())
+            trained = f"{images:,} images, {run.config.epochs} epochs, {made['seconds_training']:.0f} s"
+            place = f"| {made['device']}, Keras {made['versions']['keras']} on {made['backend']}"
+            rows.append(
+                [
+                    f".. _run-{name}:\n\n``{name}``",
+                    trained,
+                    f"{place}\n| {made['finished'][:10]}, commit ``{made['commit']}``",
+                ]
+            )
+        if not rows:
+            return self.parse_text_to_nodes("No run is behind the figures of this build.")
+        header = ["Run", "Trained on, for how long", "Where and when"]
+        return self.parse_text_to_nodes(list_table(header, rows, [42, 28, 30], "report-table"))
+
+
+class CitationEntry(SphinxDirective):
+    """``.. citation-entry:: first``: the BibTeX of what `radiosynth.citations` knows by that name."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the entries, to be copied."""
+        _, _, entries = citations(self.arguments[0]).partition("\n\n")
+        indented = "\n".join(f"   {line}" for line in entries.splitlines())
+        return self.parse_text_to_nodes(f".. code-block:: bibtex\n\n{indented}")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("report-table", ReportTable)
+    app.add_directive("report-runs", ReportRuns)
+    app.add_directive("citation-entry", CitationEntry)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

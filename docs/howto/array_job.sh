@@ -1,0 +1,19 @@
+#!/bin/bash
+#SBATCH --job-name=radiosynth
+#SBATCH --array=0-9
+#SBATCH --time=01:00:00
+#SBATCH --cpus-per-task=4
+#SBATCH --gres=gpu:1
+#SBATCH --requeue
+#SBATCH --open-mode=append
+
+# Ten seeds of the report's classifier, each on its own node, in slices of less than an hour.
+export RADIOSYNTH_RUNS="${RADIOSYNTH_RUNS:-$PWD/runs}"
+radiosynth run --scale report --training-set real --seed "$SLURM_ARRAY_TASK_ID" --time-limit 3300
+status=$?
+
+# 75: stopped before the end, and the checkpoint is kept. The same task goes on in its next slice.
+if [ "$status" -eq 75 ]; then
+  scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
+fi
+exit "$status"

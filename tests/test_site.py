@@ -1,0 +1,501 @@
+"""The built site: what every page must have, and what it does in a real browser.
+
+``tox -e docs`` builds the site and then runs these; without a site to look at, or without Chromium, they
+are skipped. No socket is opened: what the browser asks for is read from the folder.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+ROOT = Path(__file__).resolve().parent.parent
+ORIGIN = "http://localhost"  # clipboard and the like work here as they do on https
+PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+PAGES = [
+    "index.html",
+    "report.html",
+    "errata.html",
+    "methods/simulation.html",
+    "methods/gan.html",
+    "methods/runs_and_scales.html",
+    "howto/colab.html",
+    "howto/slurm.html",
+    "howto/citing.html",
+    "interactive/index.html",
+    "interactive/generator.html",
+    "interactive/simulator.html",
+    "notebooks/train_a_gan.html",
+    "notebooks/explore_the_simulation.html",
+    "notebooks/review_a_sample.html",
+    "gallery/report/index.html",
+    "gallery/report/plot_fig09_gan_training.html",
+    "gallery/report/plot_fig12_training_curves.html",
+    "gallery/report/plot_table3_split.html",
+    "api/index.html",
+    "api/generated/radiosynth.simulate.html",
+]
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """Return the folder of the built site."""
+    folder = Path(os.environ.get("RADIOSYNTH_SITE", "/nowhere"))
+    if not (folder / "index.html").exists():
+        pytest.skip("no built site: `tox -e docs` builds one and names it in RADIOSYNTH_SITE")
+    return folder
+
+
+# What the files say ----------------------------------------------------------------------------------
+
+
+class Reader(HTMLParser):
+    """Collect what a page shows, links to and loads."""
+
+    LOADING = ("script", "img", "source", "video", "iframe", "embed")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: set[str] = set()
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.images: list[tuple[str, str]] = []
+        self.headings = 0
+        self.language = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Note one element."""
+        values = {key: value or "" for key, value in attributes}
+        self.ids.update(values[key] for key in ("id", "name") if key in values)
+        self.headings += tag == "h1"
+        if tag == "html":
+            self.language = values.get("lang", "")
+        if tag == "img":
+            self.images.append((values.get("src", ""), values.get("alt", "")))
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        if tag == "link" and values.get("rel") not in ("canonical", "search", "index", "next", "prev"):
+            self.loaded.append(values.get("href", ""))
+        if tag in self.LOADING and "src" in values:
+            self.loaded.append(values["src"])
+
+
+@cache
+def read(path: Path) -> Reader:
+    reader = Reader()
+    reader.feed(path.read_text("utf-8"))
+    return reader
+
+
+def written(site: Path) -> list[Path]:
+    """Return the pages that Sphinx wrote, without those of packages that ship pages as static files."""
+    return [path for path in sorted(site.rglob("*.html")) if "_static" not in path.parts]
+
+
+@pytest.mark.browser
+def test_every_picture_has_a_description(site: Path) -> None:
+    bare = [
+        f"{page.relative_to(site)}: {source[:80]}"
+        for page in written(site)
+        for source, text in read(page).images
+        if not text.strip()
+    ]
+    assert bare == []
+
+
+@pytest.mark.browser
+def test_internal_links_lead_somewhere(site: Path) -> None:
+    broken = []
+    for page in written(site):
+        for link in read(page).links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or link.startswith("data:"):
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            if target.is_dir():
+                target /= "index.html"
+            missing = not target.exists()
+            if not missing and parts.fragment and target.suffix == ".html":
+                missing = unquote(parts.fragment) not in read(target).ids
+            if missing:
+                broken.append(f"{page.relative_to(site)}: {link}")
+    assert broken == []
+
+
+@pytest.mark.browser
+def test_pages_load_nothing_from_another_host(site: Path) -> None:
+    remote = [
+        f"{page.relative_to(site)}: {address}"
+        for page in written(site)
+        for address in read(page).loaded
+        if re.match(r"(https?:)?//", address)
+    ]
+    remote += [
+        f"{sheet.relative_to(site)}: {address}"
+        for sheet in site.rglob("*.css")
+        for address in re.findall(
+            r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')]+)""", sheet.read_text("utf-8")
+        )
+    ]
+    assert remote == []
+
+
+@pytest.mark.browser
+def test_pages_have_a_language_and_one_heading(site: Path) -> None:
+    wrong = {
+        str(page.relative_to(site)): (read(page).language, read(page).headings)
+        for page in written(site)
+        if page.name not in ("genindex.html", "search.html")
+        and (read(page).language, read(page).headings) != ("en", 1)
+    }
+    assert wrong == {}
+
+
+@pytest.mark.browser
+def test_the_interactive_pages_are_small(site: Path) -> None:
+    scripts = [site / "_static" / name for name in ("generator.js", "simulator.js", "sky.js", "colours.js")]
+    assert sum(path.stat().st_size for path in scripts if path.exists()) < 15e6
+
+
+@pytest.mark.browser
+def test_gallery_pages_can_be_downloaded_and_say_how_long_they_take(site: Path) -> None:
+    pages = sorted((site / "gallery" / "report").glob("plot_*.html"))
+    assert len(pages) >= 19
+    for page in pages:
+        links = read(page).links
+        assert any(link.endswith(f"{page.stem}.py") for link in links), page.name
+        assert any(link.endswith(f"{page.stem}.ipynb") for link in links), page.name
+        text = page.read_text("utf-8")
+        assert "Total running time of the script" in text
+        assert "colab-button" in text
+        notebook = (site / "notebooks" / f"{page.stem}.ipynb").read_text("utf-8")
+        assert "%pip install" in notebook
+
+
+@pytest.mark.browser
+def test_the_report_page_lists_every_figure_with_its_record(site: Path) -> None:
+    page = read(site / "report.html")
+    for script in sorted((ROOT / "examples" / "report").glob("plot_*.py")):
+        assert f"gallery/report/{script.stem}.html" in page.links
+        record = script.stem.removeprefix("plot_")
+        assert any(link.endswith(f"/{record}.json") for link in page.links), record
+
+
+@pytest.mark.browser
+def test_the_report_page_puts_published_numbers_beside_those_of_the_records(site: Path) -> None:
+    from radiosynth import experiments
+
+    text = re.sub(r"<[^>]+>", "", (site / "report.html").read_text("utf-8"))
+    assert re.search(r"real \+ GAN: 0\.92 → 0\.\d{3}", text)
+    for count in experiments.published()["parameters"].values():
+        assert f"parameters: {count:,} → {count:,}" in text
+
+
+@pytest.mark.browser
+def test_no_notebook_is_stored_with_outputs() -> None:
+    for notebook in (ROOT / "docs" / "notebooks").glob("*.ipynb"):
+        text = notebook.read_text("utf-8")
+        assert '"outputs": []' in text
+        assert '"output_type"' not in text
+
+
+# What the browser shows ------------------------------------------------------------------------------
+
+
+class Visitor:
+    """A browser that is given the site's files, and a record of what went wrong."""
+
+    def __init__(self, browser: Browser, site: Path) -> None:
+        self.browser, self.site = browser, site
+        self.wrong: list[str] = []
+
+    def page(self, **options: Any) -> Page:
+        """Open a window."""
+        context = self.browser.new_context(**{"viewport": DESKTOP, **options})
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=ORIGIN)
+        page = context.new_page()
+        page.route("**/*", self.answer)
+        page.on("console", self.listen)
+        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        return page
+
+    def listen(self, message: Any) -> None:
+        if message.type in ("error", "warning"):
+            self.wrong.append(f"{message.type}: {message.text} ({message.location.get('url')})")
+
+    def answer(self, route: Route) -> None:
+        """Give the file that is asked for, and note what is not of this site."""
+        parts = urlsplit(route.request.url)
+        file = self.site / unquote(parts.path).lstrip("/")
+        if f"{parts.scheme}://{parts.netloc}" != ORIGIN:
+            self.wrong.append(f"asks another host: {route.request.url}")
+            route.abort()
+        elif not file.is_file():
+            if parts.path != "/favicon.ico":
+                self.wrong.append(f"not there: {route.request.url}")
+            route.fulfill(status=404, body="")
+        else:
+            kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+            route.fulfill(body=file.read_bytes(), content_type=kind)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Start Chromium."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    program = next((found for name in names if (found := shutil.which(name))), None)
+    if program is None:
+        pytest.skip("no Chromium on this machine")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, site: Path) -> Iterator[Visitor]:
+    """Visit the site; at the end of a test nothing may have gone wrong."""
+    visitor = Visitor(browser, site)
+    yield visitor
+    for context in browser.contexts:
+        context.close()
+    assert visitor.wrong == []
+
+
+@pytest.fixture
+def generator(site: Path) -> None:
+    """Skip where the site was built without npm."""
+    if not (site / "_static" / "generator.js").exists():
+        pytest.skip("the site was built without npm: its generator is a still picture")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_load_without_errors_and_fit_a_phone(visitor: Visitor, scheme: str) -> None:
+    page = visitor.page(viewport=PHONE, color_scheme=scheme)
+    wide = []
+    for name in PAGES:
+        page.goto(f"{ORIGIN}/{name}")
+        assert page.evaluate("document.documentElement.dataset.theme") == scheme
+        if page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]:
+            wide.append(name)
+    assert wide == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    ("name", "picture"),
+    [
+        ("index.html", "img[src$='training.gif']"),
+        ("gallery/report/plot_fig09_gan_training.html", "img[src$='.gif']"),
+        ("gallery/report/index.html", "img[src*='fig09'][src$='.gif']"),
+    ],
+)
+def test_the_training_moves(visitor: Visitor, name: str, picture: str) -> None:
+    page = visitor.page()
+    page.goto(f"{ORIGIN}/{name}")
+    image = page.locator(picture).first
+    image.scroll_into_view_if_needed()
+    seen = set()
+    for _ in range(20):
+        seen.add(image.screenshot())
+        if len(seen) > 1:
+            break
+        page.wait_for_timeout(300)
+    assert len(seen) > 1
+
+
+@pytest.mark.browser
+def test_the_search_finds(visitor: Visitor) -> None:
+    page = visitor.page()
+    page.goto(f"{ORIGIN}/search.html?q=parabola")
+    page.wait_for_selector("#search-results li a")
+    found = page.locator("#search-results li a").evaluate_all("links => links.map(link => link.href)")
+    assert any("methods/simulation" in link for link in found)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["index.html", "howto/citing.html"])
+def test_copy_buttons_copy(visitor: Visitor, name: str) -> None:
+    page = visitor.page()
+    page.goto(f"{ORIGIN}/{name}")
+    block = page.locator("div.highlight:has(button.copybtn)").first
+    block.hover()
+    block.locator("button.copybtn").click()
+    copied = page.evaluate("navigator.clipboard.readText()").strip()
+    shown = block.locator("pre").inner_text().strip()
+    assert copied == shown.replace("$ ", "")
+
+
+@pytest.mark.browser
+def test_the_theme_can_be_switched_by_keyboard(visitor: Visitor) -> None:
+    page = visitor.page(color_scheme="light")
+    page.goto(f"{ORIGIN}/index.html")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.innerText").strip() == "Skip to main content"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.classList.contains('theme-switch-button')"):
+            break
+    for key in ("Enter", "ArrowDown", "ArrowDown", "ArrowDown", "Enter"):  # as the system, light, dark
+        page.keyboard.press(key)
+        page.wait_for_timeout(100)
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["generator", "simulator"])
+def test_a_still_picture_stands_where_scripts_are_off(visitor: Visitor, name: str) -> None:
+    page = visitor.page(java_script_enabled=False)
+    page.goto(f"{ORIGIN}/interactive/{name}.html")
+    picture = page.locator(f"#{name} img")
+    assert picture.is_visible()
+    assert picture.bounding_box()["width"] > 200
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("generator")
+def test_the_generator_draws_what_keras_draws(visitor: Visitor) -> None:
+    from radiosynth import experiments
+
+    page = visitor.page()
+    page.goto(f"{ORIGIN}/interactive/generator.html")
+    page.wait_for_function("window.radiosynthGenerator !== undefined")
+    run = experiments.find_run(page.evaluate("radiosynthGenerator.run"))
+    noise = np.random.default_rng(5).standard_normal((8, run.config.latent)).astype(np.float32)
+    labels = np.arange(8) % 4
+    expected = run.model().predict([noise, labels], verbose=0)[..., 0]
+    drawn = [
+        page.evaluate("([z, c]) => Array.from(radiosynthGenerator.generate(z, c))", [z.tolist(), int(c)])
+        for z, c in zip(noise, labels, strict=True)
+    ]
+    assert expected.std() > 0.05
+    np.testing.assert_allclose(np.reshape(drawn, expected.shape), expected, atol=1e-3)
+
+
+PICTURE = "document.querySelector('.sky-image canvas').toDataURL()"
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("generator")
+def test_the_generator_answers_to_keys_and_clicks(visitor: Visitor) -> None:
+    page = visitor.page(viewport=PHONE, has_touch=True)
+    page.goto(f"{ORIGIN}/interactive/generator.html")
+    page.wait_for_function("window.radiosynthGenerator !== undefined")
+    pictures = [page.evaluate(PICTURE)]
+
+    def changed(act: Callable[[], object]) -> None:
+        act()
+        pictures.append(page.evaluate(PICTURE))
+        assert pictures[-1] != pictures[-2]
+
+    slider = page.get_by_label("Direction 1")
+    slider.focus()
+    changed(lambda: [page.keyboard.press("ArrowRight") for _ in range(20)])
+    changed(lambda: page.get_by_label("Bent-tailed").check())
+    changed(lambda: page.get_by_role("button", name="Draw another").tap())
+    walk = page.get_by_role("button", name="Walk from galaxy to galaxy")
+    walk.click()
+    changed(lambda: page.wait_for_timeout(400))
+    page.get_by_role("button", name="Stop").click()
+    assert "Bent-tailed" in page.locator(".sky-image canvas").get_attribute("aria-label")
+
+
+@pytest.mark.browser
+def test_the_simulator_draws_what_radiosynth_renders(visitor: Visitor) -> None:
+    from radiosynth import geometric
+
+    page = visitor.page()
+    page.goto(f"{ORIGIN}/interactive/simulator.html")
+    table = geometric.draw_parameters(4, rng=np.random.default_rng(3))
+    names = table.colnames[2:]
+    for trajectory, size in (("ray", 56), ("parabola", 75)):
+        expected = geometric.render(table, size, trajectory=trajectory)
+        for row, image in zip(table, expected, strict=True):
+            values = {name: None if np.isnan(row[name]) else float(row[name]) for name in names}
+            drawn = page.evaluate(
+                "([p, n, t]) => Array.from(radiosynthSimulator.render(p, n, { trajectory: t }))",
+                [values, size, trajectory],
+            )
+            np.testing.assert_allclose(np.reshape(drawn, (size, size)), image, atol=1e-4)
+
+
+@pytest.mark.browser
+def test_the_simulator_answers_to_keys_and_tells_the_python_for_it(visitor: Visitor) -> None:
+    page = visitor.page()
+    page.goto(f"{ORIGIN}/interactive/simulator.html")
+    before = page.evaluate(PICTURE)
+    page.get_by_label("Bending angle").focus()
+    page.keyboard.press("End")
+    assert page.evaluate(PICTURE) != before
+    page.get_by_label("FR I", exact=True).check()
+    page.get_by_label("curved").check()
+    page.get_by_text("The same source in Python").click()
+    page.get_by_role("button", name="Copy these lines").click()
+    lines = page.evaluate("navigator.clipboard.readText()")
+    assert '"bending_angle": [180]' in lines
+    assert 'trajectory="parabola"' in lines
+    made: dict[str, Any] = {}
+    exec(lines, made)
+    assert made["image"].shape == (56, 56)
+
+
+@pytest.mark.browser
+def test_noise_and_size_change_the_simulated_image(visitor: Visitor) -> None:
+    page = visitor.page()
+    page.goto(f"{ORIGIN}/interactive/simulator.html")
+    quiet, loud = (
+        page.evaluate(
+            """noise => {
+              const p = { fr_type: 0, core_x: 28, core_y: 28, core_sigma: 1, core_amplitude: 1, axis_ratio: 1,
+                          position_angle: 0 };
+              return Array.from(radiosynthSimulator.render(p, 56, { noise }));
+            }""",
+            noise,
+        )
+        for noise in (0, 0.2)
+    )
+    assert np.std(quiet[:560]) < 1e-6
+    # Uniform from 0 to a fifth of the peak, on a scale of 2 from the darkest to the brightest pixel.
+    assert np.std(loud[:560]) == pytest.approx(2 * 0.2 / np.sqrt(12), rel=0.2)
+
+
+# What the pages tell to do ---------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+@pytest.mark.parametrize(("status", "again"), [(0, False), (1, False), (75, True)])
+def test_the_array_job_goes_back_into_the_queue_when_it_was_stopped(
+    tmp_path: Path, status: int, again: bool
+) -> None:
+    for name, does in (("radiosynth", f"exit {status}"), ("scontrol", f'echo "$@" > {tmp_path}/said')):
+        command = tmp_path / name
+        command.write_text(f"#!/bin/sh\n{does}\n")
+        command.chmod(0o755)
+    environment = {
+        "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        "SLURM_ARRAY_JOB_ID": "41",
+        "SLURM_ARRAY_TASK_ID": "3",
+    }
+    done = subprocess.run(
+        ["bash", str(ROOT / "docs" / "howto" / "array_job.sh")], env=environment, cwd=tmp_path, check=False
+    )
+    assert done.returncode == status
+    said = tmp_path / "said"
+    assert (said.read_text() if said.exists() else "") == ("requeue 41_3\n" if again else "")
