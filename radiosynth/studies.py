@@ -34,6 +34,7 @@ __all__ = [
     "Comparison",
     "StudyResult",
     "accuracy_by_fold",
+    "best_study",
     "compare",
     "epochs_gain",
     "numbers",
@@ -372,6 +373,29 @@ def run_study(
     whole = {**experiments.provenance(), "study": name, "arms": plan, "seconds_training": round(seconds)}
     _write_json(folder / "study.json", whole)
     return result
+
+
+def best_study(name: str) -> StudyResult:
+    """Return the study of the largest scale that is recorded; without one, compute it at the current scale.
+
+    Parameters
+    ----------
+    name : str
+        One of `STUDIES`.
+
+    Returns
+    -------
+    StudyResult
+        The study; its configuration tells the scale.
+
+    Raises
+    ------
+    ValueError
+        If there is no such study.
+    """
+    root = experiments.runs_root()
+    recorded = [scale for scale in SCALES if (root / f"{scale}-study-{name}" / "study.json").exists()]
+    return run_study(name, recorded[-1] if recorded else None)
 
 
 def _run_all(configs: list[Any], jobs: int, time_limit: float | None) -> None:

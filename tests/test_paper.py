@@ -239,7 +239,7 @@ def test_the_paper_is_built_as_pdf_and_as_page(tree: Path, compose: ModuleType) 
     assert "</math>" in page
     assert 'src="_images/paper/fig06_gan_loop.png"' in page
     for name in sys.modules["records"].FIGURES:
-        assert f"gallery/report/plot_{name}.html" in page
+        assert (f"gallery/report/plot_{name}.html" in page) != name.startswith("study")
     first = (tree / "paper" / "radiosynth.pdf").read_bytes()
     compose.main(tree)
     assert (tree / "paper" / "radiosynth.pdf").read_bytes() == first
@@ -260,14 +260,17 @@ def test_a_failed_build_says_what_is_missing_and_writes_nothing(
 
 
 def test_studies_are_in_the_text_where_they_are_recorded(tree: Path, compose: ModuleType) -> None:
-    for name, key in (
-        ("protocol", "training.gain of real+gan"),
-        ("published-code", "change: FRI generator used for FRII"),
+    for name, keys in (
+        ("protocol", ("training.gain of real+gan", "change: real+geometric")),
+        ("published-code", ("change: FRI generator used for FRII",)),
+        ("data-size", [f"change: real+geometric, {share}%" for share in (100, 25, 5)]),
     ):
         folder = tree / "paper" / "runs" / f"laptop-study-{name}"
         folder.mkdir()
-        numbers = {key: {"value": 0.02, "low": 0.01, "high": 0.03}}
+        numbers = dict.fromkeys(keys, {"value": 0.02, "low": 0.01, "high": 0.03})
         (folder / "summary.json").write_text(json.dumps({"name": name, "numbers": numbers}))
     page = compose.page(tree)
     assert "2.0 points (1.0 to 3.0): they help" in page
     assert "move the result by more than its interval are: FRI generator used for FRII" in page
+    for name in ("study1_protocol", "study2_published_code", "study3_data_size"):
+        assert f"gallery/report/plot_{name}.html" in page

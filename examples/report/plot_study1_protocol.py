@@ -17,7 +17,7 @@ import numpy as np
 from radiosynth import experiments, plotting, studies
 
 plotting.use_style()
-study = studies.run_study("protocol")
+study = studies.best_study("protocol")
 reference, *others = study.arms
 
 # %%

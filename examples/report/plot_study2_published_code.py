@@ -16,7 +16,7 @@ import numpy as np
 from radiosynth import load_report_sample, plotting, preprocess, studies
 
 plotting.use_style()
-study = studies.run_study("published-code")
+study = studies.best_study("published-code")
 table = studies.summary(study)
 slips = table[[arm in study.references for arm in table["arm"]]]
 

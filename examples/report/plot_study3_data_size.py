@@ -15,11 +15,10 @@ import numpy as np
 from radiosynth import experiments, plotting, studies
 
 plotting.use_style()
-study = studies.run_study("data-size")
+study = studies.best_study("data-size")
 table = studies.summary(study)
-train = {
-    arm: experiments.split_sample(configs[0])[0] for arm, configs in studies.study_arms("data-size").items()
-}
+arms = studies.study_arms("data-size", study.config.scale)
+train = {arm: experiments.split_sample(configs[0])[0] for arm, configs in arms.items()}
 table.add_column([len(train[arm]) for arm in table["arm"]], 1, "sources in training")
 
 # %%
