@@ -267,7 +267,7 @@ def test_studies_are_in_the_text_where_they_are_recorded(tree: Path, compose: Mo
     ):
         folder = tree / "paper" / "runs" / f"laptop-study-{name}"
         folder.mkdir()
-        numbers = dict.fromkeys(keys, {"value": 0.02, "low": 0.01, "high": 0.03})
+        numbers = {key: {"value": 0.02, "low": 0.01, "high": 0.03} for key in keys}
         (folder / "summary.json").write_text(json.dumps({"name": name, "numbers": numbers}))
     page = compose.page(tree)
     assert "2.0 points (1.0 to 3.0): they help" in page
