@@ -421,15 +421,17 @@ def _finished(configs: list[Any], jobs: int, deadline: float | None) -> Iterator
     if jobs == 1:
         yield from (_run_one(config, deadline) for config in configs)
         return
-    # TensorFlow reads the number of threads when it starts, and never gives all memory back.
+    # TensorFlow reads the number of threads when it starts.
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=8) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         for done in as_completed([pool.submit(_run_one, config, deadline) for config in configs]):
             yield done.result()
 
 
 def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> str:
     """Do one run and return its name, or nothing if there was no time."""
+    import keras
+
     from .training import TrainingStopped
 
     left = None if deadline is None else deadline - time.time()
@@ -439,6 +441,7 @@ def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> st
         experiments.run(config, time_limit=left)
     except TrainingStopped:
         return ""
+    keras.utils.clear_session()  # else every network that was built stays in memory
     return config.name
 
 
