@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import vstack
 
-from radiosynth import CLASSES, experiments, gan, geometric, metrics, plotting
+from radiosynth import CLASS_NAMES, CLASSES, experiments, gan, geometric, metrics, plotting
 
 plotting.use_style()
 config = experiments.classifier_config("real")
@@ -46,10 +46,16 @@ plotting.save_figure(figure, "gan4_realism", runs=runs)
 plt.show()
 
 # %%
-# Distances from the real images, and their floor: the same between two halves of the real images.
+# Distances from the real images, and their floor: the same between two halves of the real images. Beside
+# the networks of training set (c) stands the other kind: one for each class, or a conditional one for all.
 
+kinds = {"conditional GAN": ("all",), "GANs, one per class": CLASS_NAMES}
+other, names = next(each for each in kinds.items() if each[1] != experiments.GENERATORS[config.scale])
+runs += [experiments.run(experiments.gan_config(name)) for name in names]
+folders = [run.folder for run in runs[-len(names) :]]
+samples[other] = gan.sample_generators(folders, number, rng=np.random.default_rng(0))
 tables, rng = [], np.random.default_rng(0)
-for kind in ("geometric", "GAN"):
+for kind in ("geometric", "GAN", other):
     tables.append(metrics.realism(real, samples[kind], runs[0].model(), draws=10, rng=rng))
     tables[-1].add_column([kind] * len(tables[-1]), name="images", index=0)
 table = plotting.save_table(vstack(tables), "gan4_realism", runs=runs)
