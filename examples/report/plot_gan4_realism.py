@@ -49,16 +49,11 @@ plt.show()
 # Distances from the real images, and their floor: the same between two halves of the real images. Beside
 # the networks of training set (c) stands the other kind: one for each class, or a conditional one for all.
 
-kinds = {"conditional GAN": ("all",), "GANs, one per class": CLASS_NAMES}
-other, names = next(each for each in kinds.items() if each[1] != experiments.GENERATORS[config.scale])
-runs += [experiments.run(experiments.gan_config(name)) for name in names]
-folders = [run.folder for run in runs[-len(names) :]]
-samples[other] = gan.sample_generators(folders, number, rng=np.random.default_rng(0))
+names, other = (("all",), "conditional GAN") if len(runs) > 2 else (CLASS_NAMES, "GANs, one per class")
+trained = [experiments.run(experiments.gan_config(name)) for name in names]
+samples[other] = gan.sample_generators([r.folder for r in trained], number, rng=np.random.default_rng(0))
 tables, rng = [], np.random.default_rng(0)
 for kind in ("geometric", "GAN", other):
     tables.append(metrics.realism(real, samples[kind], runs[0].model(), draws=10, rng=rng))
-    tables[-1].add_column([kind] * len(tables[-1]), name="images", index=0)
-table = plotting.save_table(vstack(tables), "gan4_realism", runs=runs)
-for column in table.colnames[3:]:
-    table[column].info.format = ".3g"
-print(*table.pformat(max_lines=-1, max_width=-1), sep="\n")
+    tables[-1].add_column(kind, name="images", index=0)
+plotting.save_table(vstack(tables), "gan4_realism", runs=runs + trained).pprint_all()
