@@ -97,7 +97,7 @@ def test_a_study_is_computed_in_slices_recorded_and_replayed(tiny: Path) -> None
     table = studies.summary(result)
     numbers = json.loads((result.folder / "summary.json").read_text())["numbers"]
     assert numbers["training.gain of real+gan"]["value"] == pytest.approx(table["difference"][2])
-    assert numbers["accuracy.real.validation"]["low"] < numbers["accuracy.real.validation"]["high"]
+    assert numbers["accuracy: real"]["low"] < numbers["accuracy: real"]["high"]
     assert table["compared_with"].tolist() == ["real"] * 3
     assert again.sources.as_array().tolist() == result.sources.as_array().tolist()
     record = tiny / "smoke-study-protocol" / "study.json"
