@@ -82,7 +82,7 @@ def collect(root: Path = ROOT) -> dict[str, Any]:
         ]
         faults.append(f"figures of several scales: most are {scale}, but not {', '.join(odd)}")
     numbers: dict[str, Any] = {}
-    runs = {name for record in records.values() for name in record["runs"]}
+    runs = {name for record in of_one_scale.values() for name in record["runs"]}
     for name in sorted(runs):
         try:
             numbers |= numbers_of_run(runs_root(root) / name)
