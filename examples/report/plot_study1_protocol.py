@@ -34,7 +34,7 @@ plotting.differences(right, table[1:])
 stated = experiments.published()["accuracy"]
 claim = stated["real+gan"]["validation"] - stated["real"]["validation"]
 right.axvline(100 * claim, color="0.3", ls=":", lw=1)
-right.set_xlabel("accuracy minus that with real images alone / percentage points")
+right.set_xlabel("change of accuracy / percentage points")
 plotting.save_figure(figure, "study1_protocol", runs=[study])
 
 # %%

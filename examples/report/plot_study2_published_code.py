@@ -7,7 +7,8 @@ generators saw the images that validate, sources that share a patch of sky fall 
 and the notebook stops after 30 of 100 epochs. Each slip is switched on alone, on the same sources.
 
 Look at which intervals leave zero. Above the line, the slips are compared with training set (c) done right;
-below it, sky that is shared is compared with sky that is not, on real images alone.
+below it, sky that is shared is compared with sky that is not, on real images alone; as this divides the sources
+anew, only those count that both tested.
 """
 
 import matplotlib.pyplot as plt
@@ -23,7 +24,7 @@ slips = table[[arm in study.references for arm in table["arm"]]]
 figure, axes = plt.subplots(figsize=(6.4, 2.4))
 plotting.differences(axes, slips)
 axes.axhline(1.5, color="0.6", lw=0.8, ls="--")
-axes.set_xlabel("accuracy minus that without the slip / percentage points")
+axes.set_xlabel("change of accuracy by the slip / percentage points")
 plotting.save_figure(figure, "study2_published_code", runs=[study])
 
 # %%
