@@ -7,8 +7,8 @@ generators saw the images that validate, sources that share a patch of sky fall 
 and the notebook stops after 30 of 100 epochs. Each slip is switched on alone, on the same sources.
 
 Look at which intervals leave zero. Above the line, the slips are compared with training set (c) done right;
-below it, sky that is shared is compared with sky that is not, on real images alone; as this divides the sources
-anew, only those count that both tested.
+below it, sky that is shared is compared with sky that is not, on real images alone. As this divides the
+sources anew, only those count that both tested.
 """
 
 import matplotlib.pyplot as plt
