@@ -226,12 +226,13 @@ class Finding(SphinxDirective):
             f"{100 * c['value']:+.1f} points ({100 * c['low']:+.1f} to {100 * c['high']:+.1f}, {verdict(c)})"
             for c in changes
         )
-        return self.parse_text_to_nodes(
+        found = (
             f"Here, every source was tested once, by networks that never saw it (:figure:`study1_protocol`, "
             f"{scale} scale): {100 * real['value']:.1f} % with real images alone. "
             f"Geometric simulations change that by {geometric}, images of an adversarial network by "
             f"{adversarial}. Brackets hold 95 % intervals. {unfinished(numbers)}"
         )
+        return self.parse_text_to_nodes(found.replace(" -", " −").replace("(-", "(−"))
 
 
 def unfinished(numbers: dict[str, dict[str, float]]) -> str:
@@ -249,7 +250,7 @@ def verdict(change: dict[str, float]) -> str:
     """Say what an interval means."""
     if change["low"] > 0:
         return "a gain"
-    return "a loss" if change["high"] < 0 else "not told from nothing"
+    return "a loss" if change["high"] < 0 else "not distinguished from zero"
 
 
 class CitationEntry(SphinxDirective):
