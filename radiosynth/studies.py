@@ -364,8 +364,9 @@ def run_study(
         return _read(folder, arms, references, replayed=True)
     classifiers = list(dict.fromkeys(config for configs in arms.values() for config in configs))
     generators = list(dict.fromkeys(gan for config in classifiers for gan in config.generators))
+    deadline = None if time_limit is None else time.time() + time_limit
     for configs in (generators, classifiers):
-        _run_all(configs, jobs, time_limit)
+        _run_all(configs, jobs, deadline)
     _record(folder, arms)
     result = _read(folder, arms, references, replayed=False)
     _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
@@ -398,10 +399,9 @@ def best_study(name: str) -> StudyResult:
     return run_study(name, recorded[-1] if recorded else None)
 
 
-def _run_all(configs: list[Any], jobs: int, time_limit: float | None) -> None:
+def _run_all(configs: list[Any], jobs: int, deadline: float | None) -> None:
     from .training import TrainingStopped
 
-    deadline = None if time_limit is None else time.time() + time_limit
     root = experiments.runs_root()
     missing = [config for config in configs if not (root / config.name / "provenance.json").exists()]
     if not missing:
@@ -412,7 +412,7 @@ def _run_all(configs: list[Any], jobs: int, time_limit: float | None) -> None:
             left -= 1
             log.info("%s, %d left", finished, left)
     if left:
-        msg = f"{left} of {len(missing)} runs are left after {time_limit:g} s; run the same command again"
+        msg = f"{left} of {len(missing)} runs are left and the time is over; run the same command again"
         raise TrainingStopped(msg)
 
 
