@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import colab  # noqa: E402  (from _ext)
 import pypandoc  # noqa: E402
+from figure_role import SECTIONS  # noqa: E402
 
 import radiosynth  # noqa: E402  (after the scale is set)
 
@@ -77,8 +78,8 @@ copybutton_prompt_is_regexp = True
 
 # The gallery: one script, one figure, one page -------------------------------------------------------
 sphinx_gallery_conf = {
-    "examples_dirs": ["../examples/report"],
-    "gallery_dirs": ["gallery/report"],
+    "examples_dirs": [f"../examples/{section}" for section in SECTIONS],
+    "gallery_dirs": [f"gallery/{section}" for section in SECTIONS],
     "filename_pattern": r"plot_",
     "within_subsection_order": "figure_role.FigureOrder",
     # A name and not the function itself, so that Sphinx can tell whether the configuration changed.

@@ -1,7 +1,8 @@
-"""Draw the report again: run the figure and table scripts of ``examples/report``, one after another.
+"""Draw the report again: run the figure and table scripts of ``examples``, one after another.
 
     python paper/make.py                            # everything, at laptop scale
     python paper/make.py --only fig12 --scale smoke
+    python paper/make.py --extensions               # what goes beyond the report
     python paper/make.py --list
 
 Each script is a process of its own, so that the memory of one is free again before the next begins
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCALES = ("smoke", "laptop", "report")
+REPORT, EXTENSIONS = ("report", "studies"), ("extensions",)  # folders of examples
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # seconds that an interrupted script has to keep what it has done
 TAIL = 15  # lines of a failed script's log that are shown
@@ -37,10 +39,12 @@ class Outcome:
     megabytes: float  # peak resident memory of the script; nan where the system does not tell
 
 
-def find_scripts(root: Path) -> dict[str, Path]:
+def find_scripts(root: Path, folders: Sequence[str]) -> dict[str, Path]:
     """Return the scripts by name of what they draw: figures, then tables, then the rest, by name."""
     names = {
-        path.stem.removeprefix("plot_"): path for path in (root / "examples" / "report").glob("plot_*.py")
+        path.stem.removeprefix("plot_"): path
+        for folder in folders
+        for path in (root / "examples" / folder).glob("plot_*.py")
     }
     order = sorted(names, key=lambda name: (not name.startswith("fig"), not name.startswith("table"), name))
     return {name: names[name] for name in order}
@@ -122,6 +126,9 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help="only these, by the beginning of the name: --only fig12",
     )
+    parser.add_argument(
+        "--extensions", action="store_true", help="what goes beyond the report, in place of the report"
+    )
     parser.add_argument("--list", action="store_true", help="print the names and end")
     options = parser.parse_args(argv)
     if options.scale not in SCALES:  # argparse does not check a default
@@ -133,7 +140,8 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """Run the chosen scripts; return 0, 1 if any failed, 2 for a wrong choice, 130 if interrupted."""
     options = parse(argv)
     try:
-        chosen = choose(find_scripts(root), options.only)
+        folders = EXTENSIONS if options.extensions else REPORT
+        chosen = choose(find_scripts(root, folders), options.only)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -141,7 +149,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         print("\n".join(chosen))
         return 0
     if not chosen:
-        print(f"no scripts plot_*.py in {root / 'examples' / 'report'}", file=sys.stderr)
+        print(f"no scripts plot_*.py in {', '.join(folders)} of {root / 'examples'}", file=sys.stderr)
         return 2
 
     environment = dict(

@@ -35,6 +35,7 @@ from .networks import (
     build_classifier as build_classifier,
     build_discriminator as build_discriminator,
     build_generator as build_generator,
+    build_residual_classifier as build_residual_classifier,
 )
 from .preprocessing import (
     augment as augment,

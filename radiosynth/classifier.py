@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import training
-from .networks import build_classifier
+from .networks import CLASSIFIERS
 from .sample import Sample
 from .taxonomy import UNLABELLED
 
@@ -35,6 +35,9 @@ class ClassifierSettings:
         Seed of the initial weights, the dropout and the order of the images.
     precision : {"float32", "mixed_bfloat16"}
         Arithmetic; the second is faster on processors that know it. Weights and probabilities are float32.
+    architecture : {"report", "residual"}
+        The report's network (`radiosynth.build_classifier`) or a residual one
+        (`radiosynth.build_residual_classifier`).
     """
 
     epochs: int = 100
@@ -43,8 +46,12 @@ class ClassifierSettings:
     width: float = 1.0
     seed: int = 0
     precision: str = "float32"
+    architecture: str = "report"
 
     def __post_init__(self) -> None:
+        if self.architecture not in CLASSIFIERS:
+            msg = f"unknown architecture {self.architecture!r}: there are {', '.join(CLASSIFIERS)}"
+            raise ValueError(msg)
         for name in ("epochs", "batch_size", "learning_rate", "width"):
             if getattr(self, name) <= 0:
                 msg = f"{name}={getattr(self, name)!r} is not possible: give a number above 0"
@@ -132,7 +139,7 @@ def train_classifier(
     if train.size != validation.size:
         msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
         raise ValueError(msg)
-    model = build_classifier(
+    model = CLASSIFIERS[settings.architecture](
         train.size, width=settings.width, seed=settings.seed, precision=settings.precision
     )
     model.compile(

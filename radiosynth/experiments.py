@@ -240,6 +240,8 @@ class ClassifierConfig(Config):
         Label images of the FRI generator as FR II too, as the report's notebook did.
     precision : {"float32", "mixed_bfloat16"}
         Number format of the arithmetic in training.
+    architecture : {"report", "residual"}
+        As in `radiosynth.classifier.ClassifierSettings`.
     """
 
     kind: ClassVar[str] = "classifier"
@@ -263,6 +265,7 @@ class ClassifierConfig(Config):
     keep_groups: bool = True
     mistaken: bool = False
     precision: str = "float32"
+    architecture: str = "report"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -425,13 +428,13 @@ class Run(Generic[C]):
     def model(self) -> keras.Model:
         """Return the trained classifier or generator; its recorded weights have half precision."""
         from . import gan
-        from .networks import build_classifier
+        from .networks import CLASSIFIERS
         from .training import load_weights
 
         if isinstance(self.config, GANConfig):
             return gan.load_generator(self.folder)
         assert isinstance(self.config, ClassifierConfig)
-        model = build_classifier(self.config.size, width=self.config.width)
+        model = CLASSIFIERS[self.config.architecture](self.config.size, width=self.config.width)
         load_weights(model, self.folder / "model.npz")
         return model
 
@@ -635,6 +638,7 @@ def _train_classifier(config: ClassifierConfig, folder: Path, time_limit: float 
             config.width,
             config.seed,
             config.precision,
+            config.architecture,
         ),
         folder=folder,
         fingerprint=config.hash,

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers
 
-__all__ = ["build_classifier", "build_discriminator", "build_generator"]
+__all__ = ["build_classifier", "build_discriminator", "build_generator", "build_residual_classifier"]
 
 LEAK = 0.3
 """Negative slope of LeakyReLU, the Keras default when the report was written."""
@@ -116,6 +116,100 @@ def build_classifier(
         ),
     ]
     return keras.Sequential(stack, name="classifier")
+
+
+def build_residual_classifier(
+    size: int = 64,
+    classes: int = 4,
+    width: float = 1.0,
+    *,
+    channels: int = 1,
+    seed: int | None = None,
+    precision: str = "float32",
+) -> keras.Model:
+    """Build a small residual network (after He et al. 2016, arXiv:1512.03385).
+
+    A 5×5 convolution of stride 2, four residual blocks of two 3×3 convolutions with 32, 64, 128 and 192
+    channels, all but the first of stride 2, the mean over the image, dropout 0.3, and a softmax.
+
+    Parameters
+    ----------
+    size : int
+        Edge of the input images in pixels, at least 16.
+    classes : int
+        Number of class probabilities, at least 2.
+    width : float
+        Multiple of these numbers of channels, above 0.
+    channels : int
+        Channels of the input images.
+    seed : int, optional
+        Seed of the initial weights and of the dropout.
+    precision : str
+        Name of a Keras dtype policy for all layers but the last.
+
+    Returns
+    -------
+    keras.Model
+        From images (n, size, size, channels) to probabilities (n, classes).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> build_residual_classifier().count_params()
+    889252
+    """
+    if size < 16:
+        msg = f"size={size} is too small for four halvings: give at least 16 pixels"
+        raise ValueError(msg)
+    _check(8, 8, width)
+    if classes < 2 or channels < 1:
+        msg = f"classes={classes}, channels={channels}: give at least 2 classes and 1 channel"
+        raise ValueError(msg)
+    draw = _initializers(seed)
+
+    def convolution(
+        x: keras.KerasTensor, filters: int, kernel: int, stride: int, *, scale: str = "ones"
+    ) -> keras.KerasTensor:
+        x = layers.Conv2D(
+            filters,
+            kernel,
+            stride,
+            padding="same",
+            use_bias=False,
+            kernel_initializer=next(draw),
+            dtype=precision,
+        )(x)
+        return layers.BatchNormalization(momentum=0.95, gamma_initializer=scale, dtype=precision)(x)
+
+    def rectify(x: keras.KerasTensor) -> keras.KerasTensor:
+        return layers.ReLU(dtype=precision)(x)
+
+    stem, *stages = _channels(width, 32, 32, 64, 128, 192)
+    image = keras.Input((size, size, channels), name="image")
+    x = rectify(convolution(image, stem, 5, 2))
+    for number, filters in enumerate(stages):
+        shortcut, stride = x, 2 if number else 1
+        x = rectify(convolution(x, filters, 3, stride))
+        # A block begins as the identity: what it adds is scaled by zero at first.
+        x = convolution(x, filters, 3, 1, scale="zeros")
+        if number:
+            shortcut = layers.AveragePooling2D(2, padding="same", dtype=precision)(shortcut)
+            shortcut = convolution(shortcut, filters, 1, 1)
+        x = rectify(layers.Add(dtype=precision)([x, shortcut]))
+    x = layers.GlobalAveragePooling2D(dtype=precision, name="mean")(x)
+    x = layers.Dropout(0.3, seed=seed, dtype=precision)(x)
+    probabilities = layers.Dense(
+        classes, activation="softmax", kernel_initializer=next(draw), dtype="float32", name="probabilities"
+    )
+    return keras.Model(image, probabilities(x), name="residual_classifier")
+
+
+CLASSIFIERS = {"report": build_classifier, "residual": build_residual_classifier}
+"""Classifiers by the name of their architecture."""
 
 
 def _normalise(

@@ -36,11 +36,11 @@ def public_names() -> list[str]:
 
 
 def repository_files() -> list[Path]:
-    """Return the files that are, or will be, under version control."""
+    """Return the files that are under version control: what else lies about is not the project's."""
     git = shutil.which("git")
     if git is None or not (ROOT / ".git").exists():
         pytest.skip("not in a git repository")
-    command = [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = [git, "ls-files", "-z"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
 

@@ -64,6 +64,15 @@ def test_only_chooses_by_beginning_and_logs_are_kept(tree: Path) -> None:
     assert (logs / "fig01_first.log").read_text().strip() == "scale smoke agg"
 
 
+def test_extensions_are_drawn_when_asked_for(tree: Path) -> None:
+    folder = tree / "examples" / "extensions"
+    folder.mkdir()
+    (folder / "plot_bending1.py").write_text("print('bent')")
+    assert "bending1" not in make(tree, "--list").stdout
+    assert make(tree, "--list", "--extensions").stdout.split() == ["bending1"]
+    assert "1 of 1 drawn" in make(tree, "--extensions").stdout
+
+
 def test_laptop_is_the_default_scale(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RADIOSYNTH_SCALE")
     make(tree, "--only", "fig01")

@@ -239,7 +239,7 @@ def test_the_paper_is_built_as_pdf_and_as_page(tree: Path, compose: ModuleType) 
     assert "</math>" in page
     assert 'src="_images/paper/fig06_gan_loop.png"' in page
     for name in sys.modules["records"].FIGURES:
-        assert (f"gallery/report/plot_{name}.html" in page) != name.startswith("study")
+        assert (f"/plot_{name}.html" in page) != name.startswith("study")
     first = (tree / "paper" / "radiosynth.pdf").read_bytes()
     compose.main(tree)
     assert (tree / "paper" / "radiosynth.pdf").read_bytes() == first
@@ -273,4 +273,4 @@ def test_studies_are_in_the_text_where_they_are_recorded(tree: Path, compose: Mo
     assert "2.0 points (1.0 to 3.0): they help" in page
     assert "move the result by more than its interval are: FRI generator used for FRII" in page
     for name in ("study1_protocol", "study2_published_code", "study3_data_size"):
-        assert f"gallery/report/plot_{name}.html" in page
+        assert f"gallery/studies/plot_{name}.html" in page

@@ -43,7 +43,10 @@ PAGES = [
     "notebooks/train_a_gan.html",
     "notebooks/explore_the_simulation.html",
     "notebooks/review_a_sample.html",
+    "gallery.html",
     "gallery/report/index.html",
+    "gallery/studies/index.html",
+    "gallery/extensions/index.html",
     "gallery/report/plot_fig09_gan_training.html",
     "gallery/report/plot_fig12_training_curves.html",
     "gallery/report/plot_table3_split.html",
@@ -190,8 +193,8 @@ def test_gallery_pages_can_be_downloaded_and_say_how_long_they_take(site: Path) 
 @pytest.mark.browser
 def test_the_report_page_lists_every_figure_with_its_record(site: Path) -> None:
     page = read(site / "report.html")
-    for script in sorted((ROOT / "examples" / "report").glob("plot_*.py")):
-        assert f"gallery/report/{script.stem}.html" in page.links
+    for script in sorted((ROOT / "examples").glob("*/plot_*.py")):
+        assert f"gallery/{script.parent.name}/{script.stem}.html" in page.links
         record = script.stem.removeprefix("plot_")
         assert any(link.endswith(f"/{record}.json") for link in page.links), record
 

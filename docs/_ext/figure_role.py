@@ -18,7 +18,20 @@ from sphinx.util.docutils import SphinxRole
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-SCRIPTS = Path(__file__).parents[2] / "examples" / "report"
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SECTIONS = ("report", "studies", "extensions")
+"""Folders of scripts, each a section of the gallery."""
+
+
+def scripts(*sections: str) -> list[Path]:
+    """Return the scripts of some sections, or of all."""
+    folders = [EXAMPLES / section for section in sections or SECTIONS]
+    return [script for folder in folders for script in sorted(folder.glob("plot_*.py"))]
+
+
+def script_of(name: str) -> Path | None:
+    """Return the script that draws a figure or table, if there is one."""
+    return next((script for script in scripts() if script.stem == f"plot_{name}"), None)
 
 
 def title_of(script: Path) -> tuple[str, str]:
@@ -51,9 +64,10 @@ class FigureRole(SphinxRole):
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """Return the link, which Sphinx resolves when all pages are read."""
         literal = nodes.literal(self.rawtext, self.text)
-        if not (SCRIPTS / f"plot_{self.text}.py").exists():
+        script = script_of(self.text)
+        if script is None:
             return [literal], []
-        page = f"/gallery/report/plot_{self.text}"
+        page = f"/gallery/{script.parent.name}/{script.stem}"
         link = addnodes.pending_xref(
             self.rawtext,
             literal,
@@ -72,7 +86,9 @@ def describe_thumbnails(app: Sphinx, doctree: nodes.document) -> None:
     for image in doctree.findall(nodes.image):
         name = re.search(r"sphx_glr_(plot_\w+)_thumb", image["uri"])
         if name and not image.get("alt"):
-            image["alt"] = title_of(SCRIPTS / f"{name[1]}.py")[1]
+            script = script_of(name[1].removeprefix("plot_"))
+            assert script is not None
+            image["alt"] = title_of(script)[1]
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from docutils.parsers.rst import directives
-from figure_role import SCRIPTS, title_of
+from figure_role import SECTIONS, scripts, title_of
 from sphinx.util.docutils import SphinxDirective
 
 from radiosynth import citations, experiments, plotting
@@ -25,11 +25,6 @@ if TYPE_CHECKING:
     from docutils import nodes
     from sphinx.application import Sphinx
 
-GROUPS: dict[str, Callable[[str], bool]] = {
-    "figures": lambda name: name.startswith("fig"),
-    "tables": lambda name: name.startswith("table"),
-    "extensions": lambda name: not name.startswith(("fig", "table")),
-}
 NOTHING = "–"
 
 Record = dict[str, Any]
@@ -125,14 +120,16 @@ def list_table(header: list[str], rows: list[list[str]], widths: list[int], clas
 
 
 class ReportTable(SphinxDirective):
-    """``.. report-table:: figures``: figure, script, data, runs, and numbers beside the published ones."""
+    """``.. report-table:: report fig``: figure, script, data, runs, and numbers beside the published ones."""
 
     required_arguments = 1
+    final_argument_whitespace = True
 
     def run(self) -> list[nodes.Node]:
-        """Return the table."""
-        wanted = GROUPS[directives.choice(self.arguments[0], tuple(GROUPS))]
-        rows = [self.row(path) for path in sorted(SCRIPTS.glob("plot_*.py")) if wanted(path.stem[5:])]
+        """Return the table of the scripts of a section whose names begin so."""
+        section, *start = self.arguments[0].split()
+        chosen = scripts(directives.choice(section, SECTIONS))
+        rows = [self.row(path) for path in chosen if path.stem.startswith(f"plot_{''.join(start)}")]
         header = ["No.", "What it shows, and its script", "Data and runs", "Published → here"]
         return self.parse_text_to_nodes(list_table(header, rows, [7, 41, 28, 24], "report-table"))
 
@@ -171,7 +168,7 @@ class ReportRuns(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the table."""
         names: set[str] = set()
-        for script in SCRIPTS.glob("plot_*.py"):
+        for script in scripts():
             if found := record_of(script.stem.removeprefix("plot_")):
                 names.update(found[0]["runs"])
                 self.env.note_dependency(str(found[1]))
