@@ -34,6 +34,7 @@ from .metrics import confusion_matrix as confusion_matrix
 from .networks import (
     build_classifier as build_classifier,
     build_discriminator as build_discriminator,
+    build_foveated_classifier as build_foveated_classifier,
     build_generator as build_generator,
     build_residual_classifier as build_residual_classifier,
 )
@@ -47,6 +48,7 @@ from .preprocessing import (
     scale as scale,
     split as split,
     stratified_folds as stratified_folds,
+    vary as vary,
 )
 from .sample import Sample as Sample, concatenate as concatenate
 from .selection import (

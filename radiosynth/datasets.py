@@ -43,6 +43,9 @@ ARCHIVE = "galaxy_data_h5.zip"
 ARCHIVE_SHA256 = "1f9656a9fe2519857a5b7c7498f60087a6af73d8015b85559418ce30cc212c52"
 PACKAGE, PACKAGE_VERSION = "firstgalaxydata", "0.2.1"
 
+PIXEL_SCALE = 1.8
+"""Width of a pixel of FIRST in arcseconds."""
+
 _FULL, _CENTRE = 300, 150
 _CONVERTED = "first_galaxies.npz"
 _FORMAT = 1

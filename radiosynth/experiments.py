@@ -285,7 +285,95 @@ class ClassifierConfig(Config):
         return self.training_set.replace("+", "-")
 
 
-KINDS: dict[str, type[Config]] = {"classifier": ClassifierConfig, "gan": GANConfig}
+@dataclass(frozen=True)
+class FoldConfig(Config):
+    """Everything that the numbers of one network of the published five-fold scheme depend on.
+
+    The folds are those of Rustige et al. (2023): `fold` validates, the other four train, and the 400 test
+    images are the same for all.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    fold : int
+        The fold that validates, 0 to 4.
+    size : int
+        Edge of the images in pixels of FIRST, 1.8 arcsec.
+    n_sigma : float
+        Noise threshold in standard deviations.
+    synthetic : float
+        Geometric simulations for each real training image of their class.
+    epochs, batch_size, learning_rate, weight_decay, label_smoothing, width, zoom, shift, seed, precision
+        As in `radiosynth.classifier.VariationSettings`.
+    """
+
+    kind: ClassVar[str] = "fold"
+    fold: int = 0
+    size: int = 192
+    n_sigma: float = 3.0
+    synthetic: float = 0.0
+    epochs: int = 100
+    batch_size: int = 48
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    width: float = 1.0
+    zoom: float = 0.12
+    shift: float = 3.0
+    seed: int = 0
+    precision: str = "mixed_bfloat16"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fold not in range(5):
+            msg = f"fold={self.fold}: the published scheme has the folds 0 to 4"
+            raise ValueError(msg)
+
+    @property
+    def label(self) -> str:
+        """The training set and the fold."""
+        return f"{'real-geometric' if self.synthetic else 'real'}-{self.fold}"
+
+
+@dataclass(frozen=True)
+class EnsembleConfig(Config):
+    """Networks of the five-fold scheme that classify together.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    members : tuple of FoldConfig
+        The networks, all for images of one size.
+    """
+
+    kind: ClassVar[str] = "ensemble"
+    members: tuple[FoldConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len({(member.size, member.n_sigma) for member in self.members}) != 1:
+            msg = f"an ensemble of {len(self.members)}: give members that take the same images, one at least"
+            raise ValueError(msg)
+
+    size = property(lambda self: self.members[0].size)
+    n_sigma = property(lambda self: self.members[0].n_sigma)
+    epochs = property(lambda self: self.members[0].epochs)
+    seed = property(lambda self: self.members[0].seed)
+
+    @property
+    def label(self) -> str:
+        """The number of members."""
+        return f"of-{len(self.members)}"
+
+
+KINDS: dict[str, type[Config]] = {
+    "classifier": ClassifierConfig,
+    "gan": GANConfig,
+    "fold": FoldConfig,
+    "ensemble": EnsembleConfig,
+}
 """Configurations by the kind that their record names."""
 
 
@@ -428,15 +516,55 @@ class Run(Generic[C]):
     def model(self) -> keras.Model:
         """Return the trained classifier or generator; its recorded weights have half precision."""
         from . import gan
-        from .networks import CLASSIFIERS
         from .training import load_weights
 
         if isinstance(self.config, GANConfig):
             return gan.load_generator(self.folder)
-        assert isinstance(self.config, ClassifierConfig)
-        model = CLASSIFIERS[self.config.architecture](self.config.size, width=self.config.width)
+        model = _build(self.config, float(self.provenance.get("temperature", 1.0)))
         load_weights(model, self.folder / "model.npz")
         return model
+
+
+def _build(config: Config, temperature: float) -> keras.Model:
+    """Return the untrained classifier of a configuration, for arithmetic in full precision."""
+    from . import networks
+
+    if isinstance(config, EnsembleConfig):
+        return networks.build_ensemble([_build(member, 1.0) for member in config.members], temperature)
+    if isinstance(config, FoldConfig):
+        return networks.build_foveated_classifier(config.size, width=config.width)
+    assert isinstance(config, ClassifierConfig)
+    return networks.CLASSIFIERS[config.architecture](config.size, width=config.width)
+
+
+def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
+    """Return the training, validation and test images of a network of the five-fold scheme.
+
+    Parameters
+    ----------
+    config : FoldConfig
+        What to prepare.
+
+    Returns
+    -------
+    train, validation, test : Sample
+        Images in [-1, 1]; synthetic ones, if any, follow the real ones that train.
+    """
+    images = datasets.load_first_dataset(size=config.size)
+    ready = preprocessing.preprocess(images, config.size, n_sigma=config.n_sigma)
+    fold = np.asarray(ready.table["fold"])
+    train, validation, test = (
+        ready[np.flatnonzero(part)]
+        for part in ((fold >= 0) & (fold != config.fold), fold == config.fold, fold == -1)
+    )
+    if config.synthetic:
+        field = round(geometric.FIELD / datasets.PIXEL_SCALE)
+        number = {name: round(config.synthetic * count) for name, count in train.counts().items()}
+        fake = geometric.simulate(number, field, rng=np.random.default_rng(config.seed))
+        rim = (config.size - field) // 2
+        padded = np.pad(fake.images, ((0, 0), (rim, rim), (rim, rim)), constant_values=-1.0)
+        train = concatenate([train, fake.derived(padded, f"rim of {rim} px")])
+    return train, validation, test
 
 
 def split_sample(config: ClassifierConfig | GANConfig) -> tuple[Sample, Sample, Sample]:
@@ -508,8 +636,9 @@ def prepare(config: ClassifierConfig) -> tuple[Sample, Sample, Sample]:
 def _read_config(folder: Path) -> Config:
     try:
         stored = json.loads((folder / "config.json").read_text())
-        if "generators" in stored:
-            stored["generators"] = tuple(GANConfig(**generator) for generator in stored["generators"])
+        for key, part in (("generators", GANConfig), ("members", FoldConfig)):
+            if key in stored:
+                stored[key] = tuple(part(**settings) for settings in stored[key])
         return KINDS[stored.pop("kind")](**stored)
     except (OSError, KeyError, ValueError, TypeError) as error:
         msg = f"{folder} holds no readable configuration ({error!r}): remove that folder and run it again"
@@ -697,9 +826,86 @@ def _train_gan(config: GANConfig, folder: Path, time_limit: float | None) -> dic
     }
 
 
+def _train_fold(config: FoldConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+    from . import classifier, networks, training
+
+    train, *held_out = prepare_fold(config)
+    settings = {field.name: getattr(config, field.name) for field in fields(classifier.VariationSettings)}
+    model, history = classifier.train_on_variations(
+        train,
+        classifier.VariationSettings(**settings),
+        folder=folder,
+        fingerprint=config.hash,
+        time_limit=time_limit,
+    )
+    training.save_weights(model, folder / "model.npz", dtype="float16")
+    mirrored = networks.build_ensemble([model])
+    _save_predictions(
+        folder,
+        *(  # of the validation and of the test images
+            (part, classifier.predict(mirrored, part.images)) for part in held_out
+        ),
+    )
+    return {"history": history, "training_images": train.counts(), "preparation": train.history}
+
+
+def _save_predictions(folder: Path, *parts: tuple[Sample, NDArray[np.float32]]) -> None:
+    np.savez_compressed(
+        folder / "predictions.npz",
+        names=np.concatenate([np.asarray(sample.table["name"], str) for sample, _ in parts]),
+        labels=np.concatenate([sample.labels for sample, _ in parts]),
+        plain=np.ones(sum(len(sample) for sample, _ in parts), bool),
+        fold=np.concatenate([np.asarray(sample.table["fold"]) for sample, _ in parts]),
+        probabilities=np.concatenate([probabilities for _, probabilities in parts]),
+    )
+
+
+def _gather(config: EnsembleConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+    """Train the members, put their weights together and calibrate them on the folds that they did not see."""
+    from . import metrics, networks, training
+
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    runs = [
+        run(member, root=folder.parent, time_limit=deadline and max(0.0, deadline - time.monotonic()))
+        for member in config.members
+    ]
+    unseen = [(p["labels"], p["probabilities"], p["fold"] >= 0) for p in (r.predictions for r in runs)]
+    temperature = metrics.temperature(
+        np.concatenate([labels[held] for labels, _, held in unseen]),
+        np.concatenate([probabilities[held] for _, probabilities, held in unseen]),
+    )
+    model = networks.build_ensemble([r.model() for r in runs], temperature)
+    training.save_weights(model, folder / "model.npz", dtype="float16")
+    first = runs[0].predictions
+    test = first["fold"] == -1
+    tempered = [metrics.temper(r.predictions["probabilities"][test], temperature) for r in runs]
+    np.savez_compressed(
+        folder / "predictions.npz",
+        names=first["names"][test],
+        labels=first["labels"][test],
+        plain=first["plain"][test],
+        probabilities=np.mean(tempered, axis=0),
+    )
+    history = {
+        f"{column} {number}": list(r.history[column])
+        for number, r in enumerate(runs)
+        for column in ("loss", "accuracy")
+    }
+    history["seconds"] = list(np.sum([r.history["seconds"] for r in runs], axis=0))
+    return {
+        "history": history,
+        "members": [r.folder.name for r in runs],
+        "training_images": runs[0].provenance["training_images"],
+        "preparation": runs[0].provenance["preparation"],
+        "temperature": temperature,
+    }
+
+
 _COMPUTE: dict[str, Callable[[Any, Path, float | None], dict[str, Any]]] = {
     "classifier": _train_classifier,
     "gan": _train_gan,
+    "fold": _train_fold,
+    "ensemble": _gather,
 }
 
 
@@ -717,7 +923,7 @@ def _finish(folder: Path, config: Any, record: dict[str, Any], seconds: float) -
     }
     text = json.dumps(whole, indent=1) + "\n"
     write_atomically(folder / "provenance.json", lambda path: path.write_text(text))
-    (folder / "checkpoint.npz").unlink()
+    (folder / "checkpoint.npz").unlink(missing_ok=True)
 
 
 def provenance() -> dict[str, Any]:

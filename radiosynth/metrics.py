@@ -14,7 +14,9 @@ import numpy as np
 from astropy.stats import binom_conf_interval
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import pdist, squareform
+from scipy.special import softmax
 from scipy.stats import bootstrap, ks_2samp
 
 from .geometric import FIELD
@@ -35,6 +37,8 @@ __all__ = [
     "nearest_neighbour",
     "realism",
     "source_properties",
+    "temper",
+    "temperature",
     "two_sample_accuracy",
 ]
 
@@ -181,6 +185,40 @@ def accuracy(
         rng=rng or np.random.default_rng(0),
     ).confidence_interval
     return float(right.mean()), float(interval.low), float(interval.high)
+
+
+def temper(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
+    """Return probabilities raised to the power of one over a temperature, and normalised."""
+    return softmax(np.log(np.maximum(probabilities, 1e-7)) / temperature, axis=-1)
+
+
+def temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Return the temperature that makes probabilities fit labels best (Guo et al. 2017, arXiv:1706.04599).
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class codes of images that did not train the classifier.
+    probabilities : array_like, shape (n, classes)
+        What it says of them.
+
+    Returns
+    -------
+    float
+        Above 1 if the classifier is too sure of itself, below 1 if not sure enough.
+
+    Examples
+    --------
+    >>> sure = [[0.9, 0.1, 0, 0]] * 10
+    >>> round(temperature([0] * 6 + [1] * 4, sure), 1)
+    5.4
+    """
+    rows, codes = np.arange(len(np.asarray(labels))), np.asarray(labels)
+
+    def loss(logarithm: float) -> float:
+        return -np.log(temper(probabilities, np.exp(logarithm))[rows, codes]).mean()
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 
 
 def share(right: ArrayLike, *, confidence: float = SIGMA) -> tuple[float, float, float]:

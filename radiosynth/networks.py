@@ -6,13 +6,23 @@ names a backend; the weights are drawn from `seed` alone, whatever the global ra
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
 from keras import layers
 
-__all__ = ["build_classifier", "build_discriminator", "build_generator", "build_residual_classifier"]
+__all__ = [
+    "build_classifier",
+    "build_discriminator",
+    "build_ensemble",
+    "build_foveated_classifier",
+    "build_generator",
+    "build_residual_classifier",
+]
+
+AXES = (None, 1, 2, (1, 2))
+"""Axes along which images are mirrored; with the transposed ones these are all symmetries of a square."""
 
 LEAK = 0.3
 """Negative slope of LeakyReLU, the Keras default when the report was written."""
@@ -169,6 +179,15 @@ def build_residual_classifier(
     if classes < 2 or channels < 1:
         msg = f"classes={classes}, channels={channels}: give at least 2 classes and 1 channel"
         raise ValueError(msg)
+    image = keras.Input((size, size, channels), name="image")
+    probabilities = _residual(image, classes, width, seed, precision)
+    return keras.Model(image, probabilities, name="residual_classifier")
+
+
+def _residual(
+    x: keras.KerasTensor, classes: int, width: float, seed: int | None, precision: str
+) -> keras.KerasTensor:
+    """Return the class probabilities of a residual network for images of any number of channels."""
     draw = _initializers(seed)
 
     def convolution(
@@ -189,8 +208,7 @@ def build_residual_classifier(
         return layers.ReLU(dtype=precision)(x)
 
     stem, *stages = _channels(width, 32, 32, 64, 128, 192)
-    image = keras.Input((size, size, channels), name="image")
-    x = rectify(convolution(image, stem, 5, 2))
+    x = rectify(convolution(x, stem, 5, 2))
     for number, filters in enumerate(stages):
         shortcut, stride = x, 2 if number else 1
         x = rectify(convolution(x, filters, 3, stride))
@@ -205,7 +223,98 @@ def build_residual_classifier(
     probabilities = layers.Dense(
         classes, activation="softmax", kernel_initializer=next(draw), dtype="float32", name="probabilities"
     )
-    return keras.Model(image, probabilities(x), name="residual_classifier")
+    return probabilities(x)
+
+
+def build_foveated_classifier(
+    size: int = 192,
+    classes: int = 4,
+    width: float = 1.0,
+    *,
+    seed: int | None = None,
+    precision: str = "float32",
+) -> keras.Model:
+    """Build a residual network that sees the middle of an image sharply and all of it coarsely.
+
+    Two views, each a quarter of the image wide in pixels, become the two channels of the trunk of
+    `build_residual_classifier`: the middle half averaged over 2×2 pixels, which still resolves the beam of
+    FIRST, and the whole averaged over 4×4, where large sources find room. Each is divided by its peak in that
+    middle half and stretched by a square root, so that faint plumes count beside bright cores.
+
+    Parameters
+    ----------
+    size : int
+        Edge of the input images in pixels, a multiple of 8, at least 64.
+    classes : int
+        Number of class probabilities, at least 2.
+    width : float
+        Multiple of the channels of `build_residual_classifier`, above 0.
+    seed : int, optional
+        Seed of the initial weights and of the dropout.
+    precision : str
+        Name of a Keras dtype policy for all layers but the last.
+
+    Returns
+    -------
+    keras.Model
+        From images (n, size, size, 1) in [-1, 1] to probabilities (n, classes).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> build_foveated_classifier(64, width=0.25).output_shape
+    (None, 4)
+    """
+    if size < 64 or classes < 2:
+        msg = f"size={size}, classes={classes}: give at least 64 pixels and 2 classes"
+        raise ValueError(msg)
+    _check(size, 8, width)
+    image = keras.Input((size, size, 1), name="image")
+    light = layers.Rescaling(0.5, 0.5, dtype="float32", name="light")(image)
+    quarter = slice(size // 4, 3 * size // 4)
+    near = layers.AveragePooling2D(2, dtype="float32", name="near")(light[:, quarter, quarter])
+    wide = layers.AveragePooling2D(4, dtype="float32", name="wide")(light)
+    middle = slice(size // 16, 3 * size // 16)
+    peaks = [keras.ops.max(part, axis=(1, 2), keepdims=True) for part in (near, wide[:, middle, middle])]
+    views = [
+        keras.ops.sqrt(keras.ops.minimum(view / keras.ops.maximum(peak, 1e-3), 1.0))
+        for view, peak in zip((near, wide), peaks, strict=True)
+    ]
+    views = layers.Concatenate(dtype="float32", name="views")(views)
+    probabilities = _residual(views, classes, width, seed, precision)
+    return keras.Model(image, probabilities, name="foveated_classifier")
+
+
+def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> keras.Model:
+    """Build the mean of classifiers over themselves and over the eight ways to turn and mirror a square.
+
+    Parameters
+    ----------
+    members : sequence of keras.Model
+        Classifiers of one input shape.
+    temperature : float, default 1
+        Each member's probabilities are raised to the power of one over it, and normalised (temperature
+        scaling: Guo et al. 2017, arXiv:1706.04599).
+
+    Returns
+    -------
+    keras.Model
+        From images to probabilities, of the weights of all members.
+    """
+    image = keras.Input(members[0].input_shape[1:], name="image")
+    both = [image, keras.ops.transpose(image, (0, 2, 1, 3))]
+    views = [view if axes is None else keras.ops.flip(view, axes) for view in both for axes in AXES]
+    parts = []
+    for number, network in enumerate(members):
+        member = keras.Model(network.input, network.output, name=f"member_{number}")
+        mean = layers.Average()([member(view) for view in views])
+        parts.append(keras.ops.softmax(keras.ops.log(keras.ops.maximum(mean, 1e-7)) / temperature))
+    probabilities = layers.Average()(parts) if len(parts) > 1 else parts[0]
+    return keras.Model(image, probabilities, name="ensemble")
 
 
 CLASSIFIERS = {"report": build_classifier, "residual": build_residual_classifier}

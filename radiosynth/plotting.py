@@ -49,9 +49,6 @@ __all__ = [
     "use_style",
 ]
 
-PIXEL_SCALE = 1.8
-"""Arcseconds per pixel of FIRST cutouts."""
-
 FIRST = f"FIRST images, doi:{datasets.DOI}"
 """The data of most figures."""
 

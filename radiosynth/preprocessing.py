@@ -31,6 +31,7 @@ __all__ = [
     "scale",
     "split",
     "stratified_folds",
+    "vary",
 ]
 
 log = logging.getLogger("radiosynth")
@@ -488,6 +489,51 @@ def rotate_flip(
     return out
 
 
+def vary(
+    images: ArrayLike,
+    rng: np.random.Generator,
+    *,
+    zoom: float = 0.12,
+    shift: float = 3.0,
+    fill: float = -1.0,
+) -> NDArray[np.float32]:
+    """Draw a variation of each image: mirrored, turned by any angle, zoomed and shifted at random.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, size, size)
+        Square images.
+    rng : numpy.random.Generator
+        Source of randomness.
+    zoom : float
+        Standard deviation of the logarithm of the magnification.
+    shift : float
+        Standard deviation of the shift along each axis in pixels.
+    fill : float
+        Value beyond the edges of the images.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, size, size)
+        The images drawn.
+
+    Examples
+    --------
+    >>> bar = np.full((2, 30, 30), -1.0)
+    >>> bar[:, 8:22, 14:16] = 1
+    >>> drawn = vary(bar, np.random.default_rng(0))
+    >>> drawn.shape, bool(np.array_equal(drawn[0], drawn[1]))
+    ((2, 30, 30), False)
+    """
+    stack = _stack(images)
+    n = len(stack)
+    angles, flips = rng.uniform(0, 360, n), rng.random(n) < 0.5
+    zooms, shifts = np.exp(rng.normal(0, zoom, n)), rng.normal(0, shift, (n, 2))
+    out = np.empty_like(stack, order="C")
+    _warp(stack, np.arange(n), angles, flips, fill, out, zooms, shifts)
+    return out
+
+
 def augmentation_plan(
     labels: ArrayLike,
     per_class: int | Mapping[str, int],
@@ -668,8 +714,10 @@ def _warp(
     flips: NDArray[np.bool_],
     fill: float,
     out: NDArray[np.float32],
+    zooms: NDArray[np.float64] | None = None,
+    shifts: NDArray[np.float64] | None = None,
 ) -> None:
-    """Write ``images[source]``, flipped and rotated, to `out` without gathering them first."""
+    """Write ``images[source]``, flipped, rotated, zoomed and shifted, to `out`, not gathering them first."""
     import cv2
 
     # One matrix per image takes a pixel (x, y, 1) of the result to its place in the original: turned back
@@ -680,7 +728,11 @@ def _warp(
     matrices = np.empty((len(source), 2, 3))
     matrices[:, 0, 0], matrices[:, 0, 1] = mirror * cos, mirror * sin
     matrices[:, 1, 0], matrices[:, 1, 1] = -sin, cos
+    if zooms is not None:
+        matrices[:, :, :2] /= zooms[:, None, None]
     matrices[:, :, 2] = center - center * matrices[:, :, :2].sum(axis=2)
+    if shifts is not None:
+        matrices[:, :, 2] -= np.einsum("nij,nj->ni", matrices[:, :, :2], shifts)
 
     size = (images.shape[2], images.shape[1])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
