@@ -20,9 +20,9 @@ CROP = 150
 
 
 def _classify(arguments: argparse.Namespace) -> None:
-    from . import classifier, cutouts, experiments, preprocessing
+    from . import classifier, cutouts, experiments
 
-    run = experiments.find_run(arguments.run) if arguments.run else experiments.default_run()
+    run = experiments.find_run(arguments.run) if arguments.run else experiments.default_classifier()
     sample = cutouts.read_cutouts(
         arguments.files, size=arguments.crop, on_error="skip" if arguments.skip else "raise"
     )
@@ -31,7 +31,7 @@ def _classify(arguments: argparse.Namespace) -> None:
     if len(sample) == 0:
         msg = "none of the files could be read: see the reasons above"
         raise ValueError(msg)
-    ready = preprocessing.preprocess(sample, run.config.size, n_sigma=run.config.n_sigma)
+    ready = experiments.make_ready(sample, run.config)
     probabilities = classifier.predict(run.model(), ready.images)
     table = Table(
         {"file": sample.table["path"], "class": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}

@@ -75,6 +75,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
     "smoke": {
         "classifier": {"per_class": 400, "validation_per_class": 80, "epochs": 8, "width": 0.25},
         "gan": {**QUICK, "per_class": 400, "epochs": 2, "width": 0.125},
+        "fold": {"epochs": 2, "width": 0.125, "size": 64},
     },
     # Minutes on two CPU cores: half the channels and fewer turned copies, but more steps per image.
     "laptop": {
@@ -86,14 +87,19 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
             "width": 0.5,
         },
         "gan": {**QUICK, "per_class": 1500, "epochs": 12},
+        "fold": {"epochs": 12, "width": 0.5},
     },
     # The numbers of the report; its GANs are good after a fifth of their 500 epochs.
-    "report": {"classifier": {}, "gan": {"epochs": 100}},
+    "report": {"classifier": {}, "gan": {"epochs": 100}, "fold": {}},
 }
 """What each scale changes in the report's configuration."""
 
 GENERATORS: dict[str, tuple[str, ...]] = {"smoke": ("all",), "laptop": ("all",), "report": CLASS_NAMES}
 """The GANs of each scale: one per class, as in the report, or one conditional network for all."""
+
+
+MEMBERS = {"smoke": 2, "laptop": 2, "report": 5}
+"""How many of the five folds an ensemble of each scale has a network for."""
 
 
 @dataclass(frozen=True)
@@ -449,6 +455,39 @@ def classifier_config(
     return ClassifierConfig(scale, training_set, **settings)
 
 
+def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **changes: Any) -> EnsembleConfig:
+    """Return the configuration of an ensemble of networks of the five-fold scheme at a scale.
+
+    Parameters
+    ----------
+    scale : str, optional
+        One of `SCALES`; `current_scale` if not given.
+    synthetic : float
+        Geometric simulations for each real training image. The epochs are fewer by as much, so that the
+        number of steps is the same.
+    **changes
+        Fields of `FoldConfig` to set otherwise than the scale does.
+
+    Returns
+    -------
+    EnsembleConfig
+        The frozen configuration.
+
+    Examples
+    --------
+    >>> [member.epochs for member in ensemble_config("report", synthetic=1.0).members]
+    [50, 50, 50, 50, 50]
+    """
+    scale = _check_scale(scale or current_scale())
+    settings = {**SCALES[scale]["fold"], **changes}
+    epochs = max(1, round(settings.pop("epochs", FoldConfig.epochs) / (1 + synthetic)))
+    members = (
+        FoldConfig(scale, fold, seed=fold, epochs=epochs, synthetic=synthetic, **settings)
+        for fold in range(MEMBERS[scale])
+    )
+    return EnsembleConfig(scale, tuple(members))
+
+
 @lru_cache
 def published() -> dict[str, Any]:
     """Return the numbers that the report states, as nested dictionaries."""
@@ -503,7 +542,11 @@ class Run(Generic[C]):
 
     @property
     def predictions(self) -> dict[str, NDArray[Any]]:
-        """Per test image: ``names``, ``labels``, ``plain`` and ``probabilities``."""
+        """Per test image: ``names``, ``labels``, ``plain`` and ``probabilities``.
+
+        Of an ensemble also ``members``, the probabilities of each of its networks, and ``unseen`` with
+        ``unseen_labels``: those of the images of the folds, each by the network that did not see it.
+        """
         with np.load(self.folder / "predictions.npz", allow_pickle=False) as stored:
             return {key: stored[key] for key in stored.files}
 
@@ -537,6 +580,37 @@ def _build(config: Config, temperature: float) -> keras.Model:
     return networks.CLASSIFIERS[config.architecture](config.size, width=config.width)
 
 
+def make_ready(sample: Sample, config: ClassifierConfig | FoldConfig | EnsembleConfig) -> Sample:
+    """Make of cutouts what the classifier of a configuration takes.
+
+    Parameters
+    ----------
+    sample : Sample
+        Cutouts with pixels of FIRST: the central 150×150 for the classifiers of the report. Networks of the
+        five-fold scheme take up to their `size`; where a cutout ends earlier, they see no emission.
+    config : ClassifierConfig, FoldConfig or EnsembleConfig
+        Configuration of the classifier.
+
+    Returns
+    -------
+    Sample
+        Images in [-1, 1].
+    """
+    if isinstance(config, ClassifierConfig):
+        return preprocessing.preprocess(sample, config.size, n_sigma=config.n_sigma)
+    edge = min(sample.size, config.size)
+    ready = preprocessing.preprocess(sample, edge, crop=edge, n_sigma=config.n_sigma)
+    return _framed(ready, config.size)
+
+
+def _framed(sample: Sample, size: int) -> Sample:
+    """Return images with as much background around them as makes them `size` pixels wide."""
+    before = (size - sample.size) // 2
+    rim = (before, size - sample.size - before)
+    images = np.pad(sample.images, ((0, 0), rim, rim), constant_values=-1.0)
+    return sample.derived(images, f"background around the {sample.size} px, to {size} px")
+
+
 def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
     """Return the training, validation and test images of a network of the five-fold scheme.
 
@@ -550,20 +624,18 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
     train, validation, test : Sample
         Images in [-1, 1]; synthetic ones, if any, follow the real ones that train.
     """
-    images = datasets.load_first_dataset(size=config.size)
-    ready = preprocessing.preprocess(images, config.size, n_sigma=config.n_sigma)
+    ready = make_ready(datasets.load_first_dataset(size=config.size), config)
     fold = np.asarray(ready.table["fold"])
     train, validation, test = (
         ready[np.flatnonzero(part)]
         for part in ((fold >= 0) & (fold != config.fold), fold == config.fold, fold == -1)
     )
     if config.synthetic:
-        field = round(geometric.FIELD / datasets.PIXEL_SCALE)
+        # In the pixels of FIRST, unless the whole image is smaller than the field of a simulation.
+        field = min(round(geometric.FIELD / datasets.PIXEL_SCALE), config.size)
         number = {name: round(config.synthetic * count) for name, count in train.counts().items()}
         fake = geometric.simulate(number, field, rng=np.random.default_rng(config.seed))
-        rim = (config.size - field) // 2
-        padded = np.pad(fake.images, ((0, 0), (rim, rim), (rim, rim)), constant_values=-1.0)
-        train = concatenate([train, fake.derived(padded, f"rim of {rim} px")])
+        train = concatenate([train, _framed(fake, config.size)])
     return train, validation, test
 
 
@@ -703,6 +775,33 @@ def default_run() -> Run[Any]:
                     return find_run(folder)
     msg = f"no classifier is recorded in {runs_root()}: train one with `radiosynth run`, in a few minutes"
     raise FileNotFoundError(msg)
+
+
+def default_classifier() -> Run[Any]:
+    """Return what `radiosynth classify` uses: the largest recorded ensemble, else `default_run`."""
+    ensembles = [ensemble_config(scale, synthetic=share).name for scale in SCALES for share in (1.0, 0.0)]
+    recorded = [name for name in ensembles if name in _recorded() and not name.startswith("smoke")]
+    return find_run(recorded[-1]) if recorded else default_run()
+
+
+def best_ensemble(synthetic: float = 0.0) -> Run[EnsembleConfig]:
+    """Return the ensemble of the largest scale that is recorded; without one, that of the current scale.
+
+    Parameters
+    ----------
+    synthetic : float
+        As in `ensemble_config`.
+
+    Returns
+    -------
+    Run
+        The run, computed if none is recorded.
+    """
+    for scale in reversed(SCALES):
+        config = ensemble_config(scale, synthetic=synthetic)
+        if config.name in _recorded():
+            return find_run(config.name)
+    return run(ensemble_config(synthetic=synthetic))
 
 
 def run(config: C, *, root: Path | None = None, time_limit: float | None = None) -> Run[C]:
@@ -885,6 +984,9 @@ def _gather(config: EnsembleConfig, folder: Path, time_limit: float | None) -> d
         labels=first["labels"][test],
         plain=first["plain"][test],
         probabilities=np.mean(tempered, axis=0),
+        members=np.stack([r.predictions["probabilities"][test] for r in runs]),
+        unseen_labels=np.concatenate([labels[held] for labels, _, held in unseen]),
+        unseen=np.concatenate([probabilities[held] for _, probabilities, held in unseen]),
     )
     history = {
         f"{column} {number}": list(r.history[column])

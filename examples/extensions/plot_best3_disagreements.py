@@ -1,0 +1,51 @@
+"""
+The best classifier: where it disagrees with the catalogues
+===========================================================
+
+Test images that the classifier puts into another class than the catalogue, those about which it is surest
+first. Each panel has the catalogue's class, an arrow, the classifier's, and its probability.
+
+Look at each with your own eyes: not all of them are mistakes of the classifier. Labels come from several
+authors, some from deeper or sharper images than these, and a source that is bent and edge-darkened has two
+right answers.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from astropy.table import Table
+from matplotlib.colors import PowerNorm
+
+from radiosynth import CLASS_NAMES, CLASSES, experiments, load_first_dataset, plotting
+
+plotting.use_style()
+run = experiments.best_ensemble()
+stored = run.predictions
+p, labels = stored["probabilities"], stored["labels"]
+chosen = p.argmax(axis=1)
+wrong = np.flatnonzero(chosen != labels)
+wrong = wrong[np.argsort(-p[wrong, chosen[wrong]])][:24]
+sample = load_first_dataset(size=150)
+row_of = {name: row for row, name in enumerate(sample.table["name"])}
+
+# %%
+# 4.5 arcmin of sky each, brightness stretched by a square root.
+
+figure, axes = plt.subplots(4, 6, figsize=(7.4, 5.8), layout="constrained")
+for panel, row in zip(axes.flat, wrong, strict=False):
+    image = sample.images[row_of[stored["names"][row]]]
+    plotting.show_image(panel, image, norm=PowerNorm(0.5, 0, image.max()))
+    said, seen = CLASSES[labels[row]].label, CLASSES[chosen[row]].label
+    panel.set_title(f"{said} → {seen} {p[row, chosen[row]]:.2f}", fontsize=7)
+for panel in axes.flat[len(wrong) :]:
+    panel.axis("off")
+plotting.save_figure(figure, "best3_disagreements", runs=[run])
+plt.show()
+
+# %%
+# How often which class is taken for which.
+
+pairs, counts = np.unique(np.stack([labels, chosen], 1)[chosen != labels], axis=0, return_counts=True)
+names = [(CLASS_NAMES[a], CLASS_NAMES[b], n) for (a, b), n in zip(pairs, counts, strict=True)]
+table = Table(rows=names, names=["catalogue", "classifier", "test images"])
+table.sort("test images", reverse=True)
+plotting.save_table(table, "best3_disagreements", runs=[run]).pprint_all()
