@@ -1,3 +1,4 @@
+from .bending import predict_angles as predict_angles, train_regressor as train_regressor
 from .catalogues import (
     load_catalogue as load_catalogue,
     load_report_sources as load_report_sources,
@@ -11,6 +12,7 @@ from .cutouts import (
 )
 from .datasets import (
     citations as citations,
+    load_bending_sample as load_bending_sample,
     load_first_dataset as load_first_dataset,
     load_report_candidates as load_report_candidates,
     load_report_sample as load_report_sample,
@@ -36,6 +38,7 @@ from .networks import (
     build_discriminator as build_discriminator,
     build_foveated_classifier as build_foveated_classifier,
     build_generator as build_generator,
+    build_regressor as build_regressor,
     build_residual_classifier as build_residual_classifier,
 )
 from .preprocessing import (

@@ -18,8 +18,8 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Table, vstack
 from filelock import FileLock
 from numpy.typing import NDArray
 
@@ -39,14 +39,19 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = [
+    "BENDING_SETS",
     "SCALES",
     "TRAINING_SETS",
+    "BendingConfig",
     "ClassifierConfig",
     "Run",
+    "bending_arms",
     "classifier_config",
+    "cross_validate",
     "current_scale",
     "find_run",
     "prepare",
+    "prepare_bending",
     "published",
     "run",
     "runs_root",
@@ -57,6 +62,9 @@ log = logging.getLogger("radiosynth")
 
 TRAINING_SETS = ("real", "real+geometric", "real+gan")
 """The training sets (a), (b) and (c) of the report."""
+
+BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
+"""What a network for bending angles is trained on, in the last case one after the other."""
 
 # With the report's choices a narrow GAN draws one and the same blob for the first thousands of steps. What
 # makes the difference, by measurement, is a discriminator that sees the batch, and Adam without momentum.
@@ -76,6 +84,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
         "classifier": {"per_class": 400, "validation_per_class": 80, "epochs": 8, "width": 0.25},
         "gan": {**QUICK, "per_class": 400, "epochs": 2, "width": 0.125},
         "fold": {"epochs": 2, "width": 0.125, "size": 64},
+        "bending": {"images": 200, "synthetic": 300, "epochs": 2, "size": 24, "width": 0.1, "folds": 2},
     },
     # Minutes on two CPU cores: half the channels and fewer turned copies, but more steps per image.
     "laptop": {
@@ -88,9 +97,18 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
         },
         "gan": {**QUICK, "per_class": 1500, "epochs": 12},
         "fold": {"epochs": 12, "width": 0.5},
+        "bending": {
+            "images": 1200,
+            "synthetic": 12_000,
+            "epochs": 5,
+            "batch_size": 32,
+            "size": 40,
+            "width": 0.25,
+            "precision": "mixed_bfloat16",
+        },
     },
     # The numbers of the report; its GANs are good after a fifth of their 500 epochs.
-    "report": {"classifier": {}, "gan": {"epochs": 100}, "fold": {}},
+    "report": {"classifier": {}, "gan": {"epochs": 100}, "fold": {}, "bending": {}},
 }
 """What each scale changes in the report's configuration."""
 
@@ -292,6 +310,94 @@ class ClassifierConfig(Config):
 
 
 @dataclass(frozen=True)
+class BendingConfig(Config):
+    """Everything that the numbers of one network for bending angles depend on.
+
+    The defaults are those of the report's author as far as they are known (repository, part A).
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    training_set : str
+        One of `BENDING_SETS`.
+    population : {"report", "matched"}
+        What simulations are drawn from: FR I, FR II and bent sources of the report in equal numbers, or
+        `radiosynth.bending.matched_population`, FR I and FR II, fitted to all packaged angles.
+    size : int
+        Edge of the prepared images in pixels.
+    crop : int
+        Edge of the centre of the cutouts that is used, in pixels of 1.8 arcsec.
+    n_sigma : float
+        Noise threshold in standard deviations.
+    images, synthetic : int
+        Real training images after augmentation, and simulated ones; beside real ones no more than those.
+    epochs, batch_size, learning_rate, width, seed, precision, architecture, output
+        As in `radiosynth.bending.RegressorSettings`. What comes after simulations goes on at a third of the
+        learning rate.
+    split_seed : int
+        Seed of the division into folds.
+    folds, fold : int
+        Parts that the real sources are divided into, and the one that is held out. No folds, and all
+        real sources held out, for simulations alone.
+    turns : int
+        Rotations that a prediction is averaged over.
+    stretch : bool
+        Take the square root of the brightness, which shows faint lobes beside bright ones.
+    """
+
+    kind: ClassVar[str] = "bending"
+    training_set: str = "real"
+    population: str = "report"
+    size: int = 56
+    crop: int = 70
+    n_sigma: float = 2.0
+    images: int = 20_000
+    synthetic: int = 20_000
+    epochs: int = 50
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    width: float = 1.0
+    output: str = "linear"
+    split_seed: int = 0
+    seed: int = 0
+    folds: int = 5
+    fold: int = 0
+    turns: int = 1
+    stretch: bool = False
+    precision: str = "float32"
+    architecture: str = "report"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.training_set not in BENDING_SETS or self.population not in ("report", "matched"):
+            msg = (
+                f"unknown training set {self.training_set!r} or population {self.population!r}: the sets are "
+                f"{', '.join(BENDING_SETS)}, the populations report and matched"
+            )
+            raise ValueError(msg)
+        if (self.training_set == "synthetic") != (self.folds == 0) or not 0 <= self.fold <= max(
+            0, self.folds - 1
+        ):
+            msg = (
+                f"fold {self.fold} of {self.folds} for {self.training_set}: simulations alone have folds=0, "
+                "as all real sources test; else fold counts from 0 to folds - 1"
+            )
+            raise ValueError(msg)
+
+    @property
+    def label(self) -> str:
+        """The training set, the population, the output and the fold."""
+        parts = [self.training_set.replace("+", "-"), self.output]
+        parts += [self.population] if self.training_set != "real" else []
+        return "-".join([*parts, f"{self.fold}"])
+
+    def pretraining(self) -> BendingConfig:
+        """Return the configuration on simulations alone that all folds share."""
+        return replace(self, training_set="synthetic", folds=0, fold=0)
+
+
+@dataclass(frozen=True)
 class FoldConfig(Config):
     """Everything that the numbers of one network of the published five-fold scheme depend on.
 
@@ -379,6 +485,7 @@ KINDS: dict[str, type[Config]] = {
     "gan": GANConfig,
     "fold": FoldConfig,
     "ensemble": EnsembleConfig,
+    "bending": BendingConfig,
 }
 """Configurations by the kind that their record names."""
 
@@ -488,6 +595,69 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
     return EnsembleConfig(scale, tuple(members))
 
 
+_TUNED = {"training_set": "synthetic-then-real", "population": "matched", "turns": 8, "stretch": True}
+_ARMS: dict[str, dict[str, Any]] = {
+    "synthetic": {"training_set": "synthetic"},
+    "real": {},
+    "synthetic + real": {"training_set": "synthetic+real"},
+    "matched": {**_TUNED, "training_set": "synthetic"},
+    "matched, then real": _TUNED,
+    "confined": {**_TUNED, "output": "bounded"},
+    "with spread": {**_TUNED, "output": "spread"},
+    "both jets, matched": {**_TUNED, "training_set": "synthetic", "output": "jets"},
+    "both jets": {**_TUNED, "output": "jets"},
+}
+
+
+def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[BendingConfig]]:
+    """Return the networks for bending angles that are compared, one per fold, by what they are trained on.
+
+    Parameters
+    ----------
+    scale : str, optional
+        One of `SCALES`; `current_scale` if not given. The smallest has two arms only.
+    **changes
+        Fields of `BendingConfig` to set otherwise than scale and arm do.
+
+    Returns
+    -------
+    dict of str to list of BendingConfig
+        The author's three; then those on simulations matched to the real sources, predictions being averaged
+        over eight turns: alone, followed by real images, and so with the other outputs.
+    """
+    scale = _check_scale(scale or current_scale())
+    arms = {}
+    for name in ("real", "with spread") if scale == "smoke" else _ARMS:
+        settings = {**SCALES[scale]["bending"], **_ARMS[name], **changes}
+        if settings.get("training_set") == "synthetic":
+            settings["folds"] = 0
+        first = BendingConfig(scale, **settings)
+        arms[name] = [replace(first, fold=fold) for fold in range(max(1, first.folds))]
+    return arms
+
+
+def cross_validate(configs: Sequence[BendingConfig]) -> tuple[list[Run[BendingConfig]], Table]:
+    """Run the folds of one arm and join what each says of the sources that it never saw.
+
+    Parameters
+    ----------
+    configs : sequence of BendingConfig
+        The folds, as in `bending_arms`.
+
+    Returns
+    -------
+    runs : list of Run
+        The finished runs.
+    table : ~astropy.table.Table
+        One row per source, by name: ``truth``, ``bending_angle`` (predicted), ``guess`` (median of the
+        training images) and ``spread`` (nan where the network has none), all in degrees.
+    """
+    runs = [run(config) for config in configs]
+    table = vstack([Table(each.predictions) for each in runs])
+    table.sort("name")
+    return runs, table
+
+
 @lru_cache
 def published() -> dict[str, Any]:
     """Return the numbers that the report states, as nested dictionaries."""
@@ -542,7 +712,7 @@ class Run(Generic[C]):
 
     @property
     def predictions(self) -> dict[str, NDArray[Any]]:
-        """Per test image: ``names``, ``labels``, ``plain`` and ``probabilities``.
+        """Per test image: ``names``, ``labels``, ``plain``, ``probabilities``; or as in `cross_validate`.
 
         Of an ensemble also ``members``, the probabilities of each of its networks, and ``unseen`` with
         ``unseen_labels``: those of the images of the folds, each by the network that did not see it.
@@ -557,25 +727,30 @@ class Run(Generic[C]):
             return stored["frames"], stored["epochs"]
 
     def model(self) -> keras.Model:
-        """Return the trained classifier or generator; its recorded weights have half precision."""
+        """Return the trained network; its recorded weights have half precision."""
         from . import gan
         from .training import load_weights
 
-        if isinstance(self.config, GANConfig):
+        config = self.config
+        if isinstance(config, GANConfig):
             return gan.load_generator(self.folder)
-        model = _build(self.config, float(self.provenance.get("temperature", 1.0)))
+        model = _build(config, float(self.provenance.get("temperature", 1.0)))
         load_weights(model, self.folder / "model.npz")
         return model
 
 
 def _build(config: Config, temperature: float) -> keras.Model:
-    """Return the untrained classifier of a configuration, for arithmetic in full precision."""
+    """Return the untrained network of a configuration, for arithmetic in full precision."""
     from . import networks
 
     if isinstance(config, EnsembleConfig):
         return networks.build_ensemble([_build(member, 1.0) for member in config.members], temperature)
     if isinstance(config, FoldConfig):
         return networks.build_foveated_classifier(config.size, width=config.width)
+    if isinstance(config, BendingConfig):
+        return networks.build_regressor(
+            config.size, config.width, output=config.output, architecture=config.architecture
+        )
     assert isinstance(config, ClassifierConfig)
     return networks.CLASSIFIERS[config.architecture](config.size, width=config.width)
 
@@ -703,6 +878,47 @@ def prepare(config: ClassifierConfig) -> tuple[Sample, Sample, Sample]:
             fake = fake.derived(images, "images of FR I in the place of those of FR II")
         train = concatenate([train, fake])
     return train, validation, test
+
+
+def prepare_bending(config: BendingConfig) -> tuple[Sample, Sample]:
+    """Return the training images, augmented and simulated, and the real test sources of a configuration."""
+    from .bending import matched_population
+
+    sources = datasets.load_bending_sample()
+    test = preprocessing.preprocess(sources, config.size, crop=config.crop, n_sigma=config.n_sigma)
+    train = []
+    if config.folds:
+        # Folds alike in angle: what takes the place of the class is the quarter that the angle lies in.
+        angles = np.asarray(test.table["bending_angle"])
+        quarters = np.searchsorted(np.quantile(angles, [0.25, 0.5, 0.75]), angles)
+        parts = list(
+            preprocessing.stratified_folds(
+                Sample(test.images, quarters, test.table),
+                config.folds,
+                rng=np.random.default_rng(config.split_seed),
+            )
+        )
+        rows, held_out = parts[config.fold]
+        alike = Sample(
+            test.images[rows], np.zeros(len(rows), int), test.table[rows]
+        )  # augmented as one class
+        train, test = [preprocessing.augment(alike, config.images)], test[held_out]
+    if config.training_set in ("synthetic", "synthetic+real"):
+        names, population = ["FRI", "FRII", "bent"], None
+        if config.population == "matched":
+            names, population = names[:2], matched_population(sources.table["bending_angle"])
+        rng = np.random.default_rng(config.seed)
+        number = config.synthetic if not train else min(config.synthetic, config.images)
+        number //= len(names)
+        train.append(geometric.simulate(number, config.size, classes=names, population=population, rng=rng))
+    joined = concatenate(train)
+    return (_stretched(joined), _stretched(test)) if config.stretch else (joined, test)
+
+
+def _stretched(sample: Sample) -> Sample:
+    """Return images in [-1, 1] that show the square root of the brightness."""
+    images = 2 * np.sqrt(np.clip(sample.images + 1, 0, 2) / 2) - 1
+    return sample.derived(images, "square root of the brightness")
 
 
 def _read_config(folder: Path) -> Config:
@@ -1003,7 +1219,41 @@ def _gather(config: EnsembleConfig, folder: Path, time_limit: float | None) -> d
     }
 
 
+def _train_bending(config: BendingConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+    from . import bending, training
+
+    start = None
+    settings = bending.RegressorSettings(
+        **{field.name: getattr(config, field.name) for field in fields(bending.RegressorSettings)}
+    )
+    if config.training_set == "synthetic-then-real":
+        start = run(config.pretraining(), root=folder.parent, time_limit=time_limit).model()
+        settings = replace(settings, learning_rate=config.learning_rate / 3)
+    train, test = prepare_bending(config)
+    model, history = bending.train_regressor(
+        train, test, settings, folder=folder, start=start, fingerprint=config.hash, time_limit=time_limit
+    )
+    training.save_weights(model, folder / "model.npz", dtype="float16")
+    predicted = bending.predict_angles(model, test.images, turns=config.turns)
+    unknown = np.full(len(test), np.nan)
+    np.savez_compressed(
+        folder / "predictions.npz",
+        name=np.asarray(test.table["name"], str),
+        truth=np.asarray(test.table["bending_angle"]),
+        bending_angle=np.asarray(predicted["bending_angle"]),
+        guess=np.full(len(test), np.median(train.table["bending_angle"])),
+        spread=np.asarray(predicted["spread"]) if "spread" in predicted.colnames else unknown,
+    )
+    return {
+        "history": history,
+        "training_images": len(train),
+        "test_sources": len(test),
+        "preparation": train.history,
+    }
+
+
 _COMPUTE: dict[str, Callable[[Any, Path, float | None], dict[str, Any]]] = {
+    "bending": _train_bending,
     "classifier": _train_classifier,
     "gan": _train_gan,
     "fold": _train_fold,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "accuracy",
+    "angle_scores",
     "class_scores",
     "confusion_matrix",
     "features",
@@ -226,6 +227,63 @@ def share(right: ArrayLike, *, confidence: float = SIGMA) -> tuple[float, float,
     truths = np.asarray(right, bool)
     low, high = binom_conf_interval(truths.sum(), truths.size, confidence, interval="wilson")
     return float(truths.mean()), float(low), float(high)
+
+
+def angle_scores(
+    truth: ArrayLike, predicted: ArrayLike, guess: ArrayLike | None = None, *, within: float = 10.0
+) -> dict[str, float]:
+    """Return the errors of predicted angles with 95 % intervals.
+
+    Parameters
+    ----------
+    truth, predicted : array_like of float, shape (n,)
+        Angles of independent sources in degrees.
+    guess : array_like of float, shape (n,), optional
+        What to compare with, such as a constant; on the same sources.
+    within : float
+        Error in degrees up to which a prediction counts as good.
+
+    Returns
+    -------
+    dict of str to float
+        ``mae``, ``rmse``, ``within`` (a share) and, with a guess, ``gain`` (by how much its mean absolute
+        error is larger), each with ``_low`` and ``_high``: by resampling sources, Wilson's for the share.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or there is no source.
+
+    Examples
+    --------
+    >>> scores = angle_scores([0, 10, 60], [5, 10, 40])
+    >>> round(scores["mae"], 2), round(scores["within"], 2)
+    (8.33, 0.67)
+    """
+    values = np.asarray(truth, float)
+    others = [np.asarray(each, float) for each in (predicted, guess) if each is not None]
+    if values.ndim != 1 or not values.size or any(each.shape != values.shape for each in others):
+        msg = f"{values.shape} true angles for {[each.shape for each in others]}: give one of each per source"
+        raise ValueError(msg)
+    error, *reference = (np.abs(each - values) for each in others)
+    quantities: dict[str, tuple[NDArray, Callable[..., NDArray]]] = {
+        "mae": (error, np.mean),
+        "rmse": (error**2, lambda squares, axis: np.sqrt(np.mean(squares, axis=axis))),
+    }
+    if reference:
+        quantities["gain"] = (reference[0] - error, np.mean)
+    scores: dict[str, float] = {}
+    for name, (sources, statistic) in quantities.items():
+        low, high = bootstrap(
+            (sources,), statistic, n_resamples=2000, method="percentile", rng=np.random.default_rng(0)
+        ).confidence_interval
+        scores |= {
+            name: float(statistic(sources, axis=0)),
+            f"{name}_low": float(low),
+            f"{name}_high": float(high),
+        }
+    scores["within"], scores["within_low"], scores["within_high"] = share(error <= within, confidence=0.95)
+    return scores
 
 
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

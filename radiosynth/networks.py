@@ -18,6 +18,7 @@ __all__ = [
     "build_ensemble",
     "build_foveated_classifier",
     "build_generator",
+    "build_regressor",
     "build_residual_classifier",
 ]
 
@@ -319,6 +320,69 @@ def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> 
 
 CLASSIFIERS = {"report": build_classifier, "residual": build_residual_classifier}
 """Classifiers by the name of their architecture."""
+
+OUTPUTS = {"linear": 1, "bounded": 1, "spread": 2, "jets": 4}
+"""What a regressor can say of an angle, and the length of its output."""
+
+
+def build_regressor(
+    size: int = 56,
+    width: float = 1.0,
+    *,
+    output: str = "linear",
+    architecture: str = "report",
+    seed: int | None = None,
+    precision: str = "float32",
+) -> keras.Model:
+    """Build a network for bending angles: a classifier's, with another last layer.
+
+    Parameters
+    ----------
+    size, width, seed, precision
+        As for `build_classifier`.
+    output : {"linear", "bounded", "spread", "jets"}
+        ``"linear"``: one number, the angle in degrees. ``"bounded"``: the same, by a sigmoid confined to
+        0 to 180. ``"spread"``: that angle and its expected absolute error, both in degrees. ``"jets"``: the
+        directions of both jets as two vectors of any length, (cos, sin, cos, sin) of the position angles.
+    architecture : {"report", "residual"}
+        `build_classifier` or `build_residual_classifier`.
+
+    Returns
+    -------
+    keras.Model
+        From images (n, size, size, 1) in [-1, 1] to (n, 1), (n, 2) or (n, 4).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> build_regressor(output="spread").output_shape
+    (None, 2)
+    """
+    for given, known in ((output, OUTPUTS), (architecture, CLASSIFIERS)):
+        if given not in known:
+            msg = f"{given!r} is not known here: choose from {', '.join(known)}"
+            raise ValueError(msg)
+    body = CLASSIFIERS[architecture](size, width=width, seed=seed, precision=precision)
+    confined = output in ("bounded", "spread")
+    head = layers.Dense(
+        OUTPUTS[output],
+        kernel_initializer=keras.initializers.GlorotUniform(seed=None if seed is None else seed + 1),
+        # A sigmoid of -3 is 9 degrees: most sources are bent by that little.
+        bias_initializer=keras.initializers.Constant(-3.0) if confined else "zeros",
+        dtype="float32",
+        name="head",
+    )
+    x = head(body.layers[-2].output)
+    if confined:
+        angle = 180 * keras.ops.sigmoid(x[:, :1])
+        # At least half a degree: otherwise the likelihood of a single image can grow without limit.
+        spread = 0.5 + 180 * keras.ops.sigmoid(x[:, 1:])
+        x = angle if output == "bounded" else keras.ops.concatenate([angle, spread], axis=1)
+    return keras.Model(body.inputs[0], x, name="regressor")
 
 
 def _normalise(
