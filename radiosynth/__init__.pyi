@@ -36,6 +36,7 @@ from .metrics import confusion_matrix as confusion_matrix
 from .networks import (
     build_classifier as build_classifier,
     build_discriminator as build_discriminator,
+    build_encoder as build_encoder,
     build_foveated_classifier as build_foveated_classifier,
     build_generator as build_generator,
     build_regressor as build_regressor,
@@ -64,5 +65,6 @@ from .selection import (
     review_page as review_page,
 )
 from .taxonomy import CLASS_NAMES as CLASS_NAMES, CLASSES as CLASSES
+from .vae import VAESettings as VAESettings, reconstruct as reconstruct, train_vae as train_vae
 
 __version__: str

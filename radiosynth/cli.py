@@ -203,7 +203,7 @@ def _cite(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from .experiments import SCALES, TRAINING_SETS
+    from .experiments import ALL_TRAINING_SETS, SCALES
     from .studies import STUDIES
 
     parser = argparse.ArgumentParser(prog="radiosynth", description=__doc__)
@@ -313,7 +313,7 @@ def _parser() -> argparse.ArgumentParser:
         )
 
     run = commands.add_parser("run", help="train a classifier, or replay the recorded run")
-    run.add_argument("--training-set", choices=TRAINING_SETS, default="real")
+    run.add_argument("--training-set", choices=ALL_TRAINING_SETS, default="real")
     run.set_defaults(do=_run)
 
     gans = commands.add_parser("gan", help="train a GAN, or draw images from one").add_subparsers(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = [
+    "ALL_TRAINING_SETS",
     "BENDING_SETS",
     "SCALES",
     "TRAINING_SETS",
@@ -66,6 +67,9 @@ TRAINING_SETS = ("real", "real+geometric", "real+gan")
 BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
 """What a network for bending angles is trained on, in the last case one after the other."""
 
+ALL_TRAINING_SETS = (*TRAINING_SETS, "real+vae")
+"""And set (d), with the images of a variational autoencoder."""
+
 # With the report's choices a narrow GAN draws one and the same blob for the first thousands of steps. What
 # makes the difference, by measurement, is a discriminator that sees the batch, and Adam without momentum.
 QUICK = {
@@ -85,6 +89,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
         "gan": {**QUICK, "per_class": 400, "epochs": 2, "width": 0.125},
         "fold": {"epochs": 2, "width": 0.125, "size": 64},
         "bending": {"images": 200, "synthetic": 300, "epochs": 2, "size": 24, "width": 0.1, "folds": 2},
+        "vae": {"per_class": 400, "epochs": 2, "width": 0.125, "batch_size": 32},
     },
     # Minutes on two CPU cores: half the channels and fewer turned copies, but more steps per image.
     "laptop": {
@@ -106,9 +111,16 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
             "width": 0.25,
             "precision": "mixed_bfloat16",
         },
+        "vae": {
+            "per_class": 1500,
+            "epochs": 8,
+            "width": 0.125,
+            "batch_size": 32,
+            "learning_rate": 3e-3,
+        },
     },
     # The numbers of the report; its GANs are good after a fifth of their 500 epochs.
-    "report": {"classifier": {}, "gan": {"epochs": 100}, "fold": {}, "bending": {}},
+    "report": {"classifier": {}, "gan": {"epochs": 100}, "fold": {}, "bending": {}, "vae": {}},
 }
 """What each scale changes in the report's configuration."""
 
@@ -170,26 +182,9 @@ class Config:
 
 
 @dataclass(frozen=True)
-class GANConfig(Config):
-    """Everything that the numbers of one GAN depend on; the defaults are the report's.
+class GeneratorConfig(Config):
+    """What the configurations of generators of all kinds have in common; see `GANConfig`."""
 
-    Parameters
-    ----------
-    scale : str
-        Name of the scale, for the record.
-    morphology : str
-        Name of the class that it learns, or ``"all"`` for one class-conditional network.
-    size, n_sigma, test_per_class, split_seed, folds, fold, fraction
-        As in `ClassifierConfig`: the GAN sees the training sources of the same split only.
-    leak : bool
-        Let it see all sources, those held out too, as the report's code did.
-    per_class : int
-        Real training images of each class after augmentation.
-    epochs, batch_size, learning_rate, width, latent, beta_1, average, stretch, batch_aware, seed
-        As in `radiosynth.gan.GANSettings`.
-    """
-
-    kind: ClassVar[str] = "gan"
     morphology: str = "FRI"
     size: int = 56
     n_sigma: float = 3.0
@@ -201,10 +196,8 @@ class GANConfig(Config):
     learning_rate: float = 1e-4
     width: float = 1.0
     latent: int = 100
-    beta_1: float = 0.9
-    average: float = 0.0
     stretch: bool = False
-    batch_aware: bool = False
+    rescale: bool = False
     seed: int = 0
     folds: int = 0
     fold: int = 0
@@ -224,6 +217,58 @@ class GANConfig(Config):
 
 
 @dataclass(frozen=True)
+class GANConfig(GeneratorConfig):
+    """Everything that the numbers of one GAN depend on; the defaults are the report's.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    morphology : str
+        Name of the class that it learns, or ``"all"`` for one class-conditional network.
+    size, n_sigma, test_per_class, split_seed, folds, fold, fraction
+        As in `ClassifierConfig`: the GAN sees the training sources of the same split only.
+    leak : bool
+        Let it see all sources, those held out too, as the report's code did.
+    per_class : int
+        Real training images of each class after augmentation.
+    epochs, batch_size, learning_rate, width, latent, beta_1, average, stretch, rescale, batch_aware, seed
+        As in `radiosynth.gan.GANSettings`.
+    """
+
+    kind: ClassVar[str] = "gan"
+    beta_1: float = 0.9
+    average: float = 0.0
+    batch_aware: bool = False
+
+
+@dataclass(frozen=True)
+class VAEConfig(GeneratorConfig):
+    """Everything that the numbers of one variational autoencoder depend on.
+
+    Parameters
+    ----------
+    scale, morphology, size, n_sigma, test_per_class, per_class, split_seed, folds, fold, fraction, leak
+        As in `GANConfig`.
+    epochs, batch_size, learning_rate, width, latent, stretch, rescale, beta, seed
+        As in `radiosynth.vae.VAESettings`.
+    """
+
+    kind: ClassVar[str] = "vae"
+    morphology: str = "all"
+    epochs: int = 50
+    learning_rate: float = 1e-3
+    latent: int = 16
+    stretch: bool = True
+    rescale: bool = True
+    beta: float = 1.5e-4
+
+
+GENERATED: dict[str, type[GeneratorConfig]] = {"real+gan": GANConfig, "real+vae": VAEConfig}
+"""The training sets that need generators, and the configurations of these."""
+
+
+@dataclass(frozen=True)
 class ClassifierConfig(Config):
     """Everything that the numbers of one classifier depend on; the defaults are the report's.
 
@@ -232,7 +277,7 @@ class ClassifierConfig(Config):
     scale : str
         Name of the scale, for the record.
     training_set : str
-        One of `TRAINING_SETS`.
+        One of `ALL_TRAINING_SETS`.
     size : int
         Edge of the prepared images in pixels.
     n_sigma : float
@@ -251,8 +296,9 @@ class ClassifierConfig(Config):
         Seed of the split into training and validation sources.
     seed : int
         Seed of everything else: simulation, weights, dropout, order.
-    generators : tuple of GANConfig
-        The GANs whose images are in the set ``"real+gan"``: one per class, or one of all classes.
+    generators : tuple of GANConfig, or of VAEConfig
+        The GANs whose images are in the set ``"real+gan"``: one per class, or one of all classes. Or the
+        autoencoders of the set ``"real+vae"``.
     folds, fold : int
         With `folds` above 0, the sources are divided into so many parts instead of the report's two: part
         `fold` tests, the next one validates and the others train.
@@ -282,7 +328,7 @@ class ClassifierConfig(Config):
     width: float = 1.0
     split_seed: int = 0
     seed: int = 0
-    generators: tuple[GANConfig, ...] = ()
+    generators: tuple[GeneratorConfig, ...] = ()
     folds: int = 0
     fold: int = 0
     fraction: float = 1.0
@@ -293,14 +339,15 @@ class ClassifierConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.training_set == "real+gan") != bool(self.generators):
+        if (self.training_set in GENERATED) != bool(self.generators):
             msg = (
-                f"training set {self.training_set!r} with {len(self.generators)} generators: real+gan needs "
-                "some and the others have none; radiosynth.experiments.classifier_config sets them"
+                f"training set {self.training_set!r} with {len(self.generators)} generators: "
+                f"{' and '.join(GENERATED)} need some and the others have none; "
+                "radiosynth.experiments.classifier_config sets them"
             )
             raise ValueError(msg)
-        if self.training_set not in TRAINING_SETS:
-            msg = f"unknown training set {self.training_set!r}: the sets are {', '.join(TRAINING_SETS)}"
+        if self.training_set not in ALL_TRAINING_SETS:
+            msg = f"unknown training set {self.training_set!r}: the sets are {', '.join(ALL_TRAINING_SETS)}"
             raise ValueError(msg)
 
     @property
@@ -483,6 +530,7 @@ class EnsembleConfig(Config):
 KINDS: dict[str, type[Config]] = {
     "classifier": ClassifierConfig,
     "gan": GANConfig,
+    "vae": VAEConfig,
     "fold": FoldConfig,
     "ensemble": EnsembleConfig,
     "bending": BendingConfig,
@@ -529,6 +577,25 @@ def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any
     return GANConfig(scale, morphology, **{**SCALES[scale]["gan"], **changes})
 
 
+def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
+    """Return the configuration of the variational autoencoder of all classes at a scale.
+
+    Parameters
+    ----------
+    scale : str, optional
+        One of `SCALES`; `current_scale` if not given.
+    **changes
+        Fields of `VAEConfig` to set otherwise than the scale does.
+
+    Returns
+    -------
+    VAEConfig
+        The frozen configuration.
+    """
+    scale = _check_scale(scale or current_scale())
+    return VAEConfig(scale, **{**SCALES[scale]["vae"], **changes})
+
+
 def classifier_config(
     training_set: str = "real", scale: str | None = None, **changes: Any
 ) -> ClassifierConfig:
@@ -537,7 +604,7 @@ def classifier_config(
     Parameters
     ----------
     training_set : str
-        One of `TRAINING_SETS`.
+        One of `ALL_TRAINING_SETS`.
     scale : str, optional
         One of `SCALES`; `current_scale` if not given.
     **changes
@@ -555,10 +622,14 @@ def classifier_config(
     """
     scale = _check_scale(scale or current_scale())
     settings = {**SCALES[scale]["classifier"], **changes}
-    if training_set == "real+gan" and "generators" not in settings:
+    if training_set in GENERATED and "generators" not in settings:
         same = ("split_seed", "size", "test_per_class", "folds", "fold", "fraction")
         shared = {key: settings[key] for key in same if key in settings}
-        settings["generators"] = tuple(gan_config(name, scale, **shared) for name in GENERATORS[scale])
+        settings["generators"] = (
+            (vae_config(scale, **shared),)
+            if training_set == "real+vae"
+            else tuple(gan_config(name, scale, **shared) for name in GENERATORS[scale])
+        )
     return ClassifierConfig(scale, training_set, **settings)
 
 
@@ -732,7 +803,7 @@ class Run(Generic[C]):
         from .training import load_weights
 
         config = self.config
-        if isinstance(config, GANConfig):
+        if isinstance(config, GeneratorConfig):
             return gan.load_generator(self.folder)
         model = _build(config, float(self.provenance.get("temperature", 1.0)))
         load_weights(model, self.folder / "model.npz")
@@ -814,7 +885,7 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
     return train, validation, test
 
 
-def split_sample(config: ClassifierConfig | GANConfig) -> tuple[Sample, Sample, Sample]:
+def split_sample(config: ClassifierConfig | GeneratorConfig) -> tuple[Sample, Sample, Sample]:
     """Return the prepared training, validation and test sources of a configuration, before augmentation.
 
     In the report's split, the validation sources are the test sources too.
@@ -924,7 +995,8 @@ def _stretched(sample: Sample) -> Sample:
 def _read_config(folder: Path) -> Config:
     try:
         stored = json.loads((folder / "config.json").read_text())
-        for key, part in (("generators", GANConfig), ("members", FoldConfig)):
+        generator = GENERATED.get(stored.get("training_set", ""), GANConfig)
+        for key, part in (("generators", generator), ("members", FoldConfig)):
             if key in stored:
                 stored[key] = tuple(part(**settings) for settings in stored[key])
         return KINDS[stored.pop("kind")](**stored)
@@ -1027,7 +1099,7 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
 
     Parameters
     ----------
-    config : ClassifierConfig or GANConfig
+    config : ClassifierConfig, GANConfig or VAEConfig
         What to run.
     root : Path, optional
         Folder of runs; `runs_root` if not given.
@@ -1104,8 +1176,8 @@ def _train_classifier(config: ClassifierConfig, folder: Path, time_limit: float 
     }
 
 
-def _train_gan(config: GANConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
-    from . import gan
+def _train_generator(config: GeneratorConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+    from . import gan, vae
 
     sources, *held_out = split_sample(config)
     if config.leak:
@@ -1114,17 +1186,19 @@ def _train_gan(config: GANConfig, folder: Path, time_limit: float | None) -> dic
     if not conditional:
         sources = sources.of_class(config.morphology)
     train = preprocessing.augment(sources, config.per_class, "ordered")
-    settings = gan.GANSettings(
-        conditional=len(CLASS_NAMES) if conditional else 0,
-        **{
-            field.name: getattr(config, field.name)
-            for field in fields(gan.GANSettings)
-            if field.name != "conditional"
-        },
+    train_it: Any
+    train_it, kind = (
+        (vae.train_vae, vae.VAESettings)
+        if isinstance(config, VAEConfig)
+        else (gan.train_gan, gan.GANSettings)
     )
-    trained = gan.train_gan(
+    names = {field.name for field in fields(kind)} - {"conditional"}
+    trained = train_it(
         train.images,
-        settings,
+        kind(
+            conditional=len(CLASS_NAMES) if conditional else 0,
+            **{name: getattr(config, name) for name in names},
+        ),
         folder,
         labels=train.labels if conditional else None,
         class_names=CLASS_NAMES if conditional else [config.morphology],
@@ -1255,7 +1329,8 @@ def _train_bending(config: BendingConfig, folder: Path, time_limit: float | None
 _COMPUTE: dict[str, Callable[[Any, Path, float | None], dict[str, Any]]] = {
     "bending": _train_bending,
     "classifier": _train_classifier,
-    "gan": _train_gan,
+    "gan": _train_generator,
+    "vae": _train_generator,
     "fold": _train_fold,
     "ensemble": _gather,
 }

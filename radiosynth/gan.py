@@ -62,7 +62,39 @@ class TrainingDiverged(RuntimeError):
 
 
 @dataclass(frozen=True)
-class GANSettings:
+class GeneratorSettings:
+    """What generators of all kinds have in common; see `GANSettings` for the meaning of each."""
+
+    size: int = 56
+    latent: int = 100
+    width: float = 1.0
+    epochs: int = 500
+    batch_size: int = 256
+    learning_rate: float = 1e-4
+    stretch: bool = False
+    rescale: bool = False
+    conditional: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("size", "latent", "width", "epochs", "batch_size", "learning_rate"):
+            if getattr(self, name) <= 0:
+                msg = f"{name}={getattr(self, name)!r} is not possible: give a number above 0"
+                raise ValueError(msg)
+        if self.conditional < 0 or self.conditional == 1:
+            msg = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
+            raise ValueError(msg)
+
+    def build(self) -> keras.Model:
+        """Return the untrained generator of these settings, which draws images in [-1, 1]."""
+        return _unstretched(self._build_network(), self)
+
+    def _build_network(self) -> keras.Model:
+        return build_generator(self.size, self.latent, self.width, classes=self.conditional, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class GANSettings(GeneratorSettings):
     """How a GAN is built and trained; the defaults are the report's.
 
     Parameters
@@ -79,62 +111,51 @@ class GANSettings:
         Images per step, real ones and generated ones.
     learning_rate : float
         Step size of Adam, for both networks.
+    stretch : bool
+        Let both networks work on the square root of the brightness, in which faint parts count for more.
+        The generator that is kept squares its images again.
+    rescale : bool
+        Let the generator that is kept divide each image by its peak, as the pre-processing does.
+    conditional : int
+        Number of classes that one network learns from labelled images; 0 for a network of one class.
+    seed : int
+        Seed of the initial weights, the noise, the dropout and the order of the images.
     beta_1 : float
         Decay of Adam's mean gradient; 0.5 is usual for GANs, the report has Keras' 0.9.
     average : float
         If above 0, the generator that is kept is the running mean of the trained one's weights, with
         this decay per step.
-    stretch : bool
-        Let both networks work on the square root of the brightness, in which faint parts count for more.
-        The generator that is kept squares its images again.
     batch_aware : bool
         Let the discriminator see how much the images of a batch differ (see `build_discriminator`).
-    conditional : int
-        Number of classes that one network learns from labelled images; 0 for a network of one class.
-    seed : int
-        Seed of the initial weights, the noise, the dropout and the order of the images.
     """
 
-    size: int = 56
-    latent: int = 100
-    width: float = 1.0
-    epochs: int = 500
-    batch_size: int = 256
-    learning_rate: float = 1e-4
     beta_1: float = 0.9
     average: float = 0.0
-    stretch: bool = False
     batch_aware: bool = False
-    conditional: int = 0
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("size", "latent", "width", "epochs", "batch_size", "learning_rate"):
-            if getattr(self, name) <= 0:
-                msg = f"{name}={getattr(self, name)!r} is not possible: give a number above 0"
-                raise ValueError(msg)
+        super().__post_init__()
         for name in ("beta_1", "average"):
             if not 0 <= getattr(self, name) < 1:
                 msg = f"{name}={getattr(self, name)!r} is not possible: give a number from 0 to below 1"
                 raise ValueError(msg)
-        if self.conditional < 0 or self.conditional == 1:
-            msg = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
-            raise ValueError(msg)
-
-    def build(self) -> keras.Model:
-        """Return the untrained generator of these settings, which draws images in [-1, 1]."""
-        return _unstretched(self._build_network(), self)
-
-    def _build_network(self) -> keras.Model:
-        return build_generator(self.size, self.latent, self.width, classes=self.conditional, seed=self.seed)
 
 
-def _unstretched(network: keras.Model, settings: GANSettings) -> keras.Model:
-    """Return the generator itself, or one with the same weights whose images are squared again."""
-    if not settings.stretch:
+def _stretched(images: Any) -> Any:
+    """Return the square root of the brightness, on the same range from -1 to 1."""
+    return 2 * ops.sqrt((images + 1) / 2) - 1
+
+
+def _unstretched(network: keras.Model, settings: GeneratorSettings) -> keras.Model:
+    """Return the generator itself, or one with the same weights whose images are squared and rescaled."""
+    if not settings.stretch and not settings.rescale:
         return network
-    image = 2 * ops.square((network.output + 1) / 2) - 1
-    return keras.Model(_inputs(*network.inputs), image, name=network.name)
+    light = (network.output + 1) / 2
+    if settings.stretch:
+        light = ops.square(light)
+    if settings.rescale:
+        light = light / ops.maximum(ops.max(light, axis=(1, 2, 3), keepdims=True), 1e-3)
+    return keras.Model(_inputs(*network.inputs), 2 * light - 1, name=network.name)
 
 
 def _inputs(values: Any, labels: Any = None) -> Any:
@@ -153,7 +174,7 @@ class DCGAN(keras.Model):
     """
 
     def __init__(self, settings: GANSettings) -> None:
-        super().__init__(name="dcgan")
+        super().__init__(name="gan")
         self.settings = settings
         self.generator = settings._build_network()
         self.discriminator = build_discriminator(
@@ -199,7 +220,7 @@ class DCGAN(keras.Model):
         """
         real = ops.expand_dims(x, -1)
         if self.settings.stretch:
-            real = 2 * ops.sqrt((real + 1) / 2) - 1
+            real = _stretched(real)
         number = ops.shape(real)[0]
         noise = keras.random.normal((number, self.settings.latent), seed=self.seeds)
         fake = self.generator(_inputs(noise, y), training=training)
@@ -227,18 +248,18 @@ class DCGAN(keras.Model):
 
 @dataclass(frozen=True)
 class GANRun:
-    """A trained GAN.
+    """A trained GAN, or a generator of another kind.
 
     Parameters
     ----------
     folder : Path
-        Holds ``generator.npz`` and ``generator.json`` (see `load_generator`), ``discriminator.npz``,
-        ``frames.npz`` and the checkpoint.
+        Holds ``generator.npz`` and ``generator.json`` (see `load_generator`), the weights of the network
+        that it was trained with (``discriminator.npz``), ``frames.npz`` and the checkpoint.
     generator : keras.Model
         The trained generator.
     history : dict of str to list of float
-        Per epoch: losses of both networks, share of real and of generated images that the discriminator
-        judges right, and seconds.
+        Per epoch: the losses, seconds and, of a GAN, the share of real and of generated images that the
+        discriminator judges right.
     frames : ndarray of uint8, shape (n_frames, n, size, size)
         Images of the same noise during training: 16, or 16 of each class, class by class.
     epochs : ndarray of int, shape (n_frames,)
@@ -285,7 +306,7 @@ def diversity(images: ArrayLike) -> float:
 class _Watch(keras.callbacks.Callback):
     """Keep the images of fixed noise while training, and stop when the loss is not a number."""
 
-    def __init__(self, gan: DCGAN, folder: Path) -> None:
+    def __init__(self, gan: keras.Model, folder: Path) -> None:
         super().__init__()
         settings = gan.settings
         self.gan, self.path = gan, folder / "frames.npz"
@@ -378,27 +399,70 @@ def train_gan(
         If the time limit or a signal ended the training; calling again goes on.
     """
     settings = settings or GANSettings()
-    folder = Path(folder)
+    return fit_generator(
+        DCGAN(settings),
+        images,
+        folder,
+        optimizer=keras.optimizers.Adam(settings.learning_rate, beta_1=settings.beta_1),
+        partner="discriminator",
+        labels=labels,
+        class_names=class_names,
+        fingerprint=fingerprint,
+        time_limit=time_limit,
+    )
+
+
+def fit_generator(
+    model: keras.Model,
+    images: NDArray[np.float32],
+    folder: str | Path,
+    *,
+    optimizer: keras.optimizers.Optimizer,
+    partner: str,
+    labels: NDArray[np.int64] | None,
+    class_names: Sequence[str],
+    fingerprint: str,
+    time_limit: float | None,
+) -> GANRun:
+    """Train a generator together with the network that teaches it, and keep both.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Computes its own loss; has ``settings``, the ``kept`` generator, and the other network.
+    images, folder, labels, class_names, fingerprint, time_limit
+        As in `train_gan`, which says what is raised, too.
+    optimizer : keras.optimizers.Optimizer
+        For all weights.
+    partner : str
+        Name of the attribute, and of the file, of the other network.
+
+    Returns
+    -------
+    GANRun
+        Generator, history and frames.
+    """
+    settings, folder = model.settings, Path(folder)
+    kind = model.name.upper()
     names = list(class_names) or [f"class_{code}" for code in range(max(settings.conditional, 1))]
     _check_training_set(images, labels, settings, names)
-    gan = DCGAN(settings)
-    gan.compile(
-        keras.optimizers.Adam(settings.learning_rate, beta_1=settings.beta_1),
+    model.compile(
+        optimizer,
         # On TensorFlow XLA makes a step slower on a CPU; JAX always compiles.
         jit_compile=keras.backend.backend() != "tensorflow",
     )
     arrays = (images,) if labels is None else (images, labels.astype(np.int32))
     batches = training.Batches(arrays, settings.batch_size, seed=settings.seed, drop_last=True)
-    watch = _Watch(gan, folder)
+    watch = _Watch(model, folder)
     history = training.fit(
-        gan,
+        model,
         batches,
         epochs=settings.epochs,
         folder=folder,
         fingerprint=json.dumps([dataclasses.asdict(settings), fingerprint]),
         callbacks=[watch],
         time_limit=time_limit,
-        title="GAN of " + ", ".join(names),
+        title=f"{kind} of {', '.join(names)}",
     )
     if not watch.frames:  # the training had ended before
         watch.recall(settings.epochs)
@@ -407,7 +471,8 @@ def train_gan(
     collapsed = min(varieties) < FEWEST_DIFFERENCES
     if collapsed:
         log.warning(
-            "the GAN of %s has collapsed: the variety of its images is %s of that of real ones",
+            "the %s of %s has collapsed: the variety of its images is %s of that of real ones",
+            kind,
             ", ".join(names),
             ", ".join(f"{value:.2f}" for value in varieties),
         )
@@ -417,15 +482,15 @@ def train_gan(
         "diversity": varieties,
         "collapsed": collapsed,
     }
-    training.save_weights(gan.kept, folder / "generator.npz", dtype="float16")
-    training.save_weights(gan.discriminator, folder / "discriminator.npz", dtype="float16")
+    training.save_weights(model.kept, folder / "generator.npz", dtype="float16")
+    training.save_weights(getattr(model, partner), folder / f"{partner}.npz", dtype="float16")
     text = json.dumps(description, indent=2)
     write_atomically(folder / "generator.json", lambda partial: partial.write_text(text))
-    return GANRun(folder, gan.kept, history, frames, epochs, tuple(varieties), collapsed)
+    return GANRun(folder, model.kept, history, frames, epochs, tuple(varieties), collapsed)
 
 
 def _check_training_set(
-    images: NDArray[Any], labels: NDArray[Any] | None, settings: GANSettings, names: Sequence[str]
+    images: NDArray[Any], labels: NDArray[Any] | None, settings: GeneratorSettings, names: Sequence[str]
 ) -> None:
     expected = (settings.size, settings.size)
     if images.ndim != 3 or images.shape[1:] != expected or len(images) == 0:
@@ -433,7 +498,7 @@ def _check_training_set(
         raise ValueError(msg)
     low, high = images.min(), images.max()
     if not (low >= -1 and high <= 1):  # also where a pixel is not a number
-        msg = f"images range from {low} to {high}; a GAN needs [-1, 1]: use radiosynth.preprocess"
+        msg = f"images range from {low} to {high}; training needs [-1, 1]: use radiosynth.preprocess"
         raise ValueError(msg)
     if len(names) != max(settings.conditional, 1):
         msg = f"{len(names)} class names were given; these settings have {max(settings.conditional, 1)}"
@@ -466,7 +531,7 @@ def _relative_diversity(
 
 
 def load_generator(folder: str | Path) -> keras.Model:
-    """Load a generator saved by `train_gan`.
+    """Load a generator saved by `train_gan` or `radiosynth.train_vae`.
 
     The network is built anew from its settings and filled with plain arrays; no code is loaded.
 
@@ -492,7 +557,11 @@ def _read_generator(folder: Path) -> tuple[keras.Model, list[str]]:
     path = folder / "generator.json"
     try:
         stored = json.loads(path.read_text())
-        settings, names = GANSettings(**stored["settings"]), [str(name) for name in stored["class_names"]]
+        given = {"rescale": False, **stored["settings"]}  # which older files do not say
+        settings = GeneratorSettings(
+            **{field.name: given[field.name] for field in dataclasses.fields(GeneratorSettings)}
+        )
+        names = [str(name) for name in stored["class_names"]]
         collapsed = bool(stored["collapsed"])
     except (KeyError, TypeError, ValueError) as error:
         msg = f"{path} does not describe a generator ({error!r}); train it anew with radiosynth.train_gan"
@@ -604,8 +673,8 @@ def sample_generators(
     return Sample(images, labels, table)
 
 
-def _page(frame: NDArray[np.uint8], epoch: int, *, columns: int, magnification: int) -> Image:
-    """Return a grid of images, north up, over a strip with the epoch."""
+def _page(frame: NDArray[np.uint8], caption: str, *, columns: int, magnification: int) -> Image:
+    """Return a grid of images, north up, over a strip with a caption."""
     from PIL import Image, ImageDraw, ImageFont
 
     n, size = frame.shape[:2]
@@ -622,7 +691,7 @@ def _page(frame: NDArray[np.uint8], epoch: int, *, columns: int, magnification: 
     page = Image.new("L", (grid.shape[1], grid.shape[0] + strip), 255)
     page.paste(Image.fromarray(grid), (0, 0))
     font = ImageFont.load_default(size=16)
-    ImageDraw.Draw(page).text((6, grid.shape[0] + 2), f"epoch {epoch}", fill=0, font=font)
+    ImageDraw.Draw(page).text((6, grid.shape[0] + 2), caption, fill=0, font=font)
     return page
 
 
@@ -633,6 +702,7 @@ def write_gif(
     *,
     columns: int = 8,
     milliseconds: int = 200,
+    caption: str = "epoch {}",
 ) -> None:
     """Write the samples of a training as an endless animation, each frame labelled with its epoch.
 
@@ -648,6 +718,8 @@ def write_gif(
         Images in a row; the report has 8.
     milliseconds : int
         Time that a frame is shown; the last stays ten times as long.
+    caption : str
+        What is written below a frame, with its epoch in the place of ``{}``.
 
     Raises
     ------
@@ -656,7 +728,7 @@ def write_gif(
     """
     for magnification in (2, 1):
         pages = [
-            _page(frame, int(epoch), columns=columns, magnification=magnification)
+            _page(frame, caption.format(epoch), columns=columns, magnification=magnification)
             for frame, epoch in zip(frames, np.asarray(epochs), strict=True)
         ]
         durations = [milliseconds] * (len(pages) - 1) + [10 * milliseconds]
@@ -694,7 +766,7 @@ def write_mp4(
     from matplotlib.figure import Figure
 
     pages = [
-        np.asarray(_page(frame, int(epoch), columns=columns, magnification=2))
+        np.asarray(_page(frame, f"epoch {epoch}", columns=columns, magnification=2))
         for frame, epoch in zip(frames, np.asarray(epochs), strict=True)
     ]
     height, width = pages[0].shape

@@ -15,6 +15,7 @@ from keras import layers
 __all__ = [
     "build_classifier",
     "build_discriminator",
+    "build_encoder",
     "build_ensemble",
     "build_foveated_classifier",
     "build_generator",
@@ -548,3 +549,57 @@ def build_discriminator(
         logit = layers.Add(name="logit_of_class")([logit, layers.Dot(1, name="projection")([x, vector])])
         inputs = [image, label]
     return keras.Model(inputs, logit, name="discriminator")
+
+
+def build_encoder(
+    size: int = 56, latent: int = 16, width: float = 1.0, *, classes: int = 0, seed: int | None = None
+) -> keras.Model:
+    """Build the encoder of a variational autoencoder, the mirror of `build_generator`.
+
+    Three 5×5 convolutions of stride 2 with 64, 128 and 256 channels, and a dense layer.
+
+    Parameters
+    ----------
+    size : int
+        Edge of the input images, a multiple of 8.
+    latent : int
+        Length of the latent vector.
+    width : float
+        Multiple of these numbers of channels, above 0.
+    classes : int
+        Number of classes; 0 for a network that knows none. They come in as in `build_generator`.
+    seed : int, optional
+        Seed of the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        From images (n, size, size, 1) in [-1, 1], or the pair of images and class codes (n,), to (n, 2 *
+        latent): means of the latent values, then logarithms of their variances.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> build_encoder(size=16, latent=5, width=0.1, classes=4).output_shape
+    (None, 10)
+    """
+    _check(size, 8, width)
+    if latent < 1 or classes < 0:
+        msg = f"latent={latent}, classes={classes}: give at least 1 latent value and no negative number"
+        raise ValueError(msg)
+    draw = _initializers(seed)
+    image = x = keras.Input((size, size, 1), name="image")
+    label = keras.Input((), dtype="int32", name="label") if classes else None
+    for number, filters in enumerate(_channels(width, 64, 128, 256), 1):
+        name = f"convolution_{number}"
+        x = layers.Conv2D(
+            filters, 5, 2, padding="same", use_bias=False, kernel_initializer=next(draw), name=name
+        )(x)
+        x = _normalise(x, number, label, classes, seed)
+    x = layers.Flatten(name="flatten")(x)
+    values = layers.Dense(2 * latent, kernel_initializer=next(draw), name="mean_and_log_variance")(x)
+    return keras.Model([image, label] if classes else image, values, name="encoder")

@@ -87,7 +87,7 @@ def use_style() -> None:
 
 def set_label(training_set: str) -> str:
     """Return a training set's name as typeset in figures, such as "real + GAN"."""
-    return training_set.replace("+", " + ").replace("gan", "GAN")
+    return training_set.replace("+", " + ").replace("gan", "GAN").replace("vae", "VAE")
 
 
 def show_image(

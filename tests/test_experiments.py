@@ -99,6 +99,23 @@ def test_a_gan_is_trained_for_the_training_set_that_needs_it(
     }
 
 
+@pytest.mark.usefixtures("survey")
+def test_training_set_d_has_an_autoencoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    drawing = experiments.vae_config("smoke", per_class=64, epochs=2, width=0.05, size=24, test_per_class=6)
+    config = experiments.classifier_config("real+vae", "smoke", **TINY, generators=(drawing,))
+    run = experiments.run(config)
+    assert run.provenance["training_images"]["bent"] == 96
+    assert experiments.find_run(run.folder).config == config  # of the same kinds, too
+    assert experiments.run(drawing).model().output_shape == (None, 24, 24, 1)
+    # It shares the split of the classifier that it draws for.
+    made = experiments.classifier_config("real+vae", "laptop", folds=10, fold=3)
+    assert made.generators == (experiments.vae_config("laptop", folds=10, fold=3),)
+    for wrong in ({"training_set": "real+vae"}, {"generators": (drawing,)}):
+        with pytest.raises(ValueError, match=r"real\+gan and real\+vae need some"):
+            experiments.ClassifierConfig(**wrong)
+
+
 def test_the_held_out_sources_never_reach_the_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
     config = experiments.classifier_config("real", "smoke", **TINY)

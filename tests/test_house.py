@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
     *("taxonomy", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing", "geometric"),
-    *("networks", "training", "gan", "classifier", "bending", "metrics", "experiments", "studies"),
+    *("networks", "training", "gan", "vae", "classifier", "bending", "metrics", "experiments", "studies"),
     *("comparison", "plotting", "cli"),
 ]
 EXAMPLES = sorted((ROOT / "examples").glob("*/plot_*.py"))
