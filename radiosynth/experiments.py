@@ -87,7 +87,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
     "smoke": {
         "classifier": {"per_class": 400, "validation_per_class": 80, "epochs": 8, "width": 0.25},
         "gan": {**QUICK, "per_class": 400, "epochs": 2, "width": 0.125},
-        "fold": {"epochs": 2, "width": 0.125, "size": 64},
+        "fold": {"epochs": 1, "width": 0.125, "size": 64},
         "bending": {"images": 200, "synthetic": 300, "epochs": 2, "size": 24, "width": 0.1, "folds": 2},
         "vae": {"per_class": 400, "epochs": 2, "width": 0.125, "batch_size": 32},
     },
@@ -1258,25 +1258,26 @@ def _gather(config: EnsembleConfig, folder: Path, time_limit: float | None) -> d
         run(member, root=folder.parent, time_limit=deadline and max(0.0, deadline - time.monotonic()))
         for member in config.members
     ]
-    unseen = [(p["labels"], p["probabilities"], p["fold"] >= 0) for p in (r.predictions for r in runs)]
-    temperature = metrics.temperature(
-        np.concatenate([labels[held] for labels, _, held in unseen]),
-        np.concatenate([probabilities[held] for _, probabilities, held in unseen]),
-    )
+    stored = [r.predictions for r in runs]
+    unseen, test = [p["fold"] >= 0 for p in stored], [p["fold"] == -1 for p in stored]
+
+    def of(part: list[NDArray[np.bool_]], key: str) -> list[NDArray[Any]]:
+        return [p[key][rows] for p, rows in zip(stored, part, strict=True)]
+
+    unseen_labels, judged = np.concatenate(of(unseen, "labels")), np.concatenate(of(unseen, "probabilities"))
+    temperature = metrics.temperature(unseen_labels, judged)
     model = networks.build_ensemble([r.model() for r in runs], temperature)
     training.save_weights(model, folder / "model.npz", dtype="float16")
-    first = runs[0].predictions
-    test = first["fold"] == -1
-    tempered = [metrics.temper(r.predictions["probabilities"][test], temperature) for r in runs]
+    members = np.stack(of(test, "probabilities"))
     np.savez_compressed(
         folder / "predictions.npz",
-        names=first["names"][test],
-        labels=first["labels"][test],
-        plain=first["plain"][test],
-        probabilities=np.mean(tempered, axis=0),
-        members=np.stack([r.predictions["probabilities"][test] for r in runs]),
-        unseen_labels=np.concatenate([labels[held] for labels, _, held in unseen]),
-        unseen=np.concatenate([probabilities[held] for _, probabilities, held in unseen]),
+        names=of(test, "names")[0],
+        labels=of(test, "labels")[0],
+        plain=of(test, "plain")[0],
+        probabilities=metrics.temper(members, temperature).mean(axis=0),
+        members=members,
+        unseen_labels=unseen_labels,
+        unseen=judged,
     )
     history = {
         f"{column} {number}": list(r.history[column])
