@@ -62,6 +62,7 @@ nitpick_ignore_regex = [
         "keras",
         "matplotlib",
         "numpy",
+        "optuna",
         "pathlib",
         "pooch",
         "scipy",

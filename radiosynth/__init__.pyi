@@ -41,6 +41,7 @@ from .networks import (
     build_generator as build_generator,
     build_regressor as build_regressor,
     build_residual_classifier as build_residual_classifier,
+    build_stacked_classifier as build_stacked_classifier,
 )
 from .preprocessing import (
     augment as augment,
@@ -65,6 +66,7 @@ from .selection import (
     review_page as review_page,
 )
 from .taxonomy import CLASS_NAMES as CLASS_NAMES, CLASSES as CLASSES
+from .tuning import tune as tune
 from .vae import VAESettings as VAESettings, reconstruct as reconstruct, train_vae as train_vae
 
 __version__: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import training
-from .networks import CLASSIFIERS, build_foveated_classifier
+from .networks import CLASSIFIERS, build_foveated_classifier, build_network
 from .preprocessing import vary
 from .sample import Sample
 from .taxonomy import CLASS_NAMES, UNLABELLED
@@ -25,6 +25,9 @@ __all__ = [
     "train_classifier",
     "train_on_variations",
 ]
+
+SCHEDULES = ("constant", "cosine")
+"""What the learning rate may do in the course of the training."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,13 @@ class ClassifierSettings:
         Seed of the initial weights, the dropout and the order of the images.
     precision : {"float32", "mixed_bfloat16"}
         Arithmetic; the second is faster on processors that know it. Weights and probabilities are float32.
-    architecture : {"report", "residual"}
-        The report's network (`radiosynth.build_classifier`) or a residual one
-        (`radiosynth.build_residual_classifier`).
+    architecture : {"report", "residual", "stacked"}
+        The report's network (`radiosynth.build_classifier`), a residual one
+        (`radiosynth.build_residual_classifier`) or another stack (`radiosynth.build_stacked_classifier`).
+    network : str
+        Further arguments of that builder, as a JSON object.
+    schedule : {"constant", "cosine"}
+        Keep the learning rate, or let it fall to zero along half a cosine.
     """
 
     epochs: int = 100
@@ -57,8 +64,13 @@ class ClassifierSettings:
     seed: int = 0
     precision: str = "float32"
     architecture: str = "report"
+    network: str = ""
+    schedule: str = "constant"
 
     def __post_init__(self) -> None:
+        if self.schedule not in SCHEDULES:
+            msg = f"unknown schedule {self.schedule!r}: there are {', '.join(SCHEDULES)}"
+            raise ValueError(msg)
         if self.architecture not in CLASSIFIERS:
             msg = f"unknown architecture {self.architecture!r}: there are {', '.join(CLASSIFIERS)}"
             raise ValueError(msg)
@@ -106,6 +118,7 @@ def train_classifier(
     folder: str | Path,
     fingerprint: str = "",
     time_limit: float | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> tuple[keras.Model, training.History]:
     """Train the report's classifier (report, section on the classification network, and table B1).
 
@@ -125,6 +138,8 @@ def train_classifier(
         Identity of this training beside its settings, such as the hash of a configuration.
     time_limit : float, optional
         Seconds after which no further epoch is begun.
+    callbacks : sequence of keras.callbacks.Callback
+        Called by Keras after the measures of an epoch have been added to its log.
 
     Returns
     -------
@@ -149,11 +164,22 @@ def train_classifier(
     if train.size != validation.size:
         msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
         raise ValueError(msg)
-    model = CLASSIFIERS[settings.architecture](
-        train.size, width=settings.width, seed=settings.seed, precision=settings.precision
+    model = build_network(
+        settings.architecture,
+        train.size,
+        settings.width,
+        settings.network,
+        seed=settings.seed,
+        precision=settings.precision,
     )
+    batches = training.Batches(
+        (train.images[..., None], train.labels), settings.batch_size, seed=settings.seed
+    )
+    rate = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * batches.steps)
     model.compile(
-        optimizer=keras.optimizers.Adam(settings.learning_rate),
+        optimizer=keras.optimizers.Adam(rate),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
         # Compiling by XLA makes a step on a CPU three times slower; JAX always compiles.
@@ -161,11 +187,11 @@ def train_classifier(
     )
     history = training.fit(
         model,
-        training.Batches((train.images[..., None], train.labels), settings.batch_size, seed=settings.seed),
+        batches,
         epochs=settings.epochs,
         folder=Path(folder),
         fingerprint=f"{fingerprint} {settings}",
-        callbacks=[_Validation(validation)],
+        callbacks=[_Validation(validation), *callbacks],
         time_limit=time_limit,
         title="classifier",
     )

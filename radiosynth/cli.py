@@ -182,6 +182,20 @@ def _study(arguments: argparse.Namespace) -> None:
     studies.summary(result).pprint_all()
 
 
+def _tune(arguments: argparse.Namespace) -> None:
+    from . import studies, tuning
+
+    limits = {"trials": arguments.trials, "jobs": arguments.jobs, "time_limit": arguments.time_limit}
+    if arguments.family is None:
+        studies.summary(tuning.evaluate(arguments.scale, **limits)).pprint_all()
+        return
+    search = tuning.tune(arguments.family, arguments.scale, fold=arguments.fold, **limits)
+    trials, best = tuning.finished(search), search.best_trial
+    print(f"best of {len(trials)} trials: {best.number}, validation accuracy {best.value:.3f}")
+    for name, value in best.params.items():
+        print(f"  {name} = {value:.4g}")
+
+
 def _runs(arguments: argparse.Namespace) -> None:
     from . import experiments
 
@@ -205,6 +219,7 @@ def _cite(arguments: argparse.Namespace) -> None:
 def _parser() -> argparse.ArgumentParser:
     from .experiments import ALL_TRAINING_SETS, SCALES
     from .studies import STUDIES
+    from .tuning import FAMILIES
 
     parser = argparse.ArgumentParser(prog="radiosynth", description=__doc__)
     parser.add_argument("-v", "--verbose", action="store_true", help="say what is done")
@@ -344,10 +359,26 @@ def _parser() -> argparse.ArgumentParser:
 
     study = commands.add_parser("study", help="repeat a comparison over splits, or replay the recorded study")
     study.add_argument("name", choices=list(STUDIES))
-    study.add_argument("--scale", choices=list(SCALES), help="default: RADIOSYNTH_SCALE, or laptop")
-    study.add_argument("--jobs", type=int, default=1, help="runs at a time (default: %(default)s)")
-    study.add_argument("--time-limit", type=float, metavar="S", help="stop cleanly after about S seconds")
     study.set_defaults(do=_study)
+
+    tune = commands.add_parser(
+        "tune",
+        help="search for a network and its settings",
+        description="Compare families of networks, tune the best two and test the choice on sources that the "
+        "search never saw; or tune one family. Stopped searches go on; several processes can share one.",
+    )
+    tune.add_argument("--family", choices=list(FAMILIES), help="only this one, and no test")
+    tune.add_argument("--fold", type=int, default=0, help="with --family: the part that is kept for tests")
+    tune.add_argument("--trials", type=int, help="of each search, recorded ones included")
+    tune.set_defaults(do=_tune)
+    for parallel in (study, tune):
+        parallel.add_argument("--scale", choices=list(SCALES), help="default: RADIOSYNTH_SCALE, or laptop")
+        parallel.add_argument(
+            "--jobs", type=int, default=1, help="runs or trials at a time (default: %(default)s)"
+        )
+        parallel.add_argument(
+            "--time-limit", type=float, metavar="S", help="stop cleanly after about S seconds"
+        )
 
     commands.add_parser("runs", help="list the recorded runs").set_defaults(do=_runs)
     commands.add_parser("data", help="fetch the data and say what it holds").set_defaults(do=_data)

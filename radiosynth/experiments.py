@@ -38,6 +38,8 @@ from .taxonomy import CLASS_NAMES
 if TYPE_CHECKING:
     import keras
 
+    from .classifier import ClassifierSettings
+
 __all__ = [
     "ALL_TRAINING_SETS",
     "BENDING_SETS",
@@ -310,7 +312,7 @@ class ClassifierConfig(Config):
         Label images of the FRI generator as FR II too, as the report's notebook did.
     precision : {"float32", "mixed_bfloat16"}
         Number format of the arithmetic in training.
-    architecture : {"report", "residual"}
+    architecture, network, schedule
         As in `radiosynth.classifier.ClassifierSettings`.
     """
 
@@ -336,6 +338,8 @@ class ClassifierConfig(Config):
     mistaken: bool = False
     precision: str = "float32"
     architecture: str = "report"
+    network: str = ""
+    schedule: str = "constant"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -354,6 +358,14 @@ class ClassifierConfig(Config):
     def label(self) -> str:
         """The training set."""
         return self.training_set.replace("+", "-")
+
+    def settings(self) -> ClassifierSettings:
+        """Return how the network is built and trained."""
+        from .classifier import ClassifierSettings
+
+        return ClassifierSettings(
+            **{part.name: getattr(self, part.name) for part in fields(ClassifierSettings)}
+        )
 
 
 @dataclass(frozen=True)
@@ -823,7 +835,7 @@ def _build(config: Config, temperature: float) -> keras.Model:
             config.size, config.width, output=config.output, architecture=config.architecture
         )
     assert isinstance(config, ClassifierConfig)
-    return networks.CLASSIFIERS[config.architecture](config.size, width=config.width)
+    return networks.build_network(config.architecture, config.size, config.width, config.network)
 
 
 def make_ready(sample: Sample, config: ClassifierConfig | FoldConfig | EnsembleConfig) -> Sample:
@@ -1147,15 +1159,7 @@ def _train_classifier(config: ClassifierConfig, folder: Path, time_limit: float 
     model, history = classifier.train_classifier(
         train,
         validation,
-        classifier.ClassifierSettings(
-            config.epochs,
-            config.batch_size,
-            config.learning_rate,
-            config.width,
-            config.seed,
-            config.precision,
-            config.architecture,
-        ),
+        config.settings(),
         folder=folder,
         fingerprint=config.hash,
         time_limit=time_limit,

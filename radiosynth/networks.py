@@ -6,6 +6,7 @@ names a backend; the weights are drawn from `seed` alone, whatever the global ra
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 import keras
@@ -19,8 +20,10 @@ __all__ = [
     "build_ensemble",
     "build_foveated_classifier",
     "build_generator",
+    "build_network",
     "build_regressor",
     "build_residual_classifier",
+    "build_stacked_classifier",
 ]
 
 AXES = (None, 1, 2, (1, 2))
@@ -91,34 +94,122 @@ def build_classifier(
     >>> build_classifier().count_params()
     1975892
     """
-    if size < 8:
-        msg = f"size={size} is too small for three poolings: give at least 8 pixels"
-        raise ValueError(msg)
+    return build_stacked_classifier(size, classes, width, seed=seed, precision=precision)
+
+
+def build_stacked_classifier(
+    size: int = 56,
+    classes: int = 4,
+    width: float = 1.0,
+    *,
+    channels: Sequence[int] = (32, 64, 194),
+    convolutions: int = 1,
+    kernel: int = 3,
+    stride: int = 1,
+    pooling: bool = True,
+    dense: int = 194,
+    dropout: float = 0.5,
+    seed: int | None = None,
+    precision: str = "float32",
+) -> keras.Model:
+    """Build a stack of convolutions, grown at will; by default it is the report's network.
+
+    Each block has one or more convolutions and halves the image: by 2×2 max-pooling, or by a stride of
+    its last convolution, as in an all-convolutional network (Springenberg et al. 2015, arXiv:1412.6806).
+    Pairs of convolutions before each pooling are those of Simonyan & Zisserman (2015, arXiv:1409.1556).
+
+    Parameters
+    ----------
+    size : int
+        Edge of the input images in pixels, at least one pixel for the last block to halve to.
+    classes : int
+        Number of class probabilities, at least 2.
+    width : float
+        Multiple of `channels` and `dense`, above 0.
+    channels : sequence of int
+        Channels of the convolutions of each block; its length is the number of blocks.
+    convolutions : int
+        Convolutions in a block.
+    kernel : int
+        Edge of their kernels in pixels.
+    stride : int
+        Stride of the very first convolution.
+    pooling : bool
+        Halve by max-pooling, not by strides.
+    dense : int
+        Units of the hidden layer; with 0 there is none, and the mean over the image takes its place.
+    dropout : float
+        Share of the last features that is dropped in training, below 1.
+    seed : int, optional
+        Seed of the initial weights and of the dropout.
+    precision : str
+        Name of a Keras dtype policy for all layers but the last.
+
+    Returns
+    -------
+    keras.Model
+        From images (n, size, size, 1) in [-1, 1] to probabilities (n, classes).
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> model = build_stacked_classifier(32, channels=(16, 32), convolutions=2, pooling=False, dense=0)
+    >>> model.count_params()
+    16500
+    """
     _check(8, 8, width)
+    smallest = stride * 2 ** len(channels)
+    if size < smallest:
+        msg = (
+            f"size={size} is too small for {len(channels)} halvings after a stride of {stride}: give at "
+            f"least {smallest} pixels"
+        )
+        raise ValueError(msg)
     if classes < 2:
         msg = f"classes={classes}: a classifier needs at least 2"
         raise ValueError(msg)
-    draw = _initializers(seed)
-    *convolutions, hidden = _channels(width, 32, 64, 194, 194)
-    stack = [keras.Input((size, size, 1), name="image")]
-    for number, channels in enumerate(convolutions, 1):
-        name = f"convolution_{number}"
-        stack.append(
-            layers.Conv2D(
-                channels,
-                3,
-                padding="same",
-                activation="relu",
-                kernel_initializer=next(draw),
-                dtype=precision,
-                name=name,
-            )
+    if not channels or min(convolutions, kernel, stride, *channels) < 1 or dense < 0 or not 0 <= dropout < 1:
+        msg = (
+            f"channels={channels}, convolutions={convolutions}, kernel={kernel}, stride={stride}, "
+            f"dense={dense}, dropout={dropout}: give at least 1 of the first four, a dense layer of 0 units "
+            "or more, and a dropout from 0 to below 1"
         )
-        stack.append(layers.MaxPooling2D(2, dtype=precision, name=f"pooling_{number}"))
+        raise ValueError(msg)
+    draw = _initializers(seed)
+    stack = [keras.Input((size, size, 1), name="image")]
+    for block, filters in enumerate(_channels(width, *channels)):
+        for number in range(block * convolutions + 1, (block + 1) * convolutions + 1):
+            last = number == (block + 1) * convolutions
+            stack.append(
+                layers.Conv2D(
+                    filters,
+                    kernel,
+                    (stride if number == 1 else 1) * (2 if last and not pooling else 1),
+                    padding="same",
+                    activation="relu",
+                    kernel_initializer=next(draw),
+                    dtype=precision,
+                    name=f"convolution_{number}",
+                )
+            )
+        if pooling:
+            stack.append(layers.MaxPooling2D(2, dtype=precision, name=f"pooling_{block + 1}"))
+    if dense:
+        (hidden,) = _channels(width, dense)
+        stack += [
+            layers.Flatten(dtype=precision, name="flatten"),
+            layers.Dense(
+                hidden, activation="relu", kernel_initializer=next(draw), dtype=precision, name="dense"
+            ),
+        ]
+    else:
+        stack.append(layers.GlobalAveragePooling2D(dtype=precision, name="mean"))
     stack += [
-        layers.Flatten(dtype=precision, name="flatten"),
-        layers.Dense(hidden, activation="relu", kernel_initializer=next(draw), dtype=precision, name="dense"),
-        layers.Dropout(0.5, seed=seed, dtype=precision, name="dropout"),
+        layers.Dropout(dropout, seed=seed, dtype=precision, name="dropout"),
         layers.Dense(
             classes,
             activation="softmax",
@@ -136,6 +227,9 @@ def build_residual_classifier(
     width: float = 1.0,
     *,
     channels: int = 1,
+    kernel: int = 3,
+    stride: int = 2,
+    dropout: float = 0.3,
     seed: int | None = None,
     precision: str = "float32",
 ) -> keras.Model:
@@ -154,6 +248,12 @@ def build_residual_classifier(
         Multiple of these numbers of channels, above 0.
     channels : int
         Channels of the input images.
+    kernel : int
+        Edge of the kernels in the blocks.
+    stride : int
+        Stride of the first convolution.
+    dropout : float
+        Share of the last features that is dropped in training, below 1.
     seed : int, optional
         Seed of the initial weights and of the dropout.
     precision : str
@@ -178,16 +278,29 @@ def build_residual_classifier(
         msg = f"size={size} is too small for four halvings: give at least 16 pixels"
         raise ValueError(msg)
     _check(8, 8, width)
-    if classes < 2 or channels < 1:
-        msg = f"classes={classes}, channels={channels}: give at least 2 classes and 1 channel"
+    if classes < 2 or min(channels, kernel, stride) < 1 or not 0 <= dropout < 1:
+        msg = (
+            f"classes={classes}, channels={channels}, kernel={kernel}, stride={stride}, dropout={dropout}: "
+            "give at least 2 classes, 1 of the others, and a dropout from 0 to below 1"
+        )
         raise ValueError(msg)
     image = keras.Input((size, size, channels), name="image")
-    probabilities = _residual(image, classes, width, seed, precision)
+    probabilities = _residual(
+        image, classes, width, seed, precision, kernel=kernel, stride=stride, dropout=dropout
+    )
     return keras.Model(image, probabilities, name="residual_classifier")
 
 
 def _residual(
-    x: keras.KerasTensor, classes: int, width: float, seed: int | None, precision: str
+    x: keras.KerasTensor,
+    classes: int,
+    width: float,
+    seed: int | None,
+    precision: str,
+    *,
+    kernel: int = 3,
+    stride: int = 2,
+    dropout: float = 0.3,
 ) -> keras.KerasTensor:
     """Return the class probabilities of a residual network for images of any number of channels."""
     draw = _initializers(seed)
@@ -210,18 +323,18 @@ def _residual(
         return layers.ReLU(dtype=precision)(x)
 
     stem, *stages = _channels(width, 32, 32, 64, 128, 192)
-    x = rectify(convolution(x, stem, 5, 2))
+    x = rectify(convolution(x, stem, 5, stride))
     for number, filters in enumerate(stages):
-        shortcut, stride = x, 2 if number else 1
-        x = rectify(convolution(x, filters, 3, stride))
+        shortcut = x
+        x = rectify(convolution(x, filters, kernel, 2 if number else 1))
         # A block begins as the identity: what it adds is scaled by zero at first.
-        x = convolution(x, filters, 3, 1, scale="zeros")
+        x = convolution(x, filters, kernel, 1, scale="zeros")
         if number:
             shortcut = layers.AveragePooling2D(2, padding="same", dtype=precision)(shortcut)
             shortcut = convolution(shortcut, filters, 1, 1)
         x = rectify(layers.Add(dtype=precision)([x, shortcut]))
     x = layers.GlobalAveragePooling2D(dtype=precision, name="mean")(x)
-    x = layers.Dropout(0.3, seed=seed, dtype=precision)(x)
+    x = layers.Dropout(dropout, seed=seed, dtype=precision)(x)
     probabilities = layers.Dense(
         classes, activation="softmax", kernel_initializer=next(draw), dtype="float32", name="probabilities"
     )
@@ -319,7 +432,11 @@ def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> 
     return keras.Model(image, probabilities, name="ensemble")
 
 
-CLASSIFIERS = {"report": build_classifier, "residual": build_residual_classifier}
+CLASSIFIERS = {
+    "report": build_classifier,
+    "residual": build_residual_classifier,
+    "stacked": build_stacked_classifier,
+}
 """Classifiers by the name of their architecture."""
 
 OUTPUTS = {"linear": 1, "bounded": 1, "spread": 2, "jets": 4}
@@ -384,6 +501,48 @@ def build_regressor(
         spread = 0.5 + 180 * keras.ops.sigmoid(x[:, 1:])
         x = angle if output == "bounded" else keras.ops.concatenate([angle, spread], axis=1)
     return keras.Model(body.inputs[0], x, name="regressor")
+
+
+def build_network(
+    architecture: str,
+    size: int,
+    width: float = 1.0,
+    network: str = "",
+    *,
+    seed: int | None = None,
+    precision: str = "float32",
+) -> keras.Model:
+    """Build the classifier that a configuration describes.
+
+    Parameters
+    ----------
+    architecture : {"report", "residual", "stacked"}
+        Name of a builder.
+    size, width, seed, precision
+        As for the builders.
+    network : str
+        Further arguments of the builder, as a JSON object.
+
+    Returns
+    -------
+    keras.Model
+        From images (n, size, size, 1) in [-1, 1] to probabilities of the four classes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such architecture, or an argument is out of range.
+
+    Examples
+    --------
+    >>> build_network("stacked", 32, network='{"channels": [8, 16], "kernel": 5}').count_params()
+    203054
+    """
+    if architecture not in CLASSIFIERS:
+        msg = f"unknown architecture {architecture!r}: there are {', '.join(CLASSIFIERS)}"
+        raise ValueError(msg)
+    further = json.loads(network or "{}")
+    return CLASSIFIERS[architecture](size, width=width, seed=seed, precision=precision, **further)
 
 
 def _normalise(

@@ -13,12 +13,12 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from astropy.table import Table, vstack
@@ -44,6 +44,8 @@ __all__ = [
 ]
 
 log = logging.getLogger("radiosynth")
+
+T = TypeVar("T")
 
 Arms = dict[str, list[ClassifierConfig]]
 Layout = tuple[Arms, dict[str, str]]
@@ -353,8 +355,45 @@ def run_study(
     """
     scale = scale or experiments.current_scale()
     arms, references = _layout(name, scale)
+    return run_arms(name, scale, arms, references, jobs=jobs, time_limit=time_limit)
+
+
+def run_arms(
+    name: str,
+    scale: str,
+    arms: Arms,
+    references: dict[str, str],
+    *,
+    jobs: int = 1,
+    time_limit: float | None = None,
+) -> StudyResult:
+    """Return the study of any arms, replayed if it is recorded; see `run_study`.
+
+    Parameters
+    ----------
+    name, scale : str
+        What the folder of its record is called.
+    arms : dict of str to list of ClassifierConfig
+        By name, one configuration for each division of the sources.
+    references : dict of str to str
+        For each arm that is compared, the name of the arm that it is compared with.
+    jobs, time_limit
+        As in `run_study`.
+
+    Returns
+    -------
+    StudyResult
+        The whole study.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds a study of other runs.
+    radiosynth.training.TrainingStopped
+        If the time was over before all runs were done; calling again goes on.
+    """
     plan = {arm: [config.name for config in configs] for arm, configs in arms.items()}
-    folder = experiments.runs_root() / f"{scale}-study-{name}"
+    folder = study_folder(name, scale)
     if (folder / "study.json").exists():
         recorded = json.loads((folder / "study.json").read_text())
         if recorded["arms"] != plan:
@@ -394,9 +433,18 @@ def best_study(name: str) -> StudyResult:
     ValueError
         If there is no such study.
     """
-    root = experiments.runs_root()
-    recorded = [scale for scale in SCALES if (root / f"{scale}-study-{name}" / "study.json").exists()]
-    return run_study(name, recorded[-1] if recorded else None)
+    return run_study(name, recorded_scale(name))
+
+
+def recorded_scale(name: str) -> str | None:
+    """Return the largest scale at which a study is recorded; None if it is not."""
+    recorded = [scale for scale in SCALES if (study_folder(name, scale) / "study.json").exists()]
+    return recorded[-1] if recorded else None
+
+
+def study_folder(name: str, scale: str) -> Path:
+    """Return where the record of a study is kept."""
+    return experiments.runs_root() / f"{scale}-study-{name}"
 
 
 def _run_all(configs: list[Any], jobs: int, deadline: float | None) -> None:
@@ -407,7 +455,7 @@ def _run_all(configs: list[Any], jobs: int, deadline: float | None) -> None:
     if not missing:
         return
     left = len(missing)
-    for finished in _finished(missing, jobs, deadline):
+    for finished in each(partial(_run_one, deadline=deadline), missing, jobs):
         if finished:
             left -= 1
             log.info("%s, %d left", finished, left)
@@ -416,16 +464,20 @@ def _run_all(configs: list[Any], jobs: int, deadline: float | None) -> None:
         raise TrainingStopped(msg)
 
 
-def _finished(configs: list[Any], jobs: int, deadline: float | None) -> Iterator[str]:
-    """Yield the names of runs as they are done, or nothing for those that were not."""
+def each(do: Callable[[T], str], tasks: Sequence[T], jobs: int) -> Iterator[str]:
+    """Yield what `do` says of each task as it is done, by `jobs` processes at a time."""
     if jobs == 1:
-        yield from (_run_one(config, deadline) for config in configs)
+        yield from map(do, tasks)
         return
     # TensorFlow reads the number of threads when it starts.
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        for done in as_completed([pool.submit(_run_one, config, deadline) for config in configs]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(do, task) for task in tasks]):
+                yield done.result()
+        except BaseException:  # an interrupt too
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> str:

@@ -24,7 +24,7 @@ PACKAGE = ROOT / "radiosynth"
 ORDER = [
     *("taxonomy", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing", "geometric"),
     *("networks", "training", "gan", "vae", "classifier", "bending", "metrics", "experiments", "studies"),
-    *("comparison", "plotting", "cli"),
+    *("tuning", "comparison", "plotting", "cli"),
 ]
 EXAMPLES = sorted((ROOT / "examples").glob("*/plot_*.py"))
 
@@ -174,6 +174,7 @@ def test_importing_is_quick_and_leaves_heavy_packages_alone() -> None:
         "jax",
         "keras",
         "matplotlib",
+        "optuna",
         "pooch",
         "skimage",
         "sklearn",

@@ -1,0 +1,60 @@
+"""
+Which network, with which settings?
+===================================
+
+Four families of networks are compared with settings near the report's; then Optuna tunes the best two:
+learning rate, dropout, kernels, stride, channels, blocks, dense units. A trial is worth its accuracy on
+sources that guide the search, and is cut when it is below the median of the earlier ones. Images are 32 px
+wide. There is one search for each part of the sources that is kept for the test (:figure:`tuning3_nested`).
+
+Look at how far the families differ before anything is tuned, and how much tuning adds. Importances and slices
+take the searches of one family together. They rest on few trials: they say what to look into, not what is.
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from astropy.table import Table
+from optuna import create_study, importance
+from optuna.visualization import matplotlib as draw
+
+from radiosynth import experiments, plotting, studies, tuning
+
+plotting.use_style()
+plt.rcParams["figure.figsize"] = 6, 2.8
+plt.style.library["ggplot"] = {}  # Optuna asks for these looks; it gets ours
+scale = studies.recorded_scale("tuning") or experiments.current_scale()
+result = tuning.evaluate(scale)  # replayed, or computed now if there is no record
+turns, rows = range(tuning.SCALES[scale]["plan"]["turns"]), []
+names = tuning.ranking(scale, 0)
+searches = {name: [tuning.tune(name, scale, fold=turn, trials=1) for turn in turns] for name in names}
+
+# %%
+# Means over the searches: the first trials, and the best ones, with tuning where a family was tuned.
+
+for name, found in searches.items():
+    states = [trial.state.name for search in found for trial in tuning.finished(search)]
+    row = {"family": name, "searches": len(found), "trials": len(states), "cut": states.count("PRUNED")}
+    row["first trial"] = np.mean([tuning.finished(search)[0].value for search in found]).round(3)
+    rows.append(row | {"best trial": np.mean([search.best_value for search in found]).round(3)})
+plotting.save_table(Table(rows), "tuning2_search", runs=[result]).pprint_all()
+
+# %%
+# How the searches of the family with the most trials went, one search for each test part.
+
+family = max(rows, key=lambda row: row["trials"])["family"]
+axes = draw.plot_optimization_history(searches[family], target_name="validation accuracy")
+plotting.save_figure(axes.figure, "tuning2_search", runs=[result])
+
+# %%
+# Which settings matter, as shares of the variance (fANOVA), and where good ones lie.
+
+pooled = create_study(direction="maximize")
+pooled.add_trials([trial for search in searches[family] for trial in tuning.finished(search)])
+axes = draw.plot_param_importances(pooled, importance.FanovaImportanceEvaluator(seed=0))
+plotting.save_figure(axes.figure, "tuning2_importances", runs=[result])
+slices = draw.plot_slice(pooled, target_name="validation accuracy")
+for panel in slices:
+    panel.minorticks_off()
+    panel.xaxis.set(major_locator=plt.MaxNLocator(2), major_formatter=plt.ScalarFormatter())
+slices[0].figure.set_size_inches(1.3 * len(slices) + 0.8, 2.5)
+plotting.save_figure(slices[0].figure, "tuning2_slices", runs=[result])

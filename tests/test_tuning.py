@@ -1,0 +1,199 @@
+"""The search: what it may see, that it stops and goes on, cuts bad trials, and is shared by processes."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from test_experiments import simulated_survey
+
+from radiosynth import classifier, cli, datasets, experiments, studies, tuning
+from radiosynth.training import TrainingStopped
+
+TINY: dict[str, dict[str, Any]] = {
+    "plan": {
+        "folds": 3,
+        "turns": 1,
+        "trials": 2,
+        "grown": 1,
+        "stacks": [(1, 2), (2, 2)],
+        "families": ("report", "all-convolutional"),
+    },
+    "budget": {"size": 32, "per_class": 24, "validation_per_class": 12, "epochs": 2, "width": 0.05},
+}
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
+    monkeypatch.setitem(tuning.SCALES, "smoke", TINY)
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    monkeypatch.setenv("RADIOSYNTH_SCALE", "smoke")
+    tuning.inner_sets.cache_clear()
+    return tmp_path
+
+
+@pytest.fixture
+def painted(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Replace training by a formula: the accuracy rises with the epoch, and with less dropout."""
+    asked: list[dict[str, Any]] = []
+
+    def train(
+        train: Any, validation: Any, settings: Any, *, callbacks: Any, time_limit: Any, **_: Any
+    ) -> Any:
+        asked.append({"train": train, "validation": validation, "settings": settings})
+        if time_limit is not None and time_limit < 100:
+            raise TrainingStopped
+        dropout = json.loads(settings.network)["dropout"]
+        values = [(1 - dropout) * (epoch + 1) / settings.epochs for epoch in range(settings.epochs)]
+        for epoch, value in enumerate(values):
+            for callback in callbacks:
+                callback.on_epoch_end(epoch, {"val_accuracy": value})
+        return None, {"val_accuracy": values}
+
+    monkeypatch.setattr(classifier, "train_classifier", train)
+    return asked
+
+
+def test_the_sources_that_test_never_enter_the_objective(painted: list[dict[str, Any]]) -> None:
+    for fold in range(3):
+        painted.clear()
+        search = tuning.tune("residual", fold=fold, trials=2)
+        *inner, test = experiments.split_sample(tuning.trial_config(search))
+        seen = {
+            name for call in painted for part in ("train", "validation") for name in call[part].table["name"]
+        }
+        assert len(painted) == 2
+        assert not seen & set(test.table["name"])
+        assert seen == {name for part in inner for name in part.table["name"]}
+
+
+def test_a_search_stops_and_goes_on_with_its_trials(painted: list[dict[str, Any]], tiny: Path) -> None:
+    first = tuning.tune("report", trials=2)
+    before = [trial.params for trial in tuning.finished(first)]
+    assert before[0] == tuning.FAMILIES["report"].first
+    with pytest.raises(TrainingStopped, match="1 of 3 trials are left"):
+        tuning.tune("report", trials=3, time_limit=50)
+    stopped = painted[-1]["settings"]
+    again = tuning.tune("report", trials=4)
+    assert painted[-2]["settings"] == stopped  # it is made again, from its beginning
+    assert [trial.params for trial in tuning.finished(again)][:2] == before
+    assert len(tuning.finished(again)) == 4
+    assert len({str(trial.params) for trial in tuning.finished(again)}) == 4
+    journal = tiny / "smoke-study-tuning" / "journal.jsonl"
+    kept, calls = journal.read_bytes(), len(painted)
+    assert len(tuning.finished(tuning.tune("report", trials=3))) == 4
+    assert journal.read_bytes() == kept  # a replay reads only
+    assert len(painted) == calls
+
+
+@pytest.mark.usefixtures("painted")
+def test_a_bad_trial_is_cut_and_a_good_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = {**TINY, "budget": {**TINY["budget"], "epochs": 8}}
+    monkeypatch.setitem(tuning.SCALES, "smoke", longer)
+    tuning.tune("report", trials=1)
+    search = tuning._open("smoke", "report", 0)
+    for dropout in (0.4, 0.3, 0.6, 0.0):
+        search.enqueue_trial({**tuning.FAMILIES["report"].first, "dropout": dropout})
+    trials = tuning.finished(tuning.tune("report", trials=5))
+    assert [trial.state.name for trial in trials] == [*["COMPLETE"] * 3, "PRUNED", "COMPLETE"]
+    assert len(trials[3].intermediate_values) == 3  # the first quarter of the epochs is never cut
+    assert tuning.trial_config(search) == tuning.trial_config(search, trials[4])
+
+
+def _make_trials(root: Path) -> None:
+    os.environ |= {"RADIOSYNTH_RUNS": str(root), "RADIOSYNTH_SCALE": "smoke"}
+    datasets.load_report_sample = simulated_survey
+    tuning.SCALES["smoke"] = TINY
+    tuning.tune("report", trials=4)
+
+
+def test_two_processes_share_a_search(tmp_path: Path, tiny: Path) -> None:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        pool.map(_make_trials, [tmp_path, tmp_path])
+    trials = tuning.finished(tuning.tune("report", trials=4))
+    assert 4 <= len(trials) <= 5  # both may have been in their last trial
+    assert [trial.number for trial in trials] == list(range(len(trials)))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_whole_plan_is_carried_out_recorded_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(TrainingStopped, match="2 of 2 trials are left"):
+        tuning.evaluate(time_limit=0)
+    result = tuning.evaluate()
+    assert result.arms == ["report", "best family", "tuned"]
+    searches = [tuning.tune(family) for family in TINY["plan"]["families"]]
+    best = max(searches, key=lambda search: search.best_value)
+    assert tuning.chosen("smoke", 0).best_params == best.best_params
+    run = experiments.find_run(json.loads((result.folder / "study.json").read_text())["arms"]["tuned"][0])
+    assert run.config == tuning.trial_config(best)
+    # The network is trained again as in its trial, and as accurate on the sources that guide the search.
+    assert run.history["val_accuracy"][-1] == pytest.approx(best.best_value, abs=1e-6)
+    assert run.model().count_params() > 0
+    *_, test = experiments.split_sample(run.config)
+    assert set(result.sources["name"]) == set(test.table["name"])
+    again = tuning.evaluate()
+    assert again.replayed
+    assert studies.recorded_scale("tuning") == "smoke"
+    assert studies.summary(again)["compared_with"].tolist() == ["report"] * 3
+    longer = {**TINY, "budget": {**TINY["budget"], "epochs": 3}}
+    monkeypatch.setitem(tuning.SCALES, "smoke", longer)
+    with pytest.raises(ValueError, match="another budget"):
+        tuning.evaluate()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_networks_are_grown() -> None:
+    result = tuning.grow()
+    assert result.arms == ["1 × 2", "2 × 2"]
+    assert len(result.histories) == 2 * 4
+
+
+@pytest.mark.usefixtures("painted")
+def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["tune", "--family", "report", "--trials", "2"]) == 0
+    assert "best of 2 trials" in capsys.readouterr().out
+    assert cli.main(["tune", "--family", "report", "--trials", "9", "--time-limit", "0"]) == 75
+    assert "7 of 9 trials are left" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("painted")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"family": "vision"}, "unknown family 'vision': the families are report"),
+        ({"family": "report", "trials": 0}, "trials=0"),
+        ({"family": "report", "fold": 3}, "from 0 to 2"),
+        ({"family": "report", "scale": "huge"}, "unknown scale"),
+    ],
+)
+def test_what_cannot_be_searched(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        tuning.tune(**arguments)
+
+
+def test_a_falling_learning_rate(tmp_path: Path) -> None:
+    sample = simulated_survey()
+    settings = classifier.ClassifierSettings(2, 32, 1e-2, 0.05, schedule="cosine")
+    model, _ = classifier.train_classifier(sample, sample, settings, folder=tmp_path)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0, abs=1e-6)
+    with pytest.raises(ValueError, match="unknown schedule 'stairs'"):
+        classifier.ClassifierSettings(schedule="stairs")
+
+
+def test_trials_draw_from_the_whole_space(tiny: Path) -> None:
+    config = tuning._budget("smoke", 0)
+    for family in tuning.FAMILIES:
+        drawn = []
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+        for _ in range(6):
+            drawn.append(tuning._suggest(study.ask(), family, config))
+            assert drawn[-1].settings().architecture in ("stacked", "residual")
+        assert len({each.hash for each in drawn}) == 6
+        assert np.ptp([np.log(each.learning_rate) for each in drawn]) > 1
