@@ -43,6 +43,7 @@ from .networks import (
     build_residual_classifier as build_residual_classifier,
     build_stacked_classifier as build_stacked_classifier,
 )
+from .populations import fit_population as fit_population
 from .preprocessing import (
     augment as augment,
     center_crop as center_crop,

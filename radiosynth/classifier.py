@@ -195,6 +195,7 @@ def train_classifier(
         time_limit=time_limit,
         title="classifier",
     )
+    _settle(model, train.images, settings)
     return model, history
 
 
@@ -327,6 +328,20 @@ def train_on_variations(
         title="classifier",
     )
     return model, history
+
+
+def _settle(model: keras.Model, images: NDArray[np.float32], settings: ClassifierSettings) -> None:
+    """Measure what batch normalisation normalises by anew, with the final weights.
+
+    The running statistics lag behind weights that still change, and so much that a trained network can
+    do no better than chance (Wu & Johnson 2021, arXiv:2105.07576).
+    """
+    normalisations = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    rng = np.random.default_rng(settings.seed)
+    for batch in range(100 if normalisations else 0):
+        for layer in normalisations:
+            layer.momentum = batch / (batch + 1)  # the running statistics become a mean over the batches
+        model(images[rng.integers(len(images), size=settings.batch_size), :, :, None], training=True)
 
 
 def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> NDArray[np.float32]:

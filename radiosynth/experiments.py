@@ -31,7 +31,7 @@ from astropy.table import Table, vstack
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from . import datasets, geometric, preprocessing
+from . import datasets, geometric, populations, preprocessing
 from .sample import Sample, concatenate, write_atomically
 from .taxonomy import CLASS_NAMES
 
@@ -69,8 +69,8 @@ TRAINING_SETS = ("real", "real+geometric", "real+gan")
 BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
 """What a network for bending angles is trained on, in the last case one after the other."""
 
-ALL_TRAINING_SETS = (*TRAINING_SETS, "real+vae")
-"""And set (d), with the images of a variational autoencoder."""
+ALL_TRAINING_SETS = (*TRAINING_SETS, "real+vae", "real+fitted")
+"""And set (d), with the images of a variational autoencoder, and simulations of fitted populations."""
 
 # With the report's choices a narrow GAN draws one and the same blob for the first thousands of steps. What
 # makes the difference, by measurement, is a discriminator that sees the batch, and Adam without momentum.
@@ -949,6 +949,12 @@ def prepare(config: ClassifierConfig) -> tuple[Sample, Sample, Sample]:
     number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
     if config.training_set == "real+geometric":
         fake = geometric.simulate(number, config.size, rng=np.random.default_rng(config.seed))
+        train = concatenate([train, fake])
+    if config.training_set == "real+fitted":
+        fitting, drawing = np.random.default_rng(config.seed).spawn(2)
+        simulated = min(1000, 2 * config.per_class)  # a small training need not wait for the fit
+        population = populations.fit_population(sources, per_class=simulated, rng=fitting)
+        fake = geometric.simulate(number, config.size, population=population, rng=drawing)
         train = concatenate([train, fake])
     if config.generators:
         from .gan import sample_generators

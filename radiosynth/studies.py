@@ -102,19 +102,96 @@ def _published_code(make: Callable[..., list[ClassifierConfig]], epochs: int, fe
     return arms, {**dict.fromkeys(wrong, right), shared: real}
 
 
-def _data_size(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
+def _data_size(
+    make: Callable[..., list[ClassifierConfig]],
+    epochs: int,
+    few: int,
+    fractions: tuple[float, ...] = (1.0, 0.25, 0.05),
+) -> Layout:
     arms, references = {}, {}
-    for fraction in (1.0, 0.25, 0.05):
+    for fraction in fractions:
         for name, passes in (("real", 2 * epochs), ("real+geometric", epochs)):
             arms[f"{name}, {fraction:.0%}"] = make(name, epochs=passes, fraction=fraction)[:few]
         references[f"real+geometric, {fraction:.0%}"] = f"real, {fraction:.0%}"
     return arms, references
 
 
+GRIDS: dict[str, dict[str, Any]] = {
+    "smoke": {"few": 1, "sizes": (28, 56), "copies": (150, 300), "settings": {}},
+    # Fewer and larger parts that test, and a narrower network, to be done in minutes.
+    "laptop": {
+        "few": 2,
+        "sizes": (28, 56, 112),
+        "copies": (250, 1000, 3000),
+        "settings": {"folds": 4, "width": 0.25, "per_class": 500, "epochs": 16},
+        "passes": 6000,
+    },
+    "report": {
+        "few": 10,
+        "sizes": (28, 42, 56, 75, 100, 150),
+        "copies": (400, 1500, 6000, 15_000),
+        "settings": {},
+    },
+}
+"""For each scale: image sizes in pixels, numbers of augmented images per class, how many parts of the sources
+test them, and what differs from the other studies."""
+
+FRACTIONS = (1.0, 0.25, 0.1, 0.05)
+"""Shares of the real training sources in the learning curve; all but one are those of "data-size" too."""
+
+
+def _image_size(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
+    grid = GRIDS[make("real")[0].scale]
+    arms = {
+        f"{architecture}, {size} px": make("real", **grid["settings"], size=size, architecture=architecture)[
+            : grid["few"]
+        ]
+        for architecture in ("report", "residual")
+        for size in grid["sizes"]
+    }
+    reference = "report, 56 px"
+    return arms, {arm: reference for arm in arms if arm != reference}
+
+
+def _augmentations(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
+    first = make("real")[0]
+    grid = GRIDS[first.scale]
+    passes = grid.get("passes", epochs * first.per_class)  # images of each class that are shown in all
+    arms, references = {}, {}
+    for copies in grid["copies"]:
+        for name, times in (("real", 2), ("real+geometric", 1)):
+            changes = {**grid["settings"], "per_class": copies, "epochs": times * passes // copies}
+            arms[f"{name}, {copies}"] = make(name, **changes)[: grid["few"]]
+        references[f"real+geometric, {copies}"] = f"real, {copies}"
+    return arms, references
+
+
+def _populations(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
+    grid = GRIDS[make("real")[0].scale]
+    variants = {"": ({"epochs": epochs}, few)}
+    if grid["settings"]:  # a bad set does more harm to a short training
+        variants[", short"] = ({**grid["settings"], "epochs": grid["settings"]["epochs"] // 2}, grid["few"])
+    arms, references = {}, {}
+    for end, (changes, number) in variants.items():
+        arms[f"real{end}"] = make("real", **{**changes, "epochs": 2 * changes["epochs"]})[:number]
+        for name in ("real+geometric", "real+fitted"):
+            arms[name + end] = make(name, **changes)[:number]
+            references[name + end] = f"real{end}"
+    return arms, references
+
+
+def _learning_curve(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
+    return _data_size(make, epochs, few, FRACTIONS)
+
+
 STUDIES: dict[str, tuple[str, Callable[..., Layout]]] = {
     "protocol": ("Do synthetic images help?", _protocol),
     "published-code": ("What did the slips of the published code do?", _published_code),
     "data-size": ("How does the gain depend on the number of real sources?", _data_size),
+    "image-size": ("How large need the images be?", _image_size),
+    "augmentations": ("How many turned copies of each image are enough?", _augmentations),
+    "populations": ("Is a population fitted to real images the better teacher?", _populations),
+    "learning-curve": ("What would more real sources bring?", _learning_curve),
 }
 """The question of each study, and what lays out its arms."""
 

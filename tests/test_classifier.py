@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -28,6 +29,19 @@ def test_it_learns_to_tell_simulated_classes_apart(tmp_path: Path) -> None:
     assert history["plain_accuracy"][-1] == pytest.approx(right[plain].mean())
     chosen = probabilities[np.arange(len(right)), validation.labels]
     assert history["val_loss"][-1] == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+
+
+def test_batch_normalisation_is_that_of_the_final_weights(tmp_path: Path) -> None:
+    train = simulate(16, 16, rng=np.random.default_rng(0))
+    settings = ClassifierSettings(
+        epochs=2, width=0.1, batch_size=32, learning_rate=0.01, architecture="residual"
+    )
+    model, _ = train_classifier(train, train, settings, folder=tmp_path)
+    first = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    seen = keras.ops.convert_to_numpy(keras.Model(model.inputs[0], first.input)(train.images[..., None]))
+    np.testing.assert_allclose(first.moving_mean, seen.mean((0, 1, 2)), atol=0.03)
+    # Four steps from where it begins, at 1, the running variance would still be above 0.8.
+    np.testing.assert_allclose(first.moving_variance, seen.var((0, 1, 2)), rtol=0.3)
 
 
 def test_predictions_do_not_depend_on_the_batch() -> None:

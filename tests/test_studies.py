@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,31 @@ def test_a_study_is_computed_in_slices_recorded_and_replayed(tiny: Path) -> None
     record.write_text(record.read_text().replace("smoke-classifier", "other-classifier"))
     with pytest.raises(ValueError, match="study of other runs"):
         studies.run_study("protocol", "smoke")
+
+
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "report"])
+def test_arms_of_the_further_studies_differ_in_what_they_ask_alone(scale: str) -> None:
+    def steps(configs: list[experiments.ClassifierConfig]) -> set[int]:
+        return {c.per_class * c.epochs * (1 if c.training_set == "real" else 2) for c in configs}
+
+    copies = studies.study_arms("augmentations", scale)
+    assert len({number for configs in copies.values() for number in steps(configs)}) == 1
+    assert len({config.per_class for configs in copies.values() for config in configs}) == len(copies) / 2
+    sizes = studies.study_arms("image-size", scale)
+    assert {arm: {(c.architecture, c.size) for c in configs} for arm, configs in sizes.items()} == {
+        arm: {(arm.split(", ")[0], int(arm.split()[1]))} for arm in sizes
+    }
+    assert "report, 56 px" in sizes
+    alike = {
+        replace(config, size=56, architecture="report") for configs in sizes.values() for config in configs
+    }
+    assert alike == set(sizes["report, 56 px"])
+    curve, coarse = (studies.study_arms(name, scale) for name in ("learning-curve", "data-size"))
+    assert curve.items() > coarse.items()
+    protocol, fitted = (studies.study_arms(name, scale) for name in ("protocol", "populations"))
+    for name in ("real", "real+geometric"):
+        assert set(fitted[name]) <= set(protocol[name])
+    assert steps(fitted["real"]) == steps(fitted["real+fitted"])
 
 
 def hand_made(right: dict[str, list[int]], folds: list[int]) -> studies.StudyResult:

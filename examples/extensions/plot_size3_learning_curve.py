@@ -1,0 +1,58 @@
+"""
+What would more real sources bring?
+===================================
+
+Accuracy against the number of real sources that train, with and without geometric simulations, always turned
+and flipped to equally many images and learned in equally many steps. An inverse power law is fitted to each,
+and carried on to all 2158 labelled images of Griese et al. (dotted) and to 10,000.
+
+Look at how wide the bands are (95 %): they come from resampling the tested sources and fitting again, and
+leave out how a training scatters and whether such sources would be like ours. Laptop scale replays a record
+of three of ten parts of the sources (``radiosynth study learning-curve``, half an hour of one core).
+"""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from astropy.table import Table
+from scipy.optimize import curve_fit
+
+from radiosynth import experiments, plotting, studies
+
+plotting.use_style()
+study = studies.best_study("learning-curve")
+table = studies.summary(study)
+arms = studies.study_arms("learning-curve", study.config.scale)
+firsts = [configs[0] for arm, configs in arms.items() if arm.startswith("real,")]
+train = {f"{config.fraction:.0%}": len(experiments.split_sample(config)[0]) for config in firsts}
+table.add_column([train[arm.split(", ")[1]] for arm in table["arm"]], 1, "sources in training")
+
+
+def law(n, a, b, c):
+    """Return the accuracy: a plateau less what is lacking, which is b at a hundred sources."""
+    return a - b * (n / 100) ** -c
+
+
+figure, axes = plt.subplots(figsize=(5.4, 3.4))
+goals = np.sort([*np.geomspace(min(train.values()), 10_000, 60), 2158])
+rng, rows = np.random.default_rng(0), []
+for name, colour, style in (("real", plotting.TRAINING, "o"), ("real+geometric", plotting.VALIDATION, "s")):
+    part = table[[arm.startswith(f"{name},") for arm in table["arm"]]]
+    n, value = part["sources in training"], part["accuracy"]
+    error = [np.abs(part[f"accuracy_{end}"] - value) for end in ("low", "high")]
+    right = np.array([study.right(arm)["right"] for arm in part["arm"]])  # the same sources in each arm
+    drawn = [right[:, rng.integers(right.shape[1], size=right.shape[1])].mean(axis=1) for _ in range(100)]
+    options = {"p0": (0.85, 0.1, 1), "bounds": ([0.25, 0, 0.1], [1, 1, 3]), "max_nfev": 5000}
+    best, *fits = (curve_fit(law, n, y, **options)[0] for y in (value, *drawn))
+    axes.errorbar(n, value, error, fmt=style, color=colour, capsize=3, label=plotting.set_label(name))
+    axes.plot(goals, law(goals, *best), color=colour)
+    band = np.quantile([law(goals, *fit) for fit in fits], [0.025, 0.975], axis=0)
+    axes.fill_between(goals, *band, color=colour, alpha=0.15, lw=0)
+    chosen = np.searchsorted(goals, (2158, 10_000))
+    rows += [(name, *best, round(goals[i]), law(goals[i], *best), *band[:, i]) for i in chosen]
+axes.axvline(2158, color="0.6", lw=0.8, ls=":")
+axes.set(xscale="log", xlabel="real sources in training", ylabel="accuracy on the test sources")
+axes.legend(loc="lower right")
+plotting.save_figure(figure, "size3_learning_curve", runs=[study])
+names = ("training set", "a", "b at 100", "c", "sources", "accuracy", "low", "high")
+plotting.save_table(Table(rows=rows, names=names), "size3_learning_curve", runs=[study]).pprint_all()
+plt.show()
