@@ -1308,9 +1308,8 @@ def _train_bending(config: BendingConfig, folder: Path, time_limit: float | None
     from . import bending, training
 
     start = None
-    settings = bending.RegressorSettings(
-        **{field.name: getattr(config, field.name) for field in fields(bending.RegressorSettings)}
-    )
+    shared = {field.name for field in fields(bending.RegressorSettings)} & {f.name for f in fields(config)}
+    settings = bending.RegressorSettings(**{name: getattr(config, name) for name in shared})
     if config.training_set == "synthetic-then-real":
         start = run(config.pretraining(), root=folder.parent, time_limit=time_limit).model()
         settings = replace(settings, learning_rate=config.learning_rate / 3)
