@@ -130,7 +130,7 @@ GENERATORS: dict[str, tuple[str, ...]] = {"smoke": ("all",), "laptop": ("all",),
 """The GANs of each scale: one per class, as in the report, or one conditional network for all."""
 
 
-MEMBERS = {"smoke": 2, "laptop": 2, "report": 5}
+MEMBERS = {"smoke": 1, "laptop": 2, "report": 5}
 """How many of the five folds an ensemble of each scale has a network for."""
 
 

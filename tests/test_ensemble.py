@@ -21,7 +21,7 @@ from radiosynth import (
 from radiosynth.networks import build_ensemble
 from radiosynth.sample import Sample
 
-TINY = {"size": 64, "width": 0.125, "epochs": 6, "precision": "float32"}
+TINY = {"size": 64, "width": 0.125, "epochs": 8, "batch_size": 12, "zoom": 0.05, "shift": 1.0}
 
 
 def simulated_dataset(*, size: int = 300) -> Sample:
@@ -35,7 +35,8 @@ def simulated_dataset(*, size: int = 300) -> Sample:
 def ensemble(tmp_path_factory: pytest.TempPathFactory) -> experiments.Run[experiments.EnsembleConfig]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load_first_dataset", simulated_dataset)
-        config = experiments.ensemble_config("smoke", **TINY)
+        members = (experiments.FoldConfig("smoke", fold, seed=fold, **TINY) for fold in (0, 1))
+        config = experiments.EnsembleConfig("smoke", tuple(members))
         return experiments.run(config, root=tmp_path_factory.mktemp("ensemble"))
 
 
@@ -92,7 +93,7 @@ def test_simulations_are_added_in_the_pixels_of_the_survey(monkeypatch: pytest.M
     monkeypatch.setattr(datasets, "load_first_dataset", simulated_dataset)
     config = experiments.FoldConfig("smoke", size=160, synthetic=0.5)
     train, validation, test = experiments.prepare_fold(config)
-    assert train.counts() == dict.fromkeys(train.counts(), 48)  # 40 real, of which 32 train
+    assert train.counts() == dict.fromkeys(train.counts(), 60)  # 40 real ones and half as many
     assert len(validation) == len(test) == 40
     added = train.images[-1]
     assert (added[:5] == -1).all()

@@ -39,7 +39,17 @@ for y, ((arm, scale), run) in enumerate(rows.items()):
     one, other = right[arm, scale], right["real", scale]
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
     p_value = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
-    numbers = (len(single), single.mean(), single.std(ddof=1), value, low, high, gained, lost, p_value)
+    numbers = (
+        len(single),
+        single.mean(),
+        single.std(ddof=min(1, len(single) - 1)),
+        value,
+        low,
+        high,
+        gained,
+        lost,
+        p_value,
+    )
     found.append((arm, scale, *numbers))
 for name, value in experiments.published()["rustige"].items():
     if not name.startswith("FCN"):  # 0.59 and 0.69, further left

@@ -20,16 +20,16 @@ quick = {**experiments.QUICK, "batch_size": 16, "width": 0.125, "average": 0.98}
 full = {**quick, "batch_size": 64, "width": 1.0, "learning_rate": 2e-4, "per_class": 6000, "epochs": 80}
 few = {**quick, "per_class": 48, "fraction": 0.1, "epochs": 1}
 laptop = [{**quick, "per_class": 400, "epochs": epochs} for epochs in (12, 6, 4)]
-changes = {"smoke": [few] * 3, "laptop": laptop, "report": [full] * 3}[experiments.current_scale()]
+changes = {"smoke": [few] * 2, "laptop": laptop, "report": [full] * 3}[experiments.current_scale()]
 thin, draws, number = (4, 2, 10) if changes[0] is few else (1, 10, 60)
-sizes = zip((56, 112, 152), changes, strict=True)
+sizes = zip((56, 112, 152), changes, strict=False)
 runs = [experiments.run(experiments.gan_config("all", size=size, **change)) for size, change in sizes]
 judge = experiments.run(experiments.classifier_config("real")).model()
 reals = [experiments.split_sample(run.config)[0] for run in runs]
 fakes = [gan.sample_generators([run.folder], number, rng=np.random.default_rng(0)) for run in runs]
-figure, axes = plt.subplots(4, 12, figsize=(8.4, 3.2))
-for line, sample in zip(axes, (reals[2], *fakes), strict=True):
-    line[0].set_ylabel(f"{'real' if sample is reals[2] else 'GAN'}, {sample.size}", fontsize=7)
+figure, axes = plt.subplots(1 + len(runs), 12, figsize=(8.4, 3.2))
+for line, sample in zip(axes, (reals[-1], *fakes), strict=True):
+    line[0].set_ylabel(f"{'real' if sample is reals[-1] else 'GAN'}, {sample.size}", fontsize=7)
     chosen = np.concatenate([np.flatnonzero(sample.labels == code)[:3] for code in range(4)])
     for panel, image in zip(line, sample.images[chosen], strict=True):
         plotting.show_image(panel, np.sqrt((image + 1) / 2), vmin=0, vmax=1)
