@@ -30,7 +30,7 @@ titles = [
     f"{row['truth']:.0f}°, read {row['bending_angle']:.0f} ± {row['spread']:.0f}°" for row in table[chosen]
 ]
 figure = plotting.image_grid(
-    np.sqrt(images), 3, 6, titles=titles, pixel_scale=plotting.PIXEL_SCALE, panel=1.4
+    np.sqrt(images), 3, 6, titles=titles, pixel_scale=datasets.PIXEL_SCALE, panel=1.4
 )
 for panel in figure.axes:
     panel.plot((configs[0].crop - 1) / 2, (configs[0].crop - 1) / 2, "+", color="white", ms=5, mew=0.6)
