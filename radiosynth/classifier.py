@@ -263,6 +263,7 @@ def train_on_variations(
     train: Sample,
     settings: VariationSettings | None = None,
     *,
+    start: Path | None = None,
     folder: str | Path,
     fingerprint: str = "",
     time_limit: float | None = None,
@@ -275,6 +276,8 @@ def train_on_variations(
         Labelled images in [-1, 1], of an edge that `radiosynth.build_foveated_classifier` takes.
     settings : VariationSettings, optional
         The defaults if not given.
+    start : Path, optional
+        File of weights to go on from (`radiosynth.training.save_weights`).
     folder : path-like
         Where the checkpoint is kept.
     fingerprint : str
@@ -312,6 +315,8 @@ def train_on_variations(
     model = build_foveated_classifier(
         train.size, width=settings.width, seed=settings.seed, precision=settings.precision
     )
+    if start is not None:
+        training.load_weights(model, start)
     model.compile(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),

@@ -475,6 +475,9 @@ class FoldConfig(Config):
         Noise threshold in standard deviations.
     synthetic : float
         Geometric simulations for each real training image of their class.
+    rounds : int
+        How often the whole training is done; each round goes on from the recorded weights of the last, with
+        a step size that rises and falls again (warm restarts: Loshchilov & Hutter 2017, arXiv:1608.03983).
     epochs, batch_size, learning_rate, weight_decay, label_smoothing, width, zoom, shift, seed, precision
         As in `radiosynth.classifier.VariationSettings`.
     """
@@ -484,6 +487,7 @@ class FoldConfig(Config):
     size: int = 192
     n_sigma: float = 3.0
     synthetic: float = 0.0
+    rounds: int = 1
     epochs: int = 100
     batch_size: int = 48
     learning_rate: float = 2e-3
@@ -499,6 +503,9 @@ class FoldConfig(Config):
         super().__post_init__()
         if self.fold not in range(5):
             msg = f"fold={self.fold}: the published scheme has the folds 0 to 4"
+            raise ValueError(msg)
+        if self.rounds < 1:
+            msg = f"rounds={self.rounds}: give 1 or more"
             raise ValueError(msg)
 
     @property
@@ -1230,9 +1237,15 @@ def _train_fold(config: FoldConfig, folder: Path, time_limit: float | None) -> d
 
     train, *held_out = prepare_fold(config)
     settings = {field.name: getattr(config, field.name) for field in fields(classifier.VariationSettings)}
+    start = None
+    if config.rounds > 1:
+        before = replace(config, rounds=config.rounds - 1)
+        start = run(before, root=folder.parent, time_limit=time_limit).folder / "model.npz"
+        settings["seed"] += 1000 * (config.rounds - 1)  # variations that were not seen before
     model, history = classifier.train_on_variations(
         train,
         classifier.VariationSettings(**settings),
+        start=start,
         folder=folder,
         fingerprint=config.hash,
         time_limit=time_limit,
