@@ -48,7 +48,7 @@ COLUMNS = {
 REASONS = {
     "surveys": "quoted from the literature; nothing here measures it",
     "notebook_accuracy": "no run of 30 epochs is recorded at this scale",
-    "bending": "the regression of bending angles is not part of this version",
+    "bending": "its 4287 images are not public; the page bending3_training_sets has 195 of these sources",
     "gan.epochs until it looks converged": "judged by eye, without a criterion",
     "training.epochs of the notebook": "the text's 100 are the settings here",
     "layers.classifier.dense in the text": "a slip of the text: its table and its code have 194",

@@ -176,7 +176,7 @@ def test_hash_counts_what_is_not_as_in_the_report() -> None:
 @pytest.mark.parametrize(
     ("training_set", "scale", "message"),
     [
-        ("real+vae", "smoke", "the sets are real, real"),
+        ("real+flow", "smoke", "the sets are real, real"),
         ("real", "huge", "the scales are smoke, laptop, report"),
     ],
 )
