@@ -24,9 +24,6 @@ here = {arm: experiments.run(experiments.ensemble_config(synthetic=share)) for a
 best = {arm: experiments.best_ensemble(share) for arm, share in arms.items()}
 rows = {(arm, run.config.scale): run for group in (here, best) for arm, run in group.items()}
 
-# %%
-# Every network alone, and those of a row together.
-
 figure, (axes, matrix) = plt.subplots(1, 2, figsize=(7.6, 3.2), width_ratios=(3, 2), layout="constrained")
 found, right = [], {}
 for y, ((arm, scale), run) in enumerate(rows.items()):
