@@ -36,24 +36,14 @@ for y, ((arm, scale), run) in enumerate(rows.items()):
     one, other = right[arm, scale], right["real", scale]
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
     p_value = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
-    numbers = (
-        len(single),
-        single.mean(),
-        single.std(ddof=min(1, len(single) - 1)),
-        value,
-        low,
-        high,
-        gained,
-        lost,
-        p_value,
-    )
-    found.append((arm, scale, *numbers))
+    spread = single.mean(), single.std(ddof=min(1, len(single) - 1))
+    found.append((arm, scale, len(single), *spread, value, low, high, gained, lost, p_value))
 for name, value in experiments.published()["rustige"].items():
     if not name.startswith("FCN"):  # 0.59 and 0.69, further left
         axes.axvline(value, ls=":", color="0.4", lw=1)
         axes.text(value, len(rows) - 0.45, name, rotation=45, fontsize=6)
 axes.set_yticks(range(len(rows)), [f"{arm}\n{scale}" for arm, scale in rows])
-axes.set(xlabel="accuracy on the 400 test images", ylim=(-0.5, len(rows) - 0.5))
+axes.set(xlabel="accuracy on the test images", ylim=(-0.5, len(rows) - 0.5))
 last, scale = best["real"].predictions, best["real"].config.scale
 classes = metrics.confusion_matrix(last["labels"], last["probabilities"])
 plotting.confusion(matrix, classes, f"real, {scale}")
