@@ -210,9 +210,10 @@ def temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
     Examples
     --------
-    >>> sure = [[0.9, 0.1, 0, 0]] * 10
-    >>> round(temperature([0] * 6 + [1] * 4, sure), 1)
-    5.4
+    Nine to one was said and three to two is right: the temperature is ln 9 / ln 1.5.
+
+    >>> round(temperature([0] * 6 + [1] * 4, [[0.9, 0.1]] * 10), 2)
+    5.42
     """
     rows, codes = np.arange(len(np.asarray(labels))), np.asarray(labels)
 
