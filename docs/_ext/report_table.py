@@ -187,7 +187,8 @@ class ReportRuns(SphinxDirective):
                 rows.append([f".. _run-{name}:\n\n``{name}``", "not recorded on this machine", NOTHING])
                 continue
             made = run.provenance
-            images = sum(made["training_images"].values())
+            number = made["training_images"]
+            images = sum(number.values()) if isinstance(number, dict) else number
             trained = f"{images:,} images, {run.config.epochs} epochs, {made['seconds_training']:.0f} s"
             rows.append([f".. _run-{name}:\n\n``{name}``", trained, place_of(made)])
         if not rows:
