@@ -122,7 +122,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     # The numbers of the report; its GANs are good after a fifth of their 500 epochs.
-    "report": {"classifier": {}, "gan": {"epochs": 100}, "fold": {}, "bending": {}, "vae": {}},
+    "report": {"classifier": {}, "gan": {"epochs": 100}, "fold": {"rounds": 2}, "bending": {}, "vae": {}},
 }
 """What each scale changes in the report's configuration."""
 
