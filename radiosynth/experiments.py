@@ -1091,7 +1091,7 @@ def default_run() -> Run[Any]:
 
 
 def default_classifier() -> Run[Any]:
-    """Return what `radiosynth classify` uses: the largest recorded ensemble, else `default_run`."""
+    """Return what ``radiosynth classify`` uses: the largest recorded ensemble, else `default_run`."""
     ensembles = [ensemble_config(scale, synthetic=share).name for scale in SCALES for share in (1.0, 0.0)]
     recorded = [name for name in ensembles if name in _recorded() and not name.startswith("smoke")]
     return find_run(recorded[-1]) if recorded else default_run()

@@ -131,7 +131,7 @@ def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = 
     Parameters
     ----------
     scale : str, optional
-        One of `SCALES`; that of the environment if not given.
+        One of `radiosynth.experiments.SCALES`; that of the environment if not given.
     jobs, time_limit
         As in `radiosynth.studies.run_study`.
 
