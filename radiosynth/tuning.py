@@ -383,7 +383,7 @@ def tune(
     family : str
         One of `FAMILIES`.
     scale : str, optional
-        One of `SCALES`; that of the environment if not given.
+        One of `radiosynth.experiments.SCALES`; that of the environment if not given.
     fold : int
         The part of the sources that tests, which the search does not see.
     trials : int, optional
