@@ -864,8 +864,9 @@ def make_ready(sample: Sample, config: ClassifierConfig | FoldConfig | EnsembleC
     if isinstance(config, ClassifierConfig):
         return preprocessing.preprocess(sample, config.size, n_sigma=config.n_sigma)
     edge = min(sample.size, config.size)
-    ready = preprocessing.preprocess(sample, edge, crop=edge, n_sigma=config.n_sigma)
-    return _framed(ready, config.size)
+    crop = edge if edge < sample.size else None
+    ready = preprocessing.preprocess(sample, edge, crop=crop, n_sigma=config.n_sigma)
+    return _framed(ready, config.size) if edge < config.size else ready
 
 
 def _framed(sample: Sample, size: int) -> Sample:

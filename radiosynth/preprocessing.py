@@ -288,8 +288,9 @@ def preprocess(
         effects.append(f"{n_sigma:g} sigma, pixels below set to {fill}")
     ready = sample.derived(images, f"noise threshold: {'; '.join(effects)}")
 
+    del images  # samples may be large, and each step makes another
     if crop is not None:
-        ready = ready.derived(center_crop(images, crop), f"crop: centre of {crop} px")
+        ready = ready.derived(center_crop(ready.images, crop), f"crop: centre of {crop} px")
     # Before resizing, whose rounding errors would make a constant image look like a structure.
     constant = _constant(ready.images)
     if blank == "raise" or constant.all():
