@@ -41,7 +41,7 @@ for y, ((arm, scale), run) in enumerate(rows.items()):
 for name, value in experiments.published()["rustige"].items():
     if not name.startswith("FCN"):  # 0.59 and 0.69, further left
         axes.axvline(value, ls=":", color="0.4", lw=1)
-        axes.text(value, len(rows) - 0.45, name, rotation=45, fontsize=6)
+        axes.text(value, len(rows) - 0.45, name, rotation=90, fontsize=6, ha="center")
 axes.set_yticks(range(len(rows)), [f"{arm}\n{scale}" for arm, scale in rows])
 axes.set(xlabel="accuracy on the test images", ylim=(-0.5, len(rows) - 0.5))
 last, scale = best["real"].predictions, best["real"].config.scale
