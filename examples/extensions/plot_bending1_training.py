@@ -22,7 +22,6 @@ results = {name: experiments.cross_validate(arms[name]) for name in chosen}
 layout = [["mae", "mse", "true"], ["histogram", "spread", "box"]]
 figure, panels = plt.subplot_mosaic(layout, figsize=(8.4, 5))
 
-# %%
 # Errors per epoch on real images, averaged over the folds, on the sources held out dashed.
 
 for name, (runs, _) in results.items():
@@ -35,7 +34,6 @@ panels["mae"].set(xlabel="epoch", ylabel="mean absolute error (°)")
 panels["mse"].set(xlabel="epoch", ylabel="mean squared error (°²)")
 panels["mae"].legend()
 
-# %%
 # Predicted against true, the distribution of the errors, and their sizes beside those of the constant guess.
 
 errors = {name: table["bending_angle"] - table["truth"] for name, (_, table) in results.items()}
