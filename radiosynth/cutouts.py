@@ -699,26 +699,36 @@ def _fetch_all(
     from astroquery import cache_conf
     from tqdm import tqdm
 
-    def settle(future: Future[dict[str, Any]]) -> dict[str, Any]:
+    in_a_row, counting = 0, threading.Lock()
+
+    def watched(i: int) -> dict[str, Any]:
+        nonlocal in_a_row
+        outcome = fetch(i)
+        # Counted by the thread that asked: so the others stop at once, however busy this machine is.
+        with counting:
+            in_a_row = 0 if outcome["status"] in (OK, *_FINAL) else in_a_row + 1
+            if in_a_row >= give_up and not pace.stop.is_set():
+                pace.stop.set()
+                log.warning(
+                    "%d sources in a row failed, the last with %s (%s): the rest is left for later",
+                    *(in_a_row, outcome["status"], outcome["message"]),
+                )
+        return outcome
+
+    def settle(future: Future[dict[str, Any]]) -> None:
         result, outcome = results[under_way.pop(future)], future.result()
         result.update(outcome, attempts=result["attempts"] + outcome["attempts"])
-        return result
 
-    in_a_row, kept = 0, time.monotonic()
+    kept = time.monotonic()
     # astroquery would keep an error page for a week. This holds for all threads.
     with cache_conf.set_temp("cache_active", False), ThreadPoolExecutor(concurrency) as pool:
-        under_way = {pool.submit(fetch, i): i for i in todo}
+        under_way = {pool.submit(watched, i): i for i in todo}
         shown = tqdm(total=len(todo), unit="cutout", disable=not sys.stderr.isatty())
         try:
             for future in as_completed(list(under_way)):
-                result = settle(future)
+                settle(future)
                 shown.update()
-                in_a_row = 0 if result["status"] in (OK, *_FINAL) else in_a_row + 1
-                if in_a_row >= give_up:
-                    log.warning(
-                        "%d sources in a row failed, the last with %s (%s): the rest is left for later",
-                        *(in_a_row, result["status"], result["message"]),
-                    )
+                if pace.stop.is_set():
                     break
                 if time.monotonic() - kept > 1:
                     keep()
