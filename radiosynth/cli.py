@@ -217,7 +217,7 @@ def _cite(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from .experiments import ALL_TRAINING_SETS, SCALES
+    from .configurations import ALL_TRAINING_SETS, SCALES
     from .studies import STUDIES
     from .tuning import FAMILIES
 

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, bootstrap, sem, t
 
 from . import experiments, metrics
-from .experiments import ClassifierConfig, GANConfig, classifier_config, gan_config
+from .configurations import ClassifierConfig, GANConfig, classifier_config, gan_config
 from .sample import write_atomically
 
 __all__ = [

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from . import experiments, preprocessing, studies
-from .experiments import ClassifierConfig, classifier_config
+from .configurations import ClassifierConfig, classifier_config
 from .sample import Sample
 from .studies import StudyResult
 

@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
     *("taxonomy", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing", "geometric"),
-    *("networks", "training", "gan", "vae", "classifier", "bending", "metrics", "populations", "experiments"),
+    *("networks", "training", "gan", "vae", "classifier", "bending", "metrics", "populations"),
+    *("configurations", "experiments"),
     *("studies", "tuning", "comparison", "plotting", "cli"),
 ]
 EXAMPLES = sorted((ROOT / "examples").glob("*/plot_*.py"))

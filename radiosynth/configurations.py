@@ -1,0 +1,682 @@
+"""The frozen configurations of all runs, and what each scale sets in them.
+
+A configuration holds everything that the numbers of a run depend on; its hash names the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from .taxonomy import CLASS_NAMES
+
+if TYPE_CHECKING:
+    from .classifier import ClassifierSettings
+
+TRAINING_SETS = ("real", "real+geometric", "real+gan")
+"""The training sets (a), (b) and (c) of the report."""
+
+BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
+"""What a network for bending angles is trained on, in the last case one after the other."""
+
+ALL_TRAINING_SETS = (*TRAINING_SETS, "real+vae", "real+fitted")
+"""And set (d), with the images of a variational autoencoder, and simulations of fitted populations."""
+
+# With the report's choices a narrow GAN draws one and the same blob for the first thousands of steps. What
+# makes the difference, by measurement, is a discriminator that sees the batch, and Adam without momentum.
+QUICK = {
+    "width": 0.25,
+    "batch_size": 32,
+    "learning_rate": 8e-4,
+    "beta_1": 0.0,
+    "average": 0.99,
+    "stretch": True,
+    "batch_aware": True,
+}
+
+SCALES: dict[str, dict[str, dict[str, Any]]] = {
+    # Seconds: everything runs, nothing is learned well.
+    "smoke": {
+        "classifier": {"per_class": 400, "validation_per_class": 80, "epochs": 8, "width": 0.25},
+        "gan": {**QUICK, "per_class": 400, "epochs": 2, "width": 0.125},
+        "fold": {"epochs": 1, "width": 0.125, "size": 64},
+        "bending": {"images": 200, "synthetic": 300, "epochs": 2, "size": 24, "width": 0.1, "folds": 2},
+        "vae": {"per_class": 400, "epochs": 2, "width": 0.125, "batch_size": 32},
+    },
+    # Minutes on two CPU cores: half the channels and fewer turned copies, but more steps per image.
+    "laptop": {
+        "classifier": {
+            "per_class": 2000,
+            "validation_per_class": 400,
+            "epochs": 14,
+            "batch_size": 32,
+            "width": 0.5,
+        },
+        "gan": {**QUICK, "per_class": 1500, "epochs": 12},
+        "fold": {"epochs": 12, "width": 0.5},
+        "bending": {
+            "images": 1200,
+            "synthetic": 12_000,
+            "epochs": 5,
+            "batch_size": 32,
+            "size": 40,
+            "width": 0.25,
+            "precision": "mixed_bfloat16",
+        },
+        "vae": {
+            "per_class": 1500,
+            "epochs": 8,
+            "width": 0.125,
+            "batch_size": 32,
+            "learning_rate": 3e-3,
+        },
+    },
+    # The numbers of the report; its GANs are good after a fifth of their 500 epochs.
+    "report": {"classifier": {}, "gan": {"epochs": 100}, "fold": {"rounds": 2}, "bending": {}, "vae": {}},
+}
+"""What each scale changes in the report's configuration."""
+
+GENERATORS: dict[str, tuple[str, ...]] = {"smoke": ("all",), "laptop": ("all",), "report": CLASS_NAMES}
+"""The GANs of each scale: one per class, as in the report, or one conditional network for all."""
+
+
+MEMBERS = {"smoke": 1, "laptop": 2, "report": 5}
+"""How many of the five folds an ensemble of each scale has a network for."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What all configurations share: a scale, a kind, a hash and a name.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    """
+
+    kind: ClassVar[str]
+    scale: str = "report"
+
+    def __post_init__(self) -> None:
+        _check_scale(self.scale)
+
+    @property
+    def label(self) -> str:
+        """What tells runs of one kind apart, for the name of the folder."""
+        raise NotImplementedError
+
+    @property
+    def hash(self) -> str:
+        """First 12 hexadecimal digits of the sha256 of all that is not as in the report.
+
+        Fields at their defaults do not count, so that a field added later, whose default is what was
+        done before, leaves the recorded runs valid.
+        """
+        text = json.dumps({"kind": self.kind, **self._changes()}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def _changes(self) -> dict[str, Any]:
+        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        changed = {name: value for name, (value, default) in values.items() if value != default}
+        return {
+            name: [part._changes() for part in value] if isinstance(value, tuple) else value
+            for name, value in changed.items()
+        }
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return f"{self.scale}-{self.kind}-{self.label}-{self.hash}"
+
+    def to_json(self) -> str:
+        """Return the configuration as it is recorded."""
+        return json.dumps({"kind": self.kind, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+
+
+@dataclass(frozen=True)
+class GeneratorConfig(Config):
+    """What the configurations of generators of all kinds have in common; see `GANConfig`."""
+
+    morphology: str = "FRI"
+    size: int = 56
+    n_sigma: float = 3.0
+    test_per_class: int = 40
+    per_class: int = 60_000
+    split_seed: int = 0
+    epochs: int = 500
+    batch_size: int = 256
+    learning_rate: float = 1e-4
+    width: float = 1.0
+    latent: int = 100
+    stretch: bool = False
+    rescale: bool = False
+    seed: int = 0
+    folds: int = 0
+    fold: int = 0
+    fraction: float = 1.0
+    leak: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.morphology not in (*CLASS_NAMES, "all"):
+            msg = f"unknown class {self.morphology!r}: give one of {', '.join(CLASS_NAMES)}, or all"
+            raise ValueError(msg)
+
+    @property
+    def label(self) -> str:
+        """The class that it learns."""
+        return self.morphology
+
+
+@dataclass(frozen=True)
+class GANConfig(GeneratorConfig):
+    """Everything that the numbers of one GAN depend on; the defaults are the report's.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    morphology : str
+        Name of the class that it learns, or ``"all"`` for one class-conditional network.
+    size, n_sigma, test_per_class, split_seed, folds, fold, fraction
+        As in `ClassifierConfig`: the GAN sees the training sources of the same split only.
+    leak : bool
+        Let it see all sources, those held out too, as the report's code did.
+    per_class : int
+        Real training images of each class after augmentation.
+    epochs, batch_size, learning_rate, width, latent, beta_1, average, stretch, rescale, batch_aware, seed
+        As in `radiosynth.gan.GANSettings`.
+    """
+
+    kind: ClassVar[str] = "gan"
+    beta_1: float = 0.9
+    average: float = 0.0
+    batch_aware: bool = False
+
+
+@dataclass(frozen=True)
+class VAEConfig(GeneratorConfig):
+    """Everything that the numbers of one variational autoencoder depend on.
+
+    Parameters
+    ----------
+    scale, morphology, size, n_sigma, test_per_class, per_class, split_seed, folds, fold, fraction, leak
+        As in `GANConfig`.
+    epochs, batch_size, learning_rate, width, latent, stretch, rescale, beta, seed
+        As in `radiosynth.vae.VAESettings`.
+    """
+
+    kind: ClassVar[str] = "vae"
+    morphology: str = "all"
+    epochs: int = 50
+    learning_rate: float = 1e-3
+    latent: int = 16
+    stretch: bool = True
+    rescale: bool = True
+    beta: float = 1.5e-4
+
+
+GENERATED: dict[str, type[GeneratorConfig]] = {"real+gan": GANConfig, "real+vae": VAEConfig}
+"""The training sets that need generators, and the configurations of these."""
+
+
+@dataclass(frozen=True)
+class ClassifierConfig(Config):
+    """Everything that the numbers of one classifier depend on; the defaults are the report's.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    training_set : str
+        One of `ALL_TRAINING_SETS`.
+    size : int
+        Edge of the prepared images in pixels.
+    n_sigma : float
+        Noise threshold in standard deviations.
+    test_per_class : int
+        Sources of each class that are kept for validation.
+    per_class : int
+        Real training images of each class after augmentation.
+    validation_per_class : int
+        Validation images of each class after augmentation.
+    synthetic_per_class : int
+        Synthetic images of each class in the sets that have them; as many as real ones if negative.
+    epochs, batch_size, learning_rate, width
+        As in `radiosynth.classifier.ClassifierSettings`.
+    split_seed : int
+        Seed of the split into training and validation sources.
+    seed : int
+        Seed of everything else: simulation, weights, dropout, order.
+    generators : tuple of GANConfig, or of VAEConfig
+        The GANs whose images are in the set ``"real+gan"``: one per class, or one of all classes. Or the
+        autoencoders of the set ``"real+vae"``.
+    folds, fold : int
+        With `folds` above 0, the sources are divided into so many parts instead of the report's two: part
+        `fold` tests, the next one validates and the others train.
+    fraction : float
+        Share of the training sources of each class that is used; smaller shares are parts of larger ones.
+    keep_groups : bool
+        Keep sources that share a patch of sky on one side of the split. The report did not.
+    mistaken : bool
+        Label images of the FRI generator as FR II too, as the report's notebook did.
+    precision : {"float32", "mixed_bfloat16"}
+        Number format of the arithmetic in training.
+    architecture, network, schedule
+        As in `radiosynth.classifier.ClassifierSettings`.
+    """
+
+    kind: ClassVar[str] = "classifier"
+    training_set: str = "real"
+    size: int = 56
+    n_sigma: float = 3.0
+    test_per_class: int = 40
+    per_class: int = 6000
+    validation_per_class: int = 1500
+    synthetic_per_class: int = -1
+    epochs: int = 100
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    width: float = 1.0
+    split_seed: int = 0
+    seed: int = 0
+    generators: tuple[GeneratorConfig, ...] = ()
+    folds: int = 0
+    fold: int = 0
+    fraction: float = 1.0
+    keep_groups: bool = True
+    mistaken: bool = False
+    precision: str = "float32"
+    architecture: str = "report"
+    network: str = ""
+    schedule: str = "constant"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.training_set in GENERATED) != bool(self.generators):
+            msg = (
+                f"training set {self.training_set!r} with {len(self.generators)} generators: "
+                f"{' and '.join(GENERATED)} need some and the others have none; "
+                "radiosynth.experiments.classifier_config sets them"
+            )
+            raise ValueError(msg)
+        if self.training_set not in ALL_TRAINING_SETS:
+            msg = f"unknown training set {self.training_set!r}: the sets are {', '.join(ALL_TRAINING_SETS)}"
+            raise ValueError(msg)
+
+    @property
+    def label(self) -> str:
+        """The training set."""
+        return self.training_set.replace("+", "-")
+
+    def settings(self) -> ClassifierSettings:
+        """Return how the network is built and trained."""
+        from .classifier import ClassifierSettings
+
+        return ClassifierSettings(
+            **{part.name: getattr(self, part.name) for part in fields(ClassifierSettings)}
+        )
+
+
+@dataclass(frozen=True)
+class BendingConfig(Config):
+    """Everything that the numbers of one network for bending angles depend on.
+
+    The defaults are those of the report's author as far as they are known (repository, part A).
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    training_set : str
+        One of `BENDING_SETS`.
+    population : {"report", "matched"}
+        What simulations are drawn from: FR I, FR II and bent sources of the report in equal numbers, or
+        `radiosynth.bending.matched_population`, FR I and FR II, fitted to all packaged angles.
+    size : int
+        Edge of the prepared images in pixels.
+    crop : int
+        Edge of the centre of the cutouts that is used, in pixels of 1.8 arcsec.
+    n_sigma : float
+        Noise threshold in standard deviations.
+    images, synthetic : int
+        Real training images after augmentation, and simulated ones; beside real ones no more than those.
+    epochs, batch_size, learning_rate, width, seed, precision, architecture, output
+        As in `radiosynth.bending.RegressorSettings`. What comes after simulations goes on at a third of the
+        learning rate.
+    split_seed : int
+        Seed of the division into folds.
+    folds, fold : int
+        Parts that the real sources are divided into, and the one that is held out. No folds, and all
+        real sources held out, for simulations alone.
+    turns : int
+        Rotations that a prediction is averaged over.
+    stretch : bool
+        Take the square root of the brightness, which shows faint lobes beside bright ones.
+    """
+
+    kind: ClassVar[str] = "bending"
+    training_set: str = "real"
+    population: str = "report"
+    size: int = 56
+    crop: int = 70
+    n_sigma: float = 2.0
+    images: int = 20_000
+    synthetic: int = 20_000
+    epochs: int = 50
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    width: float = 1.0
+    output: str = "linear"
+    split_seed: int = 0
+    seed: int = 0
+    folds: int = 5
+    fold: int = 0
+    turns: int = 1
+    stretch: bool = False
+    precision: str = "float32"
+    architecture: str = "report"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.training_set not in BENDING_SETS or self.population not in ("report", "matched"):
+            msg = (
+                f"unknown training set {self.training_set!r} or population {self.population!r}: the sets are "
+                f"{', '.join(BENDING_SETS)}, the populations report and matched"
+            )
+            raise ValueError(msg)
+        if (self.training_set == "synthetic") != (self.folds == 0) or not 0 <= self.fold <= max(
+            0, self.folds - 1
+        ):
+            msg = (
+                f"fold {self.fold} of {self.folds} for {self.training_set}: simulations alone have folds=0, "
+                "as all real sources test; else fold counts from 0 to folds - 1"
+            )
+            raise ValueError(msg)
+
+    @property
+    def label(self) -> str:
+        """The training set, the population, the output and the fold."""
+        parts = [self.training_set.replace("+", "-"), self.output]
+        parts += [self.population] if self.training_set != "real" else []
+        return "-".join([*parts, f"{self.fold}"])
+
+    def pretraining(self) -> BendingConfig:
+        """Return the configuration on simulations alone that all folds share."""
+        return replace(self, training_set="synthetic", folds=0, fold=0)
+
+
+@dataclass(frozen=True)
+class FoldConfig(Config):
+    """Everything that the numbers of one network of the published five-fold scheme depend on.
+
+    The folds are those of Rustige et al. (2023): `fold` validates, the other four train, and the 400 test
+    images are the same for all.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    fold : int
+        The fold that validates, 0 to 4.
+    size : int
+        Edge of the images in pixels of FIRST, 1.8 arcsec.
+    n_sigma : float
+        Noise threshold in standard deviations.
+    synthetic : float
+        Geometric simulations for each real training image of their class.
+    rounds : int
+        How often the whole training is done; each round goes on from the recorded weights of the last, with
+        a step size that rises and falls again (warm restarts: Loshchilov & Hutter 2017, arXiv:1608.03983).
+    epochs, batch_size, learning_rate, weight_decay, label_smoothing, width, zoom, shift, seed, precision
+        As in `radiosynth.classifier.VariationSettings`.
+    """
+
+    kind: ClassVar[str] = "fold"
+    fold: int = 0
+    size: int = 192
+    n_sigma: float = 3.0
+    synthetic: float = 0.0
+    rounds: int = 1
+    epochs: int = 100
+    batch_size: int = 48
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    width: float = 1.0
+    zoom: float = 0.12
+    shift: float = 3.0
+    seed: int = 0
+    precision: str = "mixed_bfloat16"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fold not in range(5):
+            msg = f"fold={self.fold}: the published scheme has the folds 0 to 4"
+            raise ValueError(msg)
+        if self.rounds < 1:
+            msg = f"rounds={self.rounds}: give 1 or more"
+            raise ValueError(msg)
+
+    @property
+    def label(self) -> str:
+        """The training set and the fold."""
+        return f"{'real-geometric' if self.synthetic else 'real'}-{self.fold}"
+
+
+@dataclass(frozen=True)
+class EnsembleConfig(Config):
+    """Networks of the five-fold scheme that classify together.
+
+    Parameters
+    ----------
+    scale : str
+        Name of the scale, for the record.
+    members : tuple of FoldConfig
+        The networks, all for images of one size.
+    """
+
+    kind: ClassVar[str] = "ensemble"
+    members: tuple[FoldConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len({(member.size, member.n_sigma) for member in self.members}) != 1:
+            msg = f"an ensemble of {len(self.members)}: give members that take the same images, one at least"
+            raise ValueError(msg)
+
+    size = property(lambda self: self.members[0].size)
+    n_sigma = property(lambda self: self.members[0].n_sigma)
+    epochs = property(lambda self: self.members[0].epochs)
+    seed = property(lambda self: self.members[0].seed)
+
+    @property
+    def label(self) -> str:
+        """The number of members."""
+        return f"of-{len(self.members)}"
+
+
+KINDS: dict[str, type[Config]] = {
+    "classifier": ClassifierConfig,
+    "gan": GANConfig,
+    "vae": VAEConfig,
+    "fold": FoldConfig,
+    "ensemble": EnsembleConfig,
+    "bending": BendingConfig,
+}
+"""Configurations by the kind that their record names."""
+
+
+def _check_scale(scale: str) -> str:
+    if scale not in SCALES:
+        msg = f"unknown scale {scale!r}: the scales are {', '.join(SCALES)}"
+        raise ValueError(msg)
+    return scale
+
+
+def current_scale() -> str:
+    """Return the scale named by the environment variable ``RADIOSYNTH_SCALE``, or ``"laptop"``.
+
+    Raises
+    ------
+    ValueError
+        If it names no scale.
+    """
+    return _check_scale(os.environ.get("RADIOSYNTH_SCALE") or "laptop")
+
+
+def _at(scale: str | None, kind: str, changes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the scale, the current one if none is named, and its settings with the changes made."""
+    scale = _check_scale(scale or current_scale())
+    return scale, {**SCALES[scale][kind], **changes}
+
+
+def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> GANConfig:
+    """Return the configuration of the GAN of one class, or of ``"all"``, at a scale.
+
+    Parameters
+    ----------
+    morphology : str
+        Name of a class, or ``"all"`` for one class-conditional network.
+    scale : str, optional
+        One of `SCALES`; `current_scale` if not given.
+    **changes
+        Fields of `GANConfig` to set otherwise than the scale does.
+
+    Returns
+    -------
+    GANConfig
+        The frozen configuration.
+    """
+    scale, settings = _at(scale, "gan", changes)
+    return GANConfig(scale, morphology, **settings)
+
+
+def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
+    """Return the configuration of the variational autoencoder of all classes at a scale.
+
+    Parameters
+    ----------
+    scale : str, optional
+        One of `SCALES`; `current_scale` if not given.
+    **changes
+        Fields of `VAEConfig` to set otherwise than the scale does.
+
+    Returns
+    -------
+    VAEConfig
+        The frozen configuration.
+    """
+    scale, settings = _at(scale, "vae", changes)
+    return VAEConfig(scale, **settings)
+
+
+def classifier_config(
+    training_set: str = "real", scale: str | None = None, **changes: Any
+) -> ClassifierConfig:
+    """Return the configuration of a classifier at a scale.
+
+    Parameters
+    ----------
+    training_set : str
+        One of `ALL_TRAINING_SETS`.
+    scale : str, optional
+        One of `SCALES`; `current_scale` if not given.
+    **changes
+        Fields of `ClassifierConfig` to set otherwise than the scale does.
+
+    Returns
+    -------
+    ClassifierConfig
+        The frozen configuration.
+
+    Examples
+    --------
+    >>> classifier_config("real", "report").epochs
+    100
+    """
+    scale, settings = _at(scale, "classifier", changes)
+    if training_set in GENERATED and "generators" not in settings:
+        same = ("split_seed", "size", "test_per_class", "folds", "fold", "fraction")
+        shared = {key: settings[key] for key in same if key in settings}
+        settings["generators"] = (
+            (vae_config(scale, **shared),)
+            if training_set == "real+vae"
+            else tuple(gan_config(name, scale, **shared) for name in GENERATORS[scale])
+        )
+    return ClassifierConfig(scale, training_set, **settings)
+
+
+def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **changes: Any) -> EnsembleConfig:
+    """Return the configuration of an ensemble of networks of the five-fold scheme at a scale.
+
+    Parameters
+    ----------
+    scale : str, optional
+        One of `SCALES`; `current_scale` if not given.
+    synthetic : float
+        Geometric simulations for each real training image. The epochs are fewer by as much, so that the
+        number of steps is the same.
+    **changes
+        Fields of `FoldConfig` to set otherwise than the scale does.
+
+    Returns
+    -------
+    EnsembleConfig
+        The frozen configuration.
+
+    Examples
+    --------
+    >>> [member.epochs for member in ensemble_config("report", synthetic=1.0).members]
+    [50, 50, 50, 50, 50]
+    """
+    scale, settings = _at(scale, "fold", changes)
+    epochs = max(1, round(settings.pop("epochs", FoldConfig.epochs) / (1 + synthetic)))
+    members = (
+        FoldConfig(scale, fold, seed=fold, epochs=epochs, synthetic=synthetic, **settings)
+        for fold in range(MEMBERS[scale])
+    )
+    return EnsembleConfig(scale, tuple(members))
+
+
+_TUNED = {"training_set": "synthetic-then-real", "population": "matched", "turns": 8, "stretch": True}
+_ARMS: dict[str, dict[str, Any]] = {
+    "synthetic": {"training_set": "synthetic"},
+    "real": {},
+    "synthetic + real": {"training_set": "synthetic+real"},
+    "matched": {**_TUNED, "training_set": "synthetic"},
+    "matched, then real": _TUNED,
+    "confined": {**_TUNED, "output": "bounded"},
+    "with spread": {**_TUNED, "output": "spread"},
+    "both jets, matched": {**_TUNED, "training_set": "synthetic", "output": "jets"},
+    "both jets": {**_TUNED, "output": "jets"},
+}
+
+
+def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[BendingConfig]]:
+    """Return the networks for bending angles that are compared, one per fold, by what they are trained on.
+
+    Parameters
+    ----------
+    scale : str, optional
+        One of `SCALES`; `current_scale` if not given. The smallest has two arms only.
+    **changes
+        Fields of `BendingConfig` to set otherwise than scale and arm do.
+
+    Returns
+    -------
+    dict of str to list of BendingConfig
+        The author's three; then those on simulations matched to the real sources, predictions being averaged
+        over eight turns: alone, followed by real images, and so with the other outputs.
+    """
+    arms = {}
+    for name in ("real", "with spread") if (scale or current_scale()) == "smoke" else _ARMS:
+        used, settings = _at(scale, "bending", {**_ARMS[name], **changes})
+        if settings.get("training_set") == "synthetic":
+            settings["folds"] = 0
+        first = BendingConfig(used, **settings)
+        arms[name] = [replace(first, fold=fold) for fold in range(max(1, first.folds))]
+    return arms
