@@ -109,6 +109,7 @@ nbsphinx_requirejs_path = nbsphinx_widgets_path = ""  # both are on another host
 html_theme = "pydata_sphinx_theme"
 html_title = "radiosynth"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
 html_css_files = ["radiosynth.css"]
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}

@@ -121,14 +121,14 @@ GRIDS: dict[str, dict[str, Any]] = {
     # Fewer and larger parts that test, and a narrower network, to be done in minutes.
     "laptop": {
         "few": 2,
-        "sizes": (28, 56, 112),
+        "sizes": (28, 42, 56, 75, 112, 150),
         "copies": (250, 1000, 3000),
         "settings": {"folds": 4, "width": 0.25, "per_class": 500, "epochs": 16},
         "passes": 6000,
     },
     "report": {
         "few": 10,
-        "sizes": (28, 42, 56, 75, 100, 150),
+        "sizes": (28, 42, 56, 75, 112, 150),
         "copies": (400, 1500, 6000, 15_000),
         "settings": {},
     },

@@ -42,10 +42,13 @@ plotting.save_figure(figure, "best3_disagreements", runs=[run])
 plt.show()
 
 # %%
-# How often which class is taken for which.
+# How often which class is taken for which, and how often by each of the networks: what all of them miss,
+# trained on different sources as they are, more networks of this kind would miss too.
 
-pairs, counts = np.unique(np.stack([labels, chosen], 1)[chosen != labels], axis=0, return_counts=True)
-names = [(CLASS_NAMES[a], CLASS_NAMES[b], n) for (a, b), n in zip(pairs, counts, strict=True)]
-table = Table(rows=names, names=["catalogue", "classifier", "test images"])
+alike = (stored["members"].argmax(axis=2) == chosen).all(axis=0)[chosen != labels]
+pairs, kinds = np.unique(np.stack([labels, chosen], 1)[chosen != labels], axis=0, return_inverse=True)
+counts = np.bincount(kinds), np.bincount(kinds, alike).astype(int)
+names = [(CLASS_NAMES[a], CLASS_NAMES[b], *n) for (a, b), *n in zip(pairs, *counts, strict=True)]
+table = Table(rows=names, names=["catalogue", "classifier", "test images", "by all networks"])
 table.sort("test images", reverse=True)
 plotting.save_table(table, "best3_disagreements", runs=[run]).pprint_all()

@@ -40,7 +40,8 @@ for row, name in zip(axes, SHOWN, strict=True):
     for panel, morphology in zip(row, CLASSES, strict=True):
         chosen = {k: t[name].value[samples[k].labels == morphology.code] for k, t in measured.items()}
         plotting.boxes(panel, chosen, log=name in ("angular_size", "area"))
-    row[0].set_ylabel(name.replace("_", " ") + (f" ({measured['real'][name].unit})" * (name in SHOWN[:2])))
+    unit = measured["real"][name].unit
+    row[0].set_ylabel(name.replace("_", " ") + (f" ({unit:unicode})" if unit else ""))
 for panel, morphology in zip(axes[0], CLASSES, strict=True):
     panel.set_title(morphology.label)
 plotting.save_figure(figure, "population1_fit", seed=0)

@@ -8,7 +8,7 @@ sources that guide the search, and is cut when it is below the median of the ear
 wide. There is one search for each part of the sources that is kept for the test (:figure:`tuning3_nested`).
 
 Look at how far the families differ before anything is tuned, and how much tuning adds. Importances and slices
-take the searches of one family together. They rest on few trials: they say what to look into, not what is.
+take the searches of one family together.
 """
 
 import matplotlib.pyplot as plt
@@ -20,8 +20,7 @@ from optuna.visualization import matplotlib as draw
 from radiosynth import experiments, plotting, studies, tuning
 
 plotting.use_style()
-plt.rcParams["figure.figsize"] = 6, 2.8
-plt.style.library["ggplot"] = {}  # Optuna asks for these looks; it gets ours
+plt.rcParams["figure.figsize"], plt.style.library["ggplot"] = (6, 2.8), {}  # Optuna's looks become ours
 scale = studies.recorded_scale("tuning") or experiments.current_scale()
 result = tuning.evaluate(scale)  # replayed, or computed now if there is no record
 turns, rows = range(tuning.SCALES[scale]["plan"]["turns"]), []
@@ -30,7 +29,6 @@ searches = {name: [tuning.tune(name, scale, fold=turn, trials=1) for turn in tur
 
 # %%
 # Means over the searches: the first trials, and the best ones, with tuning where a family was tuned.
-
 for name, found in searches.items():
     states = [trial.state.name for search in found for trial in tuning.finished(search)]
     row = {"family": name, "searches": len(found), "trials": len(states), "cut": states.count("PRUNED")}
@@ -43,6 +41,7 @@ plotting.save_table(Table(rows), "tuning2_search", runs=[result]).pprint_all()
 
 family = max(rows, key=lambda row: row["trials"])["family"]
 axes = draw.plot_optimization_history(searches[family], target_name="validation accuracy")
+axes.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
 plotting.save_figure(axes.figure, "tuning2_search", runs=[result])
 
 # %%
@@ -55,6 +54,7 @@ plotting.save_figure(axes.figure, "tuning2_importances", runs=[result])
 slices = draw.plot_slice(pooled, target_name="validation accuracy")
 for panel in slices:
     panel.minorticks_off()
-    panel.xaxis.set(major_locator=plt.MaxNLocator(2), major_formatter=plt.ScalarFormatter())
+    tried = sorted(trial.params[panel.get_xlabel()] for trial in pooled.trials)
+    panel.set_xticks(tried[:: len(tried) - 1], [f"{value:.2g}" for value in tried[:: len(tried) - 1]])
 slices[0].figure.set_size_inches(1.3 * len(slices) + 0.8, 2.5)
 plotting.save_figure(slices[0].figure, "tuning2_slices", runs=[result])
