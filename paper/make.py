@@ -1,13 +1,13 @@
-"""Draw the report again: run the figure and table scripts of ``examples``, one after another.
+"""Draw the report again: run the figure and table scripts of ``examples``, two at a time.
 
     python paper/make.py                            # everything, at laptop scale
     python paper/make.py --only fig12 --scale smoke
     python paper/make.py --extensions               # what goes beyond the report
     python paper/make.py --list
 
-Each script is a process of its own, so that the memory of one is free again before the next begins
-and a failure stops only itself. The scripts share recorded runs: the first that needs a trained
-network trains it, the others replay it.
+Each script is a process of its own, so that its memory is free again when it ends and a failure stops
+only itself. The scripts share recorded runs: the first that needs a trained network trains it, the
+others wait for it and replay it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,45 +60,75 @@ def choose(scripts: dict[str, Path], prefixes: Sequence[str]) -> dict[str, Path]
     return {name: path for name, path in scripts.items() if not prefixes or name.startswith(tuple(prefixes))}
 
 
-def wait(process: subprocess.Popen[bytes]) -> tuple[int, float]:
-    """Wait for a process; return its exit status and its peak memory in megabytes."""
-    if not hasattr(os, "wait4"):  # Windows
-        return process.wait(), float("nan")
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, else in KiB
-    return process.returncode, usage.ru_maxrss * unit / 1e6
+@dataclass
+class Script:
+    """A script at work, with all that it prints going to its log."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+    begun: float
+
+    @classmethod
+    def start(cls, name: str, path: Path, log: Path, environment: dict[str, str]) -> Script:
+        """Start a script as a process of its own."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") as stream:
+            process = subprocess.Popen(
+                [sys.executable, str(path)],
+                cwd=path.parent,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
+        return cls(name, process, log, time.perf_counter())
+
+    def poll(self) -> Outcome | None:
+        """Return how the script ended, or None while it is at work."""
+        megabytes = float("nan")
+        if hasattr(os, "wait4"):  # not on Windows
+            number, status, usage = os.wait4(self.process.pid, os.WNOHANG)
+            if number:
+                self.process.returncode = os.waitstatus_to_exitcode(status)
+                unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, else in KiB
+                megabytes = usage.ru_maxrss * unit / 1e6
+        else:
+            self.process.poll()
+        if self.process.returncode is None:
+            return None
+        return Outcome(self.name, self.process.returncode, time.perf_counter() - self.begun, megabytes)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Give an interrupted script time to keep its checkpoint, then end it."""
-    process.terminate()
-    try:
-        process.wait(PATIENCE)
-    except (subprocess.TimeoutExpired, KeyboardInterrupt):
-        process.kill()
-        process.wait()
-
-
-def run_script(name: str, script: Path, log: Path, environment: dict[str, str]) -> Outcome:
-    """Run one script, with all that it prints going to `log`."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    begun = time.perf_counter()
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, str(script)],
-            cwd=script.parent,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-        )
+def stop(scripts: Sequence[Script]) -> None:
+    """Give interrupted scripts time to keep their checkpoints, then end them."""
+    for script in scripts:
+        script.process.terminate()
+    for script in scripts:
         try:
-            status, megabytes = wait(process)
-        except KeyboardInterrupt:
-            stop(process)
-            raise
-    return Outcome(name, status, time.perf_counter() - begun, megabytes)
+            script.process.wait(PATIENCE)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            script.process.kill()
+            script.process.wait()
+
+
+def run_scripts(
+    chosen: dict[str, Path], logs: Path, environment: dict[str, str], jobs: int
+) -> Iterator[tuple[Outcome, Path]]:
+    """Run scripts, some at a time, and yield how each ended, with its log."""
+    waiting, running = list(chosen.items()), list[Script]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                name, path = waiting.pop(0)
+                running.append(Script.start(name, path, logs / f"{name}.log", environment))
+            time.sleep(0.02)
+            for script in list(running):
+                if outcome := script.poll():
+                    running.remove(script)
+                    yield outcome, script.log
+    finally:
+        stop(running)
 
 
 def clock(seconds: float) -> str:
@@ -129,10 +160,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--extensions", action="store_true", help="what goes beyond the report, in place of the report"
     )
+    parser.add_argument(
+        "--jobs", type=int, default=2, metavar="N", help="scripts that run at the same time; 2 if not given"
+    )
     parser.add_argument("--list", action="store_true", help="print the names and end")
     options = parser.parse_args(argv)
     if options.scale not in SCALES:  # argparse does not check a default
         parser.error(f"RADIOSYNTH_SCALE={options.scale}: the scales are {', '.join(SCALES)}")
+    if options.jobs < 1:
+        parser.error(f"--jobs {options.jobs}: give 1 or more")
     return options
 
 
@@ -155,27 +191,31 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     environment = dict(
         os.environ, RADIOSYNTH_SCALE=options.scale, MPLBACKEND="agg", TF_CPP_MIN_LOG_LEVEL="3", PYTHONUTF8="1"
     )
-    logs = root / "paper" / "figures" / "logs"
+    # Scripts that run at the same time share a GPU, if there is one.
+    environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     width, digits = max(map(len, chosen)), len(str(len(chosen)))
     outcomes: list[Outcome] = []
     print(f"{len(chosen)} figures and tables at {options.scale} scale", flush=True)
     begun = time.perf_counter()
     interrupted = False
-    for number, (name, script) in enumerate(chosen.items(), 1):
-        print(f"[{number:{digits}d}/{len(chosen)}] {name:{width}s} ", end="", flush=True)
-        log = logs / f"{name}.log"
-        try:
-            outcome = run_script(name, script, log, environment)
-        except KeyboardInterrupt:
-            print("interrupted")
-            interrupted = True
-            break
-        outcomes.append(outcome)
-        failure = "" if outcome.status == 0 else f"  FAILED (exit {outcome.status})"
-        print(f"{clock(outcome.seconds):>12s} {outcome.megabytes:6.0f} MB{failure}", flush=True)
-        if failure:
-            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-            print("\n".join(f"    {line}" for line in [*lines[-TAIL:], f"(all of it: {log})"]), flush=True)
+    logs = root / "paper" / "figures" / "logs"
+    try:
+        with closing(run_scripts(chosen, logs, environment, options.jobs)) as ended:
+            for outcome, log in ended:
+                outcomes.append(outcome)
+                failure = "" if outcome.status == 0 else f"  FAILED (exit {outcome.status})"
+                print(
+                    f"[{len(outcomes):{digits}d}/{len(chosen)}] {outcome.name:{width}s} "
+                    f"{clock(outcome.seconds):>12s} {outcome.megabytes:6.0f} MB{failure}",
+                    flush=True,
+                )
+                if failure:
+                    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL:]
+                    print("\n".join(f"    {line}" for line in [*lines, f"(all of it: {log})"]), flush=True)
+    except KeyboardInterrupt:
+        print("interrupted")
+        interrupted = True
 
     failed = [outcome.name for outcome in outcomes if outcome.status != 0]
     peak = max((outcome.megabytes for outcome in outcomes), default=0)

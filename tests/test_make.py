@@ -38,7 +38,7 @@ def make(tree: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_goes_on_after_a_failure_and_tells_of_it(tree: Path) -> None:
-    done = make(tree)
+    done = make(tree, "--jobs", "1")
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     order = [line.split("] ")[1].split()[0] for line in lines if line.startswith("[")]
@@ -48,6 +48,16 @@ def test_goes_on_after_a_failure_and_tells_of_it(tree: Path) -> None:
     assert lines[-1] == "failed: fig02_broken"
     assert lines[-2].startswith("3 of 4 drawn in ")
     assert (tree / "examples" / "report" / "made").exists()
+
+
+def test_two_scripts_run_at_the_same_time(tree: Path) -> None:
+    # Each waits for the other.
+    for mine, other in (("fig03", "fig04"), ("fig04", "fig03")):
+        (tree / "examples" / "report" / f"plot_{mine}.py").write_text(
+            f"import pathlib, time\npathlib.Path('{mine}').touch()\n"
+            f"while not pathlib.Path('{other}').exists():\n    time.sleep(0.01)\n"
+        )
+    assert "2 of 2 drawn" in make(tree, "--only", "fig03", "fig04").stdout
 
 
 def test_peak_memory_is_that_of_the_script(tree: Path) -> None:
@@ -84,6 +94,7 @@ def test_laptop_is_the_default_scale(tree: Path, monkeypatch: pytest.MonkeyPatch
     [
         (["--only", "fig01", "fig99"], "--only fig99: no such figure or table; there are fig01_first, fig02"),
         (["--scale", "huge"], "'smoke', 'laptop', 'report'"),
+        (["--jobs", "0"], "--jobs 0: give 1 or more"),
     ],
 )
 def test_wrong_choices_are_refused_before_anything_runs(
@@ -127,9 +138,10 @@ def test_an_interrupt_stops_the_script_and_says_what_is_done(tree: Path, number:
         "    sys.exit(1)\n"
         "signal.signal(signal.SIGTERM, keep)\n"
         "pathlib.Path('begun').touch()\n"
-        "time.sleep(60)\n"
+        "for _ in range(600):\n"
+        "    time.sleep(0.1)\n"  # a signal just before one long sleep would be noticed after it
     )
-    command = [sys.executable, str(tree / "paper" / "make.py")]
+    command = [sys.executable, str(tree / "paper" / "make.py"), "--jobs", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 30
         while not (folder / "begun").exists() and time.monotonic() < deadline:
