@@ -594,7 +594,7 @@ def _sidecar(
     extra: Mapping[str, Any],
 ) -> dict[str, Any]:
     used = list(runs)
-    scale = used[0].config.scale if used else experiments.current_scale()
+    scale = " and ".join(dict.fromkeys(run.config.scale for run in used)) or experiments.current_scale()
     return {
         "figure": name,
         "scale": scale,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from radiosynth import build_classifier, datasets, plotting
+from radiosynth import build_classifier, datasets, experiments, plotting
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +86,16 @@ def test_saved_figure_says_where_it_comes_from(tmp_path: Path) -> None:
     assert record["note"] == "x"
     assert datasets.DOI in record["data"]
     assert record["data_sha256"] == datasets.ARCHIVE_SHA256
+
+
+def test_a_figure_of_two_scales_names_both(tmp_path: Path) -> None:
+    configs = [experiments.classifier_config("real", scale) for scale in ("laptop", "report", "laptop")]
+    runs = [experiments.Run(tmp_path / config.name, config, replayed=True) for config in configs]
+    figure, _ = plt.subplots()
+    path = plotting.save_figure(figure, "fig99_two", runs=runs)
+    plt.close(figure)
+    assert json.loads(path.with_suffix(".json").read_text())["scale"] == "laptop and report"
+    assert "scale: laptop and report, replayed" in figure.get_supxlabel()
 
 
 def test_saved_table_reads_back(tmp_path: Path) -> None:
