@@ -89,7 +89,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
         "budget": {"size": 32, "per_class": 150, "validation_per_class": 150, "epochs": 2},
     },
     "laptop": {
-        "plan": {"folds": 5, "turns": 3, "trials": 20, "grown": 2},
+        "plan": {"folds": 5, "turns": 3, "trials": 8, "grown": 2},
         "budget": {
             "size": 32,
             "per_class": 300,
