@@ -568,7 +568,9 @@ def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> st
         return ""
     try:
         experiments.run(config, time_limit=left)
-    except TrainingStopped:
+    except TrainingStopped as stop:
+        if stop.interrupted:
+            raise
         return ""
     keras.utils.clear_session()  # else every network that was built stays in memory
     return config.name

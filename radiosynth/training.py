@@ -39,7 +39,19 @@ CHECKPOINT_SHARE = 0.1
 
 
 class TrainingStopped(RuntimeError):
-    """Training ended before its last epoch; the checkpoint holds all whole epochs and a new call goes on."""
+    """Training ended before its last epoch; the checkpoint holds all whole epochs and a new call goes on.
+
+    Parameters
+    ----------
+    message : str
+        What was stopped, and by what.
+    interrupted : bool
+        Whether a signal stopped it, and not a time limit: what else was to be trained is not wanted either.
+    """
+
+    def __init__(self, message: str = "", *, interrupted: bool = False) -> None:
+        super().__init__(message)
+        self.interrupted = interrupted
 
 
 class Batches:
@@ -136,7 +148,7 @@ class _Conductor(keras.callbacks.Callback):
         self.save, self.history, self.images = save, history, images
         self.time_limit, self.bar, self.cost = time_limit, bar, 0.0
         self.begun = self.saved_at = time.monotonic()
-        self.reason = ""
+        self.reason, self.interrupted = "", False
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch_begun = time.monotonic()
@@ -248,7 +260,7 @@ def fit(
     )
 
     def stop(reason: str) -> None:
-        conductor.reason = reason
+        conductor.reason, conductor.interrupted = reason, True
         model.stop_training = True  # Keras looks at this after every step
 
     with bar, _signals(stop):
@@ -266,7 +278,7 @@ def fit(
             f"{title} was stopped by {conductor.reason} after {len(history['seconds'])} of {epochs} epochs; "
             "run the same command again to go on"
         )
-        raise TrainingStopped(msg)
+        raise TrainingStopped(msg, interrupted=conductor.interrupted)
     return history
 
 

@@ -329,7 +329,9 @@ def _one_trial(task: Task, trials: int, deadline: float | None) -> str:
     done: list[optuna.trial.FrozenTrial] = []
     try:
         search.optimize(objective, n_trials=1, callbacks=[lambda _, trial: done.append(trial)])
-    except TrainingStopped:
+    except TrainingStopped as stop:
+        if stop.interrupted:
+            raise
         return ""
     (trial,) = done
     return f"{family}, part {fold}, trial {trial.number}: {trial.state.name.lower()} at {trial.value:.3f}"

@@ -107,6 +107,20 @@ def test_a_study_is_computed_in_slices_recorded_and_replayed(tiny: Path) -> None
         studies.run_study("protocol", "smoke")
 
 
+@pytest.mark.usefixtures("tiny")
+def test_an_interrupt_ends_the_study_and_not_one_run_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+
+    def stopped(config: experiments.ClassifierConfig, **_: object) -> None:
+        begun.append(config.name)
+        raise TrainingStopped("stopped by Ctrl-C", interrupted=True)
+
+    monkeypatch.setattr(experiments, "run", stopped)
+    with pytest.raises(TrainingStopped, match="Ctrl-C"):
+        studies.run_study("protocol", "smoke")
+    assert len(begun) == 1
+
+
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "report"])
 def test_arms_of_the_further_studies_differ_in_what_they_ask_alone(scale: str) -> None:
     def steps(configs: list[experiments.ClassifierConfig]) -> set[int]:

@@ -93,6 +93,24 @@ def test_a_search_stops_and_goes_on_with_its_trials(painted: list[dict[str, Any]
     assert len(painted) == calls
 
 
+def test_an_interrupt_ends_the_search_and_not_one_trial_only(
+    painted: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint = classifier.train_classifier
+
+    def train(*samples: Any, **options: Any) -> Any:
+        if len(painted) == 1:
+            raise TrainingStopped("stopped by Ctrl-C", interrupted=True)
+        return paint(*samples, **options)
+
+    monkeypatch.setattr(classifier, "train_classifier", train)
+    with pytest.raises(TrainingStopped, match="Ctrl-C"):
+        tuning.tune("report", trials=3)
+    assert len(painted) == 1
+    monkeypatch.setattr(classifier, "train_classifier", paint)
+    assert len(tuning.finished(tuning.tune("report", trials=3))) == 3
+
+
 @pytest.mark.usefixtures("painted")
 def test_a_bad_trial_is_cut_and_a_good_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     longer = {**TINY, "budget": {**TINY["budget"], "epochs": 8}}
