@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -247,7 +246,7 @@ class _Variations(training.Batches):
         self.weights = 1.0 / np.bincount(sample.labels)[sample.labels]
         self.weights /= self.weights.sum()
 
-    def stream(self, first_epoch: int) -> Iterator[tuple[NDArray[Any], ...]]:
+    def stream(self, first_epoch: int) -> training.Stream:
         images, labels = self.arrays
         asked = self.settings
         targets = np.eye(len(CLASS_NAMES), dtype=np.float32)

@@ -14,7 +14,7 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -32,6 +32,9 @@ log = logging.getLogger("radiosynth")
 
 History = dict[str, list[float]]
 """One list of values per measured quantity, one value per epoch."""
+
+Stream = Generator[tuple[NDArray[Any], ...], None, None]
+"""Batches without end."""
 
 
 CHECKPOINT_SHARE = 0.1
@@ -89,7 +92,7 @@ class Batches:
         self.arrays, self.batch_size, self.seed = tuple(arrays), min(batch_size, count), seed
         self.steps = count // self.batch_size if drop_last else -(-count // self.batch_size)
 
-    def stream(self, first_epoch: int) -> Iterator[tuple[NDArray[Any], ...]]:
+    def stream(self, first_epoch: int) -> Stream:
         """Yield batches without end, from the first of an epoch on."""
         for epoch in itertools.count(first_epoch):
             order = np.random.default_rng([self.seed, epoch]).permutation(len(self.arrays[0]))
@@ -198,6 +201,20 @@ def _signals(stop: Callable[[str], None]) -> Iterator[None]:
             signal.signal(number, previous)
 
 
+@contextlib.contextmanager
+def _released(stream: Stream) -> Iterator[Stream]:
+    """Let go of the images of a stream in the end: TensorFlow keeps every generator it ever read from."""
+    try:
+        yield stream
+    finally:
+        for _ in range(100):
+            try:
+                stream.close()
+                break
+            except ValueError:  # a thread is still drawing the batch after the last
+                time.sleep(0.01)
+
+
 def fit(
     model: keras.Model,
     batches: Batches,
@@ -263,9 +280,9 @@ def fit(
         conductor.reason, conductor.interrupted = reason, True
         model.stop_training = True  # Keras looks at this after every step
 
-    with bar, _signals(stop):
+    with bar, _signals(stop), _released(batches.stream(done)) as stream:
         model.fit(
-            batches.stream(done),
+            stream,
             steps_per_epoch=batches.steps,
             epochs=epochs,
             initial_epoch=done,

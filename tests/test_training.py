@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+import weakref
 from pathlib import Path
 
 import keras
@@ -103,6 +105,15 @@ def test_fit_learns_a_line_and_keeps_its_history(tmp_path: Path) -> None:
     assert len(history["loss"]) == len(history["seconds"]) == 30
     assert history["loss"][-1] < 1e-3 < history["loss"][0]
     np.testing.assert_allclose(model.get_weights()[0][:, 0], [1, 2, -1], atol=0.05)
+
+
+def test_images_are_let_go_of_after_training(tmp_path: Path) -> None:
+    batches = line()
+    images = weakref.ref(batches.arrays[0])
+    training.fit(small_model(), batches, epochs=1, folder=tmp_path, fingerprint="a")
+    del batches
+    gc.collect()
+    assert images() is None  # else each of many trainings in one process adds its images to the memory
 
 
 def test_time_limit_stops_and_a_second_call_goes_on(tmp_path: Path) -> None:
