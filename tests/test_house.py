@@ -278,3 +278,16 @@ def test_examples_are_short_and_say_what_they_show(path: Path) -> None:
     assert len(" ".join(rest)) > 80, "say what the figure shows and what to look for"
     name = path.stem.removeprefix("plot_")
     assert f'"{name}"' in text, f"the figure is to be saved as {name}"
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_a_figure_is_begun_and_saved_in_one_cell(path: Path) -> None:
+    # The gallery takes the picture, and closes the figure, at the end of the cell that begins it.
+    begun: dict[str, int] = {}
+    for number, cell in enumerate(re.split(r"^# %%.*\n", path.read_text("utf-8"), flags=re.M)):
+        for name in re.findall(r"^(\w+)(?:, .*?)? = (?:plt\.subplots|plotting\.)", cell, flags=re.M):
+            begun[name] = number
+        for name in re.findall(r"save_figure\((\w+),", cell):
+            assert begun.get(name, number) == number, (
+                f"{name} is begun in an earlier cell"
+            )

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -119,6 +120,19 @@ def test_every_picture_has_a_description(site: Path) -> None:
         if not text.strip()
     ]
     assert bare == []
+
+
+@pytest.mark.browser
+def test_no_picture_is_blank(site: Path) -> None:
+    blank = []
+    for path in sorted((site / "_images").glob("*.png")):
+        picture = Image.open(path).convert("RGBA")
+        page = Image.new("RGBA", picture.size, "white")
+        page.alpha_composite(picture)
+        dark, light = page.convert("L").getextrema()
+        if light - dark < 25:
+            blank.append(path.name)
+    assert blank == []
 
 
 @pytest.mark.browser

@@ -18,7 +18,6 @@ from radiosynth import plotting
 plotting.use_style()
 figure, axes = plotting.schematic(6.3, 2.55)
 
-# %%
 # Inputs and weights on the left, the sum in the middle. The bias enters from above.
 
 middle = 1.3
@@ -34,7 +33,6 @@ plotting.node(axes, (2.6, middle), r"$\Sigma$", plotting.CONVOLUTION, radius=0.2
 plotting.node(axes, (2.6, 2.25), "$b$", radius=0.2)
 plotting.arrow(axes, (2.6, 2.05), (2.6, middle + 0.28))
 
-# %%
 # The activation is drawn as it is computed.
 
 plotting.arrow(axes, (2.88, middle), (3.65, middle))

@@ -20,7 +20,6 @@ from radiosynth import plotting
 plotting.use_style()
 figure, axes = plotting.schematic(6.3, 2.75)
 
-# %%
 # Each layer is a column of neurons, centred on the same line.
 
 NEURONS = (4, 6, 6, 3)

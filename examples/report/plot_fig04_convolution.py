@@ -21,7 +21,6 @@ image = np.array([[1, 0, 2, 1, 0], [0, 1, 3, 1, 0], [1, 2, 3, 0, 1], [0, 1, 2, 1
 kernel = np.array([[0, 1, 0], [1, -2, 1], [0, 1, 0]])
 figure, axes = plotting.schematic(6.3, 3.75)
 
-# %%
 # What networks call a convolution is a correlation: the kernel is not turned round.
 
 for top, padding in ((3.48, 0), (1.78, 1)):

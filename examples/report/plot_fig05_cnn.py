@@ -43,7 +43,6 @@ for name, stage in zip([*colours, "convolution", "pooling"], stages, strict=True
     axes.text(left + size / 2, 0.06, name, ha="center", va="bottom", color="0.3")
     left += size + 0.08 * len(stage) + 0.22
 
-# %%
 # All pixels of the last maps are inputs of the fully connected part.
 
 left += 0.35

@@ -22,7 +22,6 @@ sample = radiosynth.load_report_sample()
 real = sample.images[sample.table["name"] == "J075628.78+501716.3"][0]
 noise = np.random.default_rng(6).normal(size=(10, 10))
 
-# %%
 # Forward: from the noise and the real images to the two judgements.
 
 low, high = 0.85, 2.1
@@ -39,7 +38,6 @@ plotting.arrow(axes, (2.18, low), (2.72, low))
 plotting.arrow(axes, (3.58, low), (4.3, middle - 0.35))
 plotting.arrow(axes, (3.5, high), (4.3, middle + 0.35))
 
-# %%
 # And back: each loss changes its own network only.
 
 back = {"color": plotting.VALIDATION, "ls": (0, (3, 2))}
