@@ -288,6 +288,4 @@ def test_a_figure_is_begun_and_saved_in_one_cell(path: Path) -> None:
         for name in re.findall(r"^(\w+)(?:, .*?)? = (?:plt\.subplots|plotting\.)", cell, flags=re.M):
             begun[name] = number
         for name in re.findall(r"save_figure\((\w+),", cell):
-            assert begun.get(name, number) == number, (
-                f"{name} is begun in an earlier cell"
-            )
+            assert begun.get(name, number) == number, f"{name} is begun in an earlier cell"
