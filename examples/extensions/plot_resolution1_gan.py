@@ -19,7 +19,7 @@ plotting.use_style()
 quick = {**experiments.QUICK, "batch_size": 16, "width": 0.125, "average": 0.98}
 full = {**quick, "batch_size": 64, "width": 1.0, "learning_rate": 2e-4, "per_class": 6000, "epochs": 80}
 few = {**quick, "per_class": 48, "fraction": 0.1, "epochs": 1}
-laptop = [{**quick, "per_class": 400, "epochs": epochs} for epochs in (12, 6, 4)]
+laptop = [{**quick, "per_class": 400, "epochs": epochs} for epochs in (8, 4, 2)]
 changes = {"smoke": [few] * 2, "laptop": laptop, "report": [full] * 3}[experiments.current_scale()]
 thin, draws, number = (4, 2, 10) if changes[0] is few else (1, 10, 60)
 sizes = zip((56, 112, 152), changes, strict=False)
