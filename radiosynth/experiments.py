@@ -167,13 +167,25 @@ class Run(Generic[C]):
             return stored["frames"], stored["epochs"]
 
     def model(self) -> keras.Model:
-        """Return the trained network; its recorded weights have half precision."""
+        """Return the trained network; its recorded weights have half precision.
+
+        Raises
+        ------
+        FileNotFoundError
+            If the run is recorded without its weights, as one is of which only the predictions are wanted.
+        """
         from . import gan
         from .training import load_weights
 
         config = self.config
         if isinstance(config, GeneratorConfig):
             return gan.load_generator(self.folder)
+        if not (self.folder / "model.npz").exists():
+            msg = (
+                f"{self.folder.name} is recorded without its weights: choose another run (`radiosynth runs`), "
+                "or train it anew in another folder, named by RADIOSYNTH_RUNS"
+            )
+            raise FileNotFoundError(msg)
         model = _build(config, float(self.provenance.get("temperature", 1.0)))
         load_weights(model, self.folder / "model.npz")
         return model

@@ -238,3 +238,9 @@ def test_the_packaged_run_is_the_default_and_knows_a_compact_source_from_a_doubl
     is_compact = probabilities.argmax(1) == 3
     assert is_compact[fake.labels == 3].mean() > 0.8
     assert is_compact[fake.labels == 1].mean() < 0.1
+
+
+def test_a_record_without_weights_says_so(tmp_path: Path) -> None:
+    config = experiments.classifier_config("real", "smoke")
+    with pytest.raises(FileNotFoundError, match=f"{config.name} is recorded without its weights"):
+        experiments.Run(tmp_path / config.name, config, replayed=True).model()
