@@ -182,8 +182,8 @@ class Run(Generic[C]):
             return gan.load_generator(self.folder)
         if not (self.folder / "model.npz").exists():
             msg = (
-                f"{self.folder.name} is recorded without its weights: choose another run (`radiosynth runs`), "
-                "or train it anew in another folder, named by RADIOSYNTH_RUNS"
+                f"{self.folder.name} is recorded without its weights: choose another run, see "
+                "`radiosynth runs`, or train it anew in another folder, named by RADIOSYNTH_RUNS"
             )
             raise FileNotFoundError(msg)
         model = _build(config, float(self.provenance.get("temperature", 1.0)))
