@@ -172,7 +172,7 @@ def train_classifier(
         precision=settings.precision,
     )
     batches = training.Batches(
-        (train.images[..., None], train.labels), settings.batch_size, seed=settings.seed
+        (train.images[..., None], train.labels.astype(np.int32)), settings.batch_size, seed=settings.seed
     )
     rate = settings.learning_rate
     if settings.schedule == "cosine":
@@ -380,6 +380,8 @@ def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> 
         raise ValueError(msg)
     if len(pixels) == 0:
         return np.empty((0, model.output_shape[-1]), np.float32)
+    if keras.backend.backend() == "jax":  # layer by layer, an accelerator would wait for each
+        return model.predict(pixels[..., None], batch_size=batch_size, verbose=0)
     parts = [
         keras.ops.convert_to_numpy(model(pixels[i : i + batch_size, ..., None], training=False))
         for i in range(0, len(pixels), batch_size)

@@ -69,10 +69,11 @@ SCALES: dict[str, dict[str, Any]] = {
         "epochs": 15,
         "precision": "mixed_bfloat16",
     },
-    "report": {"folds": 10, "repeats": 10, "few": 10},
+    "report": {"folds": 10, "repeats": 10, "few": 10, "short": 30},
 }
 """For each scale: into how many parts the sources are divided, how many of them test in the main study and in
-the others, and what differs from the classifiers of that scale."""
+most others, if so the number of epochs in these, and what differs from the classifiers of that scale. The
+notebook of the report has 30 epochs."""
 
 
 def _protocol(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
@@ -86,10 +87,7 @@ def _protocol(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int
 
 def _published_code(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
     first = make("real+gan")[0]
-    seeing = tuple(
-        gan_config(name, first.scale, leak=True, size=first.size)
-        for name in experiments.GENERATORS[first.scale]
-    )
+    seeing = (gan_config("all", first.scale, leak=True, size=first.size),)
     every = {
         "set (c) done right": make("real+gan"),
         "FR I generator for FR II": make("real+gan", mistaken=True),
@@ -235,6 +233,9 @@ def _layout(name: str, scale: str | None) -> Layout:
     whole = classifier_config("real", scale)  # refuses an unknown scale
     settings = dict(SCALES[scale])
     folds, repeats, few = (settings.pop(key) for key in ("folds", "repeats", "few"))
+    short = settings.pop("short", None)
+    if short and name not in ("protocol", "populations"):  # which share their runs
+        settings["epochs"] = short
     epochs = settings.get("epochs", whole.epochs)
 
     def make(training_set: str, **changes: Any) -> list[ClassifierConfig]:
