@@ -175,9 +175,8 @@ def _gan_sample(arguments: argparse.Namespace) -> None:
 def _study(arguments: argparse.Namespace) -> None:
     from . import studies
 
-    result = studies.run_study(
-        arguments.name, arguments.scale, jobs=arguments.jobs, time_limit=arguments.time_limit
-    )
+    limits = {"jobs": arguments.jobs, "time_limit": arguments.time_limit}
+    result = studies.run_study(arguments.name, arguments.scale, extend=True, **limits)
     print(f"{result.folder}{' (replayed)' if result.replayed else ''}")
     studies.summary(result).pprint_all()
 

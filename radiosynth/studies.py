@@ -8,6 +8,7 @@ every source, and every history.
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import multiprocessing
@@ -401,12 +402,18 @@ def summary(result: StudyResult) -> Table:
 
 
 def run_study(
-    name: str, scale: str | None = None, *, jobs: int = 1, time_limit: float | None = None
+    name: str,
+    scale: str | None = None,
+    *,
+    jobs: int = 1,
+    time_limit: float | None = None,
+    extend: bool = False,
 ) -> StudyResult:
     """Return a study, replayed if it is recorded; otherwise its missing runs are computed first.
 
     Runs that were finished or begun before are taken up, so that a study can be computed in slices, or by
-    several processes or machines that share the folder of runs.
+    several processes or machines that share the folder of runs. When the time is over, those divisions of
+    the sources are recorded that all arms have tested, if there are two or more.
 
     Parameters
     ----------
@@ -418,22 +425,24 @@ def run_study(
         Runs at a time, each on its share of the processors.
     time_limit : float, optional
         Seconds after which nothing new is begun.
+    extend : bool, default False
+        Compute the divisions that a record lacks, instead of replaying those that it has.
 
     Returns
     -------
     StudyResult
-        The whole study.
+        The study.
 
     Raises
     ------
     ValueError
         If there is no such study or scale.
     radiosynth.training.TrainingStopped
-        If the time was over before all runs were done; calling again goes on.
+        If the time was over before all runs were done; calling again, with `extend`, goes on.
     """
     scale = scale or experiments.current_scale()
     arms, references = _layout(name, scale)
-    return run_arms(name, scale, arms, references, jobs=jobs, time_limit=time_limit)
+    return run_arms(name, scale, arms, references, jobs=jobs, time_limit=time_limit, extend=extend)
 
 
 def run_arms(
@@ -444,6 +453,7 @@ def run_arms(
     *,
     jobs: int = 1,
     time_limit: float | None = None,
+    extend: bool = False,
 ) -> StudyResult:
     """Return the study of any arms, replayed if it is recorded; see `run_study`.
 
@@ -455,42 +465,52 @@ def run_arms(
         By name, one configuration for each division of the sources.
     references : dict of str to str
         For each arm that is compared, the name of the arm that it is compared with.
-    jobs, time_limit
+    jobs, time_limit, extend
         As in `run_study`.
 
     Returns
     -------
     StudyResult
-        The whole study.
+        The study.
 
     Raises
     ------
     ValueError
         If the folder holds a study of other runs.
     radiosynth.training.TrainingStopped
-        If the time was over before all runs were done; calling again goes on.
+        If the time was over before all runs were done; calling again, with `extend`, goes on.
     """
-    plan = {arm: [config.name for config in configs] for arm, configs in arms.items()}
+    from .training import TrainingStopped
+
     folder = study_folder(name, scale)
-    if (folder / "study.json").exists():
-        recorded = json.loads((folder / "study.json").read_text())
-        if recorded["arms"] != plan:
-            msg = f"{folder} holds a study of other runs: remove that folder and run it again"
-            raise ValueError(msg)
+    recorded = _recorded(folder)
+    plan = {arm: [config.name for config in configs] for arm, configs in arms.items()}
+    if recorded and not all(set(names) <= set(plan.get(arm, ())) for arm, names in recorded.items()):
+        msg = f"{folder} holds a study of other runs: remove that folder and run it again"
+        raise ValueError(msg)
+    known = {run for names in recorded.values() for run in names}
+    classifiers = [
+        config
+        for config in dict.fromkeys(config for configs in arms.values() for config in configs)
+        if config.name not in known
+    ]
+    if recorded and not (extend and classifiers):
         log.info("replaying %s", folder.name)
         return _read(folder, arms, references, replayed=True)
-    classifiers = list(dict.fromkeys(config for configs in arms.values() for config in configs))
-    generators = list(dict.fromkeys(gan for config in classifiers for gan in config.generators))
+    missing = [config for config in classifiers if not _finished(config)]
+    generators = list(dict.fromkeys(gan for config in missing for gan in config.generators))
     deadline = None if time_limit is None else time.time() + time_limit
-    for configs in (generators, classifiers):
-        _run_all(configs, jobs, deadline)
-    _record(folder, arms)
-    result = _read(folder, arms, references, replayed=False)
-    _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
-    seconds = sum(experiments.run(config).provenance["seconds_training"] for config in classifiers)
-    whole = {**experiments.provenance(), "study": name, "arms": plan, "seconds_training": round(seconds)}
-    _write_json(folder / "study.json", whole)
-    return result
+    try:
+        for configs in (generators, classifiers):
+            _run_all(configs, jobs, deadline)
+    except TrainingStopped:
+        of_division = list(itertools.zip_longest(*arms.values()))
+        whole = [all(c is None or c.name in known or _finished(c) for c in row) for row in of_division]
+        tested = {arm: list(itertools.compress(configs, whole)) for arm, configs in arms.items()}
+        if sum(whole) > max([1, *map(len, recorded.values())]):
+            _record(name, folder, tested, references)
+        raise
+    return _record(name, folder, arms, references)
 
 
 def best_study(name: str) -> StudyResult:
@@ -525,11 +545,20 @@ def study_folder(name: str, scale: str) -> Path:
     return experiments.runs_root() / f"{scale}-study-{name}"
 
 
+def _finished(config: ClassifierConfig | GANConfig) -> bool:
+    return (experiments.runs_root() / config.name / "provenance.json").exists()
+
+
+def _recorded(folder: Path) -> dict[str, list[str]]:
+    """Return the runs of each arm of a recorded study; nothing if there is no record."""
+    path = folder / "study.json"
+    return json.loads(path.read_text())["arms"] if path.exists() else {}
+
+
 def _run_all(configs: list[Any], jobs: int, deadline: float | None) -> None:
     from .training import TrainingStopped
 
-    root = experiments.runs_root()
-    missing = [config for config in configs if not (root / config.name / "provenance.json").exists()]
+    missing = [config for config in configs if not _finished(config)]
     if not missing:
         return
     left = len(missing)
@@ -577,13 +606,21 @@ def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> st
     return config.name
 
 
-def _record(folder: Path, arms: Arms) -> None:
-    """Gather the predictions and the histories of the runs of a study."""
+def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> StudyResult:
+    """Gather the predictions and the histories of the runs of a study, and those of its record so far."""
+    known = _recorded(folder)
+    before = _read(folder, arms, references, replayed=False) if known else None
     sources: list[Table] = []
     histories: list[Table] = []
+    made: dict[str, dict[str, Any]] = {}
     for arm, configs in arms.items():
         for config in configs:
+            if before is not None and config.name in known.get(arm, ()):
+                for table, parts in ((before.sources, sources), (before.histories, histories)):
+                    parts.append(table[(table["arm"] == arm) & (table["fold"] == config.fold)])
+                continue
             run = experiments.run(config)
+            made[config.name] = run.provenance
             stored = run.predictions
             plain = stored["plain"]
             found = Table({"name": stored["names"][plain], "label": stored["labels"][plain]})
@@ -600,6 +637,16 @@ def _record(folder: Path, arms: Arms) -> None:
             if column.dtype.kind == "f":
                 column.info.format = ".4f"
         whole.write(folder / f"{file}.csv", format="ascii.csv", overwrite=True)
+    result = _read(folder, arms, references, replayed=False)
+    _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
+    last = max(made.values(), key=lambda provenance: provenance["finished"])
+    seconds = sum(provenance["seconds_training"] for provenance in made.values())
+    if before is not None:
+        seconds += json.loads((folder / "study.json").read_text())["seconds_training"]
+    content = {key: last[key] for key in experiments.provenance()}  # where the runs were done, not this
+    content |= {"study": name, "arms": {arm: [c.name for c in configs] for arm, configs in arms.items()}}
+    _write_json(folder / "study.json", content | {"seconds_training": round(seconds)})
+    return result
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

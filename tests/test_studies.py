@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,6 +106,39 @@ def test_a_study_is_computed_in_slices_recorded_and_replayed(tiny: Path) -> None
     record.write_text(record.read_text().replace("smoke-classifier", "other-classifier"))
     with pytest.raises(ValueError, match="study of other runs"):
         studies.run_study("protocol", "smoke")
+
+
+def test_a_study_that_runs_out_of_time_records_whole_divisions_and_is_extended(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(studies.SCALES["smoke"], "repeats", 3)
+    run_one = studies._run_one
+
+    def slow(config: experiments.ClassifierConfig, deadline: float | None) -> str:
+        late = config.fold == 2 and isinstance(config, experiments.ClassifierConfig)
+        return "" if late and config.training_set == "real+gan" else run_one(config, deadline)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(studies, "_run_one", slow)
+        with pytest.raises(TrainingStopped, match="1 of 9 runs are left"):
+            studies.run_study("protocol", "smoke", time_limit=1e6)
+    part = studies.run_study("protocol", "smoke")
+    assert part.replayed
+    assert set(part.sources["fold"]) == {0, 1}
+    recorded = [c for configs in studies.study_arms("protocol", "smoke").values() for c in configs[:2]]
+    for config in recorded:
+        shutil.rmtree(tiny / config.name)  # what is recorded is not needed any more
+    whole = studies.run_study("protocol", "smoke", extend=True)
+    assert not whole.replayed
+    assert len(whole.sources) == 3 * 120  # every source was tested, in each arm
+    assert not any(
+        (tiny / config.name).exists() for config in studies.study_arms("protocol", "smoke")["real"][:2]
+    )
+    assert whole.right("real")[:80].as_array().tolist() == part.right("real").as_array().tolist()
+    record = json.loads((whole.folder / "study.json").read_text())
+    assert record["seconds_training"] > 0
+    assert all(len(names) == 3 for names in record["arms"].values())
+    assert studies.run_study("protocol", "smoke", extend=True).replayed
 
 
 @pytest.mark.usefixtures("tiny")
