@@ -50,7 +50,7 @@ TABLES = (
     "published_reproduced",
 )
 SCALES = ("smoke", "laptop", "report")
-STUDIES = {"smoke": (), "laptop": (), "report": ("protocol", "published-code")}
+STUDIES = {"smoke": (), "laptop": (), "report": ("protocol",)}
 """Studies of many runs without which the paper of a scale is not whole."""
 
 

@@ -188,7 +188,7 @@ def training_curve(axes: Axes, history: Table, quantity: str = "loss") -> list[A
         history["epoch"], history[f"val_{quantity}"], color=VALIDATION, ls="--", label="validation"
     )
     axes.set(xlabel="epoch", ylabel=quantity, xlim=(1, max(2, len(history))))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.grid(alpha=0.25, lw=0.5)
     return lines
 

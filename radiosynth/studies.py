@@ -674,7 +674,8 @@ def numbers(result: StudyResult) -> dict[str, dict[str, Any]]:
         By name: ``value`` and the ends of its 95 % interval, ``low`` and ``high``. The gain by adversarial
         images has the name of the report's own number, ``training.gain of real+gan``.
     """
-    found: dict[str, dict[str, Any]] = {}
+    tested = len(np.unique(result.sources["fold"]))
+    found: dict[str, dict[str, Any]] = {"divisions": dict.fromkeys(_ENDS, tested)}
     for row in summary(result):
         arm = str(row["arm"])
         found[f"accuracy: {arm}"] = {part: float(row[f"accuracy{end}"]) for part, end in _ENDS.items()}
@@ -682,14 +683,14 @@ def numbers(result: StudyResult) -> dict[str, dict[str, Any]]:
             key = f"training.gain of {arm}" if arm == "real+gan" else f"change: {arm}"
             found[key] = {"value": row["difference"], "low": row["low"], "high": row["high"]}
             found[key] = {part: float(value) for part, value in found[key].items()}
-    for arm in ("real", "set (c) done right"):
+    for arm in ("real", "real+gan", "set (c) done right"):
         if arm in result.arms:
-            value, low, high = epochs_gain(result, arm)
-            found[f"change: all epochs, not three tenths of them ({arm})"] = {
-                "value": value,
-                "low": low,
-                "high": high,
-            }
+            gain = dict(zip(_ENDS, epochs_gain(result, arm), strict=True))
+            found[f"change: all epochs, not three tenths of them ({arm})"] = gain
+    wrong = "FR I generator for FR II"
+    if wrong in result.arms:
+        first, second = (_last(result, arm, "accuracy") for arm in (result.references[wrong], wrong))
+        found[f"change in training: {wrong}"] = dict(zip(_ENDS, _interval(second - first), strict=True))
     return found
 
 
@@ -713,12 +714,21 @@ def epochs_gain(result: StudyResult, arm: str, *, share: float = 0.3) -> tuple[f
     value, low, high : float
         Mean over the divisions of the sources, and the ends of its 95 % interval (Student's t).
     """
+    early, late = (_last(result, arm, "plain_accuracy", share=part) for part in (share, 1.0))
+    return _interval(late - early)
+
+
+def _last(result: StudyResult, arm: str, column: str, *, share: float = 1.0) -> NDArray[np.float64]:
+    """Return what the histories of an arm hold after a share of the epochs, division by division."""
     history = result.histories[result.histories["arm"] == arm]
-    last = max(history["epoch"])
-    early = history["plain_accuracy"][history["epoch"] == max(1, round(share * last))]
-    gains = np.asarray(history["plain_accuracy"][history["epoch"] == last]) - np.asarray(early)
-    half = t.ppf(0.975, len(gains) - 1) * sem(gains) if len(gains) > 1 else np.nan
-    return float(gains.mean()), float(gains.mean() - half), float(gains.mean() + half)
+    epoch = max(1, round(share * max(history["epoch"])))
+    return np.asarray(history[column][history["epoch"] == epoch], float)
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the mean of values and the ends of its 95 % interval (Student's t)."""
+    half = t.ppf(0.975, len(values) - 1) * sem(values) if len(values) > 1 else np.nan
+    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 
 def accuracy_by_fold(result: StudyResult, arm: str) -> NDArray[np.float64]:

@@ -224,9 +224,11 @@ class Finding(SphinxDirective):
             f"{100 * c['value']:+.1f} points ({100 * c['low']:+.1f} to {100 * c['high']:+.1f}, {verdict(c)})"
             for c in changes
         )
+        tested = numbers["divisions"]["value"]
         found = (
-            f"Here, every source was tested once, by networks that never saw it (:figure:`study1_protocol`, "
-            f"{scale} scale): {100 * real['value']:.1f} % with real images alone. "
+            f"Here the sources were divided into ten parts, {tested} of which were tested by networks that "
+            f"never saw them (:figure:`study1_protocol`, {scale} scale): {100 * real['value']:.1f} % with "
+            "real images alone. "
             f"Geometric simulations change that by {geometric}, images of an adversarial network by "
             f"{adversarial}. Brackets hold 95 % intervals. {unfinished(numbers)}"
         )

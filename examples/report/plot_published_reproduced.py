@@ -16,13 +16,14 @@ from contextlib import suppress
 import numpy as np
 from astropy import conf
 
-from radiosynth import comparison, experiments, plotting
+from radiosynth import comparison, experiments, plotting, studies
 
 runs = [experiments.run(experiments.classifier_config(name)) for name in experiments.TRAINING_SETS]
-studies = []
-with suppress(FileNotFoundError):  # many runs taken together, where they are recorded
-    studies.append(comparison.study_summary("protocol"))
-table = comparison.compare(runs, studies)
+found = []
+for name, scale in (("published-code", studies.recorded_scale("published-code")), ("protocol", None)):
+    with suppress(FileNotFoundError):  # many runs taken together, where they are recorded
+        found.append(comparison.study_summary(name, scale))
+table = comparison.compare(runs, found)
 
 # %%
 # How many of each verdict there are, then the whole table. It is also a CSV file.

@@ -2,9 +2,10 @@
 Study 1: do synthetic images help?
 ==================================
 
-The report compares 91 % with 92 % on one split of the sources. Here the sources are divided ten times, so
-that each of them is tested once by networks, and generators, that never saw it. All three training sets get
-the same number of steps.
+The report compares 91 % with 92 % on one split of the sources. Here the sources are divided into ten parts,
+and each part is tested once by networks, and generators, that never saw it. At laptop scale all ten are
+recorded, at report scale those that half an hour of a GPU had time for: the table says how many. All three
+training sets get the same number of steps.
 
 Look at the right panel: the change of accuracy that synthetic images make, with its 95 % interval over
 sources. An interval that holds zero shows no effect of the size that it spans. The dotted line is the
