@@ -96,7 +96,8 @@ def collect(root: Path = ROOT) -> dict[str, Any]:
         study = json.loads(path.read_text("utf-8"))
         studies[study["name"]] = path.parent.name.partition("-")[0]
         for key, number in study["numbers"].items():
-            numbers[f"study {study['name']}: {key}"] = {**number, "source": path.parent.name}
+            for name in (study["name"], path.parent.name):  # the largest scale by the bare name
+                numbers[f"study {name}: {key}"] = {**number, "source": path.parent.name}
     faults += [
         f"study {scale}-study-{name}: {runs_root(root) / f'{scale}-study-{name}' / 'summary.json'} is missing"
         for name in STUDIES[scale]
