@@ -88,6 +88,8 @@ sphinx_gallery_conf = {
     # Tables show themselves; what a plotting call returns is of no interest.
     "capture_repr": ("_repr_html_",),
     "reset_modules": ("matplotlib",),
+    # Two at a time, as in paper/make.py: two cores and 4 GB are enough.
+    "parallel": 2,
     # A page depends on the package and on the runs, not on its script alone.
     "run_stale_examples": True,
     "min_reported_time": 0,
@@ -103,6 +105,8 @@ sphinx_gallery_conf = {
 # Notebooks: stored without outputs, so that they are run here -----------------------------------------
 nbsphinx_execute = "always"
 nbsphinx_timeout = 600
+# At laptop scale one of them takes minutes; it says itself at which scale it is shown.
+nbsphinx_execute_arguments = ["--IPKernelApp.exec_lines=import os; os.environ['RADIOSYNTH_SCALE'] = 'smoke'"]
 nbsphinx_requirejs_path = nbsphinx_widgets_path = ""  # both are on another host
 
 # The look --------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+# What each process of the gallery begins with: one that grows by 300 MB later is replaced by a new one.
+import keras  # noqa: F401
 from sphinx_gallery.scrapers import figure_rst
 
 from radiosynth import plotting
