@@ -14,6 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import colab  # noqa: E402  (from _ext)
 import pypandoc  # noqa: E402
+import scale_of_page  # noqa: E402
 from figure_role import SECTIONS  # noqa: E402
 
 import radiosynth  # noqa: E402  (after the scale is set)
@@ -47,7 +48,8 @@ bibtex_bibfiles = ["../radiosynth/data/references.bib"]
 bibtex_reference_style = "author_year"
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_made", "_scripts", "gallery/**/*.md5", "gallery/**/*.ipynb"]
-rst_epilog = f".. |scale| replace:: ``{SCALE}``"
+rst_epilog = f""".. |scale| replace:: ``{SCALE}``
+.. |extensions scale| replace:: ``{scale_of_page.of_extensions(SCALE)}``"""
 
 # References ----------------------------------------------------------------------------------------
 nitpicky = True
@@ -87,7 +89,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib", "gifscraper.gif_scraper"),
     # Tables show themselves; what a plotting call returns is of no interest.
     "capture_repr": ("_repr_html_",),
-    "reset_modules": ("matplotlib",),
+    "reset_modules": ("matplotlib", "scale_of_page.set_scale"),
     # Two at a time, as in paper/make.py: two cores and 4 GB are enough.
     "parallel": 2,
     # A page depends on the package and on the runs, not on its script alone.

@@ -192,7 +192,12 @@ def compare(runs: Iterable[experiments.Run[Any]] = (), studies: Iterable[dict[st
                 f"{study['numbers'][MISLABELLED]['value']:+.3f} ({study['name']}, {study['scale']} scale)",
             )
         found |= {
-            key: Reproduced(number["value"], number["low"], number["high"], source=study["name"])
+            key: Reproduced(
+                number["value"],
+                number["low"],
+                number["high"],
+                source=f"{study['scale']}-study-{study['name']}",
+            )
             for key, number in study["numbers"].items()
             if key in stated
         }

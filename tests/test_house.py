@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ import yaml
 from packaging.requirements import Requirement
 
 import radiosynth
+from radiosynth import experiments
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
@@ -289,3 +291,18 @@ def test_a_figure_is_begun_and_saved_in_one_cell(path: Path) -> None:
             begun[name] = number
         for name in re.findall(r"save_figure\((\w+),", cell):
             assert begun.get(name, number) == number, f"{name} is begun in an earlier cell"
+
+
+def test_the_readme_states_what_the_records_hold() -> None:
+    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    for training_set in experiments.TRAINING_SETS:
+        name = experiments.classifier_config(training_set, "report").name
+        run = experiments.find_run(ROOT / "paper" / "runs" / name)
+        last = run.history["val_accuracy"][-len(run.history) // 5 :]
+        assert f"{100 * last.mean():.1f} %" in text
+    summary = ROOT / "paper" / "runs" / "report-study-protocol" / "summary.json"
+    numbers = json.loads(summary.read_text())["numbers"]
+    for name in ("change: real+geometric", "training.gain of real+gan"):
+        value, low, high = (f"{100 * numbers[name][part]:.1f}".replace("-", "−") for part in numbers[name])
+        assert f"{value} " in text
+        assert f"({low} to {high})" in text

@@ -149,7 +149,7 @@ def test_a_study_replaces_the_numbers_of_single_runs(tmp_path: Path, monkeypatch
     (folder / "summary.json").write_text(json.dumps({"name": "protocol", "numbers": numbers}))
     table = comparison.compare(studies=[comparison.study_summary("protocol", "laptop")])
     row = table[(table["section"] == "results") & (table["number"] == "real.validation")][0]
-    assert (row["reproduced"], row["source"], row["verdict"]) == (0.95, "protocol", "differs")
+    assert (row["reproduced"], row["source"], row["verdict"]) == (0.95, "laptop-study-protocol", "differs")
 
 
 @pytest.mark.parametrize(
@@ -260,8 +260,12 @@ def test_a_failed_build_says_what_is_missing_and_writes_nothing(
 
 
 def test_studies_are_in_the_text_where_they_are_recorded(tree: Path, compose: ModuleType) -> None:
+    late = [
+        f"change: all epochs, not three tenths of them ({training_set})"
+        for training_set in ("real", "real+gan")
+    ]
     for name, keys in (
-        ("protocol", ("training.gain of real+gan", "change: real+geometric")),
+        ("protocol", ("training.gain of real+gan", "change: real+geometric", "divisions", *late)),
         ("published-code", ("change: FRI generator used for FRII",)),
         ("data-size", [f"change: real+geometric, {share}%" for share in (100, 25, 5)]),
     ):

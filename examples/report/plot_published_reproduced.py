@@ -31,7 +31,7 @@ table = comparison.compare(runs, found)
 for verdict, number in zip(*np.unique(table["verdict"], return_counts=True), strict=True):
     print(f"{number:4d} {verdict}")
 for column in ("reproduced", "low", "high"):
-    table[column] = table[column].round(4)
+    table[column] = table[column].round(5)
 conf.max_lines = len(table) + 10  # show all of them
 plotting.save_table(table, "published_reproduced", runs=runs)
 table

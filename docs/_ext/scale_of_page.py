@@ -1,0 +1,23 @@
+"""Run the scripts of the third section at a scale of their own.
+
+What goes beyond the report has hardly a run at the scale of the report, and is shown as a laptop computes it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+
+def of_extensions(scale: str) -> str:
+    """Return the scale of the extensions where the report is shown at `scale`."""
+    usual = "laptop" if scale == "report" else scale
+    return os.environ.get("RADIOSYNTH_EXTENSIONS_SCALE") or usual
+
+
+def set_scale(gallery_conf: dict[str, Any], script: str) -> None:
+    """Name the scale to the script that comes next; Sphinx-Gallery calls this before each."""
+    scale = os.environ.setdefault("RADIOSYNTH_SITE_SCALE", os.environ["RADIOSYNTH_SCALE"])
+    extension = Path(script).parent.name == "extensions"
+    os.environ["RADIOSYNTH_SCALE"] = of_extensions(scale) if extension else scale
