@@ -1,7 +1,7 @@
 """Draw the picture of the front page, docs/_static/hero.png: synthetic radio galaxies, no observed ones.
 
-The upper row is the geometric simulation, the lower one the adversarial network of the laptop scale, which
-is trained if it is not recorded.
+The upper row is the geometric simulation, the lower one the conditional adversarial network of the report's
+scale, which is recorded.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from radiosynth.taxonomy import CLASSES
 PER_CLASS = 2
 
 plotting.use_style()
-run = experiments.run(experiments.gan_config("all", "laptop"))
+run = experiments.run(experiments.gan_config("all", "report"))
 rows = {
     "geometric": simulate(PER_CLASS, 56, rng=np.random.default_rng(4)),
     "adversarial": sample_generators([run.folder], PER_CLASS, rng=np.random.default_rng(5)),

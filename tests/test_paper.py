@@ -260,10 +260,7 @@ def test_a_failed_build_says_what_is_missing_and_writes_nothing(
 
 
 def test_studies_are_in_the_text_where_they_are_recorded(tree: Path, compose: ModuleType) -> None:
-    late = [
-        f"change: all epochs, not three tenths of them ({training_set})"
-        for training_set in ("real", "real+gan")
-    ]
+    late = [f"change: all epochs, not three tenths of them ({name})" for name in ("real", "real+gan")]
     for name, keys in (
         ("protocol", ("training.gain of real+gan", "change: real+geometric", "divisions", *late)),
         ("published-code", ("change: FRI generator used for FRII",)),

@@ -44,10 +44,11 @@ MAX_BYTES = 15_000_000
 STRETCH = PowerNorm(0.5, -1, 1)
 
 
-def packaged_generator() -> experiments.Run[experiments.GANConfig]:
-    """Return the generator that comes with the package."""
-    folders = sorted(experiments.PACKAGED_RUNS.glob("*-gan-all-*"))
-    return experiments.find_run(folders[-1])
+def shown_generator() -> experiments.Run[experiments.GANConfig]:
+    """Return the conditional generator of the largest scale that is recorded, or comes with the package."""
+    names = (experiments.gan_config("all", scale).name for scale in reversed(experiments.SCALES))
+    recorded = experiments.recorded_runs()
+    return experiments.find_run(next(name for name in names if name in recorded))
 
 
 def export(run: experiments.Run[experiments.GANConfig]) -> tuple[dict[str, Any], bytes]:
@@ -211,7 +212,7 @@ def front(run: experiments.Run[experiments.GANConfig], path: Path, seed: int = 8
 
 def make() -> None:
     """Draw and write everything that the pages need and that no script of the gallery makes."""
-    run = packaged_generator()
+    run = shown_generator()
     STATIC.mkdir(parents=True, exist_ok=True)
     colours = (
         (mpl.colormaps[plotting.COLOUR_MAP](np.linspace(0, 1, 256))[:, :3] * 255).round().astype(np.uint8)
@@ -229,13 +230,13 @@ def make() -> None:
 
 def prepare(app: Sphinx, config: Config) -> None:
     """Make what is missing or older than its sources, and tell the pages whether the generator runs."""
-    sources = [Path(__file__), *SCRIPTS.iterdir(), packaged_generator().folder]
+    sources = [Path(__file__), *SCRIPTS.iterdir(), shown_generator().folder]
     newest = max(path.stat().st_mtime for path in sources)
     stamp = MADE / "made"
     if not stamp.exists() or stamp.stat().st_mtime < newest:
         shutil.rmtree(MADE, ignore_errors=True)
         make()
-        stamp.write_text("generator" if bundle(packaged_generator()) else "")
+        stamp.write_text("generator" if bundle(shown_generator()) else "")
     if stamp.read_text():
         app.tags.add("generator")
     config.html_static_path.append(str(STATIC))
