@@ -108,7 +108,10 @@ sphinx_gallery_conf = {
 nbsphinx_execute = "always"
 nbsphinx_timeout = 600
 # At laptop scale one of them takes minutes; it says itself at which scale it is shown.
-nbsphinx_execute_arguments = ["--IPKernelApp.exec_lines=import os; os.environ['RADIOSYNTH_SCALE'] = 'smoke'"]
+nbsphinx_execute_arguments = [
+    "--IPKernelApp.exec_lines=import os; os.environ['RADIOSYNTH_SCALE'] = 'smoke'",
+    "--IPKernelApp.capture_fd_output=False",  # TensorFlow's log is not for the page
+]
 nbsphinx_requirejs_path = nbsphinx_widgets_path = ""  # both are on another host
 
 # The look --------------------------------------------------------------------------------------------

@@ -567,7 +567,7 @@ def _read_generator(folder: Path) -> tuple[keras.Model, list[str]]:
         msg = f"{path} does not describe a generator ({error!r}); train it anew with radiosynth.train_gan"
         raise ValueError(msg) from error
     if collapsed:
-        log.warning("the generator in %s had collapsed when its training ended", folder)
+        log.warning("the generator in %s had collapsed when its training ended", folder.name)
     generator = settings.build()
     training.load_weights(generator, folder / "generator.npz")
     return generator, names

@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+EXTENSIONS = Path(__file__).parents[2] / "examples" / "extensions"
+
 
 def of_extensions(scale: str) -> str:
     """Return the scale of the extensions where the report is shown at `scale`."""
@@ -16,8 +18,9 @@ def of_extensions(scale: str) -> str:
     return os.environ.get("RADIOSYNTH_EXTENSIONS_SCALE") or usual
 
 
-def set_scale(gallery_conf: dict[str, Any], script: str) -> None:
-    """Name the scale to the script that comes next; Sphinx-Gallery calls this before each."""
+def set_scale(gallery_conf: dict[str, Any], script: str | None) -> None:
+    """Name the scale to the script that comes next; Sphinx-Gallery calls this before each, with its name."""
     scale = os.environ.setdefault("RADIOSYNTH_SITE_SCALE", os.environ["RADIOSYNTH_SCALE"])
-    extension = Path(script).parent.name == "extensions"
-    os.environ["RADIOSYNTH_SCALE"] = of_extensions(scale) if extension else scale
+    if script is not None:
+        extension = (EXTENSIONS / script).exists()
+        os.environ["RADIOSYNTH_SCALE"] = of_extensions(scale) if extension else scale
