@@ -64,7 +64,7 @@ SCALES: dict[str, dict[str, Any]] = {
     "laptop": {
         "folds": 10,
         "repeats": 10,
-        "few": 3,
+        "few": 10,
         "per_class": 1000,
         "validation_per_class": 100,
         "epochs": 15,
