@@ -6,18 +6,23 @@
     python paper/make.py --list
 
 Each script is a process of its own, so that its memory is free again when it ends and a failure stops
-only itself. The scripts share recorded runs: the first that needs a trained network trains it, the
-others wait for it and replay it.
+only itself. On Linux these are forks of this process, which loads what all of them import just once. The
+scripts share recorded runs: the first that needs a trained network trains it, the others wait for it and
+replay it.
 """
 
 from __future__ import annotations
 
 import argparse
+import atexit
+import importlib
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,6 +33,8 @@ REPORT, EXTENSIONS = ("report", "studies"), ("extensions",)  # folders of exampl
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # seconds that an interrupted script has to keep what it has done
 TAIL = 15  # lines of a failed script's log that are shown
+MANY = 5  # scripts, from which on it pays to load first what all import
+SHARED = ("matplotlib.pyplot", "radiosynth.experiments", "radiosynth.plotting")  # all but TensorFlow
 
 
 @dataclass(frozen=True)
@@ -60,12 +67,66 @@ def choose(scripts: dict[str, Path], prefixes: Sequence[str]) -> dict[str, Path]
     return {name: path for name, path in scripts.items() if not prefixes or name.startswith(tuple(prefixes))}
 
 
+class Fork:
+    """A script in a copy of this process, which is waited for and ended like a `subprocess.Popen`."""
+
+    def __init__(self, path: Path, log: Path, environment: dict[str, str]) -> None:
+        self.returncode: int | None = None
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if not self.pid:
+            os._exit(play(path, log, environment))
+
+    def wait(self, timeout: float = float("inf")) -> None:
+        """Wait until the script has ended."""
+        deadline = time.monotonic() + timeout
+        while self.returncode is None:
+            number, status = os.waitpid(self.pid, os.WNOHANG)
+            if number:
+                self.returncode = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            else:
+                time.sleep(0.02)
+
+    def terminate(self) -> None:
+        """Ask the script to end."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the script."""
+        os.kill(self.pid, signal.SIGKILL)
+
+
+def play(path: Path, log: Path, environment: dict[str, str]) -> int:
+    """Run a script in this process as Python would, and return its exit status."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    with log.open("wb") as stream, Path(os.devnull).open("rb") as nothing:
+        for number, target in enumerate((nothing, stream, stream)):
+            os.dup2(target.fileno(), number)
+    os.environ.update(environment)
+    os.chdir(path.parent)
+    sys.argv, sys.path[0] = [str(path)], str(path.parent)
+    status = 1
+    try:
+        runpy.run_path(str(path), run_name="__main__")
+        status = 0
+    except SystemExit as end:
+        status = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status
+
+
 @dataclass
 class Script:
     """A script at work, with all that it prints going to its log."""
 
     name: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Fork
     log: Path
     begun: float
 
@@ -73,6 +134,9 @@ class Script:
     def start(cls, name: str, path: Path, log: Path, environment: dict[str, str]) -> Script:
         """Start a script as a process of its own."""
         log.parent.mkdir(parents=True, exist_ok=True)
+        begun = time.perf_counter()
+        if sys.platform == "linux":
+            return cls(name, Fork(path, log, environment), log, begun)
         with log.open("wb") as stream:
             process = subprocess.Popen(
                 [sys.executable, str(path)],
@@ -82,7 +146,7 @@ class Script:
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )
-        return cls(name, process, log, time.perf_counter())
+        return cls(name, process, log, begun)
 
     def poll(self) -> Outcome | None:
         """Return how the script ended, or None while it is at work."""
@@ -117,6 +181,10 @@ def run_scripts(
 ) -> Iterator[tuple[Outcome, Path]]:
     """Run scripts, some at a time, and yield how each ended, with its log."""
     waiting, running = list(chosen.items()), list[Script]()
+    if sys.platform == "linux" and len(waiting) >= MANY:
+        os.environ.update(environment)
+        for module in SHARED:
+            importlib.import_module(module)
     try:
         while waiting or running:
             while waiting and len(running) < jobs:

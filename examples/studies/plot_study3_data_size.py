@@ -18,8 +18,9 @@ plotting.use_style()
 study = studies.best_study("data-size")
 table = studies.summary(study)
 arms = studies.study_arms("data-size", study.config.scale)
-train = {arm: experiments.split_sample(configs[0])[0] for arm, configs in arms.items()}
-table.add_column([len(train[arm]) for arm in table["arm"]], 1, "sources in training")
+first = {arm: configs[0] for arm, configs in arms.items()}
+train = {c.fraction: len(experiments.split_sample(c)[0]) for arm, c in first.items() if "+" not in arm}
+table.add_column([train[first[arm].fraction] for arm in table["arm"]], 1, "sources in training")
 
 # %%
 # Accuracy against the number of real sources that train.
