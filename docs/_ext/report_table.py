@@ -215,24 +215,35 @@ class Finding(SphinxDirective):
         ]
         if not recorded:
             return []
-        self.env.note_dependency(str(recorded[-1] / "summary.json"))
-        numbers = json.loads((recorded[-1] / "summary.json").read_text())["numbers"]
-        real = numbers["accuracy: real"]
-        changes = [numbers[key] for key in ("change: real+geometric", "training.gain of real+gan")]
-        scale = recorded[-1].name.partition("-")[0]
-        geometric, adversarial = (
-            f"{100 * c['value']:+.1f} points ({100 * c['low']:+.1f} to {100 * c['high']:+.1f}, {verdict(c)})"
-            for c in changes
+        found = []
+        for number, folder in enumerate(reversed(recorded)):
+            self.env.note_dependency(str(folder / "summary.json"))
+            numbers = json.loads((folder / "summary.json").read_text())["numbers"]
+            scale = folder.name.partition("-")[0]
+            if scale == "smoke" and number:
+                continue  # where anything better is known, it says nothing
+            found.append(finding(scale, numbers, short=number > 0))
+        return self.parse_text_to_nodes("\n\n".join(found).replace(" -", " −").replace("(-", "(−"))
+
+
+def finding(scale: str, numbers: dict[str, dict[str, float]], *, short: bool) -> str:
+    """Say what a study of the three training sets found, at length or beside another."""
+    geometric, adversarial = (
+        f"{100 * c['value']:+.1f} points ({100 * c['low']:+.1f} to {100 * c['high']:+.1f}, {verdict(c)})"
+        for c in (numbers["change: real+geometric"], numbers["training.gain of real+gan"])
+    )
+    real, tested = 100 * numbers["accuracy: real"]["value"], numbers["divisions"]["value"]
+    if short:
+        return (
+            f"At {scale} scale, with {tested} parts, these numbers are {real:.1f} %, {geometric} and "
+            f"{adversarial}. {unfinished(numbers)}"
         )
-        tested = numbers["divisions"]["value"]
-        found = (
-            f"Here the sources were divided into ten parts, {tested} of which were tested by networks that "
-            f"never saw them (:figure:`study1_protocol`, {scale} scale): {100 * real['value']:.1f} % with "
-            "real images alone. "
-            f"Geometric simulations change that by {geometric}, images of an adversarial network by "
-            f"{adversarial}. Brackets hold 95 % intervals. {unfinished(numbers)}"
-        )
-        return self.parse_text_to_nodes(found.replace(" -", " −").replace("(-", "(−"))
+    return (
+        f"Here the sources were divided into ten parts, {tested} of which were tested by networks that "
+        f"never saw them (:figure:`study1_protocol`, {scale} scale): {real:.1f} % with real images alone. "
+        f"Geometric simulations change that by {geometric}, images of an adversarial network by "
+        f"{adversarial}. Brackets hold 95 % intervals. {unfinished(numbers)}"
+    )
 
 
 def unfinished(numbers: dict[str, dict[str, float]]) -> str:
