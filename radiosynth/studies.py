@@ -489,11 +489,10 @@ def run_arms(
         msg = f"{folder} holds a study of other runs: remove that folder and run it again"
         raise ValueError(msg)
     known = {run for names in recorded.values() for run in names}
-    classifiers = [
-        config
-        for config in dict.fromkeys(config for configs in arms.values() for config in configs)
-        if config.name not in known
-    ]
+    # Division by division, so that whole ones are done when the time is over.
+    of_division = list(itertools.zip_longest(*arms.values()))
+    planned = dict.fromkeys(config for row in of_division for config in row if config is not None)
+    classifiers = [config for config in planned if config.name not in known]
     if recorded and not (extend and classifiers):
         log.info("replaying %s", folder.name)
         return _read(folder, arms, references, replayed=True)
@@ -504,7 +503,6 @@ def run_arms(
         for configs in (generators, classifiers):
             _run_all(configs, jobs, deadline)
     except TrainingStopped:
-        of_division = list(itertools.zip_longest(*arms.values()))
         whole = [all(c is None or c.name in known or _finished(c) for c in row) for row in of_division]
         tested = {arm: list(itertools.compress(configs, whole)) for arm, configs in arms.items()}
         if sum(whole) > max([1, *map(len, recorded.values())]):
