@@ -8,17 +8,20 @@ every source, and every history.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import logging
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -570,19 +573,56 @@ def _run_all(configs: list[Any], jobs: int, deadline: float | None) -> None:
 
 
 def each(do: Callable[[T], str], tasks: Sequence[T], jobs: int) -> Iterator[str]:
-    """Yield what `do` says of each task as it is done, by `jobs` processes at a time."""
+    """Yield what `do` says of each task as it is done, by `jobs` processes at a time.
+
+    An interrupt, or SIGTERM, ends all of them: each keeps what it has done and begins nothing new.
+    """
     if jobs == 1:
         yield from map(do, tasks)
         return
     # TensorFlow reads the number of threads when it starts.
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool, _terminated(pool):
         try:
-            for done in as_completed([pool.submit(do, task) for task in tasks]):
+            for done in as_completed([pool.submit(_unless_ended, do, task) for task in tasks]):
                 yield done.result()
         except BaseException:  # an interrupt too
             pool.shutdown(cancel_futures=True)
             raise
+
+
+_ended = False  # in a process of a pool: whether a task of its was interrupted
+
+
+def _unless_ended(do: Callable[[T], str], task: T) -> str:
+    """Do a task, but none after an interrupted one: some wait where they cannot be cancelled any more."""
+    global _ended
+    if _ended:
+        return ""
+    try:
+        return do(task)
+    except BaseException:
+        _ended = True
+        raise
+
+
+@contextlib.contextmanager
+def _terminated(pool: ProcessPoolExecutor) -> Iterator[None]:
+    """Pass SIGTERM on to the processes of a pool, which would otherwise go on alone."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise KeyboardInterrupt
+
+    before = None
+    with contextlib.suppress(ValueError):  # not in the main thread
+        before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> str:
