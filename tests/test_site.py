@@ -202,6 +202,10 @@ def test_gallery_pages_can_be_downloaded_and_say_how_long_they_take(site: Path) 
         assert "colab-button" in text
         notebook = (site / "notebooks" / f"{page.stem}.ipynb").read_text("utf-8")
         assert "%pip install" in notebook
+    trained = site / "gallery" / "report" / "plot_fig12_training_curves.html"
+    assert re.search(
+        r"Training time of its runs</strong> \(\w+ scale.*\d+ minutes? of a", trained.read_text()
+    )
 
 
 @pytest.mark.browser

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -203,6 +204,40 @@ def place_of(made: Record) -> str:
     return f"{device}\n| {made['finished'][:10]}, commit ``{made['commit']}``"
 
 
+class TrainingTime(SphinxDirective):
+    """``.. training-time:: fig12_training_curves``: how long the runs behind a page took, where they ran."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the sentence; nothing if no run is behind the page."""
+        seconds: dict[str, float] = defaultdict(float)
+        record, path = record_of(self.arguments[0]) or ({"runs": []}, None)
+        for name in record["runs"]:
+            study = experiments.runs_root() / name / "study.json"
+            made = json.loads(study.read_text()) if study.exists() else experiments.find_run(name).provenance
+            seconds[made["device"].partition(":")[0]] += made["seconds_training"]
+        if not seconds:
+            return []
+        self.env.note_dependency(str(path))
+        parts = [
+            f"{max(1, round(t / 60))} {'minute' if t < 90 else 'minutes'} of a {device.upper()}"
+            for device, t in seconds.items()
+        ]
+        drawn = "replayed for it" if record["replayed"] else "made for it"
+        text = (
+            f"**Training time of the {record['scale']} runs behind this page**, {drawn}: {', '.join(parts)}."
+        )
+        return self.parse_text_to_nodes(text)
+
+
+def add_training_time(app: Sphinx, page: str, source: list[str]) -> None:
+    """Let each page of the gallery say how long its runs took, before the time that it took itself."""
+    if page.startswith("gallery/") and "/plot_" in page:
+        mark, name = ".. rst-class:: sphx-glr-timing", page.rpartition("/plot_")[2]
+        source[0] = source[0].replace(mark, f".. training-time:: {name}\n\n{mark}", 1)
+
+
 class Finding(SphinxDirective):
     """``.. finding::``: whether synthetic images help, by the largest study that is recorded."""
 
@@ -281,4 +316,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("report-runs", ReportRuns)
     app.add_directive("citation-entry", CitationEntry)
     app.add_directive("finding", Finding)
+    app.add_directive("training-time", TrainingTime)
+    app.connect("source-read", add_training_time)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
