@@ -80,7 +80,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
 """What each scale changes in the report's configuration."""
 
 CONDITIONAL: dict[str, dict[str, Any]] = {
-    # A thirtieth of the arithmetic of the report's four networks, so that one for each division of the
+    # Two hundred times less arithmetic than the report's four networks, so that one for each division of the
     # sources can be trained.
     "report": {
         **QUICK,
