@@ -175,8 +175,13 @@ def _gan_sample(arguments: argparse.Namespace) -> None:
 def _study(arguments: argparse.Namespace) -> None:
     from . import studies
 
-    limits = {"jobs": arguments.jobs, "time_limit": arguments.time_limit}
-    result = studies.run_study(arguments.name, arguments.scale, extend=True, **limits)
+    result = studies.run_study(
+        arguments.name,
+        arguments.scale,
+        jobs=arguments.jobs,
+        time_limit=arguments.time_limit,
+        extend=arguments.extend or arguments.time_limit is not None,  # the next slice of a study
+    )
     print(f"{result.folder}{' (replayed)' if result.replayed else ''}")
     studies.summary(result).pprint_all()
 
@@ -358,6 +363,11 @@ def _parser() -> argparse.ArgumentParser:
 
     study = commands.add_parser("study", help="repeat a comparison over splits, or replay the recorded study")
     study.add_argument("name", choices=list(STUDIES))
+    study.add_argument(
+        "--extend",
+        action="store_true",
+        help="compute the divisions of the sources that a record lacks, as --time-limit does",
+    )
     study.set_defaults(do=_study)
 
     tune = commands.add_parser(

@@ -75,24 +75,26 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     # The numbers of the report; its GANs are good after a fifth of their 500 epochs.
-    "report": {"classifier": {}, "gan": {"epochs": 100}, "fold": {"rounds": 2}, "bending": {}, "vae": {}},
-}
-"""What each scale changes in the report's configuration."""
-
-CONDITIONAL: dict[str, dict[str, Any]] = {
-    # Two hundred times less arithmetic than the report's four networks, so that one for each division of the
-    # sources can be trained.
     "report": {
-        **QUICK,
-        "width": 0.5,
-        "batch_size": 64,
-        "learning_rate": 4e-4,
-        "average": 0.998,
-        "per_class": 6000,
-        "epochs": 20,
-    }
+        "classifier": {},
+        "gan": {"epochs": 100},
+        # Two hundred times less arithmetic than the report's four networks, so that one for each division
+        # of the sources can be trained.
+        "conditional": {
+            **QUICK,
+            "width": 0.5,
+            "batch_size": 64,
+            "learning_rate": 4e-4,
+            "average": 0.998,
+            "per_class": 6000,
+            "epochs": 20,
+        },
+        "fold": {"rounds": 2},
+        "bending": {},
+        "vae": {},
+    },
 }
-"""What a network of all classes has otherwise than the GANs of its scale."""
+"""What each scale changes in the report's configuration; ``"conditional"`` in a GAN of all classes alone."""
 
 GENERATORS: dict[str, tuple[str, ...]] = {"smoke": ("all",), "laptop": ("all",), "report": CLASS_NAMES}
 """The GANs of each scale: one per class, as in the report, or one conditional network for all.
@@ -571,7 +573,7 @@ def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any
     """
     scale, settings = _at(scale, "gan", {})
     if morphology == "all":
-        settings |= CONDITIONAL.get(scale, {})
+        settings |= SCALES[scale].get("conditional", {})
     return GANConfig(scale, morphology, **{**settings, **changes})
 
 

@@ -497,7 +497,8 @@ def run_arms(
     planned = dict.fromkeys(config for row in of_division for config in row if config is not None)
     classifiers = [config for config in planned if config.name not in known]
     if recorded and not (extend and classifiers):
-        log.info("replaying %s", folder.name)
+        lacking = f", which lacks {len(classifiers)} runs: --extend computes them" if classifiers else ""
+        log.info("replaying %s%s", folder.name, lacking)
         return _read(folder, arms, references, replayed=True)
     missing = [config for config in classifiers if not _finished(config)]
     generators = list(dict.fromkeys(gan for config in missing for gan in config.generators))
@@ -505,7 +506,9 @@ def run_arms(
     try:
         for configs in (generators, classifiers):
             _run_all(configs, jobs, deadline)
-    except TrainingStopped:
+    except TrainingStopped as stop:
+        if stop.interrupted:  # the same command goes on, which a record would be replayed by
+            raise
         whole = [all(c is None or c.name in known or _finished(c) for c in row) for row in of_division]
         tested = {arm: list(itertools.compress(configs, whole)) for arm, configs in arms.items()}
         if sum(whole) > max([1, *map(len, recorded.values())]):

@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.table import Table
 from skyserver import SkyServer, key_of
 
-from radiosynth import cutouts as cutouts_room, datasets, experiments, geometric
+from radiosynth import cutouts as cutouts_room, datasets, experiments, geometric, studies
 from radiosynth.cli import main
 from radiosynth.sample import Sample
 
@@ -160,3 +160,21 @@ def test_cutouts_of_a_list(
     monkeypatch.setattr(cutouts_room, "download_cutouts", stopped)
     assert main(arguments) == 1
     assert "the same command goes on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "extend"), [([], False), (["--extend"], True), (["--time-limit", "9"], True)]
+)
+def test_a_recorded_study_is_extended_when_asked_for(
+    monkeypatch: pytest.MonkeyPatch, options: list[str], extend: bool
+) -> None:
+    asked = {}
+
+    def run_study(name: str, scale: str | None, **keywords: object) -> None:
+        asked.update(keywords)
+        msg = "asked"
+        raise ValueError(msg)
+
+    monkeypatch.setattr(studies, "run_study", run_study)
+    assert main(["study", "protocol", *options]) == 1
+    assert asked["extend"] is extend

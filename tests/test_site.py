@@ -203,7 +203,7 @@ def test_gallery_pages_can_be_downloaded_and_say_how_long_they_take(site: Path) 
         notebook = (site / "notebooks" / f"{page.stem}.ipynb").read_text("utf-8")
         assert "%pip install" in notebook
     trained = site / "gallery" / "report" / "plot_fig12_training_curves.html"
-    told = r"Training time of the \w+ runs behind this page</strong>.*\d+ minutes? of a"
+    told = r"Training time of the \w+ runs behind this page</strong>.*\d+ minutes? on a"
     assert re.search(told, trained.read_text("utf-8"))
 
 

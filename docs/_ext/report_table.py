@@ -221,12 +221,13 @@ class TrainingTime(SphinxDirective):
             return []
         self.env.note_dependency(str(path))
         parts = [
-            f"{max(1, round(t / 60))} {'minute' if t < 90 else 'minutes'} of a {device.upper()}"
+            f"{max(1, round(t / 60))} {'minute' if t < 90 else 'minutes'} on a {device.upper()}"
             for device, t in seconds.items()
         ]
         drawn = "replayed for it" if record["replayed"] else "made for it"
         text = (
-            f"**Training time of the {record['scale']} runs behind this page**, {drawn}: {', '.join(parts)}."
+            f"**Training time of the {record['scale']} runs behind this page**, {drawn}: {', '.join(parts)}, "
+            "all runs added up, several of which may have been at work at a time."
         )
         return self.parse_text_to_nodes(text)
 
