@@ -386,7 +386,9 @@ def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Poly
     axes.set(xlim=(-2, left), ylim=(-size / 2 - 20, size / 2 + 24), aspect="equal")
     axes.axis("off")
     handles = [Rectangle((0, 0), 1, 1, fc=c, ec="black", lw=0.6) for c in colours.values()]
-    axes.legend(handles, ["convolution 3×3", "max-pooling 2×2", "dense"], loc="upper right", ncols=3)
+    # Above the axes, as the column of a wide dense layer reaches their edge.
+    kinds = ["convolution 3×3", "max-pooling 2×2", "dense"]
+    axes.legend(handles, kinds, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
     return fronts
 
 
