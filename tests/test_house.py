@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
     *("taxonomy", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing", "geometric"),
-    *("networks", "training", "gan", "vae", "classifier", "bending", "metrics", "populations"),
+    *("networks", "training", "gan", "vae", "classifier", "bending", "metrics", "shapes", "populations"),
     *("configurations", "experiments"),
     *("studies", "tuning", "comparison", "plotting", "cli"),
 ]
