@@ -15,6 +15,7 @@ more. The report trained five times as long as the report scale does here, 2.3 d
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
+from matplotlib.ticker import NullFormatter
 from scipy.stats import linregress, t
 
 from radiosynth import CLASSES, experiments, metrics, plotting
@@ -48,7 +49,8 @@ for panel, morphology in zip(panels, CLASSES, strict=True):
             factors = 2 ** (fit.slope + fit.stderr * t.ppf([0.5, 0.025, 0.975], len(y) - 2))
             rows.append((morphology.name, label, int(epochs[-1]), means[-1], *factors))
     panel.set(title=morphology.label, xlabel="images seen")
-panels[0].set(ylabel="distance from real images", ylim=(0.1, 1000))
+    panel.xaxis.set_minor_formatter(NullFormatter())
+panels[0].set_ylabel("distance from real images")
 panels[0].legend()
 plotting.save_figure(figure, "gan2_progress", runs=[judge, *networks.values(), shared])
 plt.show()
