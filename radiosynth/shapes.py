@@ -37,7 +37,7 @@ def measure_shapes(images: ArrayLike) -> Table:
 
     The light is divided by its peak in the middle half of an image. It is measured twice: of the *source*,
     the islands of light that come near the middle, and of the *field*, all within two fifths of the edge
-    from there. Outlines are taken at several `LEVELS`, weighted by the square root of the light, so that
+    from there. Outlines are taken at several ``LEVELS``, weighted by the square root of the light, so that
     faint plumes count, and at the lowest level by the light itself, too. *Along* and *across* are the axes of
     the second moments. The ideas are old: where the brightest spots lie between middle and end (Fanaroff &
     Riley 1974), moments (Hu 1962), symmetry under a half turn (Conselice 2003).
