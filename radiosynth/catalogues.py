@@ -439,7 +439,8 @@ def read_positions(
     except ValueError as error:
         msg = f"{path}: {error}"
         raise ValueError(msg) from error
-    table.meta = {"catalogue": table["catalogue"][0], "file": path.name, "sha256": checksum(table[COLUMNS])}
+    called = str(table["catalogue"][0])  # older astropy cannot write a numpy text into a header
+    table.meta = {"catalogue": called, "file": path.name, "sha256": checksum(table[COLUMNS])}
     return table
 
 
@@ -467,7 +468,7 @@ def _read_text(path: Path) -> Table:
     if wrong is not None:
         msg = f"{wrong} has not the {len(names)} columns {', '.join(names)}"
         raise ValueError(msg)
-    return Table(rows=rows, names=names, dtype=[str] * len(names))
+    return Table(rows=rows or None, names=names, dtype=[str] * len(names))
 
 
 def _split(line: str) -> list[str]:

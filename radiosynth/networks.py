@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import reduce
 
 import keras
 import numpy as np
@@ -26,7 +27,7 @@ __all__ = [
     "build_stacked_classifier",
 ]
 
-AXES = (None, 1, 2, (1, 2))
+AXES = ((), (1,), (2,), (1, 2))
 """Axes along which images are mirrored; with the transposed ones these are all symmetries of a square."""
 
 LEAK = 0.3
@@ -422,7 +423,8 @@ def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> 
     """
     image = keras.Input(members[0].input_shape[1:], name="image")
     both = [image, keras.ops.transpose(image, (0, 2, 1, 3))]
-    views = [view if axes is None else keras.ops.flip(view, axes) for view in both for axes in AXES]
+    # One axis after the other, as older releases of Keras flip no more at once.
+    views = [reduce(keras.ops.flip, axes, view) for view in both for axes in AXES]
     parts = []
     for number, network in enumerate(members):
         member = keras.Model(network.input, network.output, name=f"member_{number}")
