@@ -74,7 +74,7 @@ SCALES: dict[str, dict[str, dict[str, Any]]] = {
             "learning_rate": 3e-3,
         },
     },
-    # The numbers of the report; its GANs are good after a fifth of their 500 epochs.
+    # The numbers of the report, but for its GANs: a fifth of their 500 epochs, which is not yet their best.
     "report": {
         "classifier": {},
         "gan": {"epochs": 100},
