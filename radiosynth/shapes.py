@@ -1,6 +1,7 @@
 """Measure the shape of sources, and classify by what was measured, without any network.
 
-No measure depends on position, orientation or mirroring; lengths are in pixels of the image.
+No measure of a source depends on where it lies near the middle, on orientation or on mirroring; lengths are
+in pixels of the image.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ def _measure(flux: NDArray[np.float64]) -> dict[str, float]:
     light = np.minimum(flux / (flux[middle, middle].max() or 1.0), 1.0)
     y, x = np.indices(flux.shape) - (size - 1) / 2
     radius = np.hypot(y, x)
-    # Two lobes without a bridge are one source if half a beam on either side closes the gap.
+    # Two lobes without a bridge are one source if a beam of FIRST on either side closes the gap.
     islands, _ = ndimage.label(ndimage.binary_dilation(light > 0, iterations=3))
     near = np.setdiff1d(islands[(radius < size / 6) & (light > LEVELS[1])], 0)
     measured: dict[str, float] = {}
