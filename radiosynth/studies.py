@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
@@ -415,7 +415,8 @@ def run_study(
     """Return a study, replayed if it is recorded; otherwise its missing runs are computed first.
 
     Runs that were finished or begun before are taken up, so that a study can be computed in slices, or by
-    several processes or machines that share the folder of runs. When the time is over, those divisions of
+    several processes or machines that share the folder of runs; those that another study of the same scale
+    has recorded are taken from there. When the time is over, those divisions of
     the sources are recorded that all arms have tested, if there are two or more.
 
     Parameters
@@ -491,14 +492,15 @@ def run_arms(
     if recorded and not all(set(names) <= set(plan.get(arm, ())) for arm, names in recorded.items()):
         msg = f"{folder} holds a study of other runs: remove that folder and run it again"
         raise ValueError(msg)
-    known = {run for names in recorded.values() for run in names}
+    known = _where_recorded(folder)
     # Division by division, so that whole ones are done when the time is over.
     of_division = list(itertools.zip_longest(*arms.values()))
     planned = dict.fromkeys(config for row in of_division for config in row if config is not None)
     classifiers = [config for config in planned if config.name not in known]
-    if recorded and not (extend and classifiers):
-        lacking = f", which lacks {len(classifiers)} runs: --extend computes them" if classifiers else ""
-        log.info("replaying %s%s", folder.name, lacking)
+    lacking = set().union(*plan.values()) - set().union(*recorded.values())
+    if recorded and not (extend and lacking):
+        more = f", which lacks {len(lacking)} runs: --extend computes them" if lacking else ""
+        log.info("replaying %s%s", folder.name, more)
         return _read(folder, arms, references, replayed=True)
     missing = [config for config in classifiers if not _finished(config)]
     generators = list(dict.fromkeys(gan for config in missing for gan in config.generators))
@@ -557,6 +559,13 @@ def _recorded(folder: Path) -> dict[str, list[str]]:
     """Return the runs of each arm of a recorded study; nothing if there is no record."""
     path = folder / "study.json"
     return json.loads(path.read_text())["arms"] if path.exists() else {}
+
+
+def _where_recorded(folder: Path) -> dict[str, tuple[Path, str]]:
+    """Return which study of the same scale holds a run, and as which arm; this one comes before others."""
+    scale = folder.name.partition("-study-")[0]
+    folders = [*sorted(folder.parent.glob(f"{scale}-study-*")), folder]
+    return {run: (study, arm) for study in folders for arm, runs in _recorded(study).items() for run in runs}
 
 
 def _run_all(configs: list[Any], jobs: int, deadline: float | None) -> None:
@@ -648,17 +657,23 @@ def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> st
 
 
 def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> StudyResult:
-    """Gather the predictions and the histories of the runs of a study, and those of its record so far."""
-    known = _recorded(folder)
-    before = _read(folder, arms, references, replayed=False) if known else None
+    """Gather the predictions and the histories of the runs of a study, from runs and from earlier records."""
+    known = _where_recorded(folder)
+    read = cache(partial(_read, arms=arms, references=references, replayed=False))
     sources: list[Table] = []
     histories: list[Table] = []
     made: dict[str, dict[str, Any]] = {}
+    taken: dict[Path, dict[str, Any]] = {}
     for arm, configs in arms.items():
         for config in configs:
-            if before is not None and config.name in known.get(arm, ()):
+            if config.name in known:
+                study, name_there = known[config.name]
+                taken[study] = json.loads((study / "study.json").read_text())
+                before = read(study)
                 for table, parts in ((before.sources, sources), (before.histories, histories)):
-                    parts.append(table[(table["arm"] == arm) & (table["fold"] == config.fold)])
+                    part = table[(table["arm"] == name_there) & (table["fold"] == config.fold)]
+                    part["arm"] = [arm] * len(part)  # a scalar would be cut to the old width
+                    parts.append(part)
                 continue
             run = experiments.run(config)
             made[config.name] = run.provenance
@@ -680,10 +695,9 @@ def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> 
         whole.write(folder / f"{file}.csv", format="ascii.csv", overwrite=True)
     result = _read(folder, arms, references, replayed=False)
     _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
-    last = max(made.values(), key=lambda provenance: provenance["finished"])
+    last = max([*made.values(), *taken.values()], key=lambda provenance: provenance["finished"])
     seconds = sum(provenance["seconds_training"] for provenance in made.values())
-    if before is not None:
-        seconds += json.loads((folder / "study.json").read_text())["seconds_training"]
+    seconds += taken.get(folder, {"seconds_training": 0})["seconds_training"]
     content = {key: last[key] for key in experiments.provenance()}  # where the runs were done, not this
     content |= {"study": name, "arms": {arm: [c.name for c in configs] for arm, configs in arms.items()}}
     _write_json(folder / "study.json", content | {"seconds_training": round(seconds)})

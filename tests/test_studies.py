@@ -145,6 +145,22 @@ def test_a_study_that_runs_out_of_time_records_whole_divisions_and_is_extended(
     assert studies.run_study("protocol", "smoke", extend=True).replayed
 
 
+def test_runs_that_another_study_has_recorded_are_not_made_again(tiny: Path) -> None:
+    first = studies.run_study("protocol", "smoke")
+    shared = studies.study_arms("protocol", "smoke")["real"]
+    for folder in tiny.glob("smoke-classifier-*"):
+        shutil.rmtree(folder)
+    second = studies.run_arms("other", "smoke", {"a longer name than before": shared}, {})
+    assert not list(tiny.glob("smoke-classifier-*"))
+    assert second.arms == ["a longer name than before"]
+    assert np.array_equal(second.right(second.arms[0])["right"], first.right("real")["right"])
+    losses = first.histories["loss"][first.histories["arm"] == "real"]
+    assert second.histories["loss"].tolist() == losses.tolist()
+    record = json.loads((second.folder / "study.json").read_text())
+    assert record["arms"] == {second.arms[0]: [config.name for config in shared]}
+    assert record["seconds_training"] == 0
+
+
 @pytest.mark.usefixtures("tiny")
 def test_an_interrupt_ends_the_study_and_not_one_run_only(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = []
