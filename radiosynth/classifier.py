@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,16 +84,18 @@ class _Validation(keras.callbacks.Callback):
     """Add the loss and the accuracy on the validation images to the log of each epoch.
 
     One pass over the augmented validation images measures both: ``val_*`` is over all copies,
-    ``plain_*`` over the untouched images among them.
+    ``plain_*`` over the untouched images among them. Batch normalisation is settled for it, and goes on as
+    if nothing had been measured.
     """
 
-    def __init__(self, sample: Sample) -> None:
+    def __init__(self, sample: Sample, train: NDArray[np.float32], settings: ClassifierSettings) -> None:
         super().__init__()
-        self.sample = sample
+        self.sample, self.train, self.settings = sample, train, settings
         self.sets = {"val": np.ones(len(sample), bool), "plain": originals(sample)}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        probabilities = predict(self.model, self.sample.images)
+        with _settled(self.model, self.train, self.settings):
+            probabilities = predict(self.model, self.sample.images)
         labels = self.sample.labels
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], keras.config.epsilon()))
         correct = probabilities.argmax(1) == labels
@@ -190,7 +193,7 @@ def train_classifier(
         epochs=settings.epochs,
         folder=Path(folder),
         fingerprint=f"{fingerprint} {settings}",
-        callbacks=[_Validation(validation), *callbacks],
+        callbacks=[_Validation(validation, train.images, settings), *callbacks],
         time_limit=time_limit,
         title="classifier",
     )
@@ -334,18 +337,40 @@ def train_on_variations(
     return model, history
 
 
-def _settle(model: keras.Model, images: NDArray[np.float32], settings: ClassifierSettings) -> None:
-    """Measure what batch normalisation normalises by anew, with the final weights.
+def _normalisations(model: keras.Model) -> list[keras.layers.BatchNormalization]:
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def _settle(
+    model: keras.Model, images: NDArray[np.float32], settings: ClassifierSettings, batches: int = 100
+) -> None:
+    """Measure what batch normalisation normalises by anew, with the weights as they are.
 
     The running statistics lag behind weights that still change, and so much that a trained network can
     do no better than chance (Wu & Johnson 2021, arXiv:2105.07576).
     """
-    normalisations = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    normalisations = _normalisations(model)
     rng = np.random.default_rng(settings.seed)
-    for batch in range(100 if normalisations else 0):
+    for batch in range(batches if normalisations else 0):
         for layer in normalisations:
             layer.momentum = batch / (batch + 1)  # the running statistics become a mean over the batches
         model(images[rng.integers(len(images), size=settings.batch_size), :, :, None], training=True)
+
+
+@contextlib.contextmanager
+def _settled(
+    model: keras.Model, images: NDArray[np.float32], settings: ClassifierSettings, batches: int = 10
+) -> Iterator[None]:
+    """Settle batch normalisation, and put back its running statistics and the state of the dropout."""
+    normalisations = _normalisations(model)
+    momenta = [layer.momentum for layer in normalisations]
+    before = [keras.ops.convert_to_numpy(variable).copy() for variable in model.non_trainable_variables]
+    _settle(model, images, settings, batches)
+    yield
+    for layer, momentum in zip(normalisations, momenta, strict=True):
+        layer.momentum = momentum
+    for variable, value in zip(model.non_trainable_variables, before, strict=True):
+        variable.assign(value)
 
 
 def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> NDArray[np.float32]:

@@ -8,7 +8,15 @@ import keras
 import numpy as np
 import pytest
 
-from radiosynth import augment, build_classifier, classifier, predict, simulate, split
+from radiosynth import (
+    augment,
+    build_classifier,
+    build_residual_classifier,
+    classifier,
+    predict,
+    simulate,
+    split,
+)
 from radiosynth.classifier import ClassifierSettings, train_classifier
 from radiosynth.sample import Sample
 
@@ -42,6 +50,29 @@ def test_batch_normalisation_is_that_of_the_final_weights(tmp_path: Path) -> Non
     np.testing.assert_allclose(first.moving_mean, seen.mean((0, 1, 2)), atol=0.03)
     # Four steps from where it begins, at 1, the running variance would still be above 0.8.
     np.testing.assert_allclose(first.moving_variance, seen.var((0, 1, 2)), rtol=0.3)
+
+
+def test_settling_for_a_measure_leaves_no_trace_and_gives_the_mean_over_the_batches() -> None:
+    rng = np.random.default_rng(1)
+    images = rng.normal(2, 1, (40, 16, 16)).astype(np.float32)
+    settings = ClassifierSettings(batch_size=8, seed=3)
+    model = build_residual_classifier(16, width=0.1, seed=0)
+    first = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
+    inside = keras.Model(model.input, first.input)
+    before = [keras.ops.convert_to_numpy(variable).copy() for variable in model.variables]
+    with classifier._settled(model, images, settings, batches=5):
+        mean, variance = (
+            keras.ops.convert_to_numpy(value).copy() for value in (first.moving_mean, first.moving_variance)
+        )
+    for variable, value in zip(model.variables, before, strict=True):
+        assert np.array_equal(keras.ops.convert_to_numpy(variable), value), variable.path
+    assert first.momentum == 0.95
+    drawn = np.random.default_rng(3)
+    batches = [
+        keras.ops.convert_to_numpy(inside(images[drawn.integers(40, size=8), :, :, None])) for _ in range(5)
+    ]
+    np.testing.assert_allclose(mean, np.mean([b.mean((0, 1, 2)) for b in batches], axis=0), rtol=1e-4)
+    np.testing.assert_allclose(variance, np.mean([b.var((0, 1, 2)) for b in batches], axis=0), rtol=1e-3)
 
 
 def test_predictions_do_not_depend_on_the_batch() -> None:
