@@ -18,7 +18,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from types import FrameType
@@ -38,6 +38,7 @@ __all__ = [
     "Comparison",
     "StudyResult",
     "accuracy_by_fold",
+    "another_part",
     "best_study",
     "compare",
     "epochs_gain",
@@ -144,8 +145,10 @@ FRACTIONS = (1.0, 0.25, 0.1, 0.05)
 
 def _image_size(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
     grid = GRIDS[make("real")[0].scale]
+    # The rate falls to zero: at a constant one, what the last epoch leaves of a large network is luck.
+    settings = {**grid["settings"], "schedule": "cosine"}
     arms = {
-        f"{architecture}, {size} px": make("real", **grid["settings"], size=size, architecture=architecture)[
+        f"{architecture}, {size} px": make("real", **settings, size=size, architecture=architecture)[
             : grid["few"]
         ]
         for architecture in ("report", "residual")
@@ -386,8 +389,8 @@ def summary(result: StudyResult) -> Table:
     -------
     `~astropy.table.Table`
         One row per arm: ``arm``, ``runs``, ``sources`` tested, ``accuracy`` with the ends of its 95 %
-        interval, ``accuracy_low`` and ``accuracy_high``, ``compared_with`` (itself, for a reference), and
-        the fields of `Comparison`.
+        interval, ``accuracy_low`` and ``accuracy_high``; if the study compares arms, ``compared_with``
+        (itself, for a reference) and the fields of `Comparison`.
     """
     rows = []
     for arm in result.arms:
@@ -395,8 +398,10 @@ def summary(result: StudyResult) -> Table:
         value, low, high = metrics.share(table["right"], confidence=0.95)
         row = {"arm": arm, "runs": len(np.unique(table["fold"])), "sources": len(table)}
         row |= {"accuracy": value, "accuracy_low": low, "accuracy_high": high}
-        reference = result.references.get(arm, arm)
-        rows.append(row | {"compared_with": reference} | asdict(compare(result, reference, arm)))
+        if result.references:
+            reference = result.references.get(arm, arm)
+            row |= {"compared_with": reference} | asdict(compare(result, reference, arm))
+        rows.append(row)
     found = Table(rows)
     for column in found.itercols():
         if column.dtype.kind == "f":
@@ -517,6 +522,30 @@ def run_arms(
             _record(name, folder, tested, references)
         raise
     return _record(name, folder, arms, references)
+
+
+def another_part(name: str, arms: Arms) -> StudyResult:
+    """Return what arms of a study reach on the part of the sources after those that the study tests.
+
+    It is trained now unless it was before, and shows what a record is worth on this machine.
+
+    Parameters
+    ----------
+    name : str
+        The study; this part is recorded beside it, as ``name-again``.
+    arms : dict of str to list of ClassifierConfig
+        Those of its arms that are asked for, as from `study_arms`.
+
+    Returns
+    -------
+    StudyResult
+        With one run for each arm, of another seed too.
+    """
+    more = {
+        arm: [replace(configs[0], fold=len(configs) % (configs[0].folds or 1), seed=len(configs))]
+        for arm, configs in arms.items()
+    }
+    return run_arms(f"{name}-again", next(iter(more.values()))[0].scale, more, {})
 
 
 def best_study(name: str) -> StudyResult:

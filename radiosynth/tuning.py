@@ -35,6 +35,7 @@ __all__ = [
     "evaluate",
     "finished",
     "grow",
+    "grown_arms",
     "inner_sets",
     "trial_config",
     "tune",
@@ -125,29 +126,25 @@ def _budget(scale: str, fold: int, **changes: Any) -> ClassifierConfig:
     return classifier_config("real", scale, **{**SCALES[scale]["budget"], **settings, **changes})
 
 
-def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = None) -> StudyResult:
-    """Train networks of more and more blocks, then of more and more channels, without dropout.
+def grown_arms(scale: str | None = None) -> studies.Arms:
+    """Return networks of more and more blocks, then of more and more channels, without dropout.
 
     Parameters
     ----------
     scale : str, optional
         One of `radiosynth.experiments.SCALES`; that of the environment if not given.
-    jobs, time_limit
-        As in `radiosynth.studies.run_study`.
 
     Returns
     -------
-    StudyResult
-        Its arms are called after blocks and channels, such as ``"3 × 8"``: three blocks of convolution and
-        pooling, the first of 8 channels, each next one of twice as many, and the mean over the image. They
-        are trained twice as long as those of a search.
+    dict of str to list of ClassifierConfig
+        By blocks and channels, such as ``"3 × 8"``: three blocks of convolution and pooling, the first of 8
+        channels, each next one of twice as many, and the mean over the image. They are trained twice as long
+        as those of a search.
 
     Raises
     ------
     ValueError
         If there is no such scale.
-    radiosynth.training.TrainingStopped
-        If the time was over; calling again goes on.
     """
     scale = _scale(scale)
     arms = {}
@@ -166,7 +163,33 @@ def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = 
             )
             for fold in range(SCALES[scale]["plan"]["grown"])
         ]
-    return studies.run_arms("growth", scale, arms, {}, jobs=jobs, time_limit=time_limit)
+    return arms
+
+
+def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = None) -> StudyResult:
+    """Train the networks of `grown_arms`.
+
+    Parameters
+    ----------
+    scale : str, optional
+        One of `radiosynth.experiments.SCALES`; that of the environment if not given.
+    jobs, time_limit
+        As in `radiosynth.studies.run_study`.
+
+    Returns
+    -------
+    StudyResult
+        The study of them.
+
+    Raises
+    ------
+    ValueError
+        If there is no such scale.
+    radiosynth.training.TrainingStopped
+        If the time was over; calling again goes on.
+    """
+    scale = _scale(scale)
+    return studies.run_arms("growth", scale, grown_arms(scale), {}, jobs=jobs, time_limit=time_limit)
 
 
 @lru_cache(maxsize=5)

@@ -159,6 +159,18 @@ def test_runs_that_another_study_has_recorded_are_not_made_again(tiny: Path) -> 
     record = json.loads((second.folder / "study.json").read_text())
     assert record["arms"] == {second.arms[0]: [config.name for config in shared]}
     assert record["seconds_training"] == 0
+    third = studies.another_part("protocol", {"real": shared})
+    assert third.folder.name == "smoke-study-protocol-again"
+    assert set(third.sources["fold"]) == {2}
+    assert not set(third.sources["name"]) & set(first.sources["name"])
+    assert studies.summary(third).colnames == [
+        "arm",
+        "runs",
+        "sources",
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+    ]
 
 
 @pytest.mark.usefixtures("tiny")
