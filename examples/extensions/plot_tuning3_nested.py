@@ -10,8 +10,8 @@ Less is spent on each than on the report's classifier, whose 0.91 needs larger i
 Left: accuracy with 95 % intervals; crosses are what the validation images promised. Right: the change
 against the report's network on the same sources, with its paired 95 % interval. Look where that leaves zero.
 
-The recorded laptop search has eight trials for each of two families. Most of the gain is that of
-residual blocks, and in twelve epochs the report's network, a quarter as wide, is far from done. To search
+The recorded laptop search has eight trials for each of two families. Residual blocks bring most of the gain,
+and tuning a good part; in twelve epochs the report's network, a quarter as wide, is far from done. To search
 longer: ``radiosynth tune --trials N``, with ``RADIOSYNTH_RUNS`` naming another folder.
 """
 
