@@ -145,13 +145,13 @@ FRACTIONS = (1.0, 0.25, 0.1, 0.05)
 
 def _image_size(make: Callable[..., list[ClassifierConfig]], epochs: int, few: int) -> Layout:
     grid = GRIDS[make("real")[0].scale]
-    # The rate falls to zero: at a constant one, what the last epoch leaves of a large network is luck.
-    settings = {**grid["settings"], "schedule": "cosine"}
+    # At a constant rate, what the last epoch leaves of a large residual network is luck.
+    schedules = {"report": "constant", "residual": "cosine"}
     arms = {
-        f"{architecture}, {size} px": make("real", **settings, size=size, architecture=architecture)[
-            : grid["few"]
-        ]
-        for architecture in ("report", "residual")
+        f"{architecture}, {size} px": make(
+            "real", **grid["settings"], size=size, architecture=architecture, schedule=schedule
+        )[: grid["few"]]
+        for architecture, schedule in schedules.items()
         for size in grid["sizes"]
     }
     reference = "report, 56 px"
@@ -725,11 +725,10 @@ def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> 
     result = _read(folder, arms, references, replayed=False)
     _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
     last = max([*made.values(), *taken.values()], key=lambda provenance: provenance["finished"])
-    seconds = sum(provenance["seconds_training"] for provenance in made.values())
-    seconds += taken.get(folder, {"seconds_training": 0})["seconds_training"]
     content = {key: last[key] for key in experiments.provenance()}  # where the runs were done, not this
     content |= {"study": name, "arms": {arm: [c.name for c in configs] for arm, configs in arms.items()}}
-    _write_json(folder / "study.json", content | {"seconds_training": round(seconds)})
+    seconds = {"seconds_training": round(float(np.sum(result.histories["seconds"])))}
+    _write_json(folder / "study.json", content | seconds)
     return result
 
 

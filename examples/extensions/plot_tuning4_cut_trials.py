@@ -6,11 +6,11 @@ A search saves time by cutting the trials that fall behind: one whose best epoch
 the earlier trials. Is a good network lost that way? Here the trials that were cut in the first turn of the
 search (:figure:`tuning2_search`) are trained to the end, now.
 
-Dots are what the search saw of a trial before it was cut, lines the same training carried on, and the broken
-line is the best trial that was not cut. Look for lines that end above it: those are networks that the search
-should have kept. A first search lost several, ahead by some points: it measured residual networks by the
-running averages of batch normalisation, which lag, and saw nothing learned for most of the epochs. Now they
-are measured anew before each look (Wu & Johnson 2021, arXiv:2105.07576).
+Dots are what the search saw of a trial before it was cut; lines are the same training again, to its end (sums
+in another order, so not the same to the last digit); the broken line is the best trial. Look for lines that
+end above it: networks that should have been kept. A first search lost several, ahead by some points: it saw
+residual networks by the running averages of batch normalisation, which lag, and nothing learned for most
+epochs. They are measured anew before each look now (Wu & Johnson 2021, arXiv:2105.07576).
 """
 
 import matplotlib.pyplot as plt
