@@ -90,10 +90,7 @@ def collect(root: Path = ROOT) -> dict[str, Any]:
             faults.append(f"run {name}: {error!r}")
     studies = {}
     summaries = [
-        path
-        for each in SCALES
-        for path in sorted(runs_root(root).glob(f"{each}-study-*/summary.json"))
-        if not path.parent.name.endswith("-again")  # one part more of a study, as this machine sees it
+        path for each in SCALES for path in sorted(runs_root(root).glob(f"{each}-study-*/summary.json"))
     ]
     for path in summaries:  # the largest scale last
         study = json.loads(path.read_text("utf-8"))

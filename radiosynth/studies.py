@@ -389,8 +389,8 @@ def summary(result: StudyResult) -> Table:
     -------
     `~astropy.table.Table`
         One row per arm: ``arm``, ``runs``, ``sources`` tested, ``accuracy`` with the ends of its 95 %
-        interval, ``accuracy_low`` and ``accuracy_high``; if the study compares arms, ``compared_with``
-        (itself, for a reference) and the fields of `Comparison`.
+        interval, ``accuracy_low`` and ``accuracy_high``, ``compared_with`` (itself, for a reference), and
+        the fields of `Comparison`.
     """
     rows = []
     for arm in result.arms:
@@ -398,10 +398,8 @@ def summary(result: StudyResult) -> Table:
         value, low, high = metrics.share(table["right"], confidence=0.95)
         row = {"arm": arm, "runs": len(np.unique(table["fold"])), "sources": len(table)}
         row |= {"accuracy": value, "accuracy_low": low, "accuracy_high": high}
-        if result.references:
-            reference = result.references.get(arm, arm)
-            row |= {"compared_with": reference} | asdict(compare(result, reference, arm))
-        rows.append(row)
+        reference = result.references.get(arm, arm)
+        rows.append(row | {"compared_with": reference} | asdict(compare(result, reference, arm)))
     found = Table(rows)
     for column in found.itercols():
         if column.dtype.kind == "f":
@@ -524,28 +522,37 @@ def run_arms(
     return _record(name, folder, arms, references)
 
 
-def another_part(name: str, arms: Arms) -> StudyResult:
-    """Return what arms of a study reach on the part of the sources after those that the study tests.
+def another_part(arms: Arms) -> tuple[Table, list[experiments.Run[ClassifierConfig]]]:
+    """Try arms of a study on the part of the sources after those that the study tests, with another seed.
 
-    It is trained now unless it was before, and shows what a record is worth on this machine.
+    What a record says should hold there too.
 
     Parameters
     ----------
-    name : str
-        The study; this part is recorded beside it, as ``name-again``.
     arms : dict of str to list of ClassifierConfig
-        Those of its arms that are asked for, as from `study_arms`.
+        All arms of a study or some of them, as from `study_arms`.
 
     Returns
     -------
-    StudyResult
-        With one run for each arm, of another seed too.
+    table : `~astropy.table.Table`
+        One row per arm: ``arm``, ``sources`` tested, ``accuracy`` and the ends of its 95 % interval, ``low``
+        and ``high``.
+    runs : list of Run
+        The run of each arm, trained now if it is not recorded.
     """
-    more = {
-        arm: [replace(configs[0], fold=len(configs) % (configs[0].folds or 1), seed=len(configs))]
-        for arm, configs in arms.items()
-    }
-    return run_arms(f"{name}-again", next(iter(more.values()))[0].scale, more, {})
+    rows, runs = [], []
+    for arm, configs in arms.items():
+        done, parts = len(configs), configs[0].folds or 1
+        run = experiments.run(replace(configs[0], fold=done % parts, seed=done))
+        stored = run.predictions
+        right = (stored["probabilities"].argmax(axis=1) == stored["labels"])[stored["plain"]]
+        value, low, high = metrics.share(right, confidence=0.95)
+        rows.append({"arm": arm, "sources": len(right), "accuracy": value, "low": low, "high": high})
+        runs.append(run)
+    table = Table(rows)
+    for name in ("accuracy", "low", "high"):
+        table[name].info.format = ".4f"
+    return table, runs
 
 
 def best_study(name: str) -> StudyResult:

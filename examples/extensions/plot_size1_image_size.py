@@ -53,6 +53,6 @@ plotting.save_table(table, "size1_image_size", runs=[study]).pprint_all()
 # %%
 # Does it hold? The report's network on one part of the sources more, trained now.
 arms = studies.study_arms("image-size")
-again = studies.another_part("image-size", {arm: arms[arm] for arm in arms if "report" in arm})
-plotting.save_table(studies.summary(again), "size1_again", runs=[again]).pprint_all()
+again, runs = studies.another_part({arm: arms[arm] for arm in arms if "report" in arm})
+plotting.save_table(again, "size1_again", runs=runs).pprint_all()
 plt.show()

@@ -55,6 +55,6 @@ plotting.save_table(table, "size2_augmentations", runs=[study]).pprint_all()
 
 # %%
 # Does it hold? All sets again, on one part of the sources more, trained now.
-again = studies.another_part("augmentations", studies.study_arms("augmentations"))
-plotting.save_table(studies.summary(again), "size2_again", runs=[again]).pprint_all()
+again, runs = studies.another_part(studies.study_arms("augmentations"))
+plotting.save_table(again, "size2_again", runs=runs).pprint_all()
 plt.show()

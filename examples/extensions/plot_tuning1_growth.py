@@ -55,6 +55,6 @@ plotting.save_table(table, "tuning1_growth", runs=[study]).pprint_all()
 
 # %%
 # Does it hold? The same networks on one part of the sources more, trained now.
-again = studies.another_part("growth", tuning.grown_arms())
-plotting.save_table(studies.summary(again), "tuning1_again", runs=[again]).pprint_all()
+again, runs = studies.another_part(tuning.grown_arms())
+plotting.save_table(again, "tuning1_again", runs=runs).pprint_all()
 plt.show()
