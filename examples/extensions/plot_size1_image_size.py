@@ -42,7 +42,7 @@ ticks = sorted(set(table["size"]))
 axes.set_xticks(ticks, [str(tick) for tick in ticks])
 axes.minorticks_off()
 axes.set(xlabel="edge of the images / pixels", ylabel="accuracy on the test sources")
-axes.legend(loc="upper left", bbox_to_anchor=(0, 0.93))
+axes.legend(loc="lower right")
 plotting.save_figure(figure, "size1_image_size", runs=[study])
 
 # %%
