@@ -261,3 +261,18 @@ def test_what_is_not_in_a_study_is_named() -> None:
         studies.study_arms("x")
     with pytest.raises(ValueError, match="unknown scale"):
         studies.study_arms("protocol", "huge")
+
+
+def test_a_run_has_one_result_in_all_records() -> None:
+    recorded: dict[str, tuple[str, np.ndarray]] = {}
+    for path in sorted((Path(__file__).parents[1] / "paper" / "runs").glob("*-study-*/study.json")):
+        sources = Table.read(path.parent / "sources.csv")
+        for arm, names in json.loads(path.read_text())["arms"].items():
+            rows = sources[sources["arm"] == arm]
+            folds = dict.fromkeys(rows["fold"].tolist())
+            for name, fold in zip(names, folds, strict=True):
+                part = rows[rows["fold"] == fold]
+                found = np.stack([part[f"p{code}"] for code in range(4)])
+                study, before = recorded.setdefault(name, (path.parent.name, found))
+                assert np.array_equal(found, before), f"{name} differs in {study} and {path.parent.name}"
+    assert recorded

@@ -8,7 +8,7 @@ and carried on to all 2158 labelled images of Griese et al. (dotted) and to 10,0
 
 Look at how wide the bands are (95 %): they come from resampling the tested sources and fitting again, and
 leave out how a training scatters and whether such sources would be like ours. Laptop scale replays a record
-of three of ten parts of the sources (``radiosynth study learning-curve``, half an hour of one core).
+of all ten parts of the sources (``radiosynth study learning-curve``, an hour or two of one core).
 """
 
 import matplotlib.pyplot as plt
