@@ -365,12 +365,14 @@ def _settled(
     normalisations = _normalisations(model)
     momenta = [layer.momentum for layer in normalisations]
     before = [keras.ops.convert_to_numpy(variable).copy() for variable in model.non_trainable_variables]
-    _settle(model, images, settings, batches)
-    yield
-    for layer, momentum in zip(normalisations, momenta, strict=True):
-        layer.momentum = momentum
-    for variable, value in zip(model.non_trainable_variables, before, strict=True):
-        variable.assign(value)
+    try:
+        _settle(model, images, settings, batches)
+        yield
+    finally:
+        for layer, momentum in zip(normalisations, momenta, strict=True):
+            layer.momentum = momentum
+        for variable, value in zip(model.non_trainable_variables, before, strict=True):
+            variable.assign(value)
 
 
 def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> NDArray[np.float32]:

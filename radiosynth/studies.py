@@ -419,8 +419,8 @@ def run_study(
 
     Runs that were finished or begun before are taken up, so that a study can be computed in slices, or by
     several processes or machines that share the folder of runs; those that another study of the same scale
-    has recorded are taken from there. When the time is over, those divisions of
-    the sources are recorded that all arms have tested, if there are two or more.
+    has recorded are taken from there. When the time is over, those divisions of the sources are recorded that
+    all arms have tested, if there are two or more.
 
     Parameters
     ----------
