@@ -34,9 +34,9 @@ for name, population in (("report", None), ("fitted", fitted)):
 table = tables["fitted"]["class", "measure", "floor"]
 for name, measured in tables.items():
     for column, end in (("value", ""), ("low", " low"), ("high", " high")):
-        table[name + end] = measured[column].round(3)
+        table[name + end] = measured[column]
+table.round(3)
 plotting.save_table(table, "population3_realism", runs=[run]).pprint_all()
-
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
 for name, colour in (("report", plotting.TRAINING), ("fitted", plotting.VALIDATION)):
     part = tables[name][tables[name]["measure"] == "two-sample accuracy"]
