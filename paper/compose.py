@@ -19,7 +19,7 @@ from records import ROOT, MissingRecordError, collect
 
 
 def build(root: Path = ROOT) -> Path:
-    """Write the paper as PDF and return its path; on failure nothing is written.
+    """Write the paper as PDF and return its path; on failure an earlier one stays.
 
     Raises
     ------

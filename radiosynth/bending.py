@@ -144,11 +144,12 @@ def matched_population(angles: ArrayLike) -> Population:
         If an angle is out of range, or there are not two different ones.
     """
     values = np.asarray(angles, float)
-    if not ((values >= 0) & (values <= 180)).all() or len(np.unique(values)) < 2:
-        msg = f"{values.size} angles: give some that differ, all from 0 to 180 degrees"
-        raise ValueError(msg)
     # The catalogue gives tenths of a degree; 0 itself has no finite likelihood.
-    a, b, *_ = stats.beta.fit(np.clip(values, 0.05, 179.95), floc=0, fscale=180)
+    inside = np.clip(values, 0.05, 179.95)
+    if not ((values >= 0) & (values <= 180)).all() or len(np.unique(inside)) < 2:
+        msg = f"{values.size} angles: give some that differ by a tenth of a degree, all from 0 to 180 degrees"
+        raise ValueError(msg)
+    a, b, *_ = stats.beta.fit(inside, floc=0, fscale=180)
     changes = {
         "bending_angle": stats.beta(a, b, scale=180),
         "core_x": 28.0,
@@ -299,12 +300,14 @@ def train_regressor(
         metrics=[mae, mse],
         jit_compile=keras.backend.backend() == "jax",  # as in training the classifier
     )
+    arrays = (train.images[..., None], _targets(train))
+    batches = training.Batches(arrays, settings.batch_size, seed=settings.seed)
     history = training.fit(
         model,
-        training.Batches((train.images[..., None], _targets(train)), settings.batch_size, seed=settings.seed),
+        batches,
         epochs=settings.epochs,
         folder=Path(folder),
-        fingerprint=f"{fingerprint} {settings}",
+        fingerprint=f"{fingerprint or batches.digest()} {settings}",
         callbacks=[_Validation(validation)],
         time_limit=time_limit,
         title="regressor",

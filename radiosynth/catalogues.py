@@ -216,9 +216,9 @@ def load_catalogue(catalogue: str | Catalogue, *, refresh: bool = False) -> Tabl
         except Exception as error:  # whatever a damaged file makes the reader say
             log.debug("%s: %s", path, error)
             stored = None
-        if stored and stored == checksum(table):
+        if stored and stored == checksum(table) and table.meta.get("vizier") == catalogue.vizier:
             return table
-        log.warning("the cached %s is damaged; it is fetched again", path)
+        log.warning("the cached %s is damaged, or another catalogue; it is fetched again", path)
     raw, server = _from_vizier(catalogue)
     table = _labelled(catalogue.label(raw), catalogue.name)
     digest = checksum(table)
@@ -447,14 +447,21 @@ def read_positions(
 def _read_text(path: Path) -> Table:
     """Read delimited text, every value as text."""
     lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
-    # A header may be commented out, as numpy writes it; other comments go.
-    header = next(
-        (line for line in lines if _meanings(_split(line.lstrip("# "))).keys() & {"ra", "name"}), ""
-    )
-    body = [line for line in lines if not line.startswith("#") and line != header]
-    delimiter = next((mark for mark in "\t|;," if mark in (header or "".join(body[:1]))), None)
-    rows = [[cell.strip() for cell in row] for row in _cells(body, delimiter)]
-    names = [name.strip() for row in _cells([header.lstrip("# ")], delimiter) for name in row]
+    body = [line for line in lines if not line.startswith("#")]
+    comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
+    rows, names = _cells(body), []
+    if rows and _meanings(rows[0]).keys() & {"ra", "name"}:
+        names, rows = rows[0], _cells(body[1:], _delimiter(body[0]))
+    else:
+        # A header may be commented out, as numpy writes it. Then it names all columns; other comments go.
+        for comment in comments:
+            (header,) = _cells([comment])
+            found = _meanings(header).keys()
+            split = [rows, _cells(body, _delimiter(comment))]
+            fits = [cells for cells in split if not cells or len(cells[0]) == len(header)]
+            if fits and (found >= {"ra", "dec"} or (len(header) == 1 and "name" in found)):
+                names, rows = header, fits[-1]
+                break
     if not names and rows:
         # The rule is by the number of columns: [name] ra dec, or [name] h m s d m s.
         names = ["name"] if len(rows[0]) in (1, 3, 7) else []
@@ -471,12 +478,16 @@ def _read_text(path: Path) -> Table:
     return Table(rows=rows or None, names=names, dtype=[str] * len(names))
 
 
-def _split(line: str) -> list[str]:
-    return re.split(r"[\t|;,]" if re.search(r"[\t|;,]", line) else r"\s+", line)
+def _delimiter(line: str) -> str | None:
+    """Return what separates the columns of a line; blanks if nothing else does."""
+    return next((mark for mark in "\t|;," if mark in line), None)
 
 
-def _cells(lines: list[str], delimiter: str | None) -> Iterable[list[str]]:
-    return csv.reader(lines, delimiter=delimiter) if delimiter else (line.split() for line in lines)
+def _cells(lines: list[str], delimiter: str | None = "") -> list[list[str]]:
+    """Return the cells of lines; what separates them is seen in the first line if not given."""
+    mark = _delimiter("".join(lines[:1])) if delimiter == "" else delimiter
+    rows = csv.reader(lines, delimiter=mark) if mark else (line.split() for line in lines)
+    return [[cell.strip() for cell in row] for row in rows]
 
 
 def _meanings(columns: Iterable[str]) -> dict[str, str]:
@@ -498,9 +509,8 @@ def _classes(labels: NDArray, meaning: Mapping[str, str], path: Path) -> list[st
             wanted = meaning.get(label, label)
             known[label] = CLASS_NAMES[class_code(wanted)] if wanted else ""
         except ValueError as error:
-            msg = (
-                f'{path}: {error}; say what the labels mean with classes={{{label!r}: "FRI", …}}, "" for none'
-            )
+            meant = f'classes={{{label!r}: "FRI", …}} (--classes {label}=FRI …), "" for none'
+            msg = f"{path}: {error}; say what the labels mean with {meant}"
             raise ValueError(msg) from error
     return [known[label] for label in labels]
 

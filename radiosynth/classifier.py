@@ -137,7 +137,8 @@ def train_classifier(
     folder : path-like
         Where the checkpoint is kept.
     fingerprint : str
-        Identity of this training beside its settings, such as the hash of a configuration.
+        Identity of this training beside its settings, such as the hash of a configuration; a checksum of
+        the images if not given.
     time_limit : float, optional
         Seconds after which no further epoch is begun.
     callbacks : sequence of keras.callbacks.Callback
@@ -192,7 +193,7 @@ def train_classifier(
         batches,
         epochs=settings.epochs,
         folder=Path(folder),
-        fingerprint=f"{fingerprint} {settings}",
+        fingerprint=f"{fingerprint or batches.digest()} {settings}",
         callbacks=[_Validation(validation, train.images, settings), *callbacks],
         time_limit=time_limit,
         title="classifier",
@@ -283,7 +284,8 @@ def train_on_variations(
     folder : path-like
         Where the checkpoint is kept.
     fingerprint : str
-        Identity of this training beside its settings, such as the hash of a configuration.
+        Identity of this training beside its settings, such as the hash of a configuration; a checksum of
+        the images if not given.
     time_limit : float, optional
         Seconds after which no further epoch is begun.
 
@@ -330,7 +332,7 @@ def train_on_variations(
         batches,
         epochs=settings.epochs,
         folder=Path(folder),
-        fingerprint=f"{fingerprint} {settings}",
+        fingerprint=f"{fingerprint or batches.digest()} {settings}",
         time_limit=time_limit,
         title="classifier",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from .datasets import PIXEL_SCALE
 from .taxonomy import CLASS_NAMES, CLASSES
 
 __all__ = ["main"]
@@ -23,19 +25,37 @@ def _classify(arguments: argparse.Namespace) -> None:
     from . import classifier, cutouts, experiments
 
     run = experiments.find_run(arguments.run) if arguments.run else experiments.default_classifier()
+    if run.config.kind not in ("classifier", "fold", "ensemble"):
+        msg = (
+            f"{run.folder.name} classifies nothing: `radiosynth runs` lists the runs, among them classifiers"
+        )
+        raise ValueError(msg)
     sample = cutouts.read_cutouts(
-        arguments.files, size=arguments.crop, on_error="skip" if arguments.skip else "raise"
+        arguments.files,
+        size=arguments.crop,
+        on_error="skip" if arguments.skip else "raise",
+        pixel_scale=arguments.pixel_scale,
     )
     for file, reason in sample.table.meta.get("skipped", []):
         print(f"skipped {file}: {reason}", file=sys.stderr)
     if len(sample) == 0:
         msg = "none of the files could be read: see the reasons above"
         raise ValueError(msg)
+    # Images of a stack are told apart by their number, which stands at the end of their names.
+    numbers = [re.search(r"(\[\d+\])?$", name)[0] for name in sample.table["name"]]  # type: ignore[index]
+    sample.table["file"] = [f"{path}{n}" for path, n in zip(sample.table["path"], numbers, strict=True)]
+    for file, scale in sample.table["file", "pixel_scale"]:
+        # The report's network takes its field in any pixels; NaN is a width that is not known.
+        if run.config.kind != "classifier" and abs(scale / PIXEL_SCALE - 1) > 0.05:
+            advice = (
+                f"the networks know sizes in pixels of {PIXEL_SCALE} arcsec: try --pixel-scale {PIXEL_SCALE}"
+            )
+            print(f"{file} has pixels of {scale:.2f} arcsec; {advice}", file=sys.stderr)
     ready = experiments.make_ready(sample, run.config)
+    for file in np.setdiff1d(sample.table["file"], ready.table["file"]):
+        print(f"left out {file}: nothing in the part that is used is above the noise", file=sys.stderr)
     probabilities = classifier.predict(run.model(), ready.images)
-    table = Table(
-        {"file": sample.table["path"], "class": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]}
-    )
+    table = Table({"file": ready.table["file"], "class": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]})
     for code, name in enumerate(CLASS_NAMES):
         table[name] = probabilities[:, code]
     if arguments.csv:
@@ -80,6 +100,9 @@ def _sources(names: Sequence[str], classes: Sequence[str]) -> Table:
 
     from . import catalogues
 
+    if wrong := [pair for pair in classes if "=" not in pair]:
+        msg = f"--classes {' '.join(wrong)}: give LABEL=CLASS, and lists before this option"
+        raise ValueError(msg)
     if not names:
         return catalogues.load_report_sources()
     meaning = dict(pair.partition("=")[::2] for pair in classes)
@@ -101,7 +124,8 @@ def _catalogue(arguments: argparse.Namespace) -> None:
     counts = counts.group_by(["catalogue", "class"]).groups.aggregate(np.sum)
     counts.pprint_all()
     pairs = catalogues.find_duplicates(sources, arguments.radius)
-    two = int((pairs["class_1"] != pairs["class_2"]).sum())
+    known = (pairs["class_1"] != "") & (pairs["class_2"] != "")
+    two = int((known & (pairs["class_1"] != pairs["class_2"])).sum())
     print(
         f"{len(sources)} sources; {len(pairs)} pairs within {arguments.radius:g} arcsec, {two} of two classes"
     )
@@ -134,6 +158,9 @@ def _cutouts(arguments: argparse.Namespace) -> None:
     print(f"{len(manifest) - len(bad)} of {len(manifest)} cutouts in {arguments.folder}")
     if (manifest["status"] == "not tried").any():
         msg = "some were not tried, as the servers gave no answer: the same command goes on from here"
+        raise OSError(msg)
+    if not np.isin(manifest["status"], ["ok", "nan edge"]).any():
+        msg = f"none of {len(manifest)} cutouts came: see the reasons above"
         raise OSError(msg)
 
 
@@ -244,6 +271,12 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         default=CROP,
         help="central pixels to use; the models know 4.5 arcmin, %(default)s pixels of 1.8 arcsec (default)",
+    )
+    classify.add_argument(
+        "--pixel-scale",
+        type=float,
+        metavar="ARCSEC",
+        help="resample to pixels of this width, by the coordinates in FITS files; the models know 1.8",
     )
     classify.add_argument(
         "--skip", action="store_true", help="leave out files that cannot be read, and say why"

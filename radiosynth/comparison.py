@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -88,29 +89,34 @@ class Reproduced:
     remark: str = ""
     published_error: float = 0.0
 
-    def agrees(self, published: float) -> bool:
+    def agrees(self, published: float | Decimal) -> bool:
         """Return whether the published number, rounded as it is, lies within the interval.
+
+        A decimal keeps the zeros that it was stated with: 0.90 is meant more exactly than 0.9.
 
         Two measurements agree if they differ by less than the quadratic sum of our 95 % interval and two
         standard errors of the published number. Exact numbers have to be equal.
         """
+        stated = float(published)
         if self.low is None or self.high is None:
-            return bool(np.isclose(self.value, published, rtol=1e-6))
-        rounding = 0.5 * 10.0 ** -len(f"{published}".partition(".")[2])
-        side = self.high - self.value if published > self.value else self.value - self.low
-        return bool(abs(published - self.value) <= rounding + np.hypot(side, 2 * self.published_error))
+            return bool(np.isclose(self.value, stated, rtol=1e-6))
+        rounding = 0.5 * 10.0 ** min(-1, int(Decimal(str(published)).as_tuple().exponent))
+        side = self.high - self.value if stated > self.value else self.value - self.low
+        return bool(abs(stated - self.value) <= rounding + np.hypot(side, 2 * self.published_error))
 
 
 def published_numbers() -> dict[str, float]:
     """Return every number that the report states, by the path to it in ``published.json``."""
-    return {
-        key: float(value)
-        for section in SECTIONS
-        for key, value in _leaves(section, experiments.published()[section])
-    }
+    return {key: float(value) for key, value in _stated().items()}
 
 
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, float]]:
+def _stated() -> dict[str, float | Decimal]:
+    """Return the numbers of the report with the decimals that it gives."""
+    parts = experiments.published(parse_float=Decimal)
+    return dict(leaf for section in SECTIONS for leaf in _leaves(section, parts[section]))
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, float | Decimal]]:
     if isinstance(value, list):
         names = COLUMNS.get(path.partition(".")[0], CLASS_NAMES)
         if isinstance(value[0], dict):
@@ -176,7 +182,7 @@ def compare(runs: Iterable[experiments.Run[Any]] = (), studies: Iterable[dict[st
     KeyError
         If there is neither a number nor a reason why there is none.
     """
-    stated = published_numbers()
+    stated = _stated()
     found = _from_code() | _from_simulation() | _from_tables()
     runs = list(runs)
     for run in runs:
@@ -210,11 +216,15 @@ def compare(runs: Iterable[experiments.Run[Any]] = (), studies: Iterable[dict[st
             if reason is None:
                 msg = f"{key}: neither reproduced nor a reason why not; add it to radiosynth.comparison"
                 raise KeyError(msg)
-            rows.append((SECTIONS[section], name, value, *[np.nan] * 3, "cannot be reproduced", "", reason))
+            rows.append(
+                (SECTIONS[section], name, float(value), *[np.nan] * 3, "cannot be reproduced", "", reason)
+            )
             continue
         ends = [np.nan if end is None else end for end in (mine.low, mine.high)]
         verdict = "agrees" if mine.agrees(value) else "differs"
-        rows.append((SECTIONS[section], name, value, mine.value, *ends, verdict, mine.source, mine.remark))
+        rows.append(
+            (SECTIONS[section], name, float(value), mine.value, *ends, verdict, mine.source, mine.remark)
+        )
     names = ["section", "number", "published", "reproduced", "low", "high", "verdict", "source", "remark"]
     table = Table(rows=rows, names=names, masked=True)
     for column in names[3:6]:
@@ -226,6 +236,7 @@ def _from_code() -> dict[str, Reproduced]:
     """Return what networks and configurations of the report's scale hold."""
     config = experiments.classifier_config("real", "report")
     fake = experiments.gan_config("FRI", "report")
+    bent = experiments.BendingConfig("report")
     built = {
         "generator": networks.build_generator(),
         "discriminator": networks.build_discriminator(),
@@ -273,11 +284,19 @@ def _from_code() -> dict[str, Reproduced]:
         "training.images, real": 4 * config.per_class,
         "training.images, real+geometric": 8 * config.per_class,
         "training.images, real+gan": 8 * config.per_class,
+        "bending.threshold, standard deviations": bent.n_sigma,
+        "bending.crop, pixels": bent.crop,
+        "bending.training share": 1 - 1 / bent.folds,
+        "bending.augmented images": bent.images,
+        "bending.geometric images": bent.synthetic,
+        "bending.learning rate": bent.learning_rate,
+        "bending.batch": bent.batch_size,
+        "bending.epochs": bent.epochs,
         "code.validation sources": 4 * config.test_per_class,
         "code.standard error at 91 %": round(float(np.sqrt(0.91 * 0.09 / (4 * config.test_per_class))), 3),
     }
     found = {key: Reproduced(float(value), source="code") for key, value in numbers.items()}
-    for key in [key for key in found if key.startswith(("gan.", "training.", "preparation."))]:
+    for key in [key for key in found if key.startswith(("gan.", "training.", "preparation.", "bending."))]:
         found[key] = Reproduced(found[key].value, source="settings of the report scale")
     return found
 

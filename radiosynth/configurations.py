@@ -156,6 +156,26 @@ class Config:
         return json.dumps({"kind": self.kind, **asdict(self)}, indent=1, sort_keys=True) + "\n"
 
 
+SPLIT = ("split_seed", "size", "n_sigma", "test_per_class", "folds", "fold", "fraction", "keep_groups")
+"""What says which sources a network may learn from, and how they are prepared."""
+
+
+def _check_split(config: GeneratorConfig | ClassifierConfig) -> None:
+    """Raise an error if there is no such part of the sources, or nothing to learn from."""
+    if config.folds in (1, 2) or config.folds < 0 or not 0 <= config.fold < max(1, config.folds):
+        msg = (
+            f"folds={config.folds}, fold={config.fold}: give 0 folds for the report's split, or at least 3, "
+            "one each to test and validate, and a fold from 0 to folds - 1"
+        )
+        raise ValueError(msg)
+    if not 0 < config.fraction <= 1:
+        msg = f"fraction={config.fraction}: give a share of the training sources above 0, at most 1"
+        raise ValueError(msg)
+    if config.epochs < 1 or config.per_class < 1:
+        msg = f"epochs={config.epochs}, per_class={config.per_class}: give at least 1 of each"
+        raise ValueError(msg)
+
+
 @dataclass(frozen=True)
 class GeneratorConfig(Config):
     """What the configurations of generators of all kinds have in common; see `GANConfig`."""
@@ -178,9 +198,11 @@ class GeneratorConfig(Config):
     fold: int = 0
     fraction: float = 1.0
     leak: bool = False
+    keep_groups: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _check_split(self)
         if self.morphology not in (*CLASS_NAMES, "all"):
             msg = f"unknown class {self.morphology!r}: give one of {', '.join(CLASS_NAMES)}, or all"
             raise ValueError(msg)
@@ -201,7 +223,7 @@ class GANConfig(GeneratorConfig):
         Name of the scale, for the record.
     morphology : str
         Name of the class that it learns, or ``"all"`` for one class-conditional network.
-    size, n_sigma, test_per_class, split_seed, folds, fold, fraction
+    size, n_sigma, test_per_class, split_seed, folds, fold, fraction, keep_groups
         As in `ClassifierConfig`: the GAN sees the training sources of the same split only.
     leak : bool
         Let it see all sources, those held out too, as the report's code did.
@@ -223,7 +245,9 @@ class VAEConfig(GeneratorConfig):
 
     Parameters
     ----------
-    scale, morphology, size, n_sigma, test_per_class, per_class, split_seed, folds, fold, fraction, leak
+    scale, morphology, size, n_sigma, test_per_class, split_seed, folds, fold, fraction, keep_groups
+        As in `GANConfig`.
+    per_class, leak
         As in `GANConfig`.
     epochs, batch_size, learning_rate, width, latent, stretch, rescale, beta, seed
         As in `radiosynth.vae.VAESettings`.
@@ -326,6 +350,15 @@ class ClassifierConfig(Config):
         if self.training_set not in ALL_TRAINING_SETS:
             msg = f"unknown training set {self.training_set!r}: the sets are {', '.join(ALL_TRAINING_SETS)}"
             raise ValueError(msg)
+        _check_split(self)
+        for generator in self.generators:
+            other = [name for name in SPLIT if getattr(generator, name) != getattr(self, name)]
+            if other and not generator.leak:
+                msg = (
+                    f"the generator {generator.name} differs in {', '.join(other)}, so it could learn from "
+                    "test sources: let radiosynth.experiments.classifier_config set it, or say leak=True"
+                )
+                raise ValueError(msg)
 
     @property
     def label(self) -> str:
@@ -622,8 +655,7 @@ def classifier_config(
     """
     scale, settings = _at(scale, "classifier", changes)
     if training_set in GENERATED and "generators" not in settings:
-        same = ("split_seed", "size", "test_per_class", "folds", "fold", "fraction")
-        shared = {key: settings[key] for key in same if key in settings}
+        shared = {key: settings[key] for key in SPLIT if key in settings}
         settings["generators"] = (
             (vae_config(scale, **shared),)
             if training_set == "real+vae"
@@ -646,7 +678,8 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
         Geometric simulations for each real training image. The epochs are fewer by as much, so that the
         number of steps is the same.
     **changes
-        Fields of `FoldConfig` to set otherwise than the scale does.
+        Fields of `FoldConfig` to set otherwise than the scale does, but for `fold`, which counts the
+        networks; to `seed` the number of the fold is added.
 
     Returns
     -------
@@ -660,8 +693,9 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
     """
     scale, settings = _at(scale, "fold", changes)
     epochs = max(1, round(settings.pop("epochs", FoldConfig.epochs) / (1 + synthetic)))
+    seed = settings.pop("seed", 0)
     members = (
-        FoldConfig(scale, fold, seed=fold, epochs=epochs, synthetic=synthetic, **settings)
+        FoldConfig(scale, fold, seed=seed + fold, epochs=epochs, synthetic=synthetic, **settings)
         for fold in range(MEMBERS[scale])
     )
     return EnsembleConfig(scale, tuple(members))

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from astropy import units as u
@@ -227,7 +227,8 @@ def _read(path: Path) -> tuple[NDArray, dict[str, Any]]:
     about: dict[str, Any] = {"unit": "", "wcs": None}
     try:
         if head.startswith((b"SIMPLE", b"\x1f\x8b")):
-            pixels, about = _decoded(_image_hdu(path))
+            with path.open("rb") as stream:
+                pixels, about = _decoded(_image_hdu(stream))
         elif head.startswith(b"\x93NUMPY"):
             pixels = np.load(path, allow_pickle=False)
         elif head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
@@ -240,7 +241,7 @@ def _read(path: Path) -> tuple[NDArray, dict[str, Any]]:
     except CutoutError:
         raise
     # The readers raise these, and SyntaxError for a broken PNG, at damaged content.
-    except (OSError, EOFError, ValueError, TypeError, SyntaxError) as error:
+    except (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, SyntaxError) as error:
         msg = f"cannot be read ({error}): truncated, damaged or holding Python objects; fetch it again"
         raise CutoutError(msg) from error
     if pixels.dtype.kind not in "biuf":
@@ -268,7 +269,7 @@ def _decoded(hdu: Any) -> tuple[NDArray, dict[str, Any]]:
     return pixels * unit.to(u.Jy / u.beam), about | {"unit": "Jy/beam"}
 
 
-def _image_hdu(source: Path | io.BytesIO) -> Any:
+def _image_hdu(source: IO[bytes]) -> Any:
     """Return the first HDU with an image, read into memory."""
     # Cutouts of FIRST carry tabs in their comments, which is no fault of the image.
     ignored = warnings.catch_warnings(action="ignore", category=AstropyWarning)
@@ -330,7 +331,7 @@ def _usable(image: NDArray, size: int | None, keep_nan: bool) -> NDArray[np.floa
         raise CutoutError(msg)
     edge = size or height
     if edge > min(height, width):
-        msg = f"the image has {height}×{width} pixels, less than size={edge}; give a smaller size"
+        msg = f"the image has {height}×{width} pixels, less than size={edge}; give a smaller size (--crop)"
         raise CutoutError(msg)
     row, column = (height - edge) // 2, (width - edge) // 2
     square = np.s_[row : row + edge, column : column + edge]
@@ -362,8 +363,9 @@ def write_cutouts(
 ) -> None:
     """Write one FITS file for each source of a sample, and a manifest: `read_cutouts` reads the folder.
 
-    Images, labels and table are read back equal. Where the table has ``ra`` and ``dec``, the files carry
-    celestial coordinates, north up.
+    Images, labels and table are read back equal, but that flux comes back in Jy/beam and that images with
+    missing pixels have the status ``nan edge``, whose files `read_cutouts` leaves out of a folder. Where the
+    table has ``ra`` and ``dec``, the files carry celestial coordinates, north up.
 
     Parameters
     ----------
@@ -390,7 +392,7 @@ def write_cutouts(
     results = []
     located = {"ra", "dec", "pixel_scale"} <= set(table.colnames)
     for image, row, stem in zip(sample.images, table, _stems(table["name"]), strict=True):
-        header = fits.Header({"OBJECT": str(row["name"])})
+        header = fits.Header({"OBJECT": re.sub(r"[^ -~]", "?", str(row["name"]))})  # FITS knows ASCII alone
         if "unit" in table.colnames and row["unit"]:
             header["BUNIT"] = row["unit"]
         if located and np.isfinite(row["ra"]):
@@ -400,7 +402,8 @@ def write_cutouts(
             step = float(row["pixel_scale"]) / 3600
             header.update({"CDELT1": -step, "CDELT2": step, "CUNIT1": "deg", "CUNIT2": "deg"})
         digest = _write_fits(folder / f"{stem}.fits", fits.PrimaryHDU(image, header))
-        results.append(_NEW | {"file": f"{stem}.fits", "status": OK, "sha256": digest})
+        status = OK if np.isfinite(image).all() else NAN_EDGE
+        results.append(_NEW | {"file": f"{stem}.fits", "status": status, "sha256": digest})
     _write_manifest(folder, table, results)
 
 
@@ -813,7 +816,7 @@ def _checked(content: bytes, position: SkyCoord, width: float, survey: Survey) -
     try:
         image = _image_hdu(io.BytesIO(content))
         pixels, about = _decoded(image)
-    except (OSError, EOFError, ValueError, TypeError) as error:
+    except (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise Refusal(TRUNCATED, f"{len(content)} bytes: {error}") from error
     edge = survey.pixels(width)
     # Servers round up or down, or add the pixel in the middle.

@@ -211,7 +211,7 @@ def load_bending_sample(*, size: int = _CENTRE) -> Sample:
     """
     from scipy import ndimage
 
-    images, columns = _first_images(size)
+    images, columns = _first_images(size if size > _CENTRE or size < 1 else _CENTRE)
     table = _packaged_table("bending_angles.csv")
     for name in table.colnames[2:]:
         table[name].unit = "deg"
@@ -226,6 +226,8 @@ def load_bending_sample(*, size: int = _CENTRE) -> Sample:
             for image, up, left in zip(images[rows], north, east, strict=True)
         ]
     )
+    start = max(0, centred.shape[1] - size) // 2  # cut after moving, so that no edge is moved in
+    centred = centred[:, start : start + size, start : start + size]
     table.meta.update(_provenance(size))
     table.meta["history"].append("moved, bilinearly, to the position of the host")
     return Sample(centred, _CODES[columns["label"][rows]], table)

@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import platform
+import re
 import shutil
 import subprocess
 import time
@@ -99,9 +100,16 @@ log = logging.getLogger("radiosynth")
 
 
 @lru_cache
-def published() -> dict[str, Any]:
-    """Return the numbers that the report states, as nested dictionaries."""
-    return json.loads(files("radiosynth").joinpath("data/published.json").read_text())
+def published(parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
+    """Return the numbers that the report states, as nested dictionaries.
+
+    Parameters
+    ----------
+    parse_float : callable
+        Makes a number of the text of one with decimals; ``decimal.Decimal`` keeps how many there are.
+    """
+    text = files("radiosynth").joinpath("data/published.json").read_text()
+    return json.loads(text, parse_float=parse_float)
 
 
 def runs_root() -> Path:
@@ -298,13 +306,17 @@ def _share(sample: Sample, order: NDArray[np.intp], code: int, fraction: float) 
     return rows[: max(1, round(fraction * len(rows)))]
 
 
-def prepare(config: ClassifierConfig) -> tuple[Sample, Sample, Sample]:
+def prepare(
+    config: ClassifierConfig, trained: Callable[[GeneratorConfig], Run[GeneratorConfig]] | None = None
+) -> tuple[Sample, Sample, Sample]:
     """Return the training, validation and test images of a configuration (report, table 3).
 
     Parameters
     ----------
     config : ClassifierConfig
         What to prepare.
+    trained : callable, optional
+        Returns the run of a generator; `run` if not given.
 
     Returns
     -------
@@ -329,7 +341,7 @@ def prepare(config: ClassifierConfig) -> tuple[Sample, Sample, Sample]:
     if config.generators:
         from .gan import sample_generators
 
-        folders = [run(generator).folder for generator in config.generators]
+        folders = [(trained or run)(generator).folder for generator in config.generators]
         fake = sample_generators(folders, number, rng=np.random.default_rng(config.seed))
         if config.mistaken:
             images, fr1, fr2 = fake.images.copy(), fake.labels == 0, fake.labels == 1
@@ -413,7 +425,7 @@ def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
     ValueError
         If the folder does not match its configuration.
     """
-    path = Path(folder) if Path(folder).is_dir() else _recorded().get(str(folder), Path(folder))
+    path = Path(folder).resolve() if Path(folder).is_dir() else _recorded().get(str(folder), Path(folder))
     if not (path / "provenance.json").exists():
         msg = f"{folder} is not a finished run; those there are: {', '.join(recorded_runs()) or 'none'}"
         raise FileNotFoundError(msg)
@@ -438,16 +450,18 @@ def recorded_runs() -> list[str]:
 def default_run() -> Run[Any]:
     """Return the recorded classifier of the largest scale, trained on real images alone if there is one.
 
+    Those recorded without their weights are passed over.
+
     Raises
     ------
     FileNotFoundError
-        If no classifier is recorded.
+        If no classifier is recorded with its weights.
     """
     for scale in reversed(SCALES):
         for training_set in TRAINING_SETS:
-            start = f"{scale}-classifier-{training_set.replace('+', '-')}-"
+            kind = re.compile(f"{scale}-classifier-{re.escape(training_set.replace('+', '-'))}-[0-9a-f]+")
             for name, folder in _recorded().items():  # that of the package first
-                if name.startswith(start):
+                if kind.fullmatch(name) and (folder / "model.npz").exists():
                     return find_run(folder)
     msg = f"no classifier is recorded in {runs_root()}: train one with `radiosynth run`, in a few minutes"
     raise FileNotFoundError(msg)
@@ -483,16 +497,17 @@ def best_ensemble(synthetic: float = 0.0) -> Run[EnsembleConfig]:
 def run(config: C, *, root: Path | None = None, time_limit: float | None = None) -> Run[C]:
     """Return the run of a configuration, replayed if it is recorded, computed and recorded if not.
 
-    Two processes that ask for one run wait for each other. A run that was interrupted goes on.
+    Recorded are those in the folder of runs, and the few that come with the package. Two processes that ask
+    for one run wait for each other. A run that was interrupted goes on.
 
     Parameters
     ----------
     config : ClassifierConfig, GANConfig or VAEConfig
         What to run.
     root : Path, optional
-        Folder of runs; `runs_root` if not given.
+        Folder of runs, in which those of the package are trained anew; `runs_root` if not given.
     time_limit : float, optional
-        Seconds of training after which no further epoch is begun.
+        Seconds after which no further epoch is begun, in this run and in those that it needs.
 
     Returns
     -------
@@ -507,10 +522,15 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
         If the training was stopped; calling again goes on.
     """
     folder = (root or runs_root()) / config.name
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    if root is None and not folder.exists() and (PACKAGED_RUNS / config.name / "provenance.json").exists():
+        log.info("replaying %s, which comes with the package", config.name)
+        return find_run(PACKAGED_RUNS / config.name)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / f".{config.name}.lock"):
         recorded = (folder / "provenance.json").exists()
-        if folder.exists() and _read_config(folder) != config:
+        begun_before = recorded or (folder / "config.json").exists()
+        if begun_before and _read_config(folder) != config:
             msg = (
                 f"{folder} holds another configuration than its name says: remove that folder, or give "
                 "another with RADIOSYNTH_RUNS"
@@ -521,15 +541,17 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
         else:
             log.info("running %s", folder.name)
             folder.mkdir(exist_ok=True)
-            (folder / "config.json").write_text(config.to_json())
+            write_atomically(folder / "config.json", lambda path: path.write_text(config.to_json()))
             begun = time.monotonic()
-            record = _COMPUTE[config.kind](config, folder, time_limit)
+            record = _COMPUTE[config.kind](config, _Bench(folder, deadline))
             _finish(folder, config, record, time.monotonic() - begun)
     return Run(folder, config, replayed=recorded)
 
 
 def cross_validate(configs: Sequence[BendingConfig]) -> tuple[list[Run[BendingConfig]], Table]:
-    """Run the folds of one arm and join what each says of the sources that it never saw.
+    """Run the folds of one arm and join what each says of the sources that it was not trained on.
+
+    Simulations of a matched population know the distribution of the angles of all sources.
 
     Parameters
     ----------
@@ -550,17 +572,34 @@ def cross_validate(configs: Sequence[BendingConfig]) -> tuple[list[Run[BendingCo
     return runs, table
 
 
-def _train_classifier(config: ClassifierConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Bench:
+    """Where a run is computed, and until when."""
+
+    folder: Path
+    deadline: float | None
+
+    def left(self) -> float | None:
+        """Return the seconds that are left."""
+        return None if self.deadline is None else max(0.0, self.deadline - time.monotonic())
+
+    def first(self, config: C) -> Run[C]:
+        """Return a run that this one needs, beside it and in its time."""
+        return run(config, root=self.folder.parent, time_limit=self.left())
+
+
+def _train_classifier(config: ClassifierConfig, bench: _Bench) -> dict[str, Any]:
     from . import classifier, training
 
-    train, validation, test = prepare(config)
+    folder = bench.folder
+    train, validation, test = prepare(config, bench.first)
     model, history = classifier.train_classifier(
         train,
         validation,
         config.settings(),
         folder=folder,
         fingerprint=config.hash,
-        time_limit=time_limit,
+        time_limit=bench.left(),
     )
     training.save_weights(model, folder / "model.npz", dtype="float16")
     np.savez_compressed(
@@ -578,7 +617,7 @@ def _train_classifier(config: ClassifierConfig, folder: Path, time_limit: float 
     }
 
 
-def _train_generator(config: GeneratorConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+def _train_generator(config: GeneratorConfig, bench: _Bench) -> dict[str, Any]:
     from . import gan, vae
 
     sources, *held_out = split_sample(config)
@@ -601,11 +640,11 @@ def _train_generator(config: GeneratorConfig, folder: Path, time_limit: float | 
             conditional=len(CLASS_NAMES) if conditional else 0,
             **{name: getattr(config, name) for name in names},
         ),
-        folder,
+        bench.folder,
         labels=train.labels if conditional else None,
         class_names=CLASS_NAMES if conditional else [config.morphology],
         fingerprint=config.hash,
-        time_limit=time_limit,
+        time_limit=bench.left(),
     )
     return {
         "history": trained.history,
@@ -617,15 +656,16 @@ def _train_generator(config: GeneratorConfig, folder: Path, time_limit: float | 
     }
 
 
-def _train_fold(config: FoldConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+def _train_fold(config: FoldConfig, bench: _Bench) -> dict[str, Any]:
     from . import classifier, networks, training
 
+    folder = bench.folder
     train, *held_out = prepare_fold(config)
     settings = {field.name: getattr(config, field.name) for field in fields(classifier.VariationSettings)}
     start = None
     if config.rounds > 1:
         before = replace(config, rounds=config.rounds - 1)
-        start = run(before, root=folder.parent, time_limit=time_limit).folder / "model.npz"
+        start = bench.first(before).folder / "model.npz"
         settings["seed"] += 1000 * (config.rounds - 1)  # variations that were not seen before
     model, history = classifier.train_on_variations(
         train,
@@ -633,7 +673,7 @@ def _train_fold(config: FoldConfig, folder: Path, time_limit: float | None) -> d
         start=start,
         folder=folder,
         fingerprint=config.hash,
-        time_limit=time_limit,
+        time_limit=bench.left(),
     )
     training.save_weights(model, folder / "model.npz", dtype="float16")
     mirrored = networks.build_ensemble([model])
@@ -657,15 +697,12 @@ def _save_predictions(folder: Path, *parts: tuple[Sample, NDArray[np.float32]]) 
     )
 
 
-def _gather(config: EnsembleConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+def _gather(config: EnsembleConfig, bench: _Bench) -> dict[str, Any]:
     """Train the members, put their weights together and calibrate them on the folds that they did not see."""
     from . import metrics, networks, training
 
-    deadline = None if time_limit is None else time.monotonic() + time_limit
-    runs = [
-        run(member, root=folder.parent, time_limit=deadline and max(0.0, deadline - time.monotonic()))
-        for member in config.members
-    ]
+    folder = bench.folder
+    runs = [bench.first(member) for member in config.members]
     stored = [r.predictions for r in runs]
     unseen, test = [p["fold"] >= 0 for p in stored], [p["fold"] == -1 for p in stored]
 
@@ -702,18 +739,18 @@ def _gather(config: EnsembleConfig, folder: Path, time_limit: float | None) -> d
     }
 
 
-def _train_bending(config: BendingConfig, folder: Path, time_limit: float | None) -> dict[str, Any]:
+def _train_bending(config: BendingConfig, bench: _Bench) -> dict[str, Any]:
     from . import bending, training
 
-    start = None
+    folder, start = bench.folder, None
     shared = {field.name for field in fields(bending.RegressorSettings)} & {f.name for f in fields(config)}
     settings = bending.RegressorSettings(**{name: getattr(config, name) for name in shared})
     if config.training_set == "synthetic-then-real":
-        start = run(config.pretraining(), root=folder.parent, time_limit=time_limit).model()
+        start = bench.first(config.pretraining()).model()
         settings = replace(settings, learning_rate=config.learning_rate / 3)
     train, test = prepare_bending(config)
     model, history = bending.train_regressor(
-        train, test, settings, folder=folder, start=start, fingerprint=config.hash, time_limit=time_limit
+        train, test, settings, folder=folder, start=start, fingerprint=config.hash, time_limit=bench.left()
     )
     training.save_weights(model, folder / "model.npz", dtype="float16")
     predicted = bending.predict_angles(model, test.images, turns=config.turns)
@@ -734,7 +771,7 @@ def _train_bending(config: BendingConfig, folder: Path, time_limit: float | None
     }
 
 
-_COMPUTE: dict[str, Callable[[Any, Path, float | None], dict[str, Any]]] = {
+_COMPUTE: dict[str, Callable[[Any, _Bench], dict[str, Any]]] = {
     "bending": _train_bending,
     "classifier": _train_classifier,
     "gan": _train_generator,

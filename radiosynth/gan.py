@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import training
 from .networks import build_discriminator, build_generator
 from .sample import Sample, write_atomically
-from .taxonomy import class_code
+from .taxonomy import CLASS_NAMES, class_code
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -380,7 +380,8 @@ def train_gan(
     class_names : sequence of str
         Names of the classes, by code; kept with the generator.
     fingerprint : str
-        Identity of this training beside its settings, such as the hash of a configuration.
+        Identity of this training beside its settings, such as the hash of a configuration; a checksum of
+        the images if not given.
     time_limit : float, optional
         Seconds after which no further epoch is begun.
 
@@ -459,7 +460,7 @@ def fit_generator(
         batches,
         epochs=settings.epochs,
         folder=folder,
-        fingerprint=json.dumps([dataclasses.asdict(settings), fingerprint]),
+        fingerprint=json.dumps([dataclasses.asdict(settings), fingerprint or batches.digest()]),
         callbacks=[watch],
         time_limit=time_limit,
         title=f"{kind} of {', '.join(names)}",
@@ -547,6 +548,8 @@ def load_generator(folder: str | Path) -> keras.Model:
 
     Raises
     ------
+    FileNotFoundError
+        If the folder holds no generator.
     ValueError
         If the files do not describe a generator, or do not fit each other.
     """
@@ -555,6 +558,9 @@ def load_generator(folder: str | Path) -> keras.Model:
 
 def _read_generator(folder: Path) -> tuple[keras.Model, list[str]]:
     path = folder / "generator.json"
+    if not path.exists():
+        msg = f"{folder} holds no generator: `radiosynth gan train` makes one, `radiosynth runs` lists them"
+        raise FileNotFoundError(msg)
     try:
         stored = json.loads(path.read_text())
         given = {"rescale": False, **stored["settings"]}  # which older files do not say
@@ -614,7 +620,9 @@ def generate(
     """
     noise_input = generator.inputs[0]
     if len(generator.inputs) == 2:
-        classes = generator.get_layer("scale_of_class_0").input_dim
+        # A network of the user's own does not say how many classes it knows.
+        known = [layer.input_dim for layer in generator.layers if layer.name == "scale_of_class_0"]
+        classes = known[0] if known else len(CLASS_NAMES)
         codes = np.full(n, -1) if labels is None else np.asarray(labels)
         if codes.shape != (n,) or not np.isin(codes, range(classes)).all():
             msg = f"this generator draws {classes} classes: give {n} labels from 0 to {classes - 1}"

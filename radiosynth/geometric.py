@@ -303,7 +303,7 @@ def simulate(
     >>> bool(sample.table["bending_angle"][2] >= 20)
     True
     """
-    drawing, noising = rng.spawn(2)
+    drawing, noising = np.random.default_rng(rng).spawn(2)
     table = draw_parameters(per_class, population=population, classes=classes, rng=drawing)
     images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)
     step = f"simulated at {size} px (trajectory={trajectory}, noise={noise}, observation={observation})"
@@ -767,13 +767,13 @@ def fr_ratio(
         ]
         level = contour * np.max([(core + rest).max(axis=1) for core, rest in arms], axis=0)
         brightest, outermost = np.zeros(len(rows)), np.zeros(len(rows))
-        every = np.arange(len(rows))
         for core, rest in arms:
-            brightest += path[every, rest.argmax(axis=1)]
             height = np.log(np.maximum((core + rest) / level[:, None], 1e-300))
-            last = 510 - (height[:, -2::-1] > 0).argmax(axis=1)  # the contour is crossed after this point
-            inside, outside = height[every, last], height[every, last + 1]
-            outermost += path[every, last] + path[:, 1] * inside / (inside - outside)
+            seen = np.flatnonzero((height > 0).any(axis=1))  # an arm below the contour has no length
+            last = 510 - (height[seen, -2::-1] > 0).argmax(axis=1)  # the contour is crossed after this point
+            inside, outside = height[seen, last], height[seen, last + 1]
+            brightest[seen] += path[seen, np.where(height[seen] > 0, rest[seen], -1.0).argmax(axis=1)]
+            outermost[seen] += path[seen, last] + path[seen, 1] * inside / (inside - outside)
         ratio[rows] = brightest / outermost
     return ratio
 

@@ -169,13 +169,16 @@ def accuracy(
     Raises
     ------
     ValueError
-        If there are no images, or the shapes do not match.
+        If there are no images, the shapes do not match, or there is one source only.
     """
     truth, shares = _checked(labels, probabilities)
     right = shares.argmax(axis=1) == truth
     if sources is None:
         return share(right, confidence=confidence)
-    _, group = np.unique(np.asarray(sources), return_inverse=True)
+    each, group = np.unique(np.asarray(sources), return_inverse=True)
+    if len(each) < 2:
+        msg = "images of one source: an interval over sources needs two at least; leave out `sources`"
+        raise ValueError(msg)
     interval = bootstrap(
         (np.bincount(group, weights=right), np.bincount(group)),
         lambda hits, sizes, axis: hits.sum(axis) / sizes.sum(axis),
@@ -253,7 +256,7 @@ def angle_scores(
     Raises
     ------
     ValueError
-        If the shapes differ or there is no source.
+        If the shapes differ or there are fewer than two sources.
 
     Examples
     --------
@@ -263,8 +266,9 @@ def angle_scores(
     """
     values = np.asarray(truth, float)
     others = [np.asarray(each, float) for each in (predicted, guess) if each is not None]
-    if values.ndim != 1 or not values.size or any(each.shape != values.shape for each in others):
-        msg = f"{values.shape} true angles for {[each.shape for each in others]}: give one of each per source"
+    if values.ndim != 1 or values.size < 2 or any(each.shape != values.shape for each in others):
+        shapes = [each.shape for each in others]
+        msg = f"{values.shape} true angles for {shapes}: give one of each for two sources or more"
         raise ValueError(msg)
     error, *reference = (np.abs(each - values) for each in others)
     quantities: dict[str, tuple[NDArray, Callable[..., NDArray]]] = {
@@ -464,7 +468,7 @@ def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
         ``concentration``: share of the flux that is brighter than half the peak.
         ``angular_size``: largest extent in arcseconds.
         ``axis_ratio``: short over long axis, from the second moments of the flux.
-        ``components``: number of peaks at least 10.8 arcsec (two beams) from any brighter one.
+        ``components``: number of peaks at least 10.8 arcsec (two beams) from any brighter one; 0 if blank.
         ``bending_angle``: by how many degrees the way from one end over the middle to the other turns;
         0 is straight, and beyond 120 it comes out far too small. NaN with fewer than two components,
         or nothing between them.

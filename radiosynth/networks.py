@@ -6,6 +6,7 @@ names a backend; the weights are drawn from `seed` alone, whatever the global ra
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator, Sequence
 from functools import reduce
@@ -543,8 +544,11 @@ def build_network(
     if architecture not in CLASSIFIERS:
         msg = f"unknown architecture {architecture!r}: there are {', '.join(CLASSIFIERS)}"
         raise ValueError(msg)
-    further = json.loads(network or "{}")
-    return CLASSIFIERS[architecture](size, width=width, seed=seed, precision=precision, **further)
+    build, further = CLASSIFIERS[architecture], json.loads(network or "{}")
+    if unknown := further.keys() - inspect.signature(build).parameters.keys():
+        msg = f"{architecture} has no {', '.join(sorted(unknown))}: see radiosynth.networks.{build.__name__}"
+        raise ValueError(msg)
+    return build(size, width=width, seed=seed, precision=precision, **further)
 
 
 def _normalise(

@@ -89,7 +89,7 @@ def noise_threshold(
     _refuse_not_finite(result)
     thresholds = np.empty(len(result), np.float32)
     for part in _chunks(result):
-        _, median, std = sigma_clipped_stats(result[part], sigma=3.0, axis=(1, 2))
+        _, median, std = sigma_clipped_stats(result[part], sigma=3.0, maxiters=None, axis=(1, 2))
         thresholds[part] = median + n_sigma * std
         limit = thresholds[part, None, None]
         blank = limit if fill == "threshold" else np.minimum(limit, 0)

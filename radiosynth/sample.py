@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import threading
+import time
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,7 +99,9 @@ class Sample:
 
     def __getitem__(self, index: Any) -> Sample:
         """Return the images chosen by a slice, a mask or an array of positions."""
-        index = np.atleast_1d(index) if not isinstance(index, slice) else index
+        if not isinstance(index, slice):
+            index = np.atleast_1d(index)
+            index = index if index.size else index.astype(int)  # an empty list is one of no type
         return Sample(self.images[index], self.labels[index], self.table[index])
 
     @property
@@ -207,13 +212,23 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
     )
 
 
+_tidied: set[Path] = set()
+
+
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, which takes its name only when it is whole.
 
-    The temporary name is always the same, so that what a killed process leaves is overwritten.
+    The temporary name is that of the thread, as others may write the same file. What killed processes left
+    in the folder an hour ago and longer is removed, when a process first writes there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.part{path.suffix}")
+    if path.parent not in _tidied:
+        _tidied.add(path.parent)
+        for left in path.parent.glob(".*.part*"):
+            with suppress(OSError):  # another process removed it, or still has it open
+                if time.time() - left.stat().st_mtime > 3600:
+                    left.unlink()
+    partial = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
     try:
         write(partial)
         partial.replace(path)

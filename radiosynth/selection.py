@@ -316,7 +316,9 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
             )
             raise ValueError(msg)
         return read_cutouts(found, size=size, on_error="skip", nan="keep")
-    manifest = Table.read(root / "manifest.ecsv", format="ascii.ecsv").filled("")
+    manifest = Table.read(root / "manifest.ecsv", format="ascii.ecsv")
+    for name in [column.name for column in manifest.columns.values() if column.dtype.kind in "US"]:
+        manifest[name] = np.ma.filled(manifest[name], "")
     if lacking := {"name", "file"} - set(manifest.colnames):
         msg = f"{root / 'manifest.ecsv'} has no column {', '.join(sorted(lacking))}; write it anew"
         raise ValueError(msg)
@@ -484,7 +486,10 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
             rows = json.loads(text) if file.suffix.lower() == ".json" else csv.DictReader(io.StringIO(text))
             records = list(rows)
             found = [column for column in COLUMNS if any(column in record for record in records)]
-            table = Table({column: [record.get(column) or "" for record in records] for column in found})
+            cells = ([record.get(column) for record in records] for column in found)
+            table = Table(
+                [["" if cell is None else cell for cell in column] for column in cells], names=found
+            )
     except FileNotFoundError:
         raise
     except Exception as error:  # whatever a reader stumbles over
@@ -567,7 +572,7 @@ def apply_decisions(
     if open_ones and undecided == "raise":
         msg = (
             f"{len(open_ones)} of {len(names)} sources have no decision, such as {open_ones[0]!r}: decide "
-            'them, or give undecided="keep" or undecided="drop"'
+            'them, or give undecided="keep" or "drop" (--undecided keep)'
         )
         raise ValueError(msg)
     labels, kept = sample.labels.copy(), np.full(len(sample), undecided == "keep")
@@ -596,8 +601,8 @@ class Agreement:
     Parameters
     ----------
     kappa, low, high : float
-        Cohen's kappa and the ends of its interval: 1 is agreement, 0 what chance would give. NaN if both
-        readers decided the same about every source.
+        Cohen's kappa and the ends of its interval: 1 is agreement, 0 what chance would give. NaN if all
+        decisions of both readers are one and the same.
     share : float
         Share of the sources that both decided alike.
     number : int
@@ -660,8 +665,6 @@ def agreement(
     shown = Table({"name": both["name"][differ]})
     for column, values in (("first", one), ("second", other)):
         reasons = both[f"reason_{column}"][differ]
-        shown[column] = [
-            f"{value}: {reason}" if reason else str(value)
-            for value, reason in zip(values[differ], reasons, strict=True)
-        ]
+        pairs = zip(values[differ], reasons, strict=True)
+        shown[column] = np.array([f"{value}: {why}" if why else str(value) for value, why in pairs], str)
     return Agreement(float(kappa), float(low), float(high), float(1 - differ.mean()), len(both), shown)

@@ -57,7 +57,7 @@ def measure_shapes(images: ArrayLike) -> Table:
     Raises
     ------
     ValueError
-        If the images have another shape or are not finite.
+        If the images have another shape, are not finite, or none shows a source.
 
     Examples
     --------
@@ -73,6 +73,9 @@ def measure_shapes(images: ArrayLike) -> Table:
         raise ValueError(msg)
     rows = [_measure(image - image.min()) for image in pixels]
     names = list(dict.fromkeys(name for row in rows for name in row))
+    if not names:
+        msg = f"{len(pixels)} images without a source: give some in which three pixels are above the faintest"
+        raise ValueError(msg)
     return Table({name: [row.get(name, np.nan) for row in rows] for name in names})
 
 
@@ -250,16 +253,19 @@ def _along_and_across(where: NDArray, light: NDArray) -> dict[str, float]:
         "bends: thickness": np.sqrt(weights @ (powers @ ridge - across / extent) ** 2),
     }
     for name, centre in (("mean", 0.0), ("middle", middle)):
-        arms = [
-            (weights[arm], abs(along[arm] - centre), across[arm]) for arm in (along < centre, along >= centre)
-        ]
-        if min(len(light) for light, *_ in arms) > 1:
-            share = [light.sum() for light, *_ in arms]
-            turn = [np.arctan2(light @ aside, light @ out) for light, out, aside in arms]
+        # A pixel is one pixel wide: one on the dividing line is shared, so that rounding decides nothing.
+        beyond = np.clip(along - centre + 0.5, 0, 1)
+        arms = [(half > 0.49, half * weights) for half in (1 - beyond, beyond)]
+        if min(arm.sum() for arm, _ in arms) > 1:
+            out = abs(along - centre)
+            share = [light.sum() for _, light in arms]
+            turn = [np.arctan2(light @ across, light @ out) for _, light in arms]
             # The criterion of Fanaroff and Riley: near the middle in their class I, near the end in class II.
-            spot = [out[light.argmax()] / (extent / 2) for light, out, _ in arms]
+            brightest = [arm & (weights > 0.999 * weights[arm].max()) for arm, _ in arms]
+            spot = [out[where].max() / (extent / 2) for where in brightest]
+            if name == "middle":  # about the mean both turns are alike
+                measured[f"bends: one way from {name}"] = abs(turn[0] + turn[1])
             measured |= {
-                f"bends: one way from {name}": abs(turn[0] + turn[1]),
                 f"bends: both ways from {name}": abs(turn[0] - turn[1]),
                 f"symmetry: balance about {name}": min(share) / max(share),
                 f"hot spots: nearer from {name}": min(spot),

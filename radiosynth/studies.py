@@ -250,7 +250,7 @@ def _layout(name: str, scale: str | None) -> Layout:
             classifier_config(
                 training_set, scale, **{**settings, "folds": folds, "fold": fold, "seed": fold, **changes}
             )
-            for fold in range(repeats)
+            for fold in range(min(repeats, changes.get("folds", folds)))
         ]
 
     return STUDIES[name][1](make, epochs, few)
@@ -353,8 +353,10 @@ def compare(result: StudyResult, first: str, second: str) -> Comparison:
             raise ValueError(msg)
     a, b = result.right(first), result.right(second)
     _, rows_a, rows_b = np.intersect1d(a["name"], b["name"], return_indices=True)
-    if not len(rows_a):
-        msg = f"{first!r} and {second!r} tested no source in common"
+    if len(rows_a) < 2:
+        msg = (
+            f"{first!r} and {second!r} tested {len(rows_a)} sources in common: an interval needs two at least"
+        )
         raise ValueError(msg)
     folds = np.asarray(a["fold"][rows_a])
     change = np.asarray(b["right"][rows_b], int) - np.asarray(a["right"][rows_a], int)
@@ -493,7 +495,7 @@ def run_arms(
     recorded = _recorded(folder)
     plan = {arm: [config.name for config in configs] for arm, configs in arms.items()}
     if recorded and not all(set(names) <= set(plan.get(arm, ())) for arm, names in recorded.items()):
-        msg = f"{folder} holds a study of other runs: remove that folder and run it again"
+        msg = f"{folder} holds a study of other runs: remove its study.json and run it again"
         raise ValueError(msg)
     known = _where_recorded(folder)
     # Division by division, so that whole ones are done when the time is over.
@@ -530,7 +532,7 @@ def another_part(arms: Arms) -> tuple[Table, list[experiments.Run[ClassifierConf
     Parameters
     ----------
     arms : dict of str to list of ClassifierConfig
-        All arms of a study or some of them, as from `study_arms`.
+        Arms of a study that leaves parts untested, all or some of them, as from `study_arms`.
 
     Returns
     -------
@@ -539,11 +541,20 @@ def another_part(arms: Arms) -> tuple[Table, list[experiments.Run[ClassifierConf
         and ``high``.
     runs : list of Run
         The run of each arm, trained now if it is not recorded.
+
+    Raises
+    ------
+    ValueError
+        If a study tests all parts already.
     """
     rows, runs = [], []
     for arm, configs in arms.items():
-        done, parts = len(configs), configs[0].folds or 1
-        run = experiments.run(replace(configs[0], fold=done % parts, seed=done))
+        done, first = len(configs), configs[0]
+        if done >= first.folds:
+            msg = f"{arm} tests all of its {max(1, first.folds)} parts: give arms that leave one untested"
+            raise ValueError(msg)
+        generators = tuple(replace(each, fold=done) if each.folds else each for each in first.generators)
+        run = experiments.run(replace(first, fold=done, seed=done, generators=generators))
         stored = run.predictions
         right = (stored["probabilities"].argmax(axis=1) == stored["labels"])[stored["plain"]]
         value, low, high = metrics.share(right, confidence=0.95)
@@ -625,6 +636,9 @@ def each(do: Callable[[T], str], tasks: Sequence[T], jobs: int) -> Iterator[str]
 
     An interrupt, or SIGTERM, ends all of them: each keeps what it has done and begins nothing new.
     """
+    if jobs < 1:
+        msg = f"jobs={jobs}: give at least one process at a time"
+        raise ValueError(msg)
     if jobs == 1:
         yield from map(do, tasks)
         return

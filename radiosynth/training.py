@@ -14,10 +14,12 @@ import logging
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -42,7 +44,7 @@ CHECKPOINT_SHARE = 0.1
 
 
 class TrainingStopped(RuntimeError):
-    """Training ended before its last epoch; the checkpoint holds all whole epochs and a new call goes on.
+    """Training ended before its last epoch; a new call goes on from the checkpoint.
 
     Parameters
     ----------
@@ -91,6 +93,14 @@ class Batches:
             raise ValueError(msg)
         self.arrays, self.batch_size, self.seed = tuple(arrays), min(batch_size, count), seed
         self.steps = count // self.batch_size if drop_last else -(-count // self.batch_size)
+
+    def digest(self) -> str:
+        """Return a checksum of the arrays, to tell trainings apart that nothing else tells apart.
+
+        Images that a generator draws anew are equal to rounding only, so it is no use for them.
+        """
+        sums = (zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data) for array in self.arrays)
+        return "-".join(f"{each:08x}" for each in sums)
 
     def stream(self, first_epoch: int) -> Stream:
         """Yield batches without end, from the first of an epoch on."""
@@ -152,12 +162,18 @@ class _Conductor(keras.callbacks.Callback):
         self.time_limit, self.bar, self.cost = time_limit, bar, 0.0
         self.begun = self.saved_at = time.monotonic()
         self.reason, self.interrupted = "", False
+        self.saved = len(history.get("seconds", []))
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if self.reason:  # a signal came before Keras began, and Keras has forgotten it
+            self.model.stop_training = True
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch_begun = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if self.reason:  # the epoch was cut short by a signal: it is done again when training goes on
+            self.model.stop_training = True
             return
         now = time.monotonic()
         seconds = now - self.epoch_begun
@@ -173,7 +189,7 @@ class _Conductor(keras.callbacks.Callback):
             self.reason = ""
         if last or self.reason or CHECKPOINT_SHARE * (now - self.saved_at) > self.cost:
             self.save(self.history)
-            self.saved_at = time.monotonic()
+            self.saved, self.saved_at = epoch + 1, time.monotonic()
             self.cost = self.saved_at - now
         if self.reason:
             self.model.stop_training = True
@@ -244,7 +260,7 @@ def fit(
     callbacks : sequence of keras.callbacks.Callback
         Called by Keras as usual, before the checkpoint of the epoch is written.
     time_limit : float, optional
-        Seconds after which no further epoch is begun.
+        Seconds in which to end: no further epoch is begun that would take longer.
     title : str
         Shown before the progress bar.
 
@@ -290,9 +306,9 @@ def fit(
             verbose=0,
             callbacks=[*callbacks, conductor],
         )
-    if len(history["seconds"]) < epochs:
+    if len(history.get("seconds", [])) < epochs:
         msg = (
-            f"{title} was stopped by {conductor.reason} after {len(history['seconds'])} of {epochs} epochs; "
+            f"{title} was stopped by {conductor.reason} after {conductor.saved} of {epochs} epochs; "
             "run the same command again to go on"
         )
         raise TrainingStopped(msg, interrupted=conductor.interrupted)
@@ -305,6 +321,9 @@ def save_weights(model: keras.Model, path: Path, *, dtype: str = "float32") -> N
     write_atomically(path, lambda partial: np.savez_compressed(partial, **arrays))  # type: ignore[arg-type]
 
 
+_DAMAGED = (BadZipFile, zlib.error)
+
+
 def load_weights(model: keras.Model, path: Path) -> None:
     """Read weights written by `save_weights` into a model of the same architecture.
 
@@ -313,8 +332,24 @@ def load_weights(model: keras.Model, path: Path) -> None:
     ValueError
         If the file holds weights of other shapes, or something else.
     """
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = [stored[f"w{i}"].astype(np.float32) for i in range(len(stored.files))]
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = [stored[f"w{i}"].astype(np.float32) for i in range(len(stored.files))]
+    except FileNotFoundError:
+        raise
+    # A cut archive, another file, or arrays of other names.
+    except (
+        OSError,
+        EOFError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        BadZipFile,
+        zlib.error,
+    ) as error:
+        msg = f"{path} holds no weights, or damaged ones ({error!r}): fetch or train them anew"
+        raise ValueError(msg) from error
     shapes, expected = [a.shape for a in arrays], [tuple(w.shape) for w in model.weights]
     if shapes != expected:
         msg = f"{path} does not hold the weights of this {model.name}: shapes {shapes}, expected {expected}"

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -266,7 +267,40 @@ def finished(search: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return search.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
-def _open(scale: str, family: str, fold: int, seed: int = 0) -> optuna.Study:
+def _has_first(trial: optuna.trial.FrozenTrial, search: optuna.Study) -> bool:
+    """Return whether a trial has, or is to get, the first settings of the family of its search."""
+    first = FAMILIES[search.user_attrs["family"]].first
+    settings = trial.params or trial.system_attrs.get("fixed_params", {})
+    return bool(settings) and all(first.get(name) == value for name, value in settings.items())
+
+
+def _first(search: optuna.Study) -> optuna.trial.FrozenTrial | None:
+    """Return the trial of a search that had the first settings of its family, if it is finished."""
+    return next((trial for trial in finished(search) if _has_first(trial, search)), None)
+
+
+def _coming(search: optuna.Study) -> bool:
+    """Return whether the first settings wait, or another process began to try them in the last hour."""
+    from optuna.trial import TrialState
+
+    asked = search.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING))
+    since = [trial.datetime_start for trial in asked if _has_first(trial, search)]
+    return any(begun is None or datetime.now() - begun < timedelta(hours=1) for begun in since)
+
+
+def _left(search: optuna.Study, trials: int) -> int:
+    """Return how many trials a search lacks, of which the first settings of the family have to be one."""
+    return max(trials - len(finished(search)), int(_first(search) is None))
+
+
+def _sampler(fold: int, number: int) -> optuna.samplers.BaseSampler:
+    """Return what draws the settings of a trial: they do not depend on which process draws them."""
+    import optuna
+
+    return optuna.samplers.TPESampler(n_startup_trials=4, seed=1000 * fold + number)
+
+
+def _open(scale: str, family: str, fold: int) -> optuna.Study:
     """Open a search in the journal of its scale, or begin it."""
     import optuna
     from optuna.storages import journal
@@ -278,7 +312,7 @@ def _open(scale: str, family: str, fold: int, seed: int = 0) -> optuna.Study:
     path = str(folder / "journal.jsonl")
     options: dict[str, Any] = {
         "study_name": name,
-        "sampler": optuna.samplers.TPESampler(n_startup_trials=4, seed=seed),
+        "sampler": _sampler(fold, 0),
         "pruner": optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=config.epochs // 4),
     }
     with FileLock(folder.parent / f".{folder.name}.lock"):
@@ -316,6 +350,7 @@ def _objective(
         if epoch + 1 < config.epochs and trial.should_prune():
             raise optuna.TrialPruned
 
+    trial.study.sampler = _sampler(config.fold, trial.number)  # which no other process has
     settings = _suggest(trial, family, config).settings()
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -334,18 +369,17 @@ def _objective(
     return history["val_accuracy"][-1]
 
 
-Task = tuple[str, str, int, int]
-"""Scale, family, part that tests, and number of a trial."""
+Task = tuple[str, str, int]
+"""Scale, family and part that tests."""
 
 
 def _one_trial(task: Task, trials: int, deadline: float | None) -> str:
     """Make one trial more, if there is time and another process has not made it; say what came of it."""
     from .training import TrainingStopped
 
-    scale, family, fold, number = task
-    # Each trial has its own seed, so that the settings do not depend on which process draws them.
-    search = _open(scale, family, fold, seed=1000 * fold + number)
-    if len(finished(search)) >= trials or (deadline is not None and time.time() >= deadline):
+    scale, family, fold = task
+    search = _open(scale, family, fold)
+    if not _left(search, trials) or (deadline is not None and time.time() >= deadline):
         return ""
     config = _budget(scale, fold)
     objective = partial(_objective, family=family, config=config, sets=inner_sets(config), deadline=deadline)
@@ -364,21 +398,23 @@ def _search(
     searches: Sequence[tuple[str, int]], scale: str, trials: int, jobs: int, deadline: float | None
 ) -> list[optuna.Study]:
     """Return searches by family and part that have the trials asked for, making those that are missing."""
-    from optuna.trial import TrialState
-
-    tasks = []
-    for each in searches:
-        search = _open(scale, *each)
-        made = len(finished(search))
-        if not made and not search.get_trials(states=(TrialState.WAITING,)):
-            search.enqueue_trial(FAMILIES[each[0]].first)
-        tasks += [(scale, *each, number) for number in range(made, trials)]
-    tasks.sort(key=lambda task: task[-1])  # the searches go on side by side
-    for said in studies.each(partial(_one_trial, trials=trials, deadline=deadline), tasks, jobs):
-        if said:
-            log.info("%s", said)
+    do = partial(_one_trial, trials=trials, deadline=deadline)
+    made = 1
+    while made:  # what waited comes before the first settings, which have to be among the trials
+        tasks = []
+        for each in searches:
+            search = _open(scale, *each)
+            if _first(search) is None and not _coming(search):
+                search.enqueue_trial(FAMILIES[each[0]].first)
+            tasks += [(number, (scale, *each)) for number in range(-_left(search, trials), 0)]
+        tasks.sort(key=lambda task: task[0])  # the searches go on side by side
+        made = 0
+        for said in studies.each(do, [task for _, task in tasks], jobs):
+            if said:
+                made += 1
+                log.info("%s", said)
     results = [_open(scale, *each) for each in searches]
-    left = sum(max(0, trials - len(finished(search))) for search in results)
+    left = sum(_left(search, trials) for search in results)
     if left:
         from .training import TrainingStopped
 
@@ -489,9 +525,9 @@ def evaluate(
     _search([(family, fold) for fold in turns for family in best[fold]], scale, trials, jobs, deadline)
     arms: dict[str, list[ClassifierConfig]] = {"report": [], "best family": [], "tuned": []}
     for fold in turns:
-        family = _open(scale, best[fold][0], fold)
+        family = best[fold][0]
         arms["report"].append(_budget(scale, fold))
-        arms["best family"].append(trial_config(family, finished(family)[0]))
+        arms["best family"].append(trial_config(*_family(scale, family, fold)))
         arms["tuned"].append(trial_config(chosen(scale, fold)))
     left = None if deadline is None else max(0.0, deadline - time.time())
     references = {"best family": "report", "tuned": "report"}
@@ -500,8 +536,18 @@ def evaluate(
 
 def ranking(scale: str, fold: int) -> list[str]:
     """Return the families in the order of their first trials, the best one first."""
-    first = {family: finished(_open(scale, family, fold))[0].value or 0.0 for family in _families(scale)}
+    first = {family: _family(scale, family, fold)[1].value or 0.0 for family in _families(scale)}
     return sorted(first, key=lambda family: -first[family])
+
+
+def _family(scale: str, family: str, fold: int) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:
+    """Return the search of a family and its first settings' trial."""
+    search = _open(scale, family, fold)
+    trial = _first(search)
+    if trial is None:
+        msg = f"the first settings of {family} are not tried in part {fold}: `radiosynth tune` goes on"
+        raise ValueError(msg)
+    return search, trial
 
 
 def chosen(scale: str, fold: int) -> optuna.Study:

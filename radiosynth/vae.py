@@ -207,6 +207,13 @@ def reconstruct(
     if (labels is None) == bool(settings.conditional):
         msg = "labels are needed if the network knows classes, and only then"
         raise ValueError(msg)
+    if not (np.abs(images) <= 1).all():
+        msg = f"images run from {np.min(images):.3g} to {np.max(images):.3g}: give images in [-1, 1]"
+        raise ValueError(msg)
+    codes = np.arange(settings.conditional)
+    if labels is not None and (len(labels) != len(images) or not np.isin(labels, codes).all()):
+        msg = f"{len(labels)} labels for {len(images)} images: give each a class code below {len(codes)}"
+        raise ValueError(msg)
     encoder, decoder = _build_encoder(settings), load_generator(path)
     training.load_weights(encoder, path / "encoder.npz")
     label = None if labels is None else ops.convert_to_tensor(labels, "int32")

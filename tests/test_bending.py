@@ -56,6 +56,8 @@ def test_images_are_moved_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     sample = datasets.load_bending_sample()
     assert abs(x - 49.5) > 4
     np.testing.assert_allclose(center_of_mass(sample.images[0]), 49.5, atol=0.02)
+    part = datasets.load_bending_sample(size=60)
+    np.testing.assert_array_equal(part.images, sample.images[:, 20:80, 20:80])
 
 
 @pytest.mark.skipif(not (datasets.cache_folder() / "first_galaxies.npz").exists(), reason="no images here")

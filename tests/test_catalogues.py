@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import os
 import re
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from skyserver import SkyServer
 
-from radiosynth import catalogues
+import radiosynth
+from radiosynth import catalogues, geometric
 from radiosynth.catalogues import (
     CATALOGUES,
     REPORT_CATALOGUES,
@@ -185,6 +187,9 @@ def test_the_second_call_reads_the_cache(vizier, cache):
     assert second.meta["server"].startswith("127.0.0.1")
     load_catalogue("FRICAT", refresh=True)
     assert len(vizier.log) == 2
+    renamed = dataclasses.replace(catalogues.CATALOGUES["FRIICAT"], name="FRICAT")
+    assert load_catalogue(renamed).meta["vizier"] == renamed.vizier  # not what the cache has by that name
+    assert len(vizier.log) == 3
     assert [path.name for path in cache.iterdir()] == ["FRICAT.ecsv"]
 
 
@@ -196,7 +201,7 @@ def test_a_damaged_cache_is_fetched_again(vizier, cache, caplog, damage):
     path = cache / "FRICAT.ecsv"
     path.write_text(damage(path.read_text()))
     assert len(load_catalogue("FRICAT")) == 219
-    assert "is damaged; it is fetched again" in caplog.text
+    assert "is damaged, or another catalogue; it is fetched again" in caplog.text
     assert len(vizier.log) == 2
 
 
@@ -249,6 +254,31 @@ def test_vizier_has_the_pinned_editions(cache, caplog):
     assert "differs" not in caplog.text
 
 
+def test_the_lines_for_the_whole_list_of_bending_angles(vizier, tmp_path, monkeypatch, project):
+    """From the catalogue over the cutouts to a network, as docs/methods/bending.rst has it."""
+    from astroquery.image_cutouts.first import FirstClass
+
+    garon = made_tables()["Garon2019"][400:4000:450]
+    entry = catalogues.CATALOGUES["Garon2019"]
+    vizier.vizier[entry.vizier] = {"main": garon}
+    monkeypatch.setitem(catalogues.CATALOGUES, "Garon2019", dataclasses.replace(entry, rows=len(garon)))
+    rng = np.random.default_rng(2)
+    fake = geometric.simulate({"FRII": 3}, 150, rng=rng).images
+    vizier.images = (fake + rng.normal(0, 0.005, fake.shape)).astype("f4")
+    monkeypatch.setattr(FirstClass, "URL", f"http://{catalogues.MIRRORS[0]}/cgi-bin/firstcutout")
+    monkeypatch.chdir(tmp_path)
+    text = (project / "docs" / "methods" / "bending.rst").read_text("utf-8")
+    (code,) = re.findall(r"python\n\n((?:   .*\n)*   sources = (?:.*\n)(?:   .*\n)*)", text)
+    found = {"radiosynth": radiosynth}
+    exec(compile(textwrap.dedent(code), "bending.rst", "exec"), found)
+    ready = found["ready"]
+    np.testing.assert_allclose(ready.table["bending_angle"], garon["BA"])
+    assert ready.images.shape == (len(garon), 56, 56)
+    settings = radiosynth.bending.RegressorSettings(epochs=1, batch_size=4, width=0.1)
+    model, _ = radiosynth.train_regressor(ready[:5], ready[5:], settings, folder=tmp_path / "run")
+    assert np.isfinite(radiosynth.predict_angles(model, ready.images)["bending_angle"]).all()
+
+
 # Lists ----------------------------------------------------------------------------------------------------
 
 PLACE = (7.2540833, -0.2282500), (9.8771667, 10.5385000)
@@ -265,6 +295,13 @@ LISTS = {
     "pipes.tsv": f"Name|RAJ2000|DEJ2000|note\na|{A}|{B}|x, y\nb|{C}|{D}|\n",
     "tabs.tsv": "name\tRA_deg\tDE_deg\na\t7.2540833\t-0.22825\nb\t9.8771667\t10.5385\n",
     "commented.txt": "# my list\n# ra dec\n7.2540833 -0.22825\n\n# the other\n9.8771667 10.5385\n",
+    "spoken.csv": "# RA and Dec of my sources\nname,ra,dec\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
+    "source.txt": "# Source\n# list of mine\n7.2540833 -0.22825\n9.8771667 10.5385\n",
+    "numpy.txt": "# ra,dec\n7.2540833 -0.22825\n9.8771667 10.5385\n",
+    "swapped.txt": "# dec ra\n-0.22825,7.2540833\n10.5385,9.8771667\n",
+    "swapped too.txt": "# Name,Dec,RA\na -0.22825 7.2540833\nb 10.5385 9.8771667\n",
+    "source list.txt": "# my source list\na 7.2540833 -0.22825\nb 9.8771667 10.5385\n",
+    "comma in a name.txt": "# name ra dec\nNGC,1 7.2540833 -0.22825\nb 9.8771667 10.5385\n",
     "quoted.csv": 'name,ra,dec\n"a, the first",7.2540833,-0.22825\n"b",9.8771667,10.5385\n',
     "names.txt": "J002900.98-001341.7\nJ003930.52+103218.6\n",
     "named.csv": "source\nJ002900.98-001341.7\nJ003930.52+103218.6\n",

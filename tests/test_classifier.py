@@ -104,6 +104,17 @@ def test_samples_that_cannot_be_trained_on(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_is_for_one_training_set(tmp_path: Path) -> None:
+    settings = ClassifierSettings(epochs=1, batch_size=4, width=0.05)
+    train_classifier(sample(), sample(), settings, folder=tmp_path)
+    train_classifier(sample(), sample(), settings, folder=tmp_path)  # the same again
+    with pytest.raises(ValueError, match="checkpoint of another training"):
+        train_classifier(sample(8), sample(), settings, folder=tmp_path)
+    # Who names a training says what it learns from: images that are drawn anew are equal to rounding only.
+    train_classifier(sample(), sample(), settings, folder=tmp_path / "named", fingerprint="a")
+    train_classifier(sample(8), sample(), settings, folder=tmp_path / "named", fingerprint="a")
+
+
 def test_settings_and_images_out_of_range() -> None:
     with pytest.raises(ValueError, match="epochs=0 is not possible"):
         ClassifierSettings(epochs=0)

@@ -10,7 +10,15 @@ from astropy.io import fits
 from astropy.table import Table
 from skyserver import SkyServer, key_of
 
-from radiosynth import cutouts as cutouts_room, datasets, experiments, geometric, studies
+from radiosynth import (
+    cutouts as cutouts_room,
+    datasets,
+    experiments,
+    geometric,
+    predict,
+    read_cutouts,
+    studies,
+)
 from radiosynth.cli import main
 from radiosynth.sample import Sample
 
@@ -67,6 +75,65 @@ def test_classify_prints_probabilities_of_each_file(
 
 
 @pytest.mark.usefixtures("recorded")
+def test_a_file_with_nothing_to_see_is_named_and_left_out(
+    tmp_path: Path, cutouts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "noise.npy", np.random.default_rng(0).uniform(0, 1, (200, 200)).astype("f4"))
+    assert main(["classify", str(tmp_path / "noise.npy"), *cutouts]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split()[0] for line in out.strip().splitlines()[2:]] == cutouts
+    assert f"left out {tmp_path / 'noise.npy'}: " in err
+    first, second = np.load(cutouts[1]), np.load(tmp_path / "noise.npy")
+    np.save(tmp_path / "stack.npy", np.stack([first, second, first]))
+    assert main(["classify", str(tmp_path / "stack.npy")]) == 0
+    out, err = capsys.readouterr()
+    rows = [line.split()[0] for line in out.strip().splitlines()[2:]]
+    assert rows == [f"{tmp_path / 'stack.npy'}[{i}]" for i in (0, 2)]
+    assert f"left out {tmp_path / 'stack.npy'}[1]: " in err
+
+
+def test_pixels_of_another_width_are_named_and_resampled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    double = geometric.simulate({"FRII": 1}, 300, rng=np.random.default_rng(2)).images[0]
+    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 30.0})
+    header.update({"CRPIX1": 150.5, "CRPIX2": 150.5, "CDELT1": -0.9 / 3600, "CDELT2": 0.9 / 3600})
+    path = tmp_path / "fine.fits"
+    fits.writeto(path, double, header)
+
+    def probabilities(*options: str) -> tuple[list[float], str]:
+        assert main(["classify", str(path), "--csv", str(tmp_path / "out.csv"), *options]) == 0
+        (row,) = Table.read(tmp_path / "out.csv")
+        return list(row.values())[2:], capsys.readouterr().err
+
+    native, said = probabilities("--crop", "192")
+    assert f"{path} has pixels of 0.90 arcsec" in said
+    resampled, said = probabilities("--pixel-scale", "1.8")
+    assert "arcsec" not in said
+    assert resampled != native
+    coarse = read_cutouts([path], size=150, pixel_scale=1.8)
+    expected = experiments.default_classifier()
+    wanted = predict(expected.model(), experiments.make_ready(coarse, expected.config).images)[0]
+    np.testing.assert_allclose(resampled, wanted, atol=1e-5)
+
+
+def test_what_is_no_classifier_classifies_nothing(
+    tmp_path: Path,
+    cutouts: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    recorded: experiments.Run[experiments.ClassifierConfig],
+) -> None:
+    monkeypatch.undo()
+    gan = next(name for name in experiments.recorded_runs() if name.startswith("laptop-gan-all-"))
+    assert main(["classify", "--run", gan, *cutouts]) == 1
+    assert f"{gan} classifies nothing" in capsys.readouterr().err
+    out = str(tmp_path / "out.npz")
+    assert main(["gan", "sample", str(recorded.folder), "--number", "2", "--out", out]) == 1
+    assert "holds no generator" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("recorded")
 def test_classify_to_csv_leaving_out_what_cannot_be_read(
     cutouts: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -114,6 +181,17 @@ def test_an_unknown_choice_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 LIST = "name,ra,dec,class\nA,10.0,20.0,FR1\nB,10.005,20.0,double\nC,50,-5,WAT\n"
+
+
+def test_a_pair_with_one_unknown_class_is_none_of_two_classes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("name,ra,dec,class\na,10,0,FRII\nb,10.001,0,\nc,20,0,FRI\nd,20.001,0,bent\n")
+    assert main(["catalogue", str(path)]) == 0
+    assert "2 pairs within 60 arcsec, 1 of two classes" in capsys.readouterr().out
+    assert main(["catalogue", "--classes", "double=FRII", str(path)]) == 1
+    assert "give LABEL=CLASS, and lists before this option" in capsys.readouterr().err
 
 
 def test_catalogue_counts_a_list(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

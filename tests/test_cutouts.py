@@ -11,6 +11,7 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.table import Table
 from astropy.wcs import WCS
 from skimage.io import imsave
 
@@ -140,6 +141,11 @@ def write_npy(path, data):
         np.save(stream, data)
 
 
+def garbled_fits(path, image):
+    write_fits(path, image)
+    path.write_bytes(path.read_bytes().replace(b"NAXIS1  =", b"NAXJS1  ="))
+
+
 FAULTS = {
     "HTML": (lambda p, _: p.write_text("\n<!DOCTYPE html><p>busy</p>"), r"web page .*fetch the file again"),
     "empty": (lambda p, _: p.touch(), r"empty \(0 bytes\)"),
@@ -157,6 +163,7 @@ FAULTS = {
     "no pixels": (lambda p, i: write_npy(p, i[:0]), r"shape \(0, 20\)"),
     "FITS cube": (lambda p, i: write_fits(p, np.stack([i, i])), r"axes \(2, 20, 20\)"),
     "FITS table": (table_fits, "without an image"),
+    "FITS without a keyword": (garbled_fits, "cannot be read .*damaged"),
     "all NaN": (lambda p, i: write_fits(p, i * np.nan), "all pixels are NaN"),
     "NaN in the middle": (
         lambda p, i: write_npy(p, np.where(np.eye(20), np.nan, i)),
@@ -365,6 +372,15 @@ def test_a_sample_written_as_fits_files_is_read_back_equal(tmp_path, located):
     again = Sample.load(tmp_path / "one.npz")
     np.testing.assert_array_equal(again.images, sample.images)
     assert again.table.colnames == back.table.colnames
+
+
+def test_names_of_any_script_and_missing_pixels_are_written(tmp_path):
+    images = np.random.default_rng(0).random((2, 24, 24), np.float32)
+    images[1, :3] = np.nan
+    write_cutouts(Sample(images, [0, 1], Table({"name": ["Sídhe\n1", "β Per"]})), tmp_path / "out")
+    assert read_cutouts(tmp_path / "out").table["name"].tolist() == ["Sídhe\n1"]
+    both = read_cutouts(sorted((tmp_path / "out").glob("*.fits")), nan="keep")
+    np.testing.assert_array_equal(both.images, images)
 
 
 def test_a_damaged_manifest_is_named(tmp_path):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from radiosynth import datasets, experiments, geometric
 from radiosynth.sample import Sample
+from radiosynth.training import TrainingStopped
 
 TINY = {
     "per_class": 48,
@@ -155,6 +157,79 @@ def test_a_renamed_run_is_refused_and_a_missing_one_lists_those_there_are(
     moved = run.folder.rename(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match="renamed or edited"):
         experiments.find_run(moved)
+
+
+def test_default_run_of_a_checkout_is_the_real_one_and_has_its_weights(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(project / "paper" / "runs"))
+    # In whatever order the file system names them: those with synthetic images have no weights.
+    for order in (sorted, lambda names: sorted(names, reverse=True)):
+        found = {name: experiments._recorded()[name] for name in order(experiments._recorded())}
+        with monkeypatch.context() as patched:
+            patched.setattr(experiments, "_recorded", lambda found=found: found)
+            run = experiments.default_run()
+        assert (run.config.scale, run.config.training_set) == ("report", "real")
+        assert run.model().input_shape == (None, run.config.size, run.config.size, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"folds": 10, "fold": 10}, "fold=10: .*from 0 to folds - 1"),
+        ({"folds": 2}, "folds=2, .*at least 3"),
+        ({"fraction": 0}, "fraction=0: give a share"),
+        ({"fraction": 1.5}, "above 0, at most 1"),
+        ({"epochs": 0}, "epochs=0, per_class=.*: give at least 1"),
+        ({"per_class": 0}, "per_class=0: give at least 1"),
+    ],
+    ids=str,
+)
+def test_impossible_configurations(changes: dict[str, Any], message: str) -> None:
+    for make in (experiments.classifier_config, experiments.vae_config):
+        with pytest.raises(ValueError, match=message):
+            make(scale="smoke", **changes)
+
+
+def test_networks_of_an_ensemble_have_seeds_of_their_own() -> None:
+    members = experiments.ensemble_config("report", seed=7).members
+    assert [member.seed for member in members] == [7, 8, 9, 10, 11]
+
+
+@pytest.mark.usefixtures("survey")
+def test_a_run_that_needs_others_makes_them_beside_it_and_in_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "elsewhere"))
+    gan_settings = {"per_class": 32, "epochs": 3, "width": 0.05, "size": 24, "test_per_class": 6}
+    generators = (experiments.gan_config("all", "smoke", **gan_settings),)
+    config = experiments.classifier_config("real+gan", "smoke", generators=generators, **TINY)
+    with pytest.raises(TrainingStopped):
+        experiments.run(config, root=tmp_path / "here", time_limit=0)
+    assert (tmp_path / "here" / generators[0].name / "checkpoint.npz").exists()  # one epoch, then no time
+    assert not (tmp_path / "here" / config.name / "checkpoint.npz").exists()
+    assert not list((tmp_path / "elsewhere").glob("*gan*"))
+
+
+def test_a_run_that_comes_with_the_package_is_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    run = experiments.run(experiments.ensemble_config("report"), time_limit=0)
+    assert run.replayed
+    assert run.folder.parent == experiments.PACKAGED_RUNS
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("survey")
+def test_a_run_killed_before_its_configuration_was_written_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = experiments.classifier_config("real", "smoke", **TINY)
+    (tmp_path / config.name).mkdir()
+    run = experiments.run(config, root=tmp_path)
+    monkeypatch.chdir(run.folder)
+    assert experiments.find_run(".").config == config
 
 
 def test_hash_counts_what_is_not_as_in_the_report() -> None:

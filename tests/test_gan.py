@@ -356,6 +356,17 @@ def test_generate_refuses_labels_that_do_not_fit(whole, labels, message):
         gan.generate(whole.generator, 3, rng=np.random.default_rng(0), labels=labels)
 
 
+def test_a_network_of_another_make_draws_too():
+    noise, label = keras.Input((5,)), keras.Input((), dtype="int32")
+    joined = keras.layers.Concatenate()([noise, keras.layers.Embedding(4, 3)(label)])
+    image = keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64, "tanh")(joined))
+    images = gan.generate(
+        keras.Model([noise, label], image), 8, labels=np.arange(8) % 4, rng=np.random.default_rng(0)
+    )
+    assert images.shape == (8, 8, 8)
+    assert not np.allclose(images[0], images[1])
+
+
 def test_generate_refuses_labels_for_one_class():
     with pytest.raises(ValueError, match="knows no classes"):
         gan.generate(TINY.build(), 3, rng=np.random.default_rng(0), labels=np.zeros(3, int))

@@ -252,6 +252,21 @@ def test_fr_ratio_agrees_with_the_rendered_image(fr_type, distance):
     assert fr_ratio(parameters)[0] == pytest.approx(measured, rel=0.02)
 
 
+@pytest.mark.parametrize("faint", [0.04, 1e-4])
+def test_fr_ratio_of_an_arm_below_the_contour_is_that_of_the_other(faint):
+    double = {"fr_type": 2, "lobe_distance": 14.0, "halo_amplitude": 0.0, "core_amplitude": 0.0}
+    both = fr_ratio(source(**double))[0]
+    assert fr_ratio(source(**double, lobe_amplitude_2=faint))[0] == pytest.approx(both, rel=0.03)
+    # With a core, how faint the unseen lobe is does not matter.
+    seen = [
+        fr_ratio(source(**double | {"core_amplitude": 1.0, "lobe_amplitude_2": a}))[0] for a in (faint, 0.01)
+    ]
+    assert seen[0] == pytest.approx(seen[1], rel=0.01)
+    table = draw_parameters(2000, rng=np.random.default_rng(1))
+    for contour in (0.5, 0.8):
+        assert np.nanmax(fr_ratio(table, contour=contour)) <= 1
+
+
 def test_fr_ratio_of_consistent_sources_holds_for_all():
     population = report_population(consistent=True)
     table = draw_parameters(400, population=population, rng=np.random.default_rng(6))

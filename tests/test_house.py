@@ -33,9 +33,10 @@ EXAMPLES = sorted((ROOT / "examples").glob("*/plot_*.py"))
 
 
 def public_names() -> list[str]:
-    """Return the names that ``__init__.pyi`` re-exports."""
+    """Return the names that ``__init__.pyi`` re-exports from the rooms."""
     tree = ast.parse((PACKAGE / "__init__.pyi").read_text("utf-8"))
-    return [alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names]
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module]
+    return [alias.name for node in imports for alias in node.names]
 
 
 def repository_files() -> list[Path]:
@@ -220,6 +221,11 @@ def test_modules_import_only_what_comes_before_them(path: Path) -> None:
     assert not later
 
 
+def test_every_room_is_reached_by_its_name() -> None:
+    code = f"import radiosynth; [getattr(radiosynth, room) for room in {ORDER}]; radiosynth.scale([[[0, 1]]])"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("name", public_names())
 def test_public_names_are_documented(name: str) -> None:
     reference = (ROOT / "docs" / "api" / "index.rst").read_text("utf-8")
@@ -248,6 +254,15 @@ def test_public_names_are_documented(name: str) -> None:
 
 
 # The files -------------------------------------------------------------------------------------------
+
+
+def test_the_reference_lists_every_command() -> None:
+    from radiosynth.cli import _parser
+
+    (commands,) = (action.choices for action in _parser()._actions if action.metavar == "command")
+    text = (ROOT / "docs" / "api" / "index.rst").read_text("utf-8")
+    listed = re.findall(r"^   radiosynth (\w+)", text.partition("Command line\n")[2], re.MULTILINE)
+    assert sorted(set(listed)) == sorted(commands)
 
 
 def test_no_file_names_a_registry_or_a_place_on_one_machine() -> None:

@@ -78,6 +78,13 @@ def test_faults(labels: list[int], probabilities: np.ndarray, message: str) -> N
         metrics.confusion_matrix(labels, probabilities)
 
 
+def test_one_source_has_no_interval_over_sources() -> None:
+    with pytest.raises(ValueError, match="of one source: an interval"):
+        metrics.accuracy([1, 1], np.eye(4)[[1, 2]], sources=["a", "a"])
+    with pytest.raises(ValueError, match="two sources or more"):
+        metrics.angle_scores([10.0], [12.0])
+
+
 def test_unknown_kind() -> None:
     with pytest.raises(ValueError, match="'class' or 'probability'"):
         metrics.confusion_matrix([0], [[1.0, 0.0]], kind="soft")

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 
@@ -161,10 +162,18 @@ def test_a_study_replaces_the_numbers_of_single_runs(tmp_path: Path, monkeypatch
         (0.90, 0.88, 0.91, 0.0, 0.92, False),
         (0.90, 0.88, 0.91, 0.02, 0.92, True),
         (0.90, 0.89, 0.95, 0.0, 0.88, False),  # the side of the interval that matters
+        (0.86, 0.855, 0.865, 0.0, Decimal("0.900"), False),  # three decimals are stated
+        (0.86, 0.855, 0.865, 0.0, Decimal("0.9"), True),  # one is
+        (0.40, 0.390, 0.410, 0.0, 1e-5, False),
     ],
 )
 def test_verdicts(
-    value: float, low: float | None, high: float | None, error: float, published: float, agrees: bool
+    value: float,
+    low: float | None,
+    high: float | None,
+    error: float,
+    published: float | Decimal,
+    agrees: bool,
 ) -> None:
     assert comparison.Reproduced(value, low, high, published_error=error).agrees(published) is agrees
 

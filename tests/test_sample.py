@@ -80,6 +80,10 @@ def test_indexing_keeps_rows_together(index: object) -> None:
     assert part.history == ["read"]
 
 
+def test_nothing_may_be_chosen() -> None:
+    assert len(make()[[]]) == len(make()[np.zeros(5, bool)]) == 0
+
+
 def test_of_class() -> None:
     assert make().of_class("fr i").table["name"].tolist() == ["s0", "s4"]
     with pytest.raises(ValueError, match="unknown class"):

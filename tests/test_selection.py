@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.modeling.models import Gaussian2D
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 from sklearn.metrics import cohen_kappa_score
@@ -211,6 +211,7 @@ def test_a_folder_with_a_manifest(tmp_path: Path) -> None:
             "file": ["s0.fits", "s1.fits", "s2.fits", ""],
             "status": ["ok", "ok", "ok", "outside"],
             "message": ["", "", "", "the survey ends at -10"],
+            "bending_angle": MaskedColumn([1.0, 2.0, 3.0, 4.0], mask=[True, False, False, True]),
         }
     ).write(folder / "manifest.ecsv", format="ascii.ecsv")
     sample = selection.read_folder(folder)

@@ -44,6 +44,27 @@ def test_any_angle_changes_little():
         assert second == pytest.approx(first, rel=0.06, abs=0.02), name
 
 
+def test_what_lies_on_the_dividing_line_goes_to_no_side(bent):
+    odd = clipped(blob(0, 0, 2) + blob(-20, 3, 4, 0.8) + blob(20, 3, 4, 0.8))  # the core is in the middle
+    odd = np.round(255 * odd / odd.max()) / 255  # as many steps as the published images have: peaks are tied
+    table = measure_shapes([odd, odd[::-1], odd[:, ::-1], odd.T, np.rot90(odd)])
+    for name in table.colnames:
+        if name.endswith("source"):
+            np.testing.assert_allclose(table[name], table[name][0], rtol=1e-6, atol=1e-8, err_msg=name)
+    assert not any(name.startswith("bends: one way from mean") for name in table.colnames)
+
+
+def test_light_that_crosses_the_dividing_line_is_counted_bit_by_bit():
+    bar = np.where((abs(X) < 12.6) & (abs(Y) < 1.6), 0.5, 0.0)
+    bar[(abs(X) < 1) & (abs(Y) < 1)] = 1.0
+    ends = [bar + extra * ((X > 11) & (abs(Y) < 1) & (bar > 0)) for extra in np.linspace(0, 0.2, 9)]
+    balance = measure_shapes(ends)["symmetry: balance about middle, by root, above 0.0, source"]
+    assert (np.diff(balance) < 0).all()
+    assert np.diff(balance).min() > -0.01  # no jump
+    about_mean = measure_shapes(ends)["symmetry: balance about mean, by root, above 0.0, source"]
+    assert abs(np.diff(about_mean)).max() < 0.02
+
+
 def test_moments_are_those_of_scikit_image(bent):
     table = measure_shapes([bent])
     (region,) = regionprops((bent > 0.05 * bent.max()).astype(int))
@@ -91,6 +112,8 @@ def test_a_blank_image_has_no_shape():
     table = measure_shapes([np.zeros((64, 64)), blob(0, 0)[28:92, 28:92]])
     assert np.isnan(table["size: length, by root, above 0.0, source"][0])
     assert np.isfinite(table["size: length, by root, above 0.0, source"][1])
+    with pytest.raises(ValueError, match="2 images without a source"):
+        measure_shapes(np.zeros((2, 64, 64)))
 
 
 @pytest.mark.parametrize(

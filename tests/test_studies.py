@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +56,50 @@ def test_train_validation_and_test_sources_are_disjoint_and_every_source_tests_o
         assert len(train | validation | test) == len(simulated_survey())
         tested += test
     assert sorted(tested) == sorted(simulated_survey().table["name"])
+
+
+@pytest.mark.parametrize(
+    "changes", [{"keep_groups": False}, {"n_sigma": 5.0}, {"folds": 3, "fold": 1}], ids=str
+)
+@pytest.mark.parametrize("training_set", ["real+gan", "real+vae"])
+def test_generators_learn_from_the_training_sources_of_their_classifier(
+    tiny: Path, training_set: str, changes: dict[str, Any]
+) -> None:
+    config = experiments.classifier_config(training_set, "smoke", test_per_class=6, size=24, **changes)
+    train, _, test = experiments.split_sample(config)
+    for generator in config.generators:
+        learned, *_ = experiments.split_sample(generator)
+        np.testing.assert_array_equal(learned.images, train.images)
+        assert not set(learned.table["name"]) & set(test.table["name"])
+    other = replace(config.generators[0], split_seed=1)
+    with pytest.raises(ValueError, match="differs in split_seed, so it could learn from test sources"):
+        replace(config, generators=(other,))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_another_part_is_one_that_no_network_of_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def run(config: experiments.ClassifierConfig) -> experiments.Run[Any]:
+        asked.append(config)
+        raise InterruptedError
+
+    arms = {"real+gan": studies.study_arms("protocol", "smoke")["real+gan"]}
+    monkeypatch.setattr(experiments, "run", run)
+    with pytest.raises(InterruptedError):
+        studies.another_part(arms)
+    _, _, test = experiments.split_sample(asked[0])
+    learned, *_ = experiments.split_sample(asked[0].generators[0])
+    assert not set(learned.table["name"]) & set(test.table["name"])
+    assert asked[0].fold == len(arms["real+gan"])
+    whole = experiments.classifier_config("real", "smoke", folds=3)
+    with pytest.raises(ValueError, match="tests all of its 3 parts"):
+        studies.another_part({"whole": [replace(whole, fold=fold) for fold in range(3)]})
+
+
+def test_no_process_is_too_few() -> None:
+    with pytest.raises(ValueError, match="jobs=0: give at least one"):
+        list(studies.each(str, [1], 0))
 
 
 @pytest.mark.usefixtures("tiny")

@@ -10,6 +10,7 @@ import sys
 import textwrap
 import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import keras
@@ -17,6 +18,8 @@ import numpy as np
 import pytest
 
 from radiosynth import sample, training
+from radiosynth.sample import write_atomically
+from radiosynth.training import TrainingStopped
 
 SCRIPT = textwrap.dedent(
     """
@@ -135,6 +138,68 @@ def test_time_limit_stops_and_a_second_call_goes_on(tmp_path: Path) -> None:
     whole = training.fit(small_model(), line(), epochs=5, folder=tmp_path / "whole", fingerprint="a")
     assert len(history["loss"]) == 5
     assert len(whole["loss"]) == 5
+
+
+class _Interrupt(keras.callbacks.Callback):
+    """Ctrl-C after the first batch of all."""
+
+    def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+class _InterruptedStream(training.Batches):
+    """Ctrl-C before Keras has begun to train."""
+
+    def stream(self, first_epoch: int) -> training.Stream:
+        os.kill(os.getpid(), signal.SIGINT)
+        yield from super().stream(first_epoch)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_an_interrupt_in_the_first_epoch_stops_it(tmp_path: Path, early: bool) -> None:
+    whole = line()
+    kind = _InterruptedStream if early else training.Batches
+    batches = kind(whole.arrays, whole.batch_size, seed=whole.seed)
+    callbacks = [] if early else [_Interrupt()]
+    with pytest.raises(TrainingStopped, match="by the signal SIGINT after 0 of 20 epochs") as stopped:
+        training.fit(small_model(), batches, epochs=20, folder=tmp_path, fingerprint="a", callbacks=callbacks)
+    assert stopped.value.interrupted
+    assert not (tmp_path / "checkpoint.npz").exists()
+    assert len(training.fit(small_model(), whole, epochs=2, folder=tmp_path, fingerprint="a")["loss"]) == 2
+
+
+def test_a_stop_says_how_many_epochs_the_checkpoint_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 0.0)  # none is written before the last epoch
+    stop = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: epoch == 3 and os.kill(os.getpid(), signal.SIGTERM)
+    )
+    with pytest.raises(TrainingStopped, match="after 0 of 20 epochs"):
+        training.fit(small_model(), line(), epochs=20, folder=tmp_path, fingerprint="a", callbacks=[stop])
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"text"])
+def test_what_holds_no_weights_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "model.npz").write_bytes(content)
+    with pytest.raises(ValueError, match="holds no weights, or damaged ones"):
+        training.load_weights(small_model(), tmp_path / "model.npz")
+    np.savez(tmp_path / "model.npz", other=np.ones(3))
+    with pytest.raises(ValueError, match="holds no weights, or damaged ones"):
+        training.load_weights(small_model(), tmp_path / "model.npz")
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+
+    def write(partial: Path) -> None:
+        partial.write_text("whole")
+        with ThreadPoolExecutor(1) as other:  # another writer comes and goes in the meantime
+            other.submit(write_atomically, path, lambda theirs: theirs.write_text("theirs")).result()
+
+    write_atomically(path, write)
+    assert path.read_text() == "whole"
+    assert [each.name for each in tmp_path.iterdir()] == ["file.txt"]
 
 
 def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:

@@ -140,6 +140,52 @@ def test_two_processes_share_a_search(tmp_path: Path, tiny: Path) -> None:
     assert [trial.number for trial in trials] == list(range(len(trials)))
 
 
+def test_two_processes_that_begin_at_once_draw_different_trials(
+    painted: list[dict[str, Any]], tiny: Path
+) -> None:
+    searches = [tuning._open("smoke", "report", 0) for _ in range(2)]
+    config = tuning._budget("smoke", 0)
+    trials = [search.ask() for search in searches]  # both running before either draws
+    for trial in trials:
+        tuning._objective(trial, "report", config, (None, None), None)  # type: ignore[arg-type]
+    assert trials[0].params != trials[1].params
+
+
+def test_families_are_compared_by_their_first_settings(painted: list[dict[str, Any]], tiny: Path) -> None:
+    first = tuning.FAMILIES["report"].first
+    search = tuning._open("smoke", "report", 0)
+    config = tuning._budget("smoke", 0)
+    search.optimize(  # another trial is done before that of the first settings
+        lambda trial: tuning._objective(trial, "report", config, (None, None), None),  # type: ignore[arg-type]
+        n_trials=1,
+    )
+    assert search.trials[0].params != first
+    tuning.tune("report", trials=1)
+    tuning.tune("all-convolutional", trials=1)
+    tried = tuning._first(search)
+    assert tried is not None
+    assert tried.number == 1
+    assert tried.params.items() <= first.items()
+    ranked = {family: tuning._family("smoke", family, 0)[1].value for family in TINY["plan"]["families"]}
+    assert tuning.ranking("smoke", 0) == sorted(ranked, key=lambda family: -ranked[family])
+
+
+def test_first_settings_are_tried_once_and_whatever_else_waits(
+    painted: list[dict[str, Any]], tiny: Path
+) -> None:
+    search = tuning._open("smoke", "report", 0)
+    other = {name: value for name, value in tuning.FAMILIES["report"].first.items() if name != "dropout"}
+    search.enqueue_trial({**other, "dropout": 0.31})
+    assert not tuning._coming(search)
+    assert tuning._first(tuning.tune("report", trials=1)) is not None
+    again = tuning._open("smoke", "all-convolutional", 0)
+    again.enqueue_trial(tuning.FAMILIES["all-convolutional"].first)
+    assert tuning._coming(again)
+    running = again.ask()  # by another process, which has drawn nothing yet and something later
+    tuning._suggest(running, "all-convolutional", tuning._budget("smoke", 0))
+    assert tuning._coming(again)
+
+
 @pytest.mark.usefixtures("tiny")
 def test_the_whole_plan_is_carried_out_recorded_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TrainingStopped, match="2 of 2 trials are left"):

@@ -233,7 +233,11 @@ def prepare(app: Sphinx, config: Config) -> None:
     sources = [Path(__file__), *SCRIPTS.iterdir(), shown_generator().folder]
     newest = max(path.stat().st_mtime for path in sources)
     stamp = MADE / "made"
-    if not stamp.exists() or stamp.stat().st_mtime < newest:
+    if (
+        not stamp.exists()
+        or stamp.stat().st_mtime < newest
+        or (not stamp.read_text() and shutil.which("npm"))
+    ):
         shutil.rmtree(MADE, ignore_errors=True)
         make()
         stamp.write_text("generator" if bundle(shown_generator()) else "")

@@ -111,7 +111,7 @@ window.radiosynthSimulator = (() => {
     ];
     const [EXTENDED, COMPACT] = [SLIDERS.slice(0, 8).map(({ id }) => id), ["core_sigma", "axis_ratio"]];
     const BOTH = new Set(["position_angle", "core_amplitude"]);
-    let [x, y] = [28, 28];
+    let [x, y, amplitude, side] = [28, 28, 1, 1]; // of the first lobe, which have no slider
 
     const values = Object.fromEntries(SLIDERS.map((one) => [one.id, slider(one, () => show())]));
     const kind = choice("fr_type", "Source", KINDS, "2", () => show());
@@ -134,8 +134,8 @@ window.radiosynthSimulator = (() => {
         core_amplitude: fr ? get("core_amplitude") : Math.max(0.1, get("core_amplitude")),
         axis_ratio: get("axis_ratio"), position_angle: get("position_angle"), bending_angle: get("bending_angle"),
         lobe_distance: get("lobe_distance"), lobe_sigma_across: 1.5, lobe_sigma_along: 2.5,
-        lobe_c1: 1, lobe_c2: get("ratio"),
-        lobe_amplitude_1: 1, lobe_amplitude_2: 1 + get("difference"),
+        lobe_c1: side, lobe_c2: side * get("ratio"),
+        lobe_amplitude_1: amplitude, lobe_amplitude_2: Math.max(0.01 * amplitude, amplitude + get("difference")),
         halo_sigma: get("halo_sigma"), halo_amplitude: get("halo_amplitude"),
       };
     }
@@ -153,7 +153,8 @@ window.radiosynthSimulator = (() => {
         core_sigma: 0.4 + 0.5 * Math.abs(normal()), axis_ratio: 0.8 + 0.2 * u(),
       };
       for (const [id, value] of Object.entries(drawn)) values[id].set(value);
-      [x, y] = [28 + 3 * normal(), 28 + 3 * normal()].map((value) => Number(value.toFixed(1)));
+      [x, y, amplitude, side] = [28 + 3 * normal(), 28 + 3 * normal(), 0.5 + u(), 0.8 + 0.5 * u()]
+        .map((value) => Number(value.toFixed(2)));
       show();
     }
 

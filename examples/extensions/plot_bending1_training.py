@@ -3,8 +3,9 @@ Bending angles 1: a network that reads them
 ===========================================
 
 Instead of a class, a network says by how much a source is bent. Every real source is in one of five parts,
-and is judged by a network that trained on the other four. The author's network, one linear output trained on
-turned and flipped real images, stands beside one that saw simulations first and also says how sure it is.
+and is judged by a network that trained on the other four. A small version of the author's network, one
+linear output trained on turned and flipped real images, stands beside one that saw simulations first and
+also says how sure it is.
 
 Look for points near the diagonal, and compare with the grey line, which always guesses the median: half of
 the sources are bent by less than 7°, so an error of 10° is easily had. What counts is those to the right.

@@ -8,9 +8,9 @@ Right: what do they change when a network is trained with them in addition to re
 the number of steps are the same.
 
 Look at how much closer to the floor the fitted points are, and whether the intervals (95 %, over sources)
-exclude zero: real as they look, they harm a long training. The report states a gain of one point, by
-adversarial images. The record (``radiosynth study populations``, an hour of one core) has all ten parts of
-the sources and, as "short", a narrow network after a quarter of the steps on two of four. The rest is live.
+exclude zero: real as they look, they lower the accuracy after the whole training. The report states a gain
+of one point, by adversarial images. The record (``radiosynth study populations``, an hour of one core) has
+all ten parts and, as "short", a narrow network after a quarter of the steps on two of four; the rest is live.
 """
 
 import matplotlib.pyplot as plt

@@ -4,7 +4,7 @@ VAE 3: training set (d), real images and those of an autoencoder
 
 Images of the variational autoencoder beside those of the geometric simulation and of the conditional GAN: how
 far they are from real ones, and whether a classifier that also trains on them does better. The report
-compared real images (a) with a GAN's among them (c), and stated 89 % and 92 % in validation.
+compared real images (a) with a GAN's among them (c), and stated 91 % and 92 % in validation.
 
 Left: measures of realism over their floor, that of two halves of the real images, medians of the classes.
 Right: accuracy on the 160 validation sources beyond that of (a), with paired 95 % intervals over sources.

@@ -6,8 +6,9 @@ What the geometric simulation draws: three FR I galaxies in the first row, three
 strongly bent sources in the third, each titled with its FR type and bending angle.
 
 A source is a core, two lobes and two halos, all Gaussians; nothing else tells the classes apart than where
-the lobes lie, which of their sides is the long one, and the bending angle. The lobes of an FR I galaxy
-reach outwards from a bright middle, those of an FR II galaxy trail back from bright ends.
+the lobes lie, which of their sides is the long one, how wide the halos are, and the bending angle. The
+lobes of an FR I galaxy reach outwards from a bright middle, those of an FR II galaxy trail back from bright
+ends.
 """
 
 import matplotlib.pyplot as plt

@@ -6,8 +6,8 @@ How the classifiers err: the share of the validation images of each true class (
 class (columns). The first row of panels counts the most probable class of each image, as the report's
 figure does; the second adds up the class probabilities, as its code also does.
 
-Compact sources are nearly always right. FR I and FR II galaxies are taken for one another, and at 56
-pixels a small FR I galaxy is easily taken for a compact source.
+Compact sources are nearly always recognised. Most errors are among the other three classes; where training is
+short, small FR I galaxies are taken for compact sources too, as at 56 pixels they look alike.
 """
 
 import matplotlib.pyplot as plt
