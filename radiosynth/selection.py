@@ -309,7 +309,11 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
         raise ValueError(msg)
     if not (root / "manifest.ecsv").exists():
         kinds = (".fits", ".fit", ".fits.gz", ".npy", ".png", ".jpg", ".jpeg")
-        found = sorted(path for path in root.iterdir() if path.name.lower().endswith(kinds))
+        found = sorted(  # hidden ones are half written, or a file system's own
+            path
+            for path in root.iterdir()
+            if path.name.lower().endswith(kinds) and not path.name.startswith(".")
+        )
         if not found:
             msg = (
                 f"{root} holds neither a manifest.ecsv nor FITS, npy, PNG or JPEG files; give another folder"

@@ -192,6 +192,7 @@ def test_a_folder_of_files(tmp_path: Path) -> None:
     folder = write_folder(tmp_path)
     (folder / "notes.txt").write_text("not an image")
     (folder / "bad.fits").write_text("<html>error</html>")
+    (folder / ".s3.1-1.part.fits").write_text("SIMPLE")  # what a killed download left: not even named
     sample = selection.read_folder(folder, size=100)
     assert sample.table["name"].tolist() == ["s0.fits", "s1.fits", "s2.fits"]
     assert sample.images.shape == (3, 100, 100)
