@@ -16,7 +16,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.resources import files
@@ -26,7 +25,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from .sample import DataUnavailableError, Sample, cache_folder, write_atomically
+from .sample import DAMAGED, DataUnavailableError, Sample, cache_folder, write_atomically
 from .taxonomy import CLASS_NAMES, class_code
 
 __all__ = [
@@ -305,7 +304,7 @@ def _read(path: Path, pixels: str) -> dict[str, NDArray]:
         reason: object = "made from another archive or by another version"
     except FileNotFoundError:
         raise
-    except (OSError, EOFError, KeyError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED as error:
         reason = error or type(error).__name__
     msg = f"the cached {path} cannot be used ({reason})"
     raise ValueError(msg)

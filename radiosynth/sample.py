@@ -22,6 +22,9 @@ from .taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 
 __all__ = ["DataUnavailableError", "Sample", "cache_folder", "concatenate", "write_atomically"]
 
+DAMAGED = (OSError, EOFError, KeyError, TypeError, AttributeError, ValueError, BadZipFile, zlib.error)
+"""What reading an npz file raises where it is cut, another kind of file, or has arrays of other names."""
+
 
 class DataUnavailableError(OSError):
     """Published data is neither on this machine nor to be had from where it is published."""
@@ -173,7 +176,7 @@ class Sample:
                 return cls(stored["images"], stored["labels"], table)
         except FileNotFoundError:
             raise
-        except (KeyError, EOFError, TypeError, ValueError, OSError, BadZipFile, zlib.error) as error:
+        except DAMAGED as error:
             msg = f"{path} is not a sample written by Sample.save ({error}); write it anew"
             raise ValueError(msg) from error
 

@@ -19,14 +19,13 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from .sample import write_atomically
+from .sample import DAMAGED, write_atomically
 
 __all__ = ["Batches", "History", "TrainingStopped", "fit", "load_weights", "save_weights"]
 
@@ -321,9 +320,6 @@ def save_weights(model: keras.Model, path: Path, *, dtype: str = "float32") -> N
     write_atomically(path, lambda partial: np.savez_compressed(partial, **arrays))  # type: ignore[arg-type]
 
 
-_DAMAGED = (BadZipFile, zlib.error)
-
-
 def load_weights(model: keras.Model, path: Path) -> None:
     """Read weights written by `save_weights` into a model of the same architecture.
 
@@ -337,17 +333,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
             arrays = [stored[f"w{i}"].astype(np.float32) for i in range(len(stored.files))]
     except FileNotFoundError:
         raise
-    # A cut archive, another file, or arrays of other names.
-    except (
-        OSError,
-        EOFError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ValueError,
-        BadZipFile,
-        zlib.error,
-    ) as error:
+    except DAMAGED as error:
         msg = f"{path} holds no weights, or damaged ones ({error!r}): fetch or train them anew"
         raise ValueError(msg) from error
     shapes, expected = [a.shape for a in arrays], [tuple(w.shape) for w in model.weights]
