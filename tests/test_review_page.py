@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,11 +14,8 @@ from astropy.table import Table
 from radiosynth import selection
 from radiosynth.sample import Sample
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="install playwright: pip install radiosynth[browser]"
-)
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium or google-chrome on the PATH")
+if TYPE_CHECKING:
+    from playwright import sync_api as playwright
 
 SIZE = 40
 NASTY = '</script><img src=x onerror="document.title=1">, "quoted"'
@@ -34,14 +31,6 @@ def make_sample(n: int = 6, size: int = SIZE) -> Sample:
     table = Table({"name": names, "catalogue": ["FRICAT"] * n, "ra": rng.random(n) * 300, "dec": [3.0] * n})
     table.meta["skipped"] = [("J9999", "outside the survey")]
     return Sample(images, np.arange(n) % 4, table)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[playwright.Browser]:
-    with playwright.sync_playwright() as run:
-        chromium = run.chromium.launch(executable_path=CHROMIUM)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
