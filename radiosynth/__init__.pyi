@@ -43,7 +43,7 @@ from .datasets import (
     load_report_candidates as load_report_candidates,
     load_report_sample as load_report_sample,
 )
-from .experiments import run as run
+from .experiments import find_run as find_run, run as run
 from .gan import (
     GANSettings as GANSettings,
     generate as generate,
