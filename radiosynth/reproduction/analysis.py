@@ -1,0 +1,313 @@
+"""What the comparison of training sets says: differences with intervals, adjusted p values, and one verdict.
+
+Everything that states an answer (README, site, paper) reads it from `verdict`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+from scipy import stats
+
+from radiosynth.reproduction import verdict as runs
+from radiosynth.taxonomy import CLASS_NAMES
+
+Test = Literal["test", "external"]
+
+REPLICATES = 4000
+"""Bootstrap samples behind each interval."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What the networks of one condition say of the sources of one test.
+
+    Parameters
+    ----------
+    condition : str
+        Name of the condition.
+    folds : ndarray of int, shape (n_folds,)
+        The folds that are complete.
+    labels : list of ndarray of int, one for each fold, shape (n_sources,)
+        Classes of the test sources.
+    probabilities : list of ndarray, one for each fold, shape (n_seeds, n_sources, 4)
+        Class probabilities by each network.
+    shared : bool
+        Whether all folds are tested on the same sources.
+    """
+
+    condition: str
+    folds: NDArray[np.int64]
+    labels: list[NDArray[np.int64]]
+    probabilities: list[NDArray[np.float64]]
+    shared: bool
+
+    def correct(self) -> list[NDArray[np.float64]]:
+        """Return for each fold which sources each network gets right, shape (n_seeds, n_sources)."""
+        pairs = zip(self.probabilities, self.labels, strict=True)
+        return [(p.argmax(axis=2) == labels).astype(float) for p, labels in pairs]
+
+
+def read(trials: Sequence[runs.Trial], test: Test, folder: Path | None = None) -> Networks:
+    """Read the records of one condition.
+
+    Parameters
+    ----------
+    trials : sequence of Trial
+        The runs of the condition; folds of which a seed is not recorded yet are left out.
+    test : {"test", "external"}
+        Which sources: those of the held-out fold, or the external ones.
+    folder : Path, optional
+        Folder of the records, if it is not the usual one.
+
+    Returns
+    -------
+    Networks
+        What the networks say.
+    """
+    folder = runs.records() if folder is None else folder
+    by_fold: dict[int, list[Path]] = {}
+    for trial in trials:
+        by_fold.setdefault(trial.fold, []).append(folder / f"{trial.name}.npz")
+    complete = {fold: paths for fold, paths in sorted(by_fold.items()) if all(map(Path.exists, paths))}
+    labels, probabilities = [], []
+    for paths in complete.values():
+        found = []
+        for path in paths:
+            with np.load(path, allow_pickle=False) as stored:
+                found.append(
+                    (stored[f"{test}_labels"].astype(int), stored[f"{test}_probabilities"].astype(float))
+                )
+        labels.append(found[0][0])
+        probabilities.append(np.stack([p for _, p in found]))
+    folds = np.array(list(complete), int)
+    return Networks(trials[0].condition, folds, labels, probabilities, shared=test == "external")
+
+
+def balanced_accuracy(networks: Networks) -> float:
+    """Return the mean recall of the classes, over all sources and networks."""
+    correct, total = _sums(networks, np.ones((1, len(networks.folds))), None)
+    return float((correct / total).mean())
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a condition differs from another in balanced accuracy.
+
+    Parameters
+    ----------
+    value, low, high : float
+        The difference and the ends of its 95 % interval, from the bootstrap.
+    p : float
+        Two-sided p value of no difference, not adjusted.
+    detectable : float
+        The difference that would have been found with a power of 80 % at the level of 5 %.
+    corrected_low, corrected_high, corrected_p : float
+        The same from the corrected resampled t test over folds (Nadeau & Bengio 2003).
+    folds, seeds : int
+        Number of folds, and of networks in each.
+    """
+
+    value: float
+    low: float
+    high: float
+    p: float
+    detectable: float
+    corrected_low: float
+    corrected_high: float
+    corrected_p: float
+    folds: int
+    seeds: int
+
+
+def difference(condition: Networks, reference: Networks, *, rng: np.random.Generator) -> Difference:
+    """Compare two conditions, fold by fold.
+
+    Parameters
+    ----------
+    condition, reference : Networks
+        Networks tested on the same sources; only folds that both have count.
+    rng : numpy.random.Generator
+        Source of randomness for the bootstrap.
+
+    Returns
+    -------
+    Difference
+        Condition minus reference.
+
+    Raises
+    ------
+    ValueError
+        If they share fewer than two folds.
+
+    Notes
+    -----
+    The bootstrap draws folds, networks within folds, and sources, each with replacement: what other folds,
+    other seeds and other sources would have given.
+    """
+    common = np.intersect1d(condition.folds, reference.folds)
+    if len(common) < 2:
+        msg = f"{condition.condition} and {reference.condition} share {len(common)} folds; two are needed"
+        raise ValueError(msg)
+    pair = [_only(networks, common) for networks in (condition, reference)]
+    fold_weights = rng.multinomial(len(common), np.full(len(common), 1 / len(common)), REPLICATES)
+    # The same sources and folds are drawn for both, but networks for each.
+    source_seed = int(rng.integers(2**63))
+    drawn = []
+    for networks in pair:
+        correct, total = _sums(networks, fold_weights, np.random.default_rng(source_seed), rng)
+        drawn.append((correct / np.maximum(total, 1e-9)).mean(axis=1))
+    sample = drawn[0] - drawn[1]
+    value = balanced_accuracy(pair[0]) - balanced_accuracy(pair[1])
+    low, high = np.quantile(sample, [0.025, 0.975])
+    p = min(1.0, 2 * (1 + min((sample <= 0).sum(), (sample >= 0).sum())) / (len(sample) + 1))
+    each = np.array(
+        [balanced_accuracy(_only(pair[0], [f])) - balanced_accuracy(_only(pair[1], [f])) for f in common]
+    )
+    corrected = _corrected(each)
+    return Difference(
+        value,
+        float(low),
+        float(high),
+        p,
+        2.8 * float(sample.std()),
+        *corrected,
+        len(common),
+        len(pair[0].probabilities[0]),
+    )
+
+
+def _corrected(each: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return interval and p value of the mean over folds, with the variance of Nadeau & Bengio (2003)."""
+    n = len(each)
+    n_folds = runs.protocol()["sources"]["folds"]
+    # Training sets of two folds share most sources: the variance is larger than that of independent ones.
+    error = np.sqrt((1 / n + 1 / (n_folds - 2)) * each.var(ddof=1))
+    half = stats.t.ppf(0.975, n - 1) * error
+    p = 2 * stats.t.sf(abs(each.mean()) / error, n - 1) if error else float(each.mean() == 0)
+    return float(each.mean() - half), float(each.mean() + half), float(p)
+
+
+def _only(networks: Networks, folds: Any) -> Networks:
+    rows = [int(np.flatnonzero(networks.folds == fold)[0]) for fold in folds]
+    labels, probabilities = [networks.labels[i] for i in rows], [networks.probabilities[i] for i in rows]
+    return replace(networks, folds=np.asarray(folds), labels=labels, probabilities=probabilities)
+
+
+def _sums(
+    networks: Networks,
+    fold_weights: NDArray[Any],
+    source_rng: np.random.Generator | None,
+    network_rng: np.random.Generator | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the weighted numbers of correct answers and of sources by class, shape (replicates, 4)."""
+    n = len(fold_weights)
+    correct, total = np.zeros((n, len(CLASS_NAMES))), np.zeros((n, len(CLASS_NAMES)))
+    sources: NDArray[Any] | None = None
+    for i, (labels, hits) in enumerate(zip(networks.labels, networks.correct(), strict=True)):
+        n_seeds, n_sources = hits.shape
+        if source_rng is None:
+            sources = np.ones((n, n_sources))
+        elif sources is None or not networks.shared:
+            sources = source_rng.multinomial(n_sources, np.full(n_sources, 1 / n_sources), n)
+        if network_rng is None:
+            seeds = np.full((n, n_seeds), 1 / n_seeds)
+        else:
+            seeds = network_rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), n) / n_seeds
+        of_class = np.eye(len(CLASS_NAMES))[labels]
+        weights = sources * fold_weights[:, i, None]
+        correct += (weights * (seeds @ hits)) @ of_class
+        total += weights @ of_class
+    return correct, total
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p values for their number (Holm 1979).
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        Unadjusted.
+
+    Returns
+    -------
+    list of float
+        Adjusted, in the same order.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values)
+    steps = np.asarray(p_values, float)[order] * np.arange(len(p_values), 0, -1)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted.tolist()
+
+
+@lru_cache
+def comparison(test: Test = "test", folder: Path | None = None) -> Table:
+    """Compare every condition that is recorded with the real images alone.
+
+    Parameters
+    ----------
+    test : {"test", "external"}
+        Which sources the networks are tested on.
+    folder : Path, optional
+        Folder of the records, if it is not the usual one.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row for each condition with two complete folds or more: ``condition``, ``folds``, ``seeds``,
+        ``accuracy`` and ``balanced_accuracy`` of its networks and, against ``real``, the columns of
+        `Difference`, ``adjusted_p`` (Holm) and ``found`` (gain, loss or no effect detected).
+    """
+    rng = np.random.default_rng(0)
+    listed = [trial for part in ("main", "controls") for trial in runs.trials(part)]
+    of_condition: dict[str, list[runs.Trial]] = {}
+    for trial in listed:
+        of_condition.setdefault(trial.condition, []).append(trial)
+    networks = {name: read(trials, test, folder) for name, trials in of_condition.items()}
+    rows = []
+    for name, found in networks.items():
+        if len(found.folds) < 2:
+            continue
+        hits = np.concatenate([each.mean(axis=0) for each in found.correct()])
+        row: dict[str, Any] = {
+            "condition": name,
+            "folds": len(found.folds),
+            "seeds": len(found.probabilities[0]),
+        }
+        row |= {"accuracy": hits.mean(), "balanced_accuracy": balanced_accuracy(found)}
+        if name != "real" and len(np.intersect1d(found.folds, networks["real"].folds)) > 1:
+            seeds = len(found.probabilities[0])
+            reference = _first_seeds(networks["real"], seeds)
+            row |= vars(difference(found, reference, rng=rng))
+        rows.append(row)
+    compared = [row for row in rows if "p" in row]
+    for row, p in zip(compared, holm([row["p"] for row in compared]), strict=True):
+        row["adjusted_p"] = p
+        row["found"] = "no effect detected" if p >= 0.05 else "gain" if row["value"] > 0 else "loss"
+    return Table(rows=rows)
+
+
+def _first_seeds(networks: Networks, seeds: int) -> Networks:
+    """Return as many networks of each fold as the condition has that is compared with them."""
+    probabilities = [each[:seeds] for each in networks.probabilities]
+    return replace(networks, probabilities=probabilities)
+
+
+def recorded_trial(path: Path) -> dict[str, Any]:
+    """Return the settings that a record holds."""
+    with np.load(path, allow_pickle=False) as stored:
+        return json.loads(str(stored["trial"]))

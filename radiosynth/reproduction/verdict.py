@@ -1,0 +1,421 @@
+"""Train the networks that the protocol asks for, and keep what each says of every test source.
+
+The design is ``protocol.toml`` beside this file. A run is one network: a condition, a fold and a seed. Its
+record is a single file, named by what the numbers depend on, so that runs may be made in any order, by
+several processes and in slices.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import logging
+import shutil
+import sys
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score
+
+from radiosynth import classifier, datasets, experiments, geometric, networks, preprocessing, training
+from radiosynth.sample import Sample, write_atomically
+from radiosynth.taxonomy import CLASS_NAMES
+
+log = logging.getLogger("radiosynth")
+
+CHUNK = 64
+"""Batches whose views are made at a time."""
+
+
+@cache
+def protocol() -> dict[str, Any]:
+    """Return the design of the comparison as it is written down."""
+    return tomllib.loads(files(__package__).joinpath("protocol.toml").read_text("utf-8"))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One network of the comparison: what it learns from, and everything that its numbers depend on.
+
+    Parameters
+    ----------
+    condition : str
+        Name of the condition, for the record.
+    fold, seed : int
+        The fold that tests, and the seed of weights, views and synthetic images.
+    synthetic : str
+        Kind of synthetic images; none if empty.
+    ratio : float
+        Synthetic views for each real one.
+    times : int
+        Multiple of the exposure to real images.
+    pretrain : bool
+        Show the synthetic images first, then the real ones, instead of mixing them.
+    fraction : float
+        Proportion of the training sources of each class that is used.
+    exposure, epochs, batch_size, learning_rate, width, precision, architecture, synthetic_per_class
+        As in the protocol.
+    """
+
+    condition: str
+    fold: int = 0
+    seed: int = 0
+    synthetic: str = ""
+    ratio: float = 0.0
+    times: int = 1
+    pretrain: bool = False
+    fraction: float = 1.0
+    exposure: int = 240_000
+    epochs: int = 15
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    width: float = 0.5
+    precision: str = "mixed_bfloat16"
+    architecture: str = "report"
+    synthetic_per_class: int = 6000
+
+    @property
+    def statistics(self) -> classifier.ClassifierSettings:
+        """How the statistics of batch normalisation are measured anew, where a network has it."""
+        return classifier.ClassifierSettings(batch_size=self.batch_size, seed=self.seed)
+
+    @property
+    def hash(self) -> str:
+        """First 12 hexadecimal digits of the sha256 of all that is not at its default, but for the name."""
+        changes = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        del changes["condition"]
+        return hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def name(self) -> str:
+        """Name of the file of the record, without suffix."""
+        words = [
+            self.condition.replace(", ", "-").replace(" ", "-"),
+            f"fold{self.fold}-seed{self.seed}",
+            self.hash,
+        ]
+        return "-".join(words)
+
+
+def trials(part: str) -> list[Trial]:
+    """Return the runs of a part of the protocol, fold by fold, so that whole folds are done first.
+
+    Parameters
+    ----------
+    part : str
+        Name of a part, such as ``"main"``.
+
+    Returns
+    -------
+    list of Trial
+        In the order in which they are to be run.
+    """
+    plan, asked = protocol(), protocol()["parts"][part]
+    names = {field.name for field in fields(Trial)}
+    training = {key: value for key, value in (plan["training"] | asked).items() if key in names}
+    found = []
+    for fold, seed in itertools.product(range(plan["sources"]["folds"]), range(asked["seeds"])):
+        for condition in (plan.get("chosen", {}).get(name, name) for name in asked["conditions"]):
+            if condition not in plan["conditions"]:
+                msg = (
+                    f"the protocol does not say yet which condition is {condition!r}: run the main part first"
+                )
+                raise ValueError(msg)
+            trial = Trial(condition, fold, seed, **(training | plan["conditions"][condition]))
+            ratios = asked.get("ratios", [trial.ratio]) if trial.synthetic else [trial.ratio]
+            pairs = itertools.product(asked.get("fractions", [trial.fraction]), ratios)
+            found += [replace(trial, fraction=fraction, ratio=ratio) for fraction, ratio in pairs]
+    return found
+
+
+# The sources ------------------------------------------------------------------------------------------
+
+
+@cache
+def report_sources() -> Sample:
+    """Return the prepared sources of the report, each with its ``part``: the fold in which it tests."""
+    settings = protocol()["sources"]
+    ready = preprocessing.preprocess(
+        datasets.load_report_sample(), settings["size"], n_sigma=settings["n_sigma"]
+    )
+    rng = np.random.default_rng(settings["split_seed"])
+    ready.table["part"] = -1
+    for number, (_, test) in enumerate(preprocessing.stratified_folds(ready, settings["folds"], rng=rng)):
+        ready.table["part"][test] = number
+    return ready
+
+
+@cache
+def external_sources() -> Sample:
+    """Return the prepared published images that lie far from any source of the report."""
+    settings = protocol()["sources"]
+    published, used = datasets.load_first_dataset(size=150), datasets.load_report_sample()
+    places = [SkyCoord(s.table["ra"], s.table["dec"], unit="deg") for s in (published, used)]
+    far = places[0].match_to_catalog_sky(places[1])[1] > settings["external_separation"] * u.arcsec
+    return preprocessing.preprocess(published[far], settings["size"], n_sigma=settings["n_sigma"])
+
+
+def sources_of(trial: Trial) -> tuple[Sample, Sample, Sample]:
+    """Return the training, the validation and the test sources of a run, not augmented."""
+    ready = report_sources()
+    part, n_folds = np.asarray(ready.table["part"]), protocol()["sources"]["folds"]
+    validating = (trial.fold + 1) % n_folds
+    train = ready[(part != trial.fold) & (part != validating)]
+    if trial.fraction < 1:
+        # Smaller proportions are parts of larger ones.
+        order = np.random.default_rng([protocol()["sources"]["split_seed"], trial.fold]).permutation(
+            len(train)
+        )
+        rows = [order[train.labels[order] == code] for code in range(len(CLASS_NAMES))]
+        train = train[np.sort(np.concatenate([r[: max(1, round(trial.fraction * len(r)))] for r in rows]))]
+    return train, ready[part == validating], ready[part == trial.fold]
+
+
+# Synthetic images -------------------------------------------------------------------------------------
+
+
+def synthetic_images(trial: Trial, train: Sample) -> Sample:
+    """Draw the synthetic images of a run, which know its training sources only."""
+    number, rng = trial.synthetic_per_class, np.random.default_rng([trial.seed, trial.fold])
+    if trial.synthetic == "geometric":
+        return geometric.simulate(number, train.size, rng=rng)
+    if trial.synthetic in ("gan", "vae"):
+        from radiosynth.gan import sample_generators
+
+        return sample_generators([experiments.run(generator_config(trial)).folder], number, rng=rng)
+    msg = f"unknown kind of synthetic images {trial.synthetic!r}"
+    raise ValueError(msg)
+
+
+def generator_config(trial: Trial) -> experiments.GANConfig:
+    """Return the configuration of the generator of a run: one for each fold."""
+    settings = protocol()["generators"][trial.synthetic]["settings"]
+    n_folds = protocol()["sources"]["folds"]
+    return experiments.GANConfig(
+        "laptop", "all", folds=n_folds, fold=trial.fold, fraction=trial.fraction, **settings
+    )
+
+
+# Training ---------------------------------------------------------------------------------------------
+
+
+class _Views(training.Batches):
+    """Batches of ever new views: each class as often as another, synthetic images in the ratio asked for."""
+
+    def __init__(self, pools: Sequence[Sample], ratio: float, trial: Trial, exposure: int) -> None:
+        self.pools, self.seed, self.batch_size = pools, trial.seed, trial.batch_size
+        self.synthetic = ratio / (1 + ratio)
+        self.steps = round(exposure * (1 + ratio) / trial.epochs / trial.batch_size)
+        self.members = [
+            [np.flatnonzero(pool.labels == code) for code in range(len(CLASS_NAMES))] for pool in pools
+        ]
+
+    def stream(self, first_epoch: int) -> training.Stream:
+        for epoch in itertools.count(first_epoch):
+            rng = np.random.default_rng([self.seed, epoch])
+            for start in range(0, self.steps, CHUNK):
+                images, labels = self._draw(min(CHUNK, self.steps - start) * self.batch_size, rng)
+                for i in range(0, len(labels), self.batch_size):
+                    yield images[i : i + self.batch_size, :, :, None], labels[i : i + self.batch_size]
+
+    def _draw(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        labels = rng.integers(len(CLASS_NAMES), size=n).astype(np.int32)
+        chosen = (rng.random(n) < self.synthetic).astype(int)
+        images = np.empty((n, self.pools[0].size, self.pools[0].size), np.float32)
+        for number, pool in enumerate(self.pools):
+            for code, members in enumerate(self.members[number]):
+                rows = np.flatnonzero((chosen == number) & (labels == code))
+                if len(rows):
+                    images[rows] = pool.images[rng.choice(members, len(rows))]
+        return preprocessing.rotate_flip(images, rng.uniform(0, 360, n), rng.random(n) < 0.5), labels
+
+
+class _Validation(keras.callbacks.Callback):
+    """Add the scores on the validation sources to the log of each epoch; they choose nothing."""
+
+    def __init__(self, sources: Sample, train: Sample, trial: Trial) -> None:
+        super().__init__()
+        self.sources, self.train, self.trial = sources, train, trial
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        with classifier._settled(self.model, self.train.images, self.trial.statistics):
+            probabilities = classifier.predict(self.model, self.sources.images)
+        labels, given = self.sources.labels, probabilities.argmax(axis=1)
+        assert logs is not None
+        logs["val_loss"] = float(
+            -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7)).mean()
+        )
+        logs["val_accuracy"] = float((given == labels).mean())
+        logs["val_balanced_accuracy"] = float(balanced_accuracy_score(labels, given))
+
+
+def train(
+    trial: Trial, folder: Path, *, time_limit: float | None = None
+) -> tuple[keras.Model, training.History]:
+    """Train the network of a run, going on from the checkpoints in a folder.
+
+    Parameters
+    ----------
+    trial : Trial
+        What to train.
+    folder : Path
+        Where checkpoints are kept.
+    time_limit : float, optional
+        Seconds after which no further epoch is begun.
+
+    Returns
+    -------
+    model : keras.Model
+        The trained network.
+    history : dict of str to list of float
+        Scores of each epoch on the views and on the validation sources; in pre-training, too.
+
+    Raises
+    ------
+    radiosynth.training.TrainingStopped
+        If a time limit or a signal ended the training; calling again goes on.
+    """
+    sources, validation, _ = sources_of(trial)
+    synthetic = synthetic_images(trial, sources) if trial.synthetic else None
+    exposure, begun = trial.exposure * trial.times, time.monotonic()
+    if synthetic is None:
+        stages = [_Views([sources], 0.0, trial, exposure)]
+    elif trial.pretrain:
+        stages = [_Views([pool], 0.0, trial, exposure) for pool in (synthetic, sources)]
+    else:
+        stages = [_Views([sources, synthetic], trial.ratio, trial, exposure)]
+    model = networks.build_network(
+        trial.architecture, sources.size, trial.width, seed=trial.seed, precision=trial.precision
+    )
+    history: training.History = {}
+    for number, batches in enumerate(stages):
+        rate = keras.optimizers.schedules.CosineDecay(trial.learning_rate, trial.epochs * batches.steps)
+        model.compile(
+            optimizer=keras.optimizers.Adam(rate),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            jit_compile=keras.backend.backend() == "jax",
+        )
+        found = training.fit(
+            model,
+            batches,
+            epochs=trial.epochs,
+            folder=folder / f"stage{number}",
+            fingerprint=f"{trial.hash}-{number}",
+            callbacks=[_Validation(validation, sources, trial)],
+            time_limit=None if time_limit is None else max(0.0, time_limit - (time.monotonic() - begun)),
+            title=trial.name,
+        )
+        history = {key: [*history.get(key, []), *values] for key, values in found.items()}
+    classifier._settle(model, sources.images, trial.statistics)
+    return model, history
+
+
+# Records ----------------------------------------------------------------------------------------------
+
+
+def records() -> Path:
+    """Return the folder of the records."""
+    return experiments.runs_root() / "verdict"
+
+
+def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
+    """Train a run and test it, unless it is recorded or another process is at it.
+
+    Parameters
+    ----------
+    trial : Trial
+        What to run.
+    time_limit : float, optional
+        Seconds after which no further epoch is begun.
+
+    Returns
+    -------
+    Path or None
+        The record: ``trial`` and ``provenance`` (JSON), one array for each column of the history, and for
+        the ``test`` and the ``external`` sources their ``_names`` and the ``_probabilities`` of the classes.
+        None if another process is at it.
+
+    Raises
+    ------
+    radiosynth.training.TrainingStopped
+        If a time limit or a signal ended the training; calling again goes on.
+    """
+    record = records() / f"{trial.name}.npz"
+    if record.exists():
+        return record
+    work = records() / f".{trial.name}"
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(work / "lock", timeout=0):
+            if not record.exists():
+                begun = time.monotonic()
+                model, history = train(trial, work, time_limit=time_limit)
+                seconds = round(time.monotonic() - begun, 1)
+                about = {
+                    **experiments.provenance(),
+                    "seconds": seconds,
+                    "seconds_training": round(sum(history["seconds"]), 1),
+                }
+                arrays: dict[str, Any] = {"trial": json.dumps(asdict(trial)), "provenance": json.dumps(about)}
+                for name, sample in (("test", sources_of(trial)[2]), ("external", external_sources())):
+                    arrays[f"{name}_names"] = np.asarray(sample.table["griese_key"], "S")
+                    arrays[f"{name}_labels"] = sample.labels.astype(np.int8)
+                    arrays[f"{name}_probabilities"] = classifier.predict(model, sample.images).astype(
+                        np.float16
+                    )
+                arrays |= {
+                    f"history_{key}": np.asarray(values, np.float32) for key, values in history.items()
+                }
+                write_atomically(record, lambda partial: np.savez_compressed(partial, **arrays))
+    except Timeout:
+        return None
+    shutil.rmtree(work, ignore_errors=True)
+    keras.utils.clear_session()  # else every network that was built stays in memory
+    return record
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what is missing of some parts of the protocol, one run after the other."""
+    parser = argparse.ArgumentParser(
+        prog="python -m radiosynth.reproduction.verdict", description=main.__doc__
+    )
+    parser.add_argument("parts", nargs="+", choices=list(protocol()["parts"]))
+    parser.add_argument(
+        "--time-limit", type=float, default=float("inf"), metavar="S", help="begin nothing after S seconds"
+    )
+    parser.add_argument("--conditions", nargs="+", default=list(protocol()["conditions"]))
+    asked = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    end = time.monotonic() + asked.time_limit
+    for trial in itertools.chain.from_iterable(trials(part) for part in asked.parts):
+        if trial.condition not in asked.conditions:
+            continue
+        left = end - time.monotonic()
+        if left <= 0:
+            return 75
+        try:
+            run(trial, time_limit=None if left == float("inf") else left)
+        except training.TrainingStopped as stop:
+            log.info("%s", stop)
+            return 75
+        log.info("%s", trial.name)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

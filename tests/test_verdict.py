@@ -1,0 +1,191 @@
+"""The comparison of training sets: its design, its runs and its statistics."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+
+import radiosynth
+from radiosynth.reproduction import analysis, verdict
+from radiosynth.reproduction.analysis import Networks
+from radiosynth.training import TrainingStopped
+
+TINY = verdict.Trial("real", exposure=256, epochs=2, width=0.05, precision="float32", synthetic_per_class=8)
+
+
+def test_the_main_part_has_three_networks_for_each_fold_and_condition() -> None:
+    trials = verdict.trials("main")
+    assert len({trial.name for trial in trials}) == len(trials) == 120
+    assert set(Counter(trial.condition for trial in trials).values()) == {30}
+    assert {trial.fold for trial in trials[:12]} == {0}  # whole folds are done first
+
+
+def test_names_of_records_are_pinned() -> None:
+    trials = verdict.trials("main")
+    assert [trials[0].name, trials[-1].name] == PINNED
+
+
+PINNED = ["real-fold0-seed0-44136fa355b3", "observed-fold9-seed2-8a5cbcee6370"]
+
+
+def test_a_part_that_waits_for_a_choice_says_so() -> None:
+    if "chosen" in verdict.protocol():
+        pytest.skip("the choice has been made")
+    with pytest.raises(ValueError, match="run the main part first"):
+        verdict.trials("few-labels")
+
+
+def test_each_source_is_tested_once_and_never_trained_on() -> None:
+    tested: list[str] = []
+    for fold in range(10):
+        parts = verdict.sources_of(replace(TINY, fold=fold))
+        names = [set(part.table["name"]) for part in parts]
+        assert not (names[0] & names[1])
+        assert not (names[0] & names[2])
+        assert not (names[1] & names[2])
+        groups = [set(part.table["sky_group"][part.table["sky_group"] >= 0]) for part in parts]
+        assert not groups[0] & groups[2]
+        tested += parts[2].table["name"].tolist()
+    assert len(tested) == len(set(tested)) == len(verdict.report_sources()) == 1012
+
+
+def test_smaller_fractions_are_parts_of_larger_ones() -> None:
+    small, large = (verdict.sources_of(replace(TINY, fraction=part))[0] for part in (0.05, 0.25))
+    assert set(small.table["name"]) <= set(large.table["name"])
+    assert min(small.counts().values()) >= 1
+    assert 180 < len(large) < 220
+
+
+def test_external_sources_lie_far_from_those_of_the_report() -> None:
+    outside, used = verdict.external_sources(), radiosynth.load_report_sample()
+    places = [SkyCoord(sample.table["ra"], sample.table["dec"], unit="deg") for sample in (outside, used)]
+    assert len(outside) == 1132
+    assert places[0].match_to_catalog_sky(places[1])[1].arcsec.min() > 270
+
+
+def test_views_are_balanced_mixed_as_asked_and_the_same_again() -> None:
+    real = radiosynth.Sample(np.full((10, 8, 8), 0.5), [0] * 5 + [1, 1, 2, 2, 3])
+    fake = radiosynth.Sample(np.full((8, 8, 8), -0.5), [0, 1, 2, 3] * 2)
+    trial = replace(TINY, exposure=8192, epochs=1)
+    batches = verdict._Views([real, fake], 3.0, trial, trial.exposure)
+    assert batches.steps == 4 * 8192 / 32
+    images, labels = (np.concatenate(part) for part in zip(*_first(batches, batches.steps), strict=True))
+    np.testing.assert_allclose(np.bincount(labels) / len(labels), 0.25, atol=0.02)
+    np.testing.assert_allclose((images[:, 4, 4, 0] > 0).mean(), 0.25, atol=0.02)
+    again = next(batches.stream(0))
+    np.testing.assert_array_equal(again[0], images[:32])
+
+
+def _first(batches: verdict._Views, number: int) -> list[tuple[np.ndarray, ...]]:
+    return [batch for batch, _ in zip(batches.stream(0), range(number), strict=False)]
+
+
+@pytest.mark.parametrize(
+    "trial",
+    [
+        TINY,
+        replace(TINY, condition="geometric", synthetic="geometric", ratio=1.0),
+        replace(TINY, condition="pretrained", synthetic="geometric", pretrain=True),
+    ],
+    ids=lambda trial: trial.condition,
+)
+def test_a_run_is_recorded_once_with_what_it_says_of_every_source(trial: verdict.Trial) -> None:
+    path = verdict.run(trial)
+    assert path is not None
+    with np.load(path, allow_pickle=False) as stored:
+        assert verdict.Trial(**json.loads(str(stored["trial"]))) == trial
+        assert stored["external_probabilities"].shape == (1132, 4)
+        np.testing.assert_allclose(stored["test_probabilities"].astype(float).sum(axis=1), 1, atol=2e-3)
+        assert len(stored["history_val_balanced_accuracy"]) == (4 if trial.pretrain else 2)
+    made = path.stat().st_mtime_ns
+    assert verdict.run(trial) == path
+    assert path.stat().st_mtime_ns == made
+    assert not list(path.parent.glob(f".{trial.name}*"))
+
+
+def test_a_run_that_is_stopped_resumes_with_the_same_numbers() -> None:
+    whole, slices = (replace(TINY, epochs=3, condition=name) for name in ("whole", "slices"))
+    for _ in range(3):
+        try:
+            path = verdict.run(slices, time_limit=1e-3)
+            break
+        except TrainingStopped:
+            pass
+    other = verdict.run(whole)
+    assert path is not None
+    assert other is not None
+    with np.load(path) as a, np.load(other) as b:
+        np.testing.assert_array_equal(a["test_probabilities"], b["test_probabilities"])
+
+
+# Statistics -------------------------------------------------------------------------------------------
+
+
+def simulated(effect: float, rng: np.random.Generator, shared: bool = False) -> tuple[Networks, Networks]:
+    """Return networks of two conditions that differ by `effect`, with scatter by fold, seed and source."""
+    folds, seeds, n = 10, 3, 100
+    difficulty = rng.normal(0, 1, (1 if shared else folds, n))
+    labels = [rng.integers(4, size=n)] * folds if shared else [rng.integers(4, size=n) for _ in range(folds)]
+    found = []
+    for shift in (0.0, effect):
+        probabilities = []
+        for fold in range(folds):
+            scatter = rng.normal(0, 0.15, (seeds, 1)) + rng.normal(0, 0.1)
+            right = difficulty[0 if shared else fold] + scatter + rng.normal(0, 0.3, (seeds, n)) > -1 - shift
+            given = np.where(right, labels[fold], (labels[fold] + 1) % 4)
+            probabilities.append(np.eye(4)[given])
+        found.append(Networks("x", np.arange(folds), labels, probabilities, shared))
+    return found[1], found[0]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_difference_is_found_where_there_is_one_and_seldom_where_there_is_none(shared: bool) -> None:
+    rng = np.random.default_rng(1)
+    strong = analysis.difference(*simulated(0.6, rng, shared), rng=rng)
+    assert strong.p < 0.01
+    assert strong.low > 0
+    assert strong.corrected_low > 0
+    covered = []
+    for _ in range(40):
+        none = analysis.difference(*simulated(0.0, rng, shared), rng=rng)
+        covered.append(none.low <= 0 <= none.high)
+        assert (none.p < 0.05) == (not covered[-1]) or abs(none.p - 0.05) < 0.01
+    assert np.mean(covered) >= 0.87
+
+
+def test_the_corrected_interval_is_that_of_nadeau_and_bengio() -> None:
+    each = np.array([0.01, 0.03, -0.01, 0.02, 0.04, 0.0, 0.01, 0.02, 0.03, -0.02])
+    low, high, p = analysis._corrected(each)
+    # t of 9 degrees of freedom at 97.5 % is 2.2622; one part tests where eight train.
+    half = 2.2622 * np.sqrt((1 / 10 + 1 / 8) * np.var(each, ddof=1))
+    np.testing.assert_allclose([low, high], [each.mean() - half, each.mean() + half], rtol=1e-4)
+    assert 0.05 < p < 0.5
+
+
+def test_records_are_compared_when_folds_are_complete(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    better, reference = simulated(0.6, rng)
+    for trial in verdict.trials("main"):
+        networks = {"real": reference, "geometric": better}.get(trial.condition)
+        if networks is None or (trial.condition == "geometric" and trial.fold == 9 and trial.seed == 2):
+            continue
+        arrays = {
+            "test_labels": networks.labels[trial.fold],
+            "test_probabilities": networks.probabilities[trial.fold][trial.seed],
+        }
+        np.savez(tmp_path / f"{trial.name}.npz", **arrays)
+    table = analysis.comparison("test", tmp_path)
+    assert table["condition"].tolist() == ["real", "geometric"]
+    assert table["folds"].tolist() == [10, 9]  # one is not complete
+    assert table["found"][1] == "gain"
+    assert table["value"][1] > 0
+    np.testing.assert_allclose(
+        table["balanced_accuracy"][1] - analysis.balanced_accuracy(analysis._only(reference, range(9))),
+        table["value"][1],
+    )
