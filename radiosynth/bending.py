@@ -268,19 +268,20 @@ def train_regressor(
     Raises
     ------
     ValueError
-        If a sample is empty or lacks angles, or the sizes differ.
+        If a sample is empty, lacks angles or is not scaled to [-1, 1], or the sizes differ.
     radiosynth.training.TrainingStopped
         If a time limit or a signal ended the training; calling again goes on.
     """
     settings = settings or RegressorSettings()
     for name, sample in (("train", train), ("validation", validation)):
-        unknown = int(np.isnan(_targets(sample)[:, 0]).sum())
+        unknown = int((~np.isfinite(_targets(sample)[:, 0])).sum())
         if len(sample) == 0 or unknown:
             msg = (
                 f"the {name} sample has {len(sample)} images, {unknown} without a bending angle: give a "
                 "table with the column bending_angle in degrees"
             )
             raise ValueError(msg)
+        training.check_images(sample.images, name)
     if train.size != validation.size:
         msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
         raise ValueError(msg)
@@ -292,8 +293,10 @@ def train_regressor(
         seed=settings.seed,
         precision=settings.precision,
     )
+    watched = training.digest(validation.images, _targets(validation))
     if start is not None:
         model.set_weights(start.get_weights())
+        watched += training.digest(*start.get_weights())
     model.compile(
         optimizer=keras.optimizers.RMSprop(settings.learning_rate),
         loss=LOSSES[settings.output],
@@ -307,7 +310,7 @@ def train_regressor(
         batches,
         epochs=settings.epochs,
         folder=Path(folder),
-        fingerprint=f"{fingerprint or batches.digest()} {settings}",
+        fingerprint=f"{fingerprint or f'{batches.digest()} {watched}'} {settings}",
         callbacks=[_Validation(validation)],
         time_limit=time_limit,
         title="regressor",
