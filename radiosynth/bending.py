@@ -20,7 +20,7 @@ from scipy.ndimage import center_of_mass
 from . import training
 from .classifier import ClassifierSettings, predict
 from .geometric import Population, report_population
-from .networks import OUTPUTS, build_regressor
+from .networks import OUTPUTS, build_regressor, keras_defaults
 from .preprocessing import rotate_flip
 from .sample import Sample
 
@@ -228,6 +228,7 @@ class _Validation(keras.callbacks.Callback):
         logs["val_mae"], logs["val_mse"] = float(np.abs(error).mean()), float(np.square(error).mean())
 
 
+@keras_defaults()
 def train_regressor(
     train: Sample,
     validation: Sample,

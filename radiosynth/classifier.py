@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import training
-from .networks import CLASSIFIERS, build_foveated_classifier, build_network
+from .networks import CLASSIFIERS, build_foveated_classifier, build_network, keras_defaults
 from .preprocessing import vary
 from .sample import Sample
 from .taxonomy import CLASS_NAMES, UNLABELLED
@@ -119,6 +119,7 @@ def _check_sample(name: str, sample: Sample) -> None:
     training.check_images(sample.images, name)
 
 
+@keras_defaults()
 def train_classifier(
     train: Sample,
     validation: Sample,
@@ -268,6 +269,7 @@ class _Variations(training.Batches):
                 yield varied[..., None], targets[labels[rows]]
 
 
+@keras_defaults()
 def train_on_variations(
     train: Sample,
     settings: VariationSettings | None = None,
@@ -383,6 +385,7 @@ def _settled(
             variable.assign(value)
 
 
+@keras_defaults()
 def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> NDArray[np.float32]:
     """Return the class probabilities of images.
 

@@ -24,7 +24,7 @@ from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from . import training
-from .networks import build_discriminator, build_generator
+from .networks import build_discriminator, build_generator, keras_defaults
 from .records import check, read_arrays, read_json, readable
 from .sample import Sample, write_atomically
 from .stopping import TrainingDiverged
@@ -352,6 +352,7 @@ class _Watch(keras.callbacks.Callback):
         )
 
 
+@keras_defaults()
 def train_gan(
     images: NDArray[np.float32],
     settings: GANSettings | None = None,
@@ -528,6 +529,7 @@ def _relative_diversity(
     return ratios
 
 
+@keras_defaults()
 def load_generator(folder: str | Path) -> keras.Model:
     """Load a generator saved by `train_gan` or `radiosynth.train_vae`.
 
@@ -573,6 +575,7 @@ def _read_generator(folder: Path) -> tuple[keras.Model, list[str]]:
     return generator, names
 
 
+@keras_defaults()
 def generate(
     generator: keras.Model,
     n: int,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from . import training
 from .gan import GANRun, GeneratorSettings, _inputs, _stretched, _unstretched, fit_generator, load_generator
-from .networks import build_encoder
+from .networks import build_encoder, keras_defaults
 from .records import read_json
 
 __all__ = ["VAE", "VAESettings", "reconstruct", "train_vae"]
@@ -115,6 +115,7 @@ def _build_encoder(settings: GeneratorSettings) -> keras.Model:
     )
 
 
+@keras_defaults()
 def train_vae(
     images: NDArray[np.float32],
     settings: VAESettings | None = None,
@@ -169,6 +170,7 @@ def train_vae(
     )
 
 
+@keras_defaults()
 def reconstruct(
     folder: str | Path, images: NDArray[np.float32], labels: NDArray[np.int64] | None = None
 ) -> NDArray[np.float32]:
