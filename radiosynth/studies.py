@@ -647,7 +647,9 @@ def each(do: Callable[[T], str], tasks: Sequence[T], jobs: int) -> Iterator[str]
         return
     # TensorFlow reads the number of threads when it starts.
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
-    work = joblib.Parallel(jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
+    work = joblib.Parallel(
+        jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1, idle_worker_timeout=10
+    )
     yield from work(joblib.delayed(_under)(os.getpid(), do, task) for task in tasks)
 
 
