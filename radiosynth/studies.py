@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import threading
@@ -655,7 +656,7 @@ def each(do: Callable[[T], str], tasks: Sequence[T], jobs: int) -> Iterator[str]
 
 def _under(parent: int, do: Callable[[T], str], task: T) -> str:
     """Do a task in a process that ends with its parent, whatever ends that, and by its hand alone."""
-    if os.getppid() == parent:
+    if multiprocessing.current_process().name.startswith("Loky"):  # and not a thread, or another machine
         for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
             signal.signal(getattr(signal, name, signal.SIGINT), signal.SIG_IGN)
         _end_with(parent)
@@ -664,6 +665,8 @@ def _under(parent: int, do: Callable[[T], str], task: T) -> str:
 
 @cache
 def _end_with(parent: int) -> None:
+    """Watch whether the parent lives, from now on."""
+
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)

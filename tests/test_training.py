@@ -211,14 +211,13 @@ def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rate", [1e30, 1e4])
 def test_a_loss_that_is_not_finite_stops_the_training_and_is_not_kept(tmp_path: Path, rate: float) -> None:
     model = small_model()
-    training.fit(model, line(), epochs=1, folder=tmp_path, fingerprint="a")
-    kept = (tmp_path / "checkpoint.npz").read_bytes()
-    model.optimizer.learning_rate = rate
+    model.compile(keras.optimizers.SGD(rate), "mse", jit_compile=False)
     with pytest.raises(TrainingDiverged, match=r"in epoch \d+; nothing of it was saved.*than 1e\+"):
         training.fit(model, line(), epochs=40, folder=tmp_path, fingerprint="a")
-    with np.load(tmp_path / "checkpoint.npz") as stored:
-        assert all(np.isfinite(stored[name]).all() for name in stored.files if name != "meta")
-    assert rate < 1e10 or (tmp_path / "checkpoint.npz").read_bytes() == kept
+    assert (tmp_path / "checkpoint.npz").exists() == (rate < 1e10)  # the first epoch was still finite
+    if rate < 1e10:
+        with np.load(tmp_path / "checkpoint.npz") as stored:
+            assert all(np.isfinite(stored[name]).all() for name in stored.files if name != "meta")
 
 
 def test_every_image_is_seen_once_an_epoch_in_an_order_of_seed_and_epoch() -> None:
