@@ -20,7 +20,7 @@ from scipy.ndimage import center_of_mass
 from . import training
 from .classifier import ClassifierSettings, predict
 from .geometric import Population, report_population
-from .networks import OUTPUTS, build_regressor
+from .networks import OUTPUTS, build_regressor, keras_defaults
 from .preprocessing import rotate_flip
 from .sample import Sample
 
@@ -228,6 +228,7 @@ class _Validation(keras.callbacks.Callback):
         logs["val_mae"], logs["val_mse"] = float(np.abs(error).mean()), float(np.square(error).mean())
 
 
+@keras_defaults()
 def train_regressor(
     train: Sample,
     validation: Sample,
@@ -268,19 +269,20 @@ def train_regressor(
     Raises
     ------
     ValueError
-        If a sample is empty or lacks angles, or the sizes differ.
+        If a sample is empty, lacks angles or is not scaled to [-1, 1], or the sizes differ.
     radiosynth.training.TrainingStopped
         If a time limit or a signal ended the training; calling again goes on.
     """
     settings = settings or RegressorSettings()
     for name, sample in (("train", train), ("validation", validation)):
-        unknown = int(np.isnan(_targets(sample)[:, 0]).sum())
+        unknown = int((~np.isfinite(_targets(sample)[:, 0])).sum())
         if len(sample) == 0 or unknown:
             msg = (
                 f"the {name} sample has {len(sample)} images, {unknown} without a bending angle: give a "
                 "table with the column bending_angle in degrees"
             )
             raise ValueError(msg)
+        training.check_images(sample.images, name)
     if train.size != validation.size:
         msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
         raise ValueError(msg)
@@ -292,8 +294,10 @@ def train_regressor(
         seed=settings.seed,
         precision=settings.precision,
     )
+    watched = training.digest(validation.images, _targets(validation))
     if start is not None:
         model.set_weights(start.get_weights())
+        watched += training.digest(*start.get_weights())
     model.compile(
         optimizer=keras.optimizers.RMSprop(settings.learning_rate),
         loss=LOSSES[settings.output],
@@ -307,7 +311,7 @@ def train_regressor(
         batches,
         epochs=settings.epochs,
         folder=Path(folder),
-        fingerprint=f"{fingerprint or batches.digest()} {settings}",
+        fingerprint=f"{fingerprint or f'{batches.digest()} {watched}'} {settings}",
         callbacks=[_Validation(validation)],
         time_limit=time_limit,
         title="regressor",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import training
-from .networks import CLASSIFIERS, build_foveated_classifier, build_network
+from .networks import CLASSIFIERS, build_foveated_classifier, build_network, keras_defaults
 from .preprocessing import vary
 from .sample import Sample
 from .taxonomy import CLASS_NAMES, UNLABELLED
@@ -112,6 +112,14 @@ def originals(sample: Sample) -> NDArray[np.bool_]:
     return np.asarray((sample.table["rotation"] == 0) & ~sample.table["flipped"], bool)
 
 
+def _check_sample(name: str, sample: Sample) -> None:
+    if len(sample) == 0 or (sample.labels == UNLABELLED).any():
+        msg = f"the {name} sample has {len(sample)} images, some without a class: give labelled images"
+        raise ValueError(msg)
+    training.check_images(sample.images, name)
+
+
+@keras_defaults()
 def train_classifier(
     train: Sample,
     validation: Sample,
@@ -155,15 +163,13 @@ def train_classifier(
     Raises
     ------
     ValueError
-        If a sample is empty or not labelled, or the sizes differ.
+        If a sample is empty, not labelled or not scaled to [-1, 1], or the sizes differ.
     radiosynth.training.TrainingStopped
         If a time limit or a signal ended the training; calling again goes on.
     """
     settings = settings or ClassifierSettings()
-    for name, sample in (("train", train), ("validation", validation)):
-        if len(sample) == 0 or (sample.labels == UNLABELLED).any():
-            msg = f"the {name} sample has {len(sample)} images, some without a class: give labelled images"
-            raise ValueError(msg)
+    _check_sample("train", train)
+    _check_sample("validation", validation)
     if train.size != validation.size:
         msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
         raise ValueError(msg)
@@ -178,6 +184,7 @@ def train_classifier(
     batches = training.Batches(
         (train.images[..., None], train.labels.astype(np.int32)), settings.batch_size, seed=settings.seed
     )
+    watched = training.digest(validation.images, validation.labels, originals(validation))
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * batches.steps)
@@ -193,7 +200,7 @@ def train_classifier(
         batches,
         epochs=settings.epochs,
         folder=Path(folder),
-        fingerprint=f"{fingerprint or batches.digest()} {settings}",
+        fingerprint=f"{fingerprint or f'{batches.digest()} {watched}'} {settings}",
         callbacks=[_Validation(validation, train.images, settings), *callbacks],
         time_limit=time_limit,
         title="classifier",
@@ -262,6 +269,7 @@ class _Variations(training.Batches):
                 yield varied[..., None], targets[labels[rows]]
 
 
+@keras_defaults()
 def train_on_variations(
     train: Sample,
     settings: VariationSettings | None = None,
@@ -299,14 +307,12 @@ def train_on_variations(
     Raises
     ------
     ValueError
-        If the sample is empty or not labelled.
+        If the sample is empty, not labelled or not scaled to [-1, 1].
     radiosynth.training.TrainingStopped
         If a time limit or a signal ended the training; calling again goes on.
     """
     settings = settings or VariationSettings()
-    if len(train) == 0 or (train.labels == UNLABELLED).any():
-        msg = f"the sample has {len(train)} images, some without a class: give labelled images"
-        raise ValueError(msg)
+    _check_sample("train", train)
     batches = _Variations(train, settings)
     steps = settings.epochs * batches.steps
     rise = max(1, steps // 20)
@@ -319,8 +325,10 @@ def train_on_variations(
     model = build_foveated_classifier(
         train.size, width=settings.width, seed=settings.seed, precision=settings.precision
     )
+    begun = ""
     if start is not None:
         training.load_weights(model, start)
+        begun = training.digest(*model.get_weights())
     model.compile(
         optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
@@ -332,7 +340,7 @@ def train_on_variations(
         batches,
         epochs=settings.epochs,
         folder=Path(folder),
-        fingerprint=f"{fingerprint or batches.digest()} {settings}",
+        fingerprint=f"{fingerprint or f'{batches.digest()} {begun}'} {settings}",
         time_limit=time_limit,
         title="classifier",
     )
@@ -377,6 +385,7 @@ def _settled(
             variable.assign(value)
 
 
+@keras_defaults()
 def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> NDArray[np.float32]:
     """Return the class probabilities of images.
 

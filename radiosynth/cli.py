@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
+from . import stopping
 from .datasets import PIXEL_SCALE
 from .taxonomy import CLASS_NAMES, CLASSES
 
@@ -433,16 +434,19 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 done, 1 failed, 75 stopped before the end."""
-    parsed = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO if parsed.verbose else logging.WARNING, format="%(message)s")
     try:
-        parsed.do(parsed)
-    except (ValueError, OSError) as error:
+        with stopping.on_signals(stopping.interrupt):
+            parsed = _parser().parse_args(arguments)
+            level = logging.INFO if parsed.verbose else logging.WARNING
+            logging.basicConfig(level=level, format="%(message)s")
+            parsed.do(parsed)
+    except (ValueError, OSError, stopping.TrainingDiverged) as error:
         print(f"radiosynth: {error}", file=sys.stderr)
         return 1
-    except RuntimeError as error:
-        if type(error).__name__ != "TrainingStopped":
-            raise
+    except stopping.TrainingStopped as error:
         print(f"radiosynth: {error}", file=sys.stderr)
+        return 75
+    except KeyboardInterrupt as reason:
+        print(f"radiosynth: stopped by {reason}; run the same command again to go on", file=sys.stderr)
         return 75
     return 0

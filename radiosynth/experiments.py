@@ -56,6 +56,7 @@ from .configurations import (
     gan_config,
     vae_config,
 )
+from .records import read_arrays, read_json, read_table, readable, write_table
 from .sample import Sample, concatenate, write_atomically
 from .taxonomy import CLASS_NAMES
 
@@ -130,6 +131,17 @@ PACKAGED_RUNS = Path(__file__).parent / "runs"
 C = TypeVar("C", bound=Config)
 
 
+_PROVENANCE = ("versions", "seed", "data", "finished")
+_FURTHER = {
+    "ensemble": ("temperature",),
+    "gan": ("diversity", "collapsed"),
+    "vae": ("diversity", "collapsed"),
+}
+_CLASSES = ("names", "labels", "plain", "probabilities")
+_PREDICTIONS = {"bending": ("name", "truth", "bending_angle", "guess", "spread")}
+"""What the provenance of a run has to say, of all kinds and of some, and what its predictions consist of."""
+
+
 @dataclass(frozen=True)
 class Run(Generic[C]):
     """A finished run, read from its folder.
@@ -151,12 +163,12 @@ class Run(Generic[C]):
     @property
     def provenance(self) -> dict[str, Any]:
         """Versions, commit, device, seconds and the data's sha256."""
-        return json.loads((self.folder / "provenance.json").read_text())
+        return read_json(self.folder / "provenance.json", _PROVENANCE + _FURTHER.get(self.config.kind, ()))
 
     @property
     def history(self) -> Table:
         """One row per epoch."""
-        return Table.read(self.folder / "history.csv", format="ascii.csv")
+        return read_table(self.folder / "history.csv", self.config.epochs)  # type: ignore[attr-defined]
 
     @property
     def predictions(self) -> dict[str, NDArray[Any]]:
@@ -165,14 +177,14 @@ class Run(Generic[C]):
         Of an ensemble also ``members``, the probabilities of each of its networks, and ``unseen`` with
         ``unseen_labels``: those of the images of the folds, each by the network that did not see it.
         """
-        with np.load(self.folder / "predictions.npz", allow_pickle=False) as stored:
-            return {key: stored[key] for key in stored.files}
+        return read_arrays(self.folder / "predictions.npz", _PREDICTIONS.get(self.config.kind, _CLASSES))
 
     @property
     def frames(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Of a GAN: images of the same noise during training, and the epochs when they were drawn."""
-        with np.load(self.folder / "frames.npz", allow_pickle=False) as stored:
-            return stored["frames"], stored["epochs"]
+        from .gan import read_frames
+
+        return read_frames(self.folder / "frames.npz")
 
     def model(self) -> keras.Model:
         """Return the trained network; its recorded weights have half precision.
@@ -393,16 +405,14 @@ def _stretched(sample: Sample) -> Sample:
 
 
 def _read_config(folder: Path) -> Config:
-    try:
-        stored = json.loads((folder / "config.json").read_text())
+    path, fault = folder / "config.json", "holds no readable configuration"
+    stored = read_json(path, ["kind"], fault=fault)
+    with readable(path, fault=fault):
         generator = GENERATED.get(stored.get("training_set", ""), GANConfig)
         for key, part in (("generators", generator), ("members", FoldConfig)):
             if key in stored:
                 stored[key] = tuple(part(**settings) for settings in stored[key])
         return KINDS[stored.pop("kind")](**stored)
-    except (OSError, KeyError, ValueError, TypeError) as error:
-        msg = f"{folder} holds no readable configuration ({error!r}): remove that folder and run it again"
-        raise ValueError(msg) from error
 
 
 def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
@@ -433,7 +443,13 @@ def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
     if path.name != config.name:
         msg = f"{path} holds the run {config.name}: it was renamed or edited; remove it and run it again"
         raise ValueError(msg)
-    return Run(path, config, replayed=True)
+    return _opened(path, config)
+
+
+def _opened(folder: Path, config: C) -> Run[C]:
+    found = Run(folder, config, replayed=True)
+    found.provenance  # noqa: B018 - a damaged one is refused now, and not when it is asked for
+    return found
 
 
 def _recorded() -> dict[str, Path]:
@@ -524,28 +540,38 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
     folder = (root or runs_root()) / config.name
     deadline = None if time_limit is None else time.monotonic() + time_limit
     if root is None and not folder.exists() and (PACKAGED_RUNS / config.name / "provenance.json").exists():
-        log.info("replaying %s, which comes with the package", config.name)
-        return find_run(PACKAGED_RUNS / config.name)
+        folder = PACKAGED_RUNS / config.name
+    # A saved run is only read, also where nothing can be written, not even a lock.
+    if found := _replayed(folder, config):
+        return found
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / f".{config.name}.lock"):
-        recorded = (folder / "provenance.json").exists()
-        begun_before = recorded or (folder / "config.json").exists()
-        if begun_before and _read_config(folder) != config:
-            msg = (
-                f"{folder} holds another configuration than its name says: remove that folder, or give "
-                "another with RADIOSYNTH_RUNS"
-            )
-            raise ValueError(msg)
-        if recorded:
-            log.info("replaying %s", folder.name)
-        else:
-            log.info("running %s", folder.name)
-            folder.mkdir(exist_ok=True)
-            write_atomically(folder / "config.json", lambda path: path.write_text(config.to_json()))
-            begun = time.monotonic()
-            record = _COMPUTE[config.kind](config, _Bench(folder, deadline))
-            _finish(folder, config, record, time.monotonic() - begun)
-    return Run(folder, config, replayed=recorded)
+        if found := _replayed(folder, config):  # another process has made it in the meantime
+            return found
+        log.info("running %s", folder.name)
+        folder.mkdir(exist_ok=True)
+        write_atomically(folder / "config.json", lambda path: path.write_text(config.to_json()))
+        begun = time.monotonic()
+        record = _COMPUTE[config.kind](config, _Bench(folder, deadline))
+        _finish(folder, config, record, time.monotonic() - begun)
+    return Run(folder, config, replayed=False)
+
+
+def _replayed(folder: Path, config: C) -> Run[C] | None:
+    """Return a run if it is saved and finished; refuse a folder that holds another one, begun or finished."""
+    finished = (folder / "provenance.json").exists()
+    if not finished and not (folder / "config.json").exists():
+        return None
+    if _read_config(folder) != config:
+        msg = (
+            f"{folder} holds another configuration than its name says: remove that folder, or give "
+            "another with RADIOSYNTH_RUNS"
+        )
+        raise ValueError(msg)
+    if not finished:
+        return None
+    log.info("replaying %s", folder.name)
+    return _opened(folder, config)
 
 
 def cross_validate(configs: Sequence[BendingConfig]) -> tuple[list[Run[BendingConfig]], Table]:
@@ -785,7 +811,7 @@ def _finish(folder: Path, config: Any, record: dict[str, Any], seconds: float) -
     """Write the history and, last of all, the provenance: a folder that has one is whole."""
     history = record.pop("history")
     epochs = {"epoch": np.arange(1, config.epochs + 1), **history}
-    Table(epochs).write(folder / "history.csv", format="ascii.csv", overwrite=True)
+    write_table(folder / "history.csv", Table(epochs))
     whole = {
         **provenance(),
         "seed": config.seed,

@@ -24,8 +24,10 @@ from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from . import training
-from .networks import build_discriminator, build_generator
+from .networks import build_discriminator, build_generator, keras_defaults
+from .records import check, read_arrays, read_json, readable
 from .sample import Sample, write_atomically
+from .stopping import TrainingDiverged
 from .taxonomy import CLASS_NAMES, class_code
 
 if TYPE_CHECKING:
@@ -55,10 +57,6 @@ FEWEST_DIFFERENCES = 0.25
 """Diversity, relative to real images, below which a generator has collapsed."""
 
 MAX_GIF_BYTES = 3_000_000
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss is not a number any more; no generator was saved."""
 
 
 @dataclass(frozen=True)
@@ -303,8 +301,18 @@ def diversity(images: ArrayLike) -> float:
     return float(distances[~np.eye(n, dtype=bool)].mean()) if n > 1 else 0.0
 
 
+def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the frames in a file of `train_gan`, and their epochs."""
+    advice = "remove its folder and train again"
+    stored = read_arrays(path, ["frames", "epochs"], advice)
+    with readable(path, advice):
+        kinds = [(stored[name].dtype.kind, stored[name].ndim) for name in ("frames", "epochs")]
+        check(kinds == [("u", 4), ("i", 1)], f"arrays of kind and dimensions {kinds}")
+    return stored["frames"], stored["epochs"]
+
+
 class _Watch(keras.callbacks.Callback):
-    """Keep the images of fixed noise while training, and stop when the loss is not a number."""
+    """Keep the images of fixed noise while training."""
 
     def __init__(self, gan: keras.Model, folder: Path) -> None:
         super().__init__()
@@ -324,18 +332,10 @@ class _Watch(keras.callbacks.Callback):
 
     def recall(self, last_epoch: int) -> None:
         """Take up the frames of an interrupted training; later ones are drawn again, with the same result."""
-        with np.load(self.path, allow_pickle=False) as stored:
-            frames = zip(stored["epochs"].tolist(), stored["frames"], strict=True)
-            self.frames = {epoch: frame for epoch, frame in frames if epoch <= last_epoch}
+        frames = zip(*read_frames(self.path), strict=True)
+        self.frames = {int(epoch): frame for frame, epoch in frames if epoch <= last_epoch}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = (logs or {})["loss"]
-        if not np.isfinite(loss):
-            msg = (
-                f"the loss became {loss} in epoch {epoch + 1}; no generator was saved. Start again in "
-                f"another folder with a lower learning rate than {self.gan.settings.learning_rate:g}"
-            )
-            raise TrainingDiverged(msg)
         if epoch + 1 in self.wanted:
             self.keep(epoch + 1)
 
@@ -352,6 +352,7 @@ class _Watch(keras.callbacks.Callback):
         )
 
 
+@keras_defaults()
 def train_gan(
     images: NDArray[np.float32],
     settings: GANSettings | None = None,
@@ -497,10 +498,7 @@ def _check_training_set(
     if images.ndim != 3 or images.shape[1:] != expected or len(images) == 0:
         msg = f"images have the shape {images.shape}; these settings need (n, {expected[0]}, {expected[1]})"
         raise ValueError(msg)
-    low, high = images.min(), images.max()
-    if not (low >= -1 and high <= 1):  # also where a pixel is not a number
-        msg = f"images range from {low} to {high}; training needs [-1, 1]: use radiosynth.preprocess"
-        raise ValueError(msg)
+    training.check_images(images)
     if len(names) != max(settings.conditional, 1):
         msg = f"{len(names)} class names were given; these settings have {max(settings.conditional, 1)}"
         raise ValueError(msg)
@@ -531,6 +529,7 @@ def _relative_diversity(
     return ratios
 
 
+@keras_defaults()
 def load_generator(folder: str | Path) -> keras.Model:
     """Load a generator saved by `train_gan` or `radiosynth.train_vae`.
 
@@ -561,24 +560,22 @@ def _read_generator(folder: Path) -> tuple[keras.Model, list[str]]:
     if not path.exists():
         msg = f"{folder} holds no generator: `radiosynth gan train` makes one, `radiosynth runs` lists them"
         raise FileNotFoundError(msg)
-    try:
-        stored = json.loads(path.read_text())
+    advice, fault = "train it anew with radiosynth.train_gan", "does not describe a generator"
+    stored = read_json(path, ["settings", "class_names", "collapsed"], advice, fault)
+    with readable(path, advice, fault):
         given = {"rescale": False, **stored["settings"]}  # which older files do not say
         settings = GeneratorSettings(
             **{field.name: given[field.name] for field in dataclasses.fields(GeneratorSettings)}
         )
         names = [str(name) for name in stored["class_names"]]
-        collapsed = bool(stored["collapsed"])
-    except (KeyError, TypeError, ValueError) as error:
-        msg = f"{path} does not describe a generator ({error!r}); train it anew with radiosynth.train_gan"
-        raise ValueError(msg) from error
-    if collapsed:
+    if stored["collapsed"]:
         log.warning("the generator in %s had collapsed when its training ended", folder.name)
     generator = settings.build()
     training.load_weights(generator, folder / "generator.npz")
     return generator, names
 
 
+@keras_defaults()
 def generate(
     generator: keras.Model,
     n: int,

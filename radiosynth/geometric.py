@@ -28,7 +28,7 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage, stats
 
-from .sample import Sample
+from .sample import Sample, refuse_beyond_memory
 from .taxonomy import CLASS_NAMES, class_code
 
 __all__ = [
@@ -48,6 +48,7 @@ FIELD = 270.0
 """Edge of the report's cutouts in arcseconds: 150 pixels of 1.8 arcsec."""
 
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
+_LARGEST_EDGE = 8192  # of an image in work: 270 MB, once or twice for each processor
 _MAX_REDRAWS = 1000
 
 Trajectory = Literal["ray", "parabola"]
@@ -242,8 +243,9 @@ class Observation:
     pixel_scale: float | None = None
 
     def __post_init__(self) -> None:
-        if not (self.beam_fwhm > 0 and self.rms >= 0 and (self.pixel_scale is None or self.pixel_scale > 0)):
-            msg = f"{self}: beam_fwhm and pixel_scale must be positive, and rms not negative"
+        scale = 1.0 if self.pixel_scale is None else self.pixel_scale
+        if not (0 < self.beam_fwhm < np.inf and 0 <= self.rms < np.inf and 0 < scale < np.inf):
+            msg = f"{self}: beam_fwhm and pixel_scale must be positive, rms not negative, and all finite"
             raise ValueError(msg)
 
     def beam_sigma(self, size: int) -> float:
@@ -352,6 +354,7 @@ def draw_parameters(
         if not isinstance(n, numbers.Integral) or n < 0 or name not in chosen:
             msg = f"{n!r} sources of {name} asked for; give whole numbers, 0 or more, for {', '.join(chosen)}"
             raise ValueError(msg)
+    refuse_beyond_memory((sum(counts.values()), 2 * len(_COLUMNS)), "ask for fewer sources")
     parts = []
     for name, stream in zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True):
         part = _draw(population, name, counts.get(name, 0), stream)
@@ -563,10 +566,11 @@ def render(
     if not isinstance(size, numbers.Integral) or size < 2:
         msg = f"size is {size!r}; images have a whole number of pixels, at least 2, a side"
         raise ValueError(msg)
-    if not noise >= 0:
-        msg = f"noise is {noise}; give the fraction of the peak, 0 or more"
+    if not 0 <= noise < np.inf:
+        msg = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
         raise ValueError(msg)
     if out is None:
+        refuse_beyond_memory((n, size, size), "ask for fewer or smaller images, or give a memmap as out")
         out = np.empty((n, size, size), dtype=np.float32)
     elif out.shape != (n, size, size) or out.dtype != np.float32:
         msg = f"out is {out.dtype} of shape {out.shape}; it must be float32 of shape {(n, size, size)}"
@@ -579,6 +583,12 @@ def render(
     # A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
     beam = None if observation is None else observation.beam_sigma(size)
     fine = 1 if beam is None else 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1
+    if size * fine > _LARGEST_EDGE:
+        msg = (
+            f"size={size} with {observation} has to be rendered at {size * fine} px, of which at most "
+            f"{_LARGEST_EDGE} are possible: give fewer pixels, or a wider beam"
+        )
+        raise ValueError(msg)
     step = max(1, _CHUNK_PIXELS // (size * fine) ** 2)
     extended = columns["fr_type"] > 0
     chunks = []

@@ -6,6 +6,7 @@ names a backend; the weights are drawn from `seed` alone, whatever the global ra
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 from collections.abc import Iterator, Sequence
@@ -26,13 +27,36 @@ __all__ = [
     "build_regressor",
     "build_residual_classifier",
     "build_stacked_classifier",
+    "keras_defaults",
 ]
 
 AXES = ((), (1,), (2,), (1, 2))
 """Axes along which images are mirrored; with the transposed ones these are all symmetries of a square."""
 
+LARGEST = 1024
+"""Largest size of an image times width of a network: a dense layer behind it has gigabytes of weights."""
+
 LEAK = 0.3
 """Negative slope of LeakyReLU, the Keras default when the report was written."""
+
+
+@contextlib.contextmanager
+def keras_defaults() -> Iterator[None]:
+    """Build and train as Keras does where nobody has set anything, in ``~/.keras/keras.json`` or in code.
+
+    Number format, data format and epsilon of all layers, losses and optimisers that are made inside are the
+    defaults, so that they are no part of what a result depends on. They are put back afterwards.
+    """
+    config = keras.config
+    setters = config.set_image_data_format, config.set_floatx, config.set_epsilon, config.set_dtype_policy
+    before = config.image_data_format(), config.floatx(), config.epsilon(), config.dtype_policy()
+    try:
+        for put, value in zip(setters, ("channels_last", "float32", 1e-7, "float32"), strict=True):
+            put(value)
+        yield
+    finally:
+        for put, value in zip(setters, before, strict=True):
+            put(value)
 
 
 def _initializers(seed: int | None) -> Iterator[keras.initializers.Initializer]:
@@ -43,6 +67,11 @@ def _initializers(seed: int | None) -> Iterator[keras.initializers.Initializer]:
 
 
 def _check(size: int, divisor: int, width: float) -> None:
+    if size * max(width, 1) > LARGEST:
+        msg = (
+            f"size={size}, width={width} would take too much memory: give at most {LARGEST} as their product"
+        )
+        raise ValueError(msg)
     if size < divisor or size % divisor:
         msg = f"size={size} cannot be built: give a positive multiple of {divisor}"
         raise ValueError(msg)
@@ -55,6 +84,7 @@ def _channels(width: float, *report: int) -> tuple[int, ...]:
     return tuple(max(1, round(width * channels)) for channels in report)
 
 
+@keras_defaults()
 def build_classifier(
     size: int = 56,
     classes: int = 4,
@@ -99,6 +129,7 @@ def build_classifier(
     return build_stacked_classifier(size, classes, width, seed=seed, precision=precision)
 
 
+@keras_defaults()
 def build_stacked_classifier(
     size: int = 56,
     classes: int = 4,
@@ -163,7 +194,7 @@ def build_stacked_classifier(
     >>> model.count_params()
     16500
     """
-    _check(8, 8, width)
+    _check(size, 1, width)
     smallest = stride * 2 ** len(channels)
     if size < smallest:
         msg = (
@@ -223,6 +254,7 @@ def build_stacked_classifier(
     return keras.Sequential(stack, name="classifier")
 
 
+@keras_defaults()
 def build_residual_classifier(
     size: int = 64,
     classes: int = 4,
@@ -279,7 +311,7 @@ def build_residual_classifier(
     if size < 16:
         msg = f"size={size} is too small for four halvings: give at least 16 pixels"
         raise ValueError(msg)
-    _check(8, 8, width)
+    _check(size, 1, width)
     if classes < 2 or min(channels, kernel, stride) < 1 or not 0 <= dropout < 1:
         msg = (
             f"classes={classes}, channels={channels}, kernel={kernel}, stride={stride}, dropout={dropout}: "
@@ -343,6 +375,7 @@ def _residual(
     return probabilities(x)
 
 
+@keras_defaults()
 def build_foveated_classifier(
     size: int = 192,
     classes: int = 4,
@@ -406,6 +439,7 @@ def build_foveated_classifier(
     return keras.Model(image, probabilities, name="foveated_classifier")
 
 
+@keras_defaults()
 def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> keras.Model:
     """Build the mean of classifiers over themselves and over the eight ways to turn and mirror a square.
 
@@ -446,6 +480,7 @@ OUTPUTS = {"linear": 1, "bounded": 1, "spread": 2, "jets": 4}
 """What a regressor can say of an angle, and the length of its output."""
 
 
+@keras_defaults()
 def build_regressor(
     size: int = 56,
     width: float = 1.0,
@@ -506,6 +541,7 @@ def build_regressor(
     return keras.Model(body.inputs[0], x, name="regressor")
 
 
+@keras_defaults()
 def build_network(
     architecture: str,
     size: int,
@@ -570,6 +606,7 @@ def _normalise(
     return layers.LeakyReLU(negative_slope=LEAK, name=f"leaky_{number}")(x)
 
 
+@keras_defaults()
 def build_generator(
     size: int = 56, latent: int = 100, width: float = 1.0, *, classes: int = 0, seed: int | None = None
 ) -> keras.Model:
@@ -638,6 +675,7 @@ def build_generator(
     return keras.Model([noise, label] if classes else noise, image(x), name="generator")
 
 
+@keras_defaults()
 def build_discriminator(
     size: int = 56,
     width: float = 1.0,
@@ -716,6 +754,7 @@ def build_discriminator(
     return keras.Model(inputs, logit, name="discriminator")
 
 
+@keras_defaults()
 def build_encoder(
     size: int = 56, latent: int = 16, width: float = 1.0, *, classes: int = 0, seed: int | None = None
 ) -> keras.Model:

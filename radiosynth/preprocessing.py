@@ -16,7 +16,7 @@ import numpy as np
 from astropy.stats import sigma_clipped_stats
 from numpy.typing import ArrayLike, NDArray
 
-from .sample import Sample
+from .sample import Sample, refuse_beyond_memory
 from .taxonomy import CLASS_NAMES, UNLABELLED, class_code
 
 __all__ = [
@@ -434,7 +434,7 @@ def rotate_flip(
     angles: ArrayLike,
     flips: ArrayLike,
     *,
-    fill: float = -1.0,
+    fill: float | None = None,
     out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Flip images left–right where asked, then rotate them about their centres, bilinearly.
@@ -450,8 +450,8 @@ def rotate_flip(
         Rotation of each image in degrees.
     flips : array_like of bool, shape (n,)
         Whether each image is flipped before it is rotated.
-    fill : float
-        Value beyond the edges of the images, seen in the corners.
+    fill : float, optional
+        Value beyond the edges, seen in the corners; the lowest value of each image if not given.
     out : ndarray of float32, shape (n, size, size), C-contiguous, optional
         Array to write to; it must not overlap the images.
 
@@ -496,7 +496,7 @@ def vary(
     *,
     zoom: float = 0.12,
     shift: float = 3.0,
-    fill: float = -1.0,
+    fill: float | None = None,
 ) -> NDArray[np.float32]:
     """Draw a variation of each image: mirrored, turned by any angle, zoomed and shifted at random.
 
@@ -510,8 +510,8 @@ def vary(
         Standard deviation of the logarithm of the magnification.
     shift : float
         Standard deviation of the shift along each axis in pixels.
-    fill : float
-        Value beyond the edges of the images.
+    fill : float, optional
+        Value beyond the edges of the images; the lowest value of each image if not given.
 
     Returns
     -------
@@ -592,6 +592,7 @@ def augmentation_plan(
                 "kept, so there must be one and per_class no less than their number; raise it, or take fewer"
             )
             raise ValueError(msg)
+        refuse_beyond_memory((number, 4), "ask for fewer images of each class")
         part = np.zeros(number, [("source", np.int64), ("rotation", np.float64), ("flipped", np.bool_)])
         part["source"][: len(members)] = members
         copies = part[len(members) :]
@@ -619,7 +620,7 @@ def augment(
     method: Literal["ordered", "random"] = "ordered",
     *,
     rng: np.random.Generator | None = None,
-    fill: float = -1.0,
+    fill: float | None = None,
 ) -> Sample:
     """Fill each class of a sample up with rotated and flipped copies of its images.
 
@@ -631,8 +632,8 @@ def augment(
         Images to start from; all are kept unchanged.
     per_class, method, rng
         Passed on to `augmentation_plan`.
-    fill : float
-        Value of the corners that a rotation lays bare.
+    fill : float, optional
+        Value of the corners that a rotation lays bare; the lowest value of each image if not given.
 
     Returns
     -------
@@ -656,7 +657,7 @@ def augment(
 
 
 def augmented_batches(
-    sample: Sample, plan: NDArray[np.void], batch_size: int, *, fill: float = -1.0
+    sample: Sample, plan: NDArray[np.void], batch_size: int, *, fill: float | None = None
 ) -> Iterator[Sample]:
     """Make the images of an augmentation plan batch by batch, for sets larger than memory.
 
@@ -668,8 +669,8 @@ def augmented_batches(
         Result of `augmentation_plan` for the labels of the sample, shuffled or not.
     batch_size : int
         Images per batch; the last batch may have fewer.
-    fill : float
-        Value of the corners that a rotation lays bare.
+    fill : float, optional
+        Value of the corners that a rotation lays bare; the lowest value of each image if not given.
 
     Yields
     ------
@@ -696,9 +697,10 @@ def augmented_batches(
         yield _augmented(sample, part, fill, f"augment: images {start} on of {len(plan)} in the plan")
 
 
-def _augmented(sample: Sample, plan: NDArray[np.void], fill: float, step: str) -> Sample:
+def _augmented(sample: Sample, plan: NDArray[np.void], fill: float | None, step: str) -> Sample:
     """Return the images and table rows of a plan."""
     source = plan["source"]
+    refuse_beyond_memory((len(plan), sample.size, sample.size), "make fewer, or use augmented_batches")
     images = np.empty((len(plan), sample.size, sample.size), np.float32)
     _warp(sample.images, source, plan["rotation"], plan["flipped"], fill, images)
     table = sample.table[source]
@@ -713,7 +715,7 @@ def _warp(
     source: NDArray[np.int64],
     angles: NDArray[np.float64],
     flips: NDArray[np.bool_],
-    fill: float,
+    fill: float | None,
     out: NDArray[np.float32],
     zooms: NDArray[np.float64] | None = None,
     shifts: NDArray[np.float64] | None = None,
@@ -721,6 +723,8 @@ def _warp(
     """Write ``images[source]``, flipped, rotated, zoomed and shifted, to `out`, not gathering them first."""
     import cv2
 
+    # Prepared images have their background at the lower limit of their range, whatever that is.
+    edges = {i: images[i].min() if fill is None else fill for i in np.unique(source).tolist()}
     # One matrix per image takes a pixel (x, y, 1) of the result to its place in the original: turned back
     # about the centre first, then flipped.
     center = (images.shape[1] - 1) / 2
@@ -742,8 +746,8 @@ def _warp(
 
     def work(part: slice) -> None:
         for i, matrix, target in zip(source[part], matrices[part], out[part], strict=True):
-            image = np.ascontiguousarray(images[i])
-            cv2.warpAffine(image, matrix, size, target, flags, cv2.BORDER_CONSTANT, fill, hint)
+            image, edge = np.ascontiguousarray(images[i]), float(edges[int(i)])
+            cv2.warpAffine(image, matrix, size, target, flags, cv2.BORDER_CONSTANT, edge, hint)
 
     # OpenCV lets go of the interpreter lock, so images are worked on side by side. Its own threads, which
     # divide the single image, would only get in the way.

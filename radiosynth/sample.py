@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import threading
 import time
@@ -237,6 +238,28 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def refuse_beyond_memory(shape: Sequence[int], advice: str) -> None:
+    """Refuse float32 arrays that this machine has no memory for, before anything is taken.
+
+    Systems hand out more memory than there is, and end the process once it is used.
+
+    Raises
+    ------
+    ValueError
+        If an array of this shape takes more than the memory of the machine.
+    """
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows hands out no more than there is
+        return
+    asked = 4 * math.prod(map(int, shape))
+    if asked > memory:
+        text = "×".join(map(str, shape))
+        sizes = f"{asked / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB"
+        msg = f"an array of {text} takes {sizes}: {advice}"
+        raise ValueError(msg)
 
 
 def cache_folder() -> Path:

@@ -8,22 +8,21 @@ every source, and every history.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import logging
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeVar
 
+import joblib
 import numpy as np
 from astropy.table import Table, vstack
 from numpy.typing import NDArray
@@ -31,7 +30,9 @@ from scipy.stats import binomtest, bootstrap, sem, t
 
 from . import experiments, metrics
 from .configurations import ClassifierConfig, GANConfig, classifier_config, gan_config
+from .records import check, read_json, read_table, readable, write_table
 from .sample import write_atomically
+from .stopping import TrainingStopped
 
 __all__ = [
     "STUDIES",
@@ -489,8 +490,6 @@ def run_arms(
     radiosynth.training.TrainingStopped
         If the time was over before all runs were done; calling again, with `extend`, goes on.
     """
-    from .training import TrainingStopped
-
     folder = study_folder(name, scale)
     recorded = _recorded(folder)
     plan = {arm: [config.name for config in configs] for arm, configs in arms.items()}
@@ -605,7 +604,14 @@ def _finished(config: ClassifierConfig | GANConfig) -> bool:
 def _recorded(folder: Path) -> dict[str, list[str]]:
     """Return the runs of each arm of a recorded study; nothing if there is no record."""
     path = folder / "study.json"
-    return json.loads(path.read_text())["arms"] if path.exists() else {}
+    if not path.exists():
+        return {}
+    with readable(path):
+        return {str(arm): list(runs) for arm, runs in _record_of(folder)["arms"].items()}
+
+
+def _record_of(folder: Path) -> dict[str, Any]:
+    return read_json(folder / "study.json", ["arms", "finished"])
 
 
 def _where_recorded(folder: Path) -> dict[str, tuple[Path, str]]:
@@ -616,8 +622,6 @@ def _where_recorded(folder: Path) -> dict[str, tuple[Path, str]]:
 
 
 def _run_all(configs: list[Any], jobs: int, deadline: float | None) -> None:
-    from .training import TrainingStopped
-
     missing = [config for config in configs if not _finished(config)]
     if not missing:
         return
@@ -634,7 +638,7 @@ def _run_all(configs: list[Any], jobs: int, deadline: float | None) -> None:
 def each(do: Callable[[T], str], tasks: Sequence[T], jobs: int) -> Iterator[str]:
     """Yield what `do` says of each task as it is done, by `jobs` processes at a time.
 
-    An interrupt, or SIGTERM, ends all of them: each keeps what it has done and begins nothing new.
+    What ends this process ends all of them; what is done until then is kept.
     """
     if jobs < 1:
         msg = f"jobs={jobs}: give at least one process at a time"
@@ -644,54 +648,36 @@ def each(do: Callable[[T], str], tasks: Sequence[T], jobs: int) -> Iterator[str]
         return
     # TensorFlow reads the number of threads when it starts.
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool, _terminated(pool):
-        try:
-            for done in as_completed([pool.submit(_unless_ended, do, task) for task in tasks]):
-                yield done.result()
-        except BaseException:  # an interrupt too
-            pool.shutdown(cancel_futures=True)
-            raise
+    work = joblib.Parallel(
+        jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1, idle_worker_timeout=10
+    )
+    yield from work(joblib.delayed(_under)(os.getpid(), do, task) for task in tasks)
 
 
-_ended = False  # in a process of a pool: whether a task of its was interrupted
+def _under(parent: int, do: Callable[[T], str], task: T) -> str:
+    """Do a task in a process that ends with its parent, whatever ends that, and by its hand alone."""
+    if multiprocessing.current_process().name.startswith("Loky"):  # and not a thread, or another machine
+        for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+            signal.signal(getattr(signal, name, signal.SIGINT), signal.SIG_IGN)
+        _end_with(parent)
+    return do(task)
 
 
-def _unless_ended(do: Callable[[T], str], task: T) -> str:
-    """Do a task, but none after an interrupted one: some wait where they cannot be cancelled any more."""
-    global _ended
-    if _ended:
-        return ""
-    try:
-        return do(task)
-    except BaseException:
-        _ended = True
-        raise
+@cache
+def _end_with(parent: int) -> None:
+    """Watch whether the parent lives, from now on."""
 
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
 
-@contextlib.contextmanager
-def _terminated(pool: ProcessPoolExecutor) -> Iterator[None]:
-    """Pass SIGTERM on to the processes of a pool, which would otherwise go on alone."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        raise KeyboardInterrupt
-
-    before = None
-    with contextlib.suppress(ValueError):  # not in the main thread
-        before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> str:
     """Do one run and return its name, or nothing if there was no time."""
     import keras
-
-    from .training import TrainingStopped
 
     left = None if deadline is None else deadline - time.time()
     if left is not None and left <= 0:
@@ -718,7 +704,7 @@ def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> 
         for config in configs:
             if config.name in known:
                 study, name_there = known[config.name]
-                taken[study] = json.loads((study / "study.json").read_text())
+                taken[study] = _record_of(study)
                 before = read(study)
                 for table, parts in ((before.sources, sources), (before.histories, histories)):
                     part = table[(table["arm"] == name_there) & (table["fold"] == config.fold)]
@@ -742,12 +728,13 @@ def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> 
         for column in whole.itercols():
             if column.dtype.kind == "f":
                 column.info.format = ".4f"
-        whole.write(folder / f"{file}.csv", format="ascii.csv", overwrite=True)
-    result = _read(folder, arms, references, replayed=False)
+        write_table(folder / f"{file}.csv", whole)
+    plan = {arm: [config.name for config in configs] for arm, configs in arms.items()}
+    result = _read(folder, arms, references, replayed=False, plan=plan)
     _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
     last = max([*made.values(), *taken.values()], key=lambda provenance: provenance["finished"])
     content = {key: last[key] for key in experiments.provenance()}  # where the runs were done, not this
-    content |= {"study": name, "arms": {arm: [c.name for c in configs] for arm, configs in arms.items()}}
+    content |= {"study": name, "arms": plan}
     seconds = {"seconds_training": round(float(np.sum(result.histories["seconds"])))}
     _write_json(folder / "study.json", content | seconds)
     return result
@@ -757,11 +744,27 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
     write_atomically(path, lambda partial: partial.write_text(json.dumps(content, indent=1) + "\n"))
 
 
-def _read(folder: Path, arms: Arms, references: dict[str, str], *, replayed: bool) -> StudyResult:
-    read = partial(Table.read, format="ascii.csv")
+def _read(
+    folder: Path,
+    arms: Arms,
+    references: dict[str, str],
+    *,
+    replayed: bool,
+    plan: dict[str, list[str]] | None = None,
+) -> StudyResult:
     first = next(iter(arms.values()))[0]
-    sources, histories = (read(folder / f"{file}.csv") for file in ("sources", "histories"))
+    number = sum(map(len, (plan or _recorded(folder)).values()))
+    sources, histories = (_read_part(folder / f"{file}.csv", number) for file in ("sources", "histories"))
     return StudyResult(folder, first, references, sources, histories, replayed)
+
+
+def _read_part(path: Path, number: int) -> Table:
+    """Return a table of a study, which has to have rows of so many runs."""
+    table = read_table(path)
+    with readable(path):
+        held = set(zip(table["arm"].tolist(), table["fold"].tolist(), strict=True))
+        check(len(held) == number, f"{len(held)} of {number} runs")
+    return table
 
 
 def numbers(result: StudyResult) -> dict[str, dict[str, Any]]:

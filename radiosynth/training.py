@@ -11,13 +11,11 @@ import contextlib
 import itertools
 import json
 import logging
-import signal
 import sys
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import keras
@@ -25,9 +23,21 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from .sample import DAMAGED, write_atomically
+from .records import check, read_arrays, readable
+from .sample import write_atomically
+from .stopping import TrainingDiverged, TrainingStopped, on_signals
 
-__all__ = ["Batches", "History", "TrainingStopped", "fit", "load_weights", "save_weights"]
+__all__ = [
+    "Batches",
+    "History",
+    "TrainingDiverged",
+    "TrainingStopped",
+    "check_images",
+    "digest",
+    "fit",
+    "load_weights",
+    "save_weights",
+]
 
 log = logging.getLogger("radiosynth")
 
@@ -40,22 +50,6 @@ Stream = Generator[tuple[NDArray[Any], ...], None, None]
 
 CHECKPOINT_SHARE = 0.1
 """Largest share of the time that is spent on writing checkpoints."""
-
-
-class TrainingStopped(RuntimeError):
-    """Training ended before its last epoch; a new call goes on from the checkpoint.
-
-    Parameters
-    ----------
-    message : str
-        What was stopped, and by what.
-    interrupted : bool
-        Whether a signal stopped it, and not a time limit: what else was to be trained is not wanted either.
-    """
-
-    def __init__(self, message: str = "", *, interrupted: bool = False) -> None:
-        super().__init__(message)
-        self.interrupted = interrupted
 
 
 class Batches:
@@ -98,8 +92,7 @@ class Batches:
 
         Images that a generator draws anew are equal to rounding only, so it is no use for them.
         """
-        sums = (zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data) for array in self.arrays)
-        return "-".join(f"{each:08x}" for each in sums)
+        return digest(*self.arrays)
 
     def stream(self, first_epoch: int) -> Stream:
         """Yield batches without end, from the first of an epoch on."""
@@ -109,6 +102,38 @@ class Batches:
                 # Sorted rows are read faster, from memory maps above all; inside a batch order is no matter.
                 rows = np.sort(order[step * self.batch_size : (step + 1) * self.batch_size])
                 yield tuple(array[rows] for array in self.arrays)
+
+
+def digest(*arrays: NDArray[Any]) -> str:
+    """Return a checksum of arrays."""
+    sums = (zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data) for array in arrays)
+    return "-".join(f"{each:08x}" for each in sums)
+
+
+def check_images(images: NDArray[Any], name: str = "training") -> None:
+    """Refuse images that no network of ours can learn from, or be measured on.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, size, size)
+        Images, each scaled to [-1, 1] as `radiosynth.preprocess` does.
+    name : str
+        What they are called in the message.
+
+    Raises
+    ------
+    ValueError
+        If a pixel is not finite or outside of [-1, 1], or most images use less than a quarter of that range.
+    """
+    low, high = images.min(axis=(1, 2)), images.max(axis=(1, 2))
+    span = np.median(high - low)
+    # Not "above 1", which is false of what is not a number. Rotation rounds in the last digit.
+    if not (low.min() >= -1.0001 and high.max() <= 1.0001) or 0 < span < 0.5:
+        msg = (
+            f"{name} images range from {low.min():.4g} to {high.max():.4g}, one of them over {span:.4g}; "
+            "training needs [-1, 1], each image scaled to it: use radiosynth.preprocess"
+        )
+        raise ValueError(msg)
 
 
 def _state(model: keras.Model) -> list[Any]:
@@ -125,23 +150,39 @@ def _save_checkpoint(path: Path, model: keras.Model, history: History, fingerpri
     if hasattr(model, "jax_state_sync"):  # the JAX trainer keeps the state outside the variables
         model.jax_state_sync()
     arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(model))}
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise _diverged(model, "weights", len(history["seconds"]))
     meta = np.array(json.dumps({"history": history, "fingerprint": fingerprint}))
     write_atomically(path, lambda partial: np.savez(partial, meta=meta, **arrays))
 
 
+def _diverged(model: keras.Model, what: str, epoch: int) -> TrainingDiverged:
+    return TrainingDiverged(
+        f"the {what} became infinite or not a number in epoch {epoch}; nothing of it was saved. Start again "
+        f"in another folder with a lower learning rate than {float(model.optimizer.learning_rate):.3g}"
+    )
+
+
 def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> History:
-    variables = _state(model)
-    with np.load(path, allow_pickle=False) as stored:
-        meta = json.loads(str(stored["meta"]))
-        if meta["fingerprint"] != fingerprint or len(stored.files) != len(variables) + 1:
-            msg = (
-                f"{path} is a checkpoint of another training ({meta['fingerprint']}, not {fingerprint}): "
-                "give another folder, or remove that file"
-            )
-            raise ValueError(msg)
+    advice = "remove that file, and the training begins anew"
+    stored, variables = read_arrays(path, ["meta"], advice), _state(model)
+    with readable(path, advice):
+        meta = json.loads(str(stored.pop("meta")))
+        history: History = {
+            key: [float(value) for value in values] for key, values in meta["history"].items()
+        }
+        theirs, epochs = meta["fingerprint"], {len(values) for values in history.values()}
+        check(len(epochs) == 1, f"epochs of its history: {epochs}")
+    if theirs != fingerprint or len(stored) != len(variables):
+        msg = (
+            f"{path} is a checkpoint of another training ({theirs}, not {fingerprint}): "
+            "give another folder, or remove that file"
+        )
+        raise ValueError(msg)
+    with readable(path, advice):
         for i, variable in enumerate(variables):
             variable.assign(stored[f"v{i}"])
-    return {key: list(values) for key, values in meta["history"].items()}
+    return history
 
 
 class _Conductor(keras.callbacks.Callback):
@@ -174,6 +215,8 @@ class _Conductor(keras.callbacks.Callback):
         if self.reason:  # the epoch was cut short by a signal: it is done again when training goes on
             self.model.stop_training = True
             return
+        if not np.isfinite((logs or {}).get("loss", 0.0)):
+            raise _diverged(self.model, "loss", epoch + 1)
         now = time.monotonic()
         seconds = now - self.epoch_begun
         for key, value in {**(logs or {}), "seconds": seconds}.items():
@@ -182,7 +225,7 @@ class _Conductor(keras.callbacks.Callback):
         self.bar.set_postfix({"images/s": f"{self.images / seconds:.0f}", **shown}, refresh=False)
         self.bar.update()
         if self.time_limit is not None and now - self.begun + seconds > self.time_limit:
-            self.reason = f"the time limit of {self.time_limit:g} s"
+            self.reason = "the time limit"
         last = epoch + 1 == self.params["epochs"]
         if last:
             self.reason = ""
@@ -192,28 +235,6 @@ class _Conductor(keras.callbacks.Callback):
             self.cost = self.saved_at - now
         if self.reason:
             self.model.stop_training = True
-
-
-@contextlib.contextmanager
-def _signals(stop: Callable[[str], None]) -> Iterator[None]:
-    """Turn SIGTERM and SIGUSR1 (what schedulers send) and Ctrl-C into a request to stop."""
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        stop(f"the signal {signal.Signals(number).name}")
-
-    before = {}
-    try:
-        for name in names:
-            number = getattr(signal, name)
-            before[number] = signal.signal(number, handle)
-    except ValueError:  # not in the main thread: signals are somebody else's business
-        pass
-    try:
-        yield
-    finally:
-        for number, previous in before.items():
-            signal.signal(number, previous)
 
 
 @contextlib.contextmanager
@@ -273,7 +294,9 @@ def fit(
     ValueError
         If the folder holds the checkpoint of another training.
     TrainingStopped
-        If a time limit or a signal ended the training; calling again goes on.
+        If a time limit or a signal ended the training; calling again resumes.
+    TrainingDiverged
+        If the loss or a weight is not finite any more. The checkpoint is that of an earlier epoch, if any.
     """
     path = folder / "checkpoint.npz"
     history: History = _load_checkpoint(path, model, fingerprint) if path.exists() else {}
@@ -295,7 +318,7 @@ def fit(
         conductor.reason, conductor.interrupted = reason, True
         model.stop_training = True  # Keras looks at this after every step
 
-    with bar, _signals(stop), _released(batches.stream(done)) as stream:
+    with bar, on_signals(stop), _released(batches.stream(done)) as stream:
         model.fit(
             stream,
             steps_per_epoch=batches.steps,
@@ -328,14 +351,11 @@ def load_weights(model: keras.Model, path: Path) -> None:
     ValueError
         If the file holds weights of other shapes, or something else.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = [stored[f"w{i}"].astype(np.float32) for i in range(len(stored.files))]
-    except FileNotFoundError:
-        raise
-    except DAMAGED as error:
-        msg = f"{path} holds no weights, or damaged ones ({error!r}): fetch or train them anew"
-        raise ValueError(msg) from error
+    advice, fault = "fetch or train them anew", "holds no weights, or damaged ones"
+    stored = read_arrays(path, advice=advice, fault=fault)
+    with readable(path, advice, fault):
+        arrays = [stored[f"w{i}"].astype(np.float32) for i in range(len(stored))]
+        check(all(np.isfinite(array).all() for array in arrays), "some are not finite")
     shapes, expected = [a.shape for a in arrays], [tuple(w.shape) for w in model.weights]
     if shapes != expected:
         msg = f"{path} does not hold the weights of this {model.name}: shapes {shapes}, expected {expected}"

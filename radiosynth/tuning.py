@@ -23,6 +23,7 @@ from filelock import FileLock
 from . import experiments, preprocessing, studies
 from .configurations import ClassifierConfig, classifier_config
 from .sample import Sample
+from .stopping import TrainingStopped
 from .studies import StudyResult
 
 if TYPE_CHECKING:
@@ -343,7 +344,6 @@ def _objective(
     import optuna
 
     from .classifier import train_classifier
-    from .training import TrainingStopped
 
     def report(epoch: int, logs: dict[str, float]) -> None:
         trial.report(logs["val_accuracy"], epoch)
@@ -375,8 +375,6 @@ Task = tuple[str, str, int]
 
 def _one_trial(task: Task, trials: int, deadline: float | None) -> str:
     """Make one trial more, if there is time and another process has not made it; say what came of it."""
-    from .training import TrainingStopped
-
     scale, family, fold = task
     search = _open(scale, family, fold)
     if not _left(search, trials) or (deadline is not None and time.time() >= deadline):
@@ -416,8 +414,6 @@ def _search(
     results = [_open(scale, *each) for each in searches]
     left = sum(_left(search, trials) for search in results)
     if left:
-        from .training import TrainingStopped
-
         msg = f"{left} of {trials * len(searches)} trials are left; run the same command again to go on"
         raise TrainingStopped(msg)
     return results

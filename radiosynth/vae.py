@@ -8,7 +8,6 @@ folder is that of a GAN: `radiosynth.load_generator`, `radiosynth.generate` and
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from numpy.typing import NDArray
 
 from . import training
 from .gan import GANRun, GeneratorSettings, _inputs, _stretched, _unstretched, fit_generator, load_generator
-from .networks import build_encoder
+from .networks import build_encoder, keras_defaults
+from .records import read_json
 
 __all__ = ["VAE", "VAESettings", "reconstruct", "train_vae"]
 
@@ -115,6 +115,7 @@ def _build_encoder(settings: GeneratorSettings) -> keras.Model:
     )
 
 
+@keras_defaults()
 def train_vae(
     images: NDArray[np.float32],
     settings: VAESettings | None = None,
@@ -169,6 +170,7 @@ def train_vae(
     )
 
 
+@keras_defaults()
 def reconstruct(
     folder: str | Path, images: NDArray[np.float32], labels: NDArray[np.int64] | None = None
 ) -> NDArray[np.float32]:
@@ -194,7 +196,8 @@ def reconstruct(
         If the folder holds another generator, or images or labels do not fit it.
     """
     path = Path(folder)
-    stored = json.loads((path / "generator.json").read_text())["settings"]
+    decoder = load_generator(path)
+    stored = read_json(path / "generator.json")["settings"]
     if "beta" not in stored:
         msg = f"{path} holds no variational autoencoder: train one with radiosynth.train_vae"
         raise ValueError(msg)
@@ -214,7 +217,7 @@ def reconstruct(
     if labels is not None and (len(labels) != len(images) or not np.isin(labels, codes).all()):
         msg = f"{len(labels)} labels for {len(images)} images: give each a class code below {len(codes)}"
         raise ValueError(msg)
-    encoder, decoder = _build_encoder(settings), load_generator(path)
+    encoder = _build_encoder(settings)
     training.load_weights(encoder, path / "encoder.npz")
     label = None if labels is None else ops.convert_to_tensor(labels, "int32")
     seen = ops.convert_to_tensor(images[..., None])

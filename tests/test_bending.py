@@ -233,6 +233,10 @@ def test_faults(tmp_path: Path) -> None:
         train_regressor(no_angles, no_angles, folder=tmp_path)
     with pytest.raises(ValueError, match="resize one"):
         train_regressor(simulated(2, 16), simulated(2, 24), folder=tmp_path)
+    wrong = simulated(2, 16)
+    wrong.images[0, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="validation images range from nan"):
+        train_regressor(simulated(2, 16), wrong, folder=tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -19,6 +19,7 @@ from radiosynth import (
 )
 from radiosynth.classifier import ClassifierSettings, train_classifier
 from radiosynth.sample import Sample
+from radiosynth.training import save_weights
 
 
 def test_it_learns_to_tell_simulated_classes_apart(tmp_path: Path) -> None:
@@ -88,12 +89,22 @@ def sample(n: int = 4, size: int = 16, label: int = 0) -> Sample:
     return Sample(np.zeros((n, size, size)), np.full(n, label))
 
 
+def pixels(value: float) -> Sample:
+    images = np.zeros((4, 16, 16))
+    images[:, 8, 8] = value
+    return Sample(images, np.zeros(4, int))
+
+
 @pytest.mark.parametrize(
     ("train", "validation", "message"),
     [
         (sample(0), sample(), "train sample has 0 images"),
         (sample(), sample(label=-1), "validation sample has 4 images, some without a class"),
         (sample(), sample(size=24), "resize one"),
+        (pixels(np.nan), sample(), r"train images range from nan .* use radiosynth.preprocess"),
+        (sample(), pixels(np.inf), "validation images range from .* to inf"),
+        (pixels(3.0), sample(), r"training needs \[-1, 1\]"),
+        (pixels(0.02), sample(), r"over 0.02; training needs \[-1, 1\]"),  # in Jy, never scaled
     ],
 )
 def test_samples_that_cannot_be_trained_on(
@@ -110,9 +121,24 @@ def test_a_folder_is_for_one_training_set(tmp_path: Path) -> None:
     train_classifier(sample(), sample(), settings, folder=tmp_path)  # the same again
     with pytest.raises(ValueError, match="checkpoint of another training"):
         train_classifier(sample(8), sample(), settings, folder=tmp_path)
+    other = Sample(np.full((4, 16, 16), -1.0), np.ones(4, int))
+    for validation in (other, sample(label=1)):  # else the numbers of the first ones would come back
+        with pytest.raises(ValueError, match="checkpoint of another training"):
+            train_classifier(sample(), validation, settings, folder=tmp_path)
     # Who names a training says what it learns from: images that are drawn anew are equal to rounding only.
     train_classifier(sample(), sample(), settings, folder=tmp_path / "named", fingerprint="a")
     train_classifier(sample(8), sample(), settings, folder=tmp_path / "named", fingerprint="a")
+
+
+def test_variations_of_another_start_are_another_training(tmp_path: Path) -> None:
+    train = simulate(4, 64, rng=np.random.default_rng(0))
+    settings = classifier.VariationSettings(epochs=1, batch_size=8, width=0.05)
+    model, _ = classifier.train_on_variations(train, settings, folder=tmp_path)
+    save_weights(model, tmp_path / "start.npz")
+    with pytest.raises(ValueError, match="checkpoint of another training"):
+        classifier.train_on_variations(train, settings, start=tmp_path / "start.npz", folder=tmp_path)
+    with pytest.raises(ValueError, match="use radiosynth"):
+        classifier.train_on_variations(train.derived(train.images * 2, "twice"), settings, folder=tmp_path)
 
 
 def test_settings_and_images_out_of_range() -> None:

@@ -472,10 +472,28 @@ def test_bad_populations_are_refused():
         draw_parameters(1, population=population.replace("bent", fr_type=3), rng=np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("options", [{"beam_fwhm": 0}, {"rms": -0.1}, {"pixel_scale": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [{"beam_fwhm": 0}, {"rms": -0.1}, {"pixel_scale": 0}, {"rms": np.inf}, {"beam_fwhm": np.nan}],
+)
 def test_bad_observations_are_refused(options):
     with pytest.raises(ValueError, match="must be positive"):
         Observation(**options)
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "options", "message"),
+    [
+        (1, 56, {"observation": Observation(beam_fwhm=1e-3)}, "a wider beam"),
+        (1, 10_000, {}, "fewer pixels"),
+        (1, 10**8, {}, "fewer or smaller images"),
+        (10**13, 56, {}, "ask for fewer sources"),
+        (1, 56, {"noise": np.inf}, "finite number of 0 or more"),
+    ],
+)
+def test_more_than_the_memory_holds_is_refused_at_once(number, size, options, message):
+    with pytest.raises(ValueError, match=message):
+        simulate(number, size, classes=["FRII"], rng=np.random.default_rng(0), **options)
 
 
 def test_bad_contour_is_refused():

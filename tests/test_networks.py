@@ -6,10 +6,17 @@ import keras
 import numpy as np
 import pytest
 
+from radiosynth import simulate
+from radiosynth.classifier import ClassifierSettings, train_classifier
+from radiosynth.gan import GANSettings, train_gan
 from radiosynth.networks import (
     build_classifier,
     build_discriminator,
+    build_encoder,
+    build_ensemble,
+    build_foveated_classifier,
     build_generator,
+    build_regressor,
     build_residual_classifier,
 )
 
@@ -112,6 +119,66 @@ def test_weights_depend_on_the_seed_alone(name):
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+@pytest.fixture
+def strange_keras():
+    """Let Keras have other global settings, as in an old ~/.keras/keras.json."""
+    names = ("image_data_format", "floatx", "epsilon", "dtype_policy")
+    before = [getattr(keras.config, name)() for name in names]
+    strange = ["channels_first", "float64", 1e-2, "mixed_bfloat16"]
+    for name, value in zip(names, strange, strict=True):
+        getattr(keras.config, f"set_{name}")(value)
+    yield
+    assert [getattr(keras.config, name)() for name in names[:3]] == strange[:3]  # as the user has them
+    for name, value in zip(names, before, strict=True):
+        getattr(keras.config, f"set_{name}")(value)
+
+
+SMALL = {
+    "classifier": lambda: build_classifier(16, width=0.1, seed=1),
+    "residual": lambda: build_residual_classifier(16, width=0.1, seed=1),
+    "foveated": lambda: build_foveated_classifier(64, width=0.1, seed=1),
+    "regressor": lambda: build_regressor(16, 0.1, output="jets", seed=1),
+    "generator": lambda: build_generator(16, 8, 0.1, seed=1),
+    "discriminator": lambda: build_discriminator(16, 0.1, batch_aware=True, seed=1),
+    "encoder": lambda: build_encoder(16, 8, 0.1, seed=1),
+    "ensemble": lambda: build_ensemble([build_residual_classifier(16, width=0.1, seed=1)]),
+}
+
+
+def said(build):
+    """Return what a network makes of fixed inputs."""
+    model = build()
+    inputs = np.random.default_rng(0).uniform(-1, 1, (3, *model.input_shape[1:])).astype("f4")
+    return keras.ops.convert_to_numpy(model(inputs, training=False))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_networks_do_not_depend_on_the_global_settings_of_keras(name, request):
+    usual = said(SMALL[name])
+    request.getfixturevalue("strange_keras")
+    found = said(SMALL[name])
+    assert found.dtype == usual.dtype == np.float32
+    np.testing.assert_array_equal(found, usual)
+
+
+def test_training_does_not_depend_on_the_global_settings_of_keras(tmp_path, request):
+    sample = simulate(8, 16, rng=np.random.default_rng(0))
+    settings = ClassifierSettings(epochs=1, batch_size=16, width=0.05)
+
+    def trained(folder):
+        _, history = train_classifier(sample, sample, settings, folder=folder)
+        return {name: values for name, values in history.items() if name != "seconds"}
+
+    def drawn(folder):
+        few = GANSettings(size=16, latent=4, width=0.05, epochs=1, batch_size=16)
+        return train_gan(sample.images, few, folder).frames
+
+    usual, frames = trained(tmp_path / "usual"), drawn(tmp_path / "usual_gan")
+    request.getfixturevalue("strange_keras")
+    assert trained(tmp_path / "strange") == usual
+    np.testing.assert_array_equal(drawn(tmp_path / "strange_gan"), frames)
+
+
 @pytest.mark.parametrize("name", BUILDERS)
 def test_width_scales_the_channels(name):
     narrow, wide = (BUILDERS[name](width=width).count_params() for width in (0.25, 0.5))
@@ -131,6 +198,10 @@ def test_width_scales_the_channels(name):
         ("generator", {"classes": -1}, "classes=-1"),
         ("discriminator", {"size": 58}, "multiple of 4"),
         ("discriminator", {"classes": -1}, "classes=-1"),
+        ("classifier", {"size": 100_000}, "too much memory"),
+        ("classifier", {"width": 1e5}, "too much memory"),
+        ("generator", {"size": 80_000}, "too much memory"),
+        ("discriminator", {"size": 80_000}, "too much memory"),
     ],
 )
 def test_impossible_networks(name, arguments, message):

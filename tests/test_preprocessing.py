@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from astropy.stats import sigma_clipped_stats
 from astropy.table import MaskedColumn, Table
+from hypothesis import given, settings, strategies as st
 from scipy import ndimage
 from skimage.transform import resize as skimage_resize
 
@@ -23,6 +24,7 @@ from radiosynth import (
     scale,
     split,
     stratified_folds,
+    vary,
 )
 from radiosynth.preprocessing import augmentation_plan, augmented_batches
 
@@ -379,6 +381,29 @@ class TestRotateFlip:
         turned = rotate_flip(np.ones((1, 56, 56)), [45], [False], fill=fill)
         assert (turned[0, [0, 0, -1, -1], [0, -1, 0, -1]] == fill).all()
         assert turned[0, 28, 28] == 1
+
+    @settings(max_examples=20, deadline=None)
+    @given(low=st.floats(-10, 10), span=st.floats(0.1, 10), angle=st.floats(0, 360), flip=st.booleans())
+    def test_the_background_follows_the_range_of_the_images(
+        self, low: float, span: float, angle: float, flip: bool
+    ) -> None:
+        """Rotation and a linear change of the brightness can be exchanged."""
+        images = scale(smooth(2))
+        turned = rotate_flip(images, [angle] * 2, [flip] * 2)
+        brighter = rotate_flip(low + span * (images + 1) / 2, [angle] * 2, [flip] * 2)
+        np.testing.assert_allclose(brighter, low + span * (turned + 1) / 2, atol=1e-5 * (span + abs(low)))
+        assert brighter.min() >= low - 1e-5 * (span + abs(low))
+
+    def test_augmented_images_keep_their_range(self) -> None:
+        ready = preprocess(cutouts(4), 24, value_range=(0, 1))
+        more = augment(ready, 9).images
+        assert (more.min(), more.max()) == (0, 1)
+        varied = vary(ready.images, np.random.default_rng(0))
+        assert varied.min() == 0
+
+    def test_more_images_than_memory_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="ask for fewer images of each class"):
+            augment(cutouts(4), 10**13)
 
     def test_out_views_and_read_only_images(self) -> None:
         images = np.asfortranarray(smooth(5, 60))[:, 2:-2, 2:-2]

@@ -19,7 +19,7 @@ import pytest
 
 from radiosynth import sample, training
 from radiosynth.sample import write_atomically
-from radiosynth.training import TrainingStopped
+from radiosynth.training import TrainingDiverged, TrainingStopped
 
 SCRIPT = textwrap.dedent(
     """
@@ -124,7 +124,7 @@ def test_time_limit_stops_and_a_second_call_goes_on(tmp_path: Path) -> None:
         def on_epoch_end(self, epoch: int, logs: object = None) -> None:
             time.sleep(0.1)
 
-    with pytest.raises(training.TrainingStopped, match=r"time limit of 0.15 s after \d of 5 epochs"):
+    with pytest.raises(training.TrainingStopped, match=r"time limit after \d of 5 epochs"):
         training.fit(
             small_model(),
             line(),
@@ -206,6 +206,18 @@ def test_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     training.fit(small_model(), line(), epochs=1, folder=tmp_path, fingerprint="a")
     with pytest.raises(ValueError, match="checkpoint of another training"):
         training.fit(small_model(), line(), epochs=2, folder=tmp_path, fingerprint="b")
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e4])
+def test_a_loss_that_is_not_finite_stops_the_training_and_is_not_kept(tmp_path: Path, rate: float) -> None:
+    model = small_model()
+    model.compile(keras.optimizers.SGD(rate), "mse", jit_compile=False)
+    with pytest.raises(TrainingDiverged, match=r"in epoch \d+; nothing of it was saved.*than 1e\+"):
+        training.fit(model, line(), epochs=40, folder=tmp_path, fingerprint="a")
+    assert (tmp_path / "checkpoint.npz").exists() == (rate < 1e10)  # the first epoch was still finite
+    if rate < 1e10:
+        with np.load(tmp_path / "checkpoint.npz") as stored:
+            assert all(np.isfinite(stored[name]).all() for name in stored.files if name != "meta")
 
 
 def test_every_image_is_seen_once_an_epoch_in_an_order_of_seed_and_epoch() -> None:
