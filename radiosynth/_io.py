@@ -123,7 +123,7 @@ def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> N
 
 
 def decoded(data: bytes) -> str:
-    """Return text that is in UTF-8, UTF-16 or Latin-1 (as Windows extends it), with lines that end in ``\\n``.
+    """Return a text in UTF-8, UTF-16 or Latin-1 (as Windows extends it), with the line ends of Unix.
 
     Raises
     ------

@@ -190,7 +190,9 @@ _ESCAPED = "columns escaped as JSON"
 def _to_text(table: Table) -> str:
     """Return a table as ECSV; text that ECSV would change is escaped as JSON."""
     if broken := [name for name in table.colnames if "\n" in name]:
-        msg = f"the name of the column {broken[0]!r} has a line break, which no file of tables holds: rename it"
+        msg = (
+            f"the name of the column {broken[0]!r} has a line break, which no file of tables holds: rename it"
+        )
         raise ValueError(msg)
     table = table.copy(copy_data=False)
     escaped = []
@@ -257,11 +259,11 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
 
 
 def check_rng(rng: object) -> None:
-    """Raise `ValueError` unless `rng` is a generator of random numbers."""
+    """Raise `TypeError` unless `rng` is a generator of random numbers."""
     if not isinstance(rng, np.random.Generator):
         seed = rng if isinstance(rng, numbers.Integral) else "seed"
         msg = f"rng is {rng!r}; give a generator of random numbers, such as numpy.random.default_rng({seed})"
-        raise ValueError(msg)
+        raise TypeError(msg)
 
 
 def check_count(number: object, of: str, least: int = 0) -> None:
