@@ -425,6 +425,8 @@ def read_positions(
         msg = f"{path} has a header and no rows; give at least one position"
         raise ValueError(msg)
     names = _text(raw[found["name"]]) if "name" in found else None
+    ra: Any
+    dec: Any
     positions = [*all_found.get("ra", []), *all_found.get("dec", [])]
     try:
         if {"ra", "dec"} <= found.keys():
