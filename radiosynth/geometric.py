@@ -28,7 +28,7 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage, stats
 
-from .sample import Sample
+from .sample import Sample, check_rng
 from .taxonomy import CLASS_NAMES, class_code
 
 __all__ = [
@@ -49,6 +49,8 @@ FIELD = 270.0
 
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
 _MAX_REDRAWS = 1000
+_LARGEST = 1e30  # sums of such numbers still fit single precision
+_FINEST = 8192  # pixels a side of the grid on which a narrow beam is applied
 
 Trajectory = Literal["ray", "parabola"]
 Columns = Mapping[str, NDArray[np.float64]]
@@ -242,8 +244,9 @@ class Observation:
     pixel_scale: float | None = None
 
     def __post_init__(self) -> None:
-        if not (self.beam_fwhm > 0 and self.rms >= 0 and (self.pixel_scale is None or self.pixel_scale > 0)):
-            msg = f"{self}: beam_fwhm and pixel_scale must be positive, and rms not negative"
+        scale = 1.0 if self.pixel_scale is None else self.pixel_scale
+        if not (0 < self.beam_fwhm < np.inf and 0 <= self.rms < np.inf and 0 < scale < np.inf):
+            msg = f"{self}: beam_fwhm and pixel_scale must be positive, and rms not negative; all finite"
             raise ValueError(msg)
 
     def beam_sigma(self, size: int) -> float:
@@ -303,7 +306,8 @@ def simulate(
     >>> bool(sample.table["bending_angle"][2] >= 20)
     True
     """
-    drawing, noising = np.random.default_rng(rng).spawn(2)
+    check_rng(rng)
+    drawing, noising = rng.spawn(2)
     table = draw_parameters(per_class, population=population, classes=classes, rng=drawing)
     images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)
     step = f"simulated at {size} px (trajectory={trajectory}, noise={noise}, observation={observation})"
@@ -341,6 +345,7 @@ def draw_parameters(
     ValueError
         If a class is unknown, a number negative, or no consistent source is found.
     """
+    check_rng(rng)
     population = report_population() if population is None else population
     chosen = [CLASS_NAMES[class_code(name)] for name in classes]
     counts = (
@@ -445,10 +450,10 @@ def _checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str
             floor = np.where((fr_type == 0) & (name == "core_amplitude"), np.nextafter(0, 1), 0)
         if name == "bending_angle":
             floor = np.where(np.abs(values) <= 180, -180, np.inf)
-        bad = np.flatnonzero(used & ~(np.isfinite(values) & (values >= floor)))
+        bad = np.flatnonzero(used & ~((np.abs(values) < _LARGEST) & (values >= floor)))
         if len(bad):
             msg = (
-                f"{name} is {values[bad[0]]} in row {bad[0]} ({len(bad)} rows are bad); all must be finite, "
+                f"{name} is {values[bad[0]]} in row {bad[0]} ({len(bad)} are bad); all must be below 1e30, "
                 "widths and amplitudes positive (0 is allowed for cores and halos of extended sources), "
                 "distances not negative, bending angles from -180 to 180"
             )
@@ -563,22 +568,30 @@ def render(
     if not isinstance(size, numbers.Integral) or size < 2:
         msg = f"size is {size!r}; images have a whole number of pixels, at least 2, a side"
         raise ValueError(msg)
-    if not noise >= 0:
+    if not 0 <= noise < np.inf:
         msg = f"noise is {noise}; give the fraction of the peak, 0 or more"
         raise ValueError(msg)
     if out is None:
         out = np.empty((n, size, size), dtype=np.float32)
-    elif out.shape != (n, size, size) or out.dtype != np.float32:
-        msg = f"out is {out.dtype} of shape {out.shape}; it must be float32 of shape {(n, size, size)}"
+    elif out.shape != (n, size, size) or out.dtype != np.float32 or not (out.flags.carray):
+        msg = (
+            f"out is {out.dtype} of shape {out.shape}; it must be float32 of shape {(n, size, size)}, in "
+            "C order and writable"
+        )
         raise ValueError(msg)
     noisy = noise > 0 or (observation is not None and observation.rms > 0)
     if noisy and rng is None:
         msg = "noise needs random numbers; pass rng=numpy.random.default_rng(seed)"
         raise ValueError(msg)
+    if rng is not None:
+        check_rng(rng)
 
     # A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
     beam = None if observation is None else observation.beam_sigma(size)
     fine = 1 if beam is None else 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1
+    if fine > 1 and size * fine > _FINEST:
+        msg = f"{observation} at {size} px: the beam is too narrow for the pixels; give a wider one, or none"
+        raise ValueError(msg)
     step = max(1, _CHUNK_PIXELS // (size * fine) ** 2)
     extended = columns["fr_type"] > 0
     chunks = []
@@ -605,7 +618,7 @@ def render(
                 images = ndimage.gaussian_filter(images, (0, width, width), mode="nearest")
                 images = images[:, fine // 2 :: fine, fine // 2 :: fine]
             low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
-            dark += rows[(high <= low)[:, 0, 0]].tolist()
+            dark += rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
             if stream is not None:
                 peak = high
                 if noise > 0:

@@ -30,8 +30,8 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, bootstrap, sem, t
 
 from . import experiments, metrics
+from ._io import write_table, write_text
 from .configurations import ClassifierConfig, GANConfig, classifier_config, gan_config
-from .sample import write_atomically
 
 __all__ = [
     "STUDIES",
@@ -742,7 +742,7 @@ def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> 
         for column in whole.itercols():
             if column.dtype.kind == "f":
                 column.info.format = ".4f"
-        whole.write(folder / f"{file}.csv", format="ascii.csv", overwrite=True)
+        write_table(folder / f"{file}.csv", whole)
     result = _read(folder, arms, references, replayed=False)
     _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
     last = max([*made.values(), *taken.values()], key=lambda provenance: provenance["finished"])
@@ -754,7 +754,7 @@ def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> 
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_atomically(path, lambda partial: partial.write_text(json.dumps(content, indent=1) + "\n"))
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _read(folder: Path, arms: Arms, references: dict[str, str], *, replayed: bool) -> StudyResult:

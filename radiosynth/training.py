@@ -182,7 +182,7 @@ class _Conductor(keras.callbacks.Callback):
         self.bar.set_postfix({"images/s": f"{self.images / seconds:.0f}", **shown}, refresh=False)
         self.bar.update()
         if self.time_limit is not None and now - self.begun + seconds > self.time_limit:
-            self.reason = f"the time limit of {self.time_limit:g} s"
+            self.reason = "the time limit"
         last = epoch + 1 == self.params["epochs"]
         if last:
             self.reason = ""

@@ -24,8 +24,19 @@ from radiosynth import experiments
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
-    *("taxonomy", "_io", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing", "geometric"),
-    *("networks", "training", "gan", "vae", "classifier", "bending", "metrics", "shapes", "populations"),
+    *("taxonomy", "_io", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing"),
+    *(
+        "geometric",
+        "networks",
+        "training",
+        "gan",
+        "vae",
+        "classifier",
+        "bending",
+        "metrics",
+        "shapes",
+        "populations",
+    ),
     *("configurations", "experiments"),
     *("studies", "tuning", "comparison", "plotting", "cli"),
 ]

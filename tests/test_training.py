@@ -124,7 +124,7 @@ def test_time_limit_stops_and_a_second_call_goes_on(tmp_path: Path) -> None:
         def on_epoch_end(self, epoch: int, logs: object = None) -> None:
             time.sleep(0.1)
 
-    with pytest.raises(training.TrainingStopped, match=r"time limit of 0.15 s after \d of 5 epochs"):
+    with pytest.raises(training.TrainingStopped, match=r"stopped by the time limit after \d of 5 epochs"):
         training.fit(
             small_model(),
             line(),
