@@ -10,12 +10,13 @@ from __future__ import annotations
 import csv
 import datetime
 import hashlib
+import io
 import logging
 import os
 import re
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,12 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import Angle, SkyCoord, search_around_sky
+from astropy.io.ascii import convert_numpy
 from astropy.table import Column, Table, vstack
 from numpy.typing import NDArray
 
-from .sample import DataUnavailableError, cache_folder, write_atomically
+from ._io import cache_folder, decoded, write_table
+from .sample import DataUnavailableError
 from .taxonomy import CLASS_NAMES, class_code
 
 __all__ = [
@@ -186,7 +189,7 @@ def load_catalogue(catalogue: str | Catalogue, *, refresh: bool = False) -> Tabl
     Parameters
     ----------
     catalogue : str or Catalogue
-        A name of `CATALOGUES`, or the description of another catalogue.
+        A name of `CATALOGUES`, in any capitalisation, or the description of another catalogue.
     refresh : bool
         Ask VizieR even if the cache has the table.
 
@@ -204,10 +207,11 @@ def load_catalogue(catalogue: str | Catalogue, *, refresh: bool = False) -> Tabl
         If the name is unknown.
     """
     if isinstance(catalogue, str):
-        if catalogue not in CATALOGUES:
+        known = {name.lower(): entry for name, entry in CATALOGUES.items()}
+        if catalogue.lower() not in known:
             msg = f"unknown catalogue {catalogue!r}: choose from {', '.join(CATALOGUES)}"
             raise ValueError(msg)
-        catalogue = CATALOGUES[catalogue]
+        catalogue = known[catalogue.lower()]
     path = cache_folder() / "catalogues" / f"{catalogue.name}.ecsv"
     if path.is_file() and not refresh:
         try:
@@ -234,10 +238,7 @@ def load_catalogue(catalogue: str | Catalogue, *, refresh: bool = False) -> Tabl
         "retrieved": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "sha256": digest,
     }
-    write_atomically(
-        path,
-        lambda part: table.write(part, format="ascii.ecsv", serialize_method="data_mask", overwrite=True),
-    )
+    write_table(path, table)
     return table
 
 
@@ -337,13 +338,17 @@ def _right_table(catalogue: Catalogue, reply: list[Table] | None) -> Table:
 
 # What letters and digits of a column's name say, in lower case.
 _MEANING = {
-    "ra": {"ra", "radeg", "raj2000", "ra2000", "raicrs", "rightascension", "alpha", "alphaj2000"},
-    "dec": {"dec", "decdeg", "decj2000", "dec2000", "decicrs", "declination", "delta", "deltaj2000"}
+    "ra": {"ra", "radeg", "raj2000", "ra2000", "raicrs", "rightascension", "alphaj2000"},
+    "dec": {"dec", "decdeg", "decj2000", "dec2000", "decicrs", "declination", "deltaj2000"}
     | {"de", "dedeg", "dej2000", "de2000", "deicrs"},
     "name": {"name", "id", "source", "sourcename", "designation", "object", "objectname", "iauname"},
     "class": {"class", "label", "morphology", "morph", "type"},
 }
-_BINARY = (".ecsv", ".fits", ".fit", ".vot", ".votable", ".xml")
+_UNITS = {
+    "deg": u.deg, "degree": u.deg, "degrees": u.deg, "d": u.deg, "arcmin": u.arcmin, "arcsec": u.arcsec,
+    "rad": u.rad, "radian": u.rad, "radians": u.rad,
+    "hourangle": u.hourangle, "hour": u.hourangle, "hours": u.hourangle, "hr": u.hourangle, "h": u.hourangle,
+}  # fmt: skip
 _DESIGNATION = re.compile(r"J(\d\d)(\d\d)(\d\d(?:\.\d+)?)([+\-−])(\d\d)(\d\d)(\d\d(?:\.\d+)?)?")
 
 
@@ -353,19 +358,20 @@ def read_positions(
     catalogue: str | None = None,
     classes: Mapping[str, str] | None = None,
 ) -> Table:
-    r"""Read a list of positions: plain text, CSV, ECSV, FITS or VOTable.
+    r"""Read a list of positions: plain text, CSV, ECSV, IPAC, SExtractor, FITS or VOTable.
 
     The columns are recognised by name, in any capitalisation: right ascension and declination (``ra``,
-    ``RAJ2000``, ``RA_deg``, ``dec``, ``DEJ2000``, …), and if there are any ``name`` (or ``id``, ``source``,
-    …) and ``class`` (or ``label``, ``morphology``, …). Numbers are degrees, ICRS; text such as
-    ``12:30:49.4`` or ``12 30 49.4`` is sexagesimal, right ascension in hours. Where there is no right
-    ascension, a name such as J012947.0+004633 gives the position. Plain text without a header holds two
-    columns, or six (h m s d m s), or one more with the name first, or one of such names.
+    ``RAJ2000``, ``RA (deg)``, ``dec``, ``DEJ2000``, …), and if there are any ``name`` (or ``id``,
+    ``source``, …) and ``class`` (or ``label``, ``morphology``, …). Positions are ICRS. Numbers are degrees
+    unless the column has another unit (hours, rad); text such as ``12:30:49.4`` or ``12 30 49.4`` is
+    sexagesimal, right ascension in hours. Where there is no right ascension, a name such as
+    J012947.0+004633 gives the position. The header may be commented out. Plain text without a header holds
+    two columns, or six (h m s d m s), or one more with the name first, or one of such names.
 
     Parameters
     ----------
     path : path-like
-        File to read; what is neither ECSV, FITS nor VOTable by its suffix is read as text.
+        File to read. Its content tells the format; text is UTF-8, UTF-16 or Latin-1.
     catalogue : str, optional
         Name of the list. Default: that of the file.
     classes : mapping of str to str, optional
@@ -379,7 +385,8 @@ def read_positions(
     Raises
     ------
     ValueError
-        If there are no positions in the file, one is out of range, or a label is unknown.
+        If there are no positions in the file or it is not clear which columns hold them, one is missing or
+        out of range, or a unit or label is unknown.
 
     Examples
     --------
@@ -388,24 +395,26 @@ def read_positions(
     ...     path = pathlib.Path(folder) / "mine.csv"
     ...     _ = path.write_text("id,RA,Dec,type\nA,12:30:49.4,+12:23:28,FRI\nB,10.5,-1.25,ring\n")
     ...     table = read_positions(path, classes={"ring": ""})
+    >>> table.round({"ra": 6, "dec": 6})
     >>> table["name", "ra", "dec", "class"].pprint()
-    name     ra        dec     class
+    name     ra        dec    class
             deg        deg
-    ---- ---------- ---------- -----
-       A 187.705833 12.3911111   FRI
-       B       10.5      -1.25
+    ---- ---------- --------- -----
+       A 187.705833 12.391111   FRI
+       B       10.5     -1.25
     """
     path = Path(path)
     try:
-        raw = Table.read(path) if path.suffix.lower() in _BINARY else _read_text(path)
+        raw = _read_list(path)
     except FileNotFoundError:
         raise
     except Exception as error:  # the readers raise all kinds of errors at a damaged file
         msg = (
-            f"{path} cannot be read as a table ({' '.join(str(error).split())[:200]}); give CSV with a header"
+            f"{path} cannot be read as a table ({' '.join(str(error).split())[:300]}); give CSV with a header"
         )
         raise ValueError(msg) from error
-    found = _meanings(raw.colnames)
+    all_found = _meanings(raw.colnames)
+    found = {meaning: columns[0] for meaning, columns in all_found.items()}
     if not {"ra", "dec"} <= found.keys() and "name" not in found:
         msg = (
             f"{path} has the columns {', '.join(raw.colnames)}; it needs ra and dec (degrees, or sexagesimal "
@@ -416,16 +425,21 @@ def read_positions(
         msg = f"{path} has a header and no rows; give at least one position"
         raise ValueError(msg)
     names = _text(raw[found["name"]]) if "name" in found else None
-    if {"ra", "dec"} <= found.keys():
-        ra, dec = raw[found["ra"]], raw[found["dec"]]
-    else:
-        try:
+    ra: Any
+    dec: Any
+    positions = [*all_found.get("ra", []), *all_found.get("dec", [])]
+    try:
+        if {"ra", "dec"} <= found.keys():
+            ra, dec = (_one_of(raw, axis, all_found[axis]) for axis in ("ra", "dec"))
+        else:
             ra, dec = zip(*map(_from_designation, names), strict=True)  # type: ignore[arg-type]
-        except ValueError as error:
-            msg = f"{path}: {error}; or add the columns ra and dec"
-            raise ValueError(msg) from error
+    except ValueError as error:
+        advice = "" if {"ra", "dec"} <= found.keys() else "; or add the columns ra and dec"
+        msg = f"{path}: {error}{advice}"
+        raise ValueError(msg) from error
     labels = _text(raw[found["class"]]) if "class" in found else np.full(len(raw), "")
-    others = {name: raw[name] for name in raw.colnames if name not in found.values() and name not in COLUMNS}
+    taken = {*found.values(), *positions, *COLUMNS}
+    others = {name: raw[name] for name in raw.colnames if name not in taken}
     columns = {
         "name": names,
         "ra": ra,
@@ -444,38 +458,98 @@ def read_positions(
     return table
 
 
-def _read_text(path: Path) -> Table:
+def _read_list(path: Path) -> Table:
+    """Read a table in the format that its content tells."""
+    data = path.read_bytes()
+    if data.startswith(b"SIMPLE") or path.suffix.lower() in (".fits", ".fit"):
+        return Table.read(io.BytesIO(data), format="fits")
+    if re.match(rb"(\xef\xbb\xbf)?\s*<(\?xml|VOTABLE)", data):
+        if re.search(rb"<STREAM[^>]*\bhref", data, re.IGNORECASE):
+            msg = "its rows are in another place, which is not opened: save the table with its rows inside"
+            raise ValueError(msg)
+        return Table.read(io.BytesIO(data), format="votable")
+    # As lines: astropy takes a text of one line for a file or an address, and opens it.
+    lines = [line for line in decoded(data).split("\n") if line.strip()]
+    first = lines[0] if lines else ""
+    if first.startswith("# %ECSV"):
+        return Table.read(lines, format="ascii.ecsv")
+    if first.startswith(("|", "\\")):
+        return Table.read(lines, format="ascii.ipac")
+    if re.match(r"#\s*1\s+[A-Za-z]\w*(\s|$)", first):  # as SExtractor numbers its columns
+        return Table.read(lines, format="ascii.sextractor", converters={"*": [convert_numpy(str)]})
+    return _read_text(lines)
+
+
+def _read_text(lines: list[str]) -> Table:
     """Read delimited text, every value as text."""
-    lines = [line for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     body = [line for line in lines if not line.startswith("#")]
     comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
     rows, names = _cells(body), []
-    if rows and _meanings(rows[0]).keys() & {"ra", "name"}:
-        names, rows = rows[0], _cells(body[1:], _delimiter(body[0]))
+    if rows and _meanings(_header(body[0])).keys() & {"ra", "name"}:
+        names, rows = _header(body[0]), _cells(body[1:], _delimiter(body[0]))
     else:
         # A header may be commented out, as numpy writes it. Then it names all columns; other comments go.
         for comment in comments:
-            (header,) = _cells([comment])
+            header = _header(comment)
             found = _meanings(header).keys()
             split = [rows, _cells(body, _delimiter(comment))]
             fits = [cells for cells in split if not cells or len(cells[0]) == len(header)]
             if fits and (found >= {"ra", "dec"} or (len(header) == 1 and "name" in found)):
                 names, rows = header, fits[-1]
                 break
+    headed = bool(names)
     if not names and rows:
-        # The rule is by the number of columns: [name] ra dec, or [name] h m s d m s.
-        names = ["name"] if len(rows[0]) in (1, 3, 7) else []
-        if len(rows[0]) in (6, 7):
-            rows = [[*row[:-6], " ".join(row[-6:-3]), " ".join(row[-3:])] for row in rows]
-        names += ["ra", "dec"] if len(rows[0]) in (2, 3) else []
+        names, rows = _without_header(rows, " ".join(comments).lower())
     if not names:
         msg = "it has neither a header nor columns that are positions"
         raise ValueError(msg)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if _meanings(twice):
+        msg = f"the column {twice[0]!r} occurs more than once: rename those that are not wanted"
+        raise ValueError(msg)
+    names = [f"{name}_{names[:i].count(name)}" if name in names[:i] else name for i, name in enumerate(names)]
+    rows = [row for row in rows if not re.fullmatch("[-+]+", "".join(row))]  # a rule, as VizieR draws it
     wrong = next((row for row in rows if len(row) != len(names)), None)
     if wrong is not None:
         msg = f"{wrong} has not the {len(names)} columns {', '.join(names)}"
         raise ValueError(msg)
-    return Table(rows=rows or None, names=names, dtype=[str] * len(names))
+    axes = [names.index(_meanings(names)[axis][0]) for axis in ("ra", "dec") if axis in _meanings(names)]
+    units = None
+    if headed and axes and rows and not any(re.search(r"\d|^$", rows[0][i]) for i in axes):
+        units = rows.pop(0)  # a second line of a header
+    table = Table(rows=rows or None, names=names, dtype=[str] * len(names))
+    for i in axes if units else []:
+        table[names[i]].description = f"[{units[i]}]"  # type: ignore[index]
+    return table
+
+
+def _without_header(rows: list[list[str]], comments: str) -> tuple[list[str], list[list[str]]]:
+    """Return names and cells by the number of columns: [name] ra dec, [name] h m s d m s, or name."""
+    width = len(rows[0])
+    if width > 1 and not any(re.match(r"[+-]?\.?\d", cell) for cell in rows[0]):
+        return rows[0], rows[1:]  # a header, of other columns
+    ra = re.search(r"(?<![a-z])(ra(?![a-z])|raj|right.?asc|alpha)", comments)
+    dec = re.search(r"(?<![a-z])(dec(?![a-z])|dej|decl|delta)", comments)
+    if ra and dec and dec.start() < ra.start():
+        msg = "its comments name the declination first, but are no header; write one, such as name,ra,dec"
+        raise ValueError(msg)
+    if width in (3, 7) and (numbers := [row[0] for row in rows if _is_number(row[0])]):
+        msg = (
+            f"without a header the first of {width} columns is the name, and {numbers[0]} is a number: "
+            "write a header that names the columns, such as ra,dec,flux"
+        )
+        raise ValueError(msg)
+    if width in (6, 7):
+        rows = [[*row[:-6], " ".join(row[-6:-3]), " ".join(row[-3:])] for row in rows]
+    names = ["name"] if width in (1, 3, 7) else []
+    return names + (["ra", "dec"] if width in (2, 3, 6, 7) else []), rows
+
+
+def _header(line: str) -> list[str]:
+    """Return the names of columns in a line; a unit in brackets belongs to the name before it."""
+    if not _delimiter(line):
+        line = re.sub(r"\s*([(\[])([^)\]]*)([)\]])", lambda m: m[1] + "_".join(m[2].split()) + m[3], line)
+    return _cells([line])[0]
 
 
 def _delimiter(line: str) -> str | None:
@@ -490,15 +564,37 @@ def _cells(lines: list[str], delimiter: str | None = "") -> list[list[str]]:
     return [[cell.strip() for cell in row] for row in rows]
 
 
-def _meanings(columns: Iterable[str]) -> dict[str, str]:
-    """Return which column holds what, as far as the names tell."""
-    found: dict[str, str] = {}
+def _meanings(columns: Sequence[str]) -> dict[str, list[str]]:
+    """Return which columns hold what, as far as the names tell."""
+    found: dict[str, list[str]] = {}
+    ends: dict[str, str] = {}
     for column in columns:
-        letters = re.sub(r"[^a-z0-9]", "", column.lower())
+        letters = re.sub(r"[(\[].*|[^a-z0-9]", "", column.lower())
+        ends[column] = re.sub("^(right|ra|declination|dec|de|alpha|delta)(ascension)?", "", letters)
         for meaning, names in _MEANING.items():
             if letters in names:
-                found.setdefault(meaning, column)
+                found.setdefault(meaning, []).append(column)
+    # RAJ2000 goes with DEJ2000, and not with a DEc, the declination of a core.
+    ra, dec = ({ends[column] for column in found.get(axis, [])} for axis in ("ra", "dec"))
+    for axis in ("ra", "dec") if ra & dec else ():
+        found[axis] = [column for column in found[axis] if ends[column] in ra & dec]
+    greek = {column.lower(): column for column in columns}
+    if not found.keys() & {"ra", "dec"} and {"alpha", "delta"} <= greek.keys():  # alone it is an index
+        found |= {"ra": [greek["alpha"]], "dec": [greek["delta"]]}
     return found
+
+
+def _one_of(table: Table, axis: str, columns: list[str]) -> NDArray[np.float64]:
+    """Return the angles of the first of the columns in degrees; all have to agree to an arcminute."""
+    # The readers add a number to a name that comes twice, and SExtractor's to those of a vector.
+    again = [
+        name for name in table.colnames if any(re.fullmatch(rf"{re.escape(c)}_?\d", name) for c in columns)
+    ]
+    angles = [_degrees(axis, table[name]) for name in columns]
+    if again or any(np.abs((each - angles[0] + 180) % 360 - 180).max() > 1 / 60 for each in angles):
+        msg = f"the columns {', '.join(columns + again)} hold different {axis}: rename what is not wanted"
+        raise ValueError(msg)
+    return angles[0]
 
 
 def _classes(labels: NDArray, meaning: Mapping[str, str], path: Path) -> list[str]:
@@ -517,12 +613,11 @@ def _classes(labels: NDArray, meaning: Mapping[str, str], path: Path) -> list[st
 
 def _labelled(columns: Mapping[str, Any], catalogue: str) -> Table:
     """Return the table of this module from its columns, positions in degrees and checked."""
-    ra = _degrees("ra", columns["ra"], 0, 360)
-    dec = _degrees("dec", columns["dec"], -90, 90)
-    names = columns["name"] if columns["name"] is not None else designation(SkyCoord(ra, dec, unit="deg"))
+    ra, dec = _degrees("ra", columns["ra"]), _degrees("dec", columns["dec"])
+    made = designation(SkyCoord(ra, dec, unit="deg"))
+    names = made if columns["name"] is None else np.where(columns["name"], columns["name"], made)
     table = Table({"name": names, "ra": ra, "dec": dec})
     table["ra"].unit = table["dec"].unit = "deg"
-    table["ra"].info.format = table["dec"].info.format = ".9g"
     table["class"] = np.broadcast_to(columns["class"], len(table)).astype(str)
     table["catalogue"] = catalogue
     table["catalogue_class"] = np.broadcast_to(columns["catalogue_class"], len(table)).astype(str)
@@ -532,30 +627,54 @@ def _labelled(columns: Mapping[str, Any], catalogue: str) -> Table:
     return table
 
 
-def _degrees(axis: str, values: Any, low: float, high: float) -> NDArray[np.float64]:
+def _degrees(axis: str, values: Any) -> NDArray[np.float64]:
     """Return angles in degrees, from numbers or from sexagesimal text; of text, each for itself."""
     column = values if isinstance(values, Column) else Column(values)
+    unit = _unit(column)
+    low, high, usual = (0, 360, u.hourangle) if axis == "ra" else (-90, 90, u.deg)
     if column.dtype.kind in "fiu":
         numbers: NDArray = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
-        degrees = u.Quantity(numbers, column.unit or u.deg).to_value(u.deg)
+        degrees = u.Quantity(numbers, unit or u.deg).to_value(u.deg)
     else:
         degrees = np.full(len(column), np.nan)
         for row, text in enumerate(_text(column)):
             try:
-                degrees[row] = float(text) if _is_number(text) else Angle(text, _UNITS[axis]).deg
+                if _is_number(text):
+                    degrees[row] = u.Quantity(float(text), unit or u.deg).to_value(u.deg)
+                elif unit in (None, usual) or re.search("[a-z°]", text):  # 12:30:49 in degrees is a mistake
+                    degrees[row] = Angle(text, usual).deg
             except (ValueError, u.UnitsError):
                 continue  # stays nan, and is named below
     bad = np.flatnonzero(~((degrees >= low) & (degrees <= high)))
     if len(bad):
+        told = f" {unit}" if unit else ""
         msg = (
-            f"row {bad[0] + 1} has {axis} = {column[bad[0]]!s}: give {low} to {high} degrees, or text such "
-            f"as {'12:30:49.4' if axis == 'ra' else '+12:23:28'} ({len(bad)} such rows)"
+            f"row {bad[0] + 1} has {axis} = {column[bad[0]]!s}{told}: give {low} to {high} degrees, or text "
+            f"such as {'12:30:49.4' if axis == 'ra' else '+12:23:28'} ({len(bad)} such rows)"
         )
         raise ValueError(msg)
     return degrees
 
 
-_UNITS = {"ra": u.hourangle, "dec": u.deg}
+def _unit(column: Column) -> u.UnitBase | None:
+    """Return the unit of angles that a column states: as such, at the end of its description or its name."""
+    told = str(column.unit or "")
+    for text in (column.description or "", column.name or ""):
+        told = told or "".join(re.findall(r"[(\[]([^()\[\]]*)[)\]]\s*$", text))
+    letters = re.sub(r"[^a-z0-9]|j2000|icrs|fk5", "", told.lower())
+    if not letters:
+        return u.deg if (column.name or "").lower().endswith("deg") else None
+    if re.fullmatch("(h+m+s+|d+m+s+|sexagesimal)", letters):
+        if column.dtype.kind in "fiu":
+            msg = (
+                f"the column {column.name!r} holds numbers, and says {told!r}: write text such as 12:30:49.4"
+            )
+            raise ValueError(msg)
+        return u.hourangle if letters.startswith("h") else None
+    if letters not in _UNITS:
+        msg = f"the column {column.name!r} is in {told!r}: the units are deg, hourangle, rad and h:m:s"
+        raise ValueError(msg)
+    return _UNITS[letters]
 
 
 def _is_number(text: str) -> bool:
@@ -579,6 +698,9 @@ def _from_designation(name: str) -> tuple[float, float]:
         msg = f"the name {str(name)!r} gives no position; it should be like J012947.0+004633"
         raise ValueError(msg)
     hours, minutes, seconds, sign, degrees, arcmin, arcsec = parts.groups()
+    if int(hours) > 23 or max(int(minutes), float(seconds), int(arcmin), float(arcsec or 0)) >= 60:
+        msg = f"the name {str(name)!r} gives no position: minutes and seconds go up to 60, hours to 24"
+        raise ValueError(msg)
     dec = int(degrees) + int(arcmin) / 60 + float(arcsec or 0) / 3600
     return 15 * (int(hours) + int(minutes) / 60 + float(seconds) / 3600), dec if sign == "+" else -dec
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import logging
+import math
+import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
 from . import stopping
+from ._io import SAMPLE, refuse_to_replace, table_format, write_table
 from .datasets import PIXEL_SCALE
 from .taxonomy import CLASS_NAMES, CLASSES
 
@@ -22,9 +27,42 @@ CROP = 150
 """Width in pixels of the report's cutouts, 4.5 arcmin at 1.8 arcsec a pixel."""
 
 
+def _files(patterns: Sequence[Path]) -> list[Path]:
+    """Return the files of wildcards that the shell did not expand, in order; other paths as they are."""
+    found: list[Path] = []
+    for pattern in patterns:
+        if pattern.exists() or not glob.has_magic(str(pattern)):
+            found.append(pattern)
+        elif matching := sorted(map(Path, glob.glob(str(pattern)))):  # noqa: PTH207 (takes any path)
+            found += matching
+        else:
+            msg = f"no file is called {pattern}; give names of files, or a pattern that some have"
+            raise ValueError(msg)
+    return found
+
+
+def _refuse_ignored(arguments: argparse.Namespace, why: str, *names: str) -> None:
+    """Raise where options were given that would have no effect."""
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, [])]
+    if given:
+        msg = f"{' and '.join(given)} has no effect {why}; leave it out"
+        raise ValueError(msg)
+
+
+def _print_table(table: Table) -> None:
+    """Print a table, one line a row: line breaks and other control characters are escaped."""
+    table = table.copy()
+    for name in [name for name in table.colnames if table[name].dtype.kind in "USO"]:
+        table[name] = ["".join(c if c.isprintable() else repr(c)[1:-1] for c in str(x)) for x in table[name]]
+    table.pprint_all()
+
+
 def _classify(arguments: argparse.Namespace) -> None:
     from . import classifier, cutouts, experiments
 
+    files = _files(arguments.files)
+    if arguments.csv:
+        refuse_to_replace(arguments.csv, b"file,class,", files)
     run = experiments.find_run(arguments.run) if arguments.run else experiments.default_classifier()
     if run.config.kind not in ("classifier", "fold", "ensemble"):
         msg = (
@@ -32,7 +70,7 @@ def _classify(arguments: argparse.Namespace) -> None:
         )
         raise ValueError(msg)
     sample = cutouts.read_cutouts(
-        arguments.files,
+        files,
         size=arguments.crop,
         on_error="skip" if arguments.skip else "raise",
         pixel_scale=arguments.pixel_scale,
@@ -60,39 +98,56 @@ def _classify(arguments: argparse.Namespace) -> None:
     for code, name in enumerate(CLASS_NAMES):
         table[name] = probabilities[:, code]
     if arguments.csv:
-        table.write(arguments.csv, format="ascii.csv", overwrite=True)
+        write_table(arguments.csv, table, "ascii.csv")
     else:
         for name in CLASS_NAMES:
             table[name].info.format = ".3f"
-        table.pprint_all()
+        _print_table(table)
     print(f"model: {run.folder.name}", file=sys.stderr)
 
 
 def _select(arguments: argparse.Namespace) -> None:
     from . import selection
 
-    sample = selection.read_folder(arguments.folder, size=arguments.crop)
+    if not arguments.decisions:
+        _refuse_ignored(arguments, "without --decisions", "second", "undecided")
+    elif arguments.second:
+        _refuse_ignored(arguments, "with --second", "out", "crop", "undecided", "pixel_scale")
+        _compare(arguments.decisions, arguments.second)
+        return
+    else:
+        _refuse_ignored(arguments, "with --decisions", "pixel_scale")
+    if arguments.folder.is_file():
+        _refuse_ignored(arguments, "for a saved sample", "crop")
+    inside = arguments.folder if arguments.folder.is_dir() else arguments.folder.parent
+    out = arguments.out or inside / ("selected.npz" if arguments.decisions else "review.html")
+    inputs = [arguments.folder, arguments.decisions] if arguments.decisions else [arguments.folder]
+    refuse_to_replace(out, SAMPLE if arguments.decisions else b"<!doctype html", inputs)
+    sample = selection.read_folder(arguments.folder, size=arguments.crop or CROP)
     for name, reason in sample.table.meta.get("skipped", []):
         print(f"no image of {name}: {reason}", file=sys.stderr)
-    inside = arguments.folder if arguments.folder.is_dir() else arguments.folder.parent
     if not arguments.decisions:
         scale = arguments.pixel_scale
         cuts = None if scale is None else selection.Cuts(pixel_scale=scale)
-        page = selection.review_page(sample, arguments.out or inside / "review.html", cuts=cuts)
+        page = selection.review_page(sample, out, cuts=cuts)
         print(f"{page}: {len(sample)} sources. Open it in a browser, decide, export, and then\n")
         print(f"  radiosynth select {arguments.folder} --decisions FILE")
         return
     decisions = selection.read_decisions(arguments.decisions)
-    if arguments.second:
-        found = selection.agreement(decisions, selection.read_decisions(arguments.second))
-        print(f"{found.number} sources read twice, {found.share:.1%} alike")
-        print(f"Cohen's kappa {found.kappa:.3f} ({found.low:.3f} to {found.high:.3f})")
-        if len(found.disagreements):
-            found.disagreements.pprint_all()
-        return
-    kept = selection.apply_decisions(sample, decisions, undecided=arguments.undecided)
-    kept.save(arguments.out or inside / "selected.npz")
-    print(f"{arguments.out or inside / 'selected.npz'}: {kept.history[-1]}\n{kept}")
+    kept = selection.apply_decisions(sample, decisions, undecided=arguments.undecided or "raise")
+    kept.save(out)
+    print(f"{out}: {kept.history[-1]}\n{kept}")
+
+
+def _compare(first: Path, second: Path) -> None:
+    """Print how far two readers agree."""
+    from . import selection
+
+    found = selection.agreement(selection.read_decisions(first), selection.read_decisions(second))
+    print(f"{found.number} sources read twice, {found.share:.1%} alike")
+    print(f"Cohen's kappa {found.kappa:.3f} ({found.low:.3f} to {found.high:.3f})")
+    if len(found.disagreements):
+        _print_table(found.disagreements)
 
 
 def _sources(names: Sequence[str], classes: Sequence[str]) -> Table:
@@ -104,13 +159,18 @@ def _sources(names: Sequence[str], classes: Sequence[str]) -> Table:
     if wrong := [pair for pair in classes if "=" not in pair]:
         msg = f"--classes {' '.join(wrong)}: give LABEL=CLASS, and lists before this option"
         raise ValueError(msg)
+    lists = [name for name in names if name.lower() not in map(str.lower, catalogues.CATALOGUES)]
+    if classes and not lists:
+        msg = "--classes has no effect on catalogues of VizieR; leave it out, or give a list"
+        raise ValueError(msg)
+    if lacking := [name for name in lists if not Path(name).exists()]:
+        msg = f"{lacking[0]} is no file, nor a catalogue known here: {', '.join(catalogues.CATALOGUES)}"
+        raise ValueError(msg)
     if not names:
         return catalogues.load_report_sources()
     meaning = dict(pair.partition("=")[::2] for pair in classes)
     tables = [
-        catalogues.load_catalogue(name)
-        if name in catalogues.CATALOGUES
-        else catalogues.read_positions(name, classes=meaning)
+        catalogues.read_positions(name, classes=meaning) if name in lists else catalogues.load_catalogue(name)
         for name in names
     ]
     return vstack(tables, metadata_conflicts="silent")
@@ -119,11 +179,14 @@ def _sources(names: Sequence[str], classes: Sequence[str]) -> Table:
 def _catalogue(arguments: argparse.Namespace) -> None:
     from . import catalogues
 
+    if arguments.out:
+        like = table_format(arguments.out)[1]
+        refuse_to_replace(arguments.out, like, map(Path, arguments.sources))
     sources = _sources(arguments.sources, arguments.classes)
     counts = Table(rows=sources["catalogue", "class"].as_array().tolist(), names=["catalogue", "class"])
     counts["sources"] = 1
     counts = counts.group_by(["catalogue", "class"]).groups.aggregate(np.sum)
-    counts.pprint_all()
+    _print_table(counts)
     pairs = catalogues.find_duplicates(sources, arguments.radius)
     known = (pairs["class_1"] != "") & (pairs["class_2"] != "")
     two = int((known & (pairs["class_1"] != pairs["class_2"])).sum())
@@ -132,7 +195,7 @@ def _catalogue(arguments: argparse.Namespace) -> None:
     )
     if arguments.out:
         sources["sky_group"] = catalogues.sky_groups(sources, arguments.radius)
-        sources.write(arguments.out, overwrite=True)
+        write_table(arguments.out, sources)
 
 
 def _cutouts(arguments: argparse.Namespace) -> None:
@@ -195,6 +258,7 @@ def _gan_sample(arguments: argparse.Namespace) -> None:
     from . import experiments, gan
 
     folders = [experiments.find_run(name).folder for name in arguments.runs]
+    refuse_to_replace(arguments.out, SAMPLE, [file for folder in folders for file in folder.iterdir()])
     sample = gan.sample_generators(folders, arguments.number, rng=np.random.default_rng(arguments.seed))
     sample.save(arguments.out)
     print(f"{arguments.out}: {sample}")
@@ -211,7 +275,7 @@ def _study(arguments: argparse.Namespace) -> None:
         extend=arguments.extend or arguments.time_limit is not None,  # the next slice of a study
     )
     print(f"{result.folder}{' (replayed)' if result.replayed else ''}")
-    studies.summary(result).pprint_all()
+    _print_table(studies.summary(result))
 
 
 def _tune(arguments: argparse.Namespace) -> None:
@@ -219,9 +283,10 @@ def _tune(arguments: argparse.Namespace) -> None:
 
     limits = {"trials": arguments.trials, "jobs": arguments.jobs, "time_limit": arguments.time_limit}
     if arguments.family is None:
-        studies.summary(tuning.evaluate(arguments.scale, **limits)).pprint_all()
+        _refuse_ignored(arguments, "without --family", "fold")
+        _print_table(studies.summary(tuning.evaluate(arguments.scale, **limits)))
         return
-    search = tuning.tune(arguments.family, arguments.scale, fold=arguments.fold, **limits)
+    search = tuning.tune(arguments.family, arguments.scale, fold=arguments.fold or 0, **limits)
     trials, best = tuning.finished(search), search.best_trial
     print(f"best of {len(trials)} trials: {best.number}, validation accuracy {best.value:.3f}")
     for name, value in best.params.items():
@@ -248,6 +313,25 @@ def _cite(arguments: argparse.Namespace) -> None:
     print(datasets.citations(*arguments.names))
 
 
+def _number(kind: Callable[[str], float], least: float, said: str) -> Callable[[str], float]:
+    """Return a type of options: whole numbers from `least`, or finite fractions above 0."""
+
+    def convert(text: str) -> float:
+        with suppress(ValueError):
+            value = kind(text)
+            if math.isfinite(value) and (value > 0 if kind is float else value >= least):
+                return value
+        msg = f"{text!r} is not {said}"
+        raise argparse.ArgumentTypeError(msg)
+
+    return convert
+
+
+_positive = _number(float, 0, "a positive number")
+_whole = _number(int, 0, "a whole number, 0 or more")
+_some = _number(int, 1, "a whole number, 1 or more")
+
+
 def _parser() -> argparse.ArgumentParser:
     from .configurations import ALL_TRAINING_SETS, SCALES
     from .studies import STUDIES
@@ -262,20 +346,20 @@ def _parser() -> argparse.ArgumentParser:
         help="class probabilities of cutouts",
         description=f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources.",
     )
-    classify.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FITS, npy or PNG cutout")
+    classify.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
     classify.add_argument(
         "--run", help="folder or name of a recorded run (default: the best that is recorded)"
     )
     classify.add_argument("--csv", type=Path, help="write a CSV file instead of printing a table")
     classify.add_argument(
         "--crop",
-        type=int,
+        type=_some,
         default=CROP,
         help="central pixels to use; the models know 4.5 arcmin, %(default)s pixels of 1.8 arcsec (default)",
     )
     classify.add_argument(
         "--pixel-scale",
-        type=float,
+        type=_positive,
         metavar="ARCSEC",
         help="resample to pixels of this width, by the coordinates in FITS files; the models know 1.8",
     )
@@ -295,11 +379,12 @@ def _parser() -> argparse.ArgumentParser:
     select.add_argument(
         "--out", type=Path, help="file to write (default: FOLDER/review.html or selected.npz)"
     )
+    select.add_argument("--crop", type=_some, help=f"central pixels to show and to keep (default: {CROP})")
     select.add_argument(
-        "--crop", type=int, default=CROP, help="central pixels to show and to keep (default: %(default)s)"
-    )
-    select.add_argument(
-        "--pixel-scale", type=float, metavar="ARCSEC", help="width of a pixel (default: the files', or 1.8)"
+        "--pixel-scale",
+        type=_positive,
+        metavar="ARCSEC",
+        help="width of a pixel (default: the files', or 1.8)",
     )
     select.add_argument(
         "--decisions", type=Path, metavar="FILE", help="what the page exported, to be applied"
@@ -307,8 +392,7 @@ def _parser() -> argparse.ArgumentParser:
     select.add_argument(
         "--undecided",
         choices=["raise", "keep", "drop"],
-        default="raise",
-        help="what becomes of sources without a decision (default: %(default)s an error)",
+        help="what becomes of sources without a decision (default: raise an error)",
     )
     select.add_argument(
         "--second", type=Path, metavar="FILE", help="decisions of another reader, to be compared instead"
@@ -329,7 +413,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     catalogue.add_argument("--out", type=Path, help="table to write, .ecsv or .csv")
     catalogue.add_argument(
-        "--radius", type=float, default=60, help="of pairs, in arcsec (default: %(default)g)"
+        "--radius", type=_positive, default=60, help="of pairs, in arcsec (default: %(default)g)"
     )
     catalogue.set_defaults(do=_catalogue)
 
@@ -348,11 +432,11 @@ def _parser() -> argparse.ArgumentParser:
         help="whom to ask, in this order (default: first, then skyview)",
     )
     for option, kind, default, text in (
-        ("--width", float, 4.5, "of the cutouts in arcmin"),
-        ("--concurrency", int, 4, "requests under way at once"),
-        ("--rate", float, 4, "requests a second"),
-        ("--retries", int, 3, "repetitions of a failed request"),
-        ("--timeout", float, 60, "seconds to wait for an answer"),
+        ("--width", _positive, 4.5, "of the cutouts in arcmin"),
+        ("--concurrency", _some, 4, "requests under way at once"),
+        ("--rate", _positive, 4, "requests a second"),
+        ("--retries", _whole, 3, "repetitions of a failed request"),
+        ("--timeout", _positive, 60, "seconds to wait for an answer"),
     ):
         fetch.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)g)")
     fetch.set_defaults(do=_cutouts)
@@ -382,17 +466,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     sample = gans.add_parser("sample", help="draw images from recorded GANs into one .npz file")
     sample.add_argument("runs", nargs="+", metavar="RUN", help="folder or name of a recorded GAN")
-    sample.add_argument("--number", type=int, default=100, help="images per class (default: %(default)s)")
+    sample.add_argument("--number", type=_some, default=100, help="images per class (default: %(default)s)")
     sample.add_argument("--out", type=Path, required=True, help="file for Sample.load")
-    sample.add_argument("--seed", type=int, default=0)
+    sample.add_argument("--seed", type=_whole, default=0)
     train.set_defaults(do=_gan_train)
     sample.set_defaults(do=_gan_sample)
     for trained in (run, train):
         trained.add_argument("--scale", choices=list(SCALES), help="default: RADIOSYNTH_SCALE, or laptop")
-        trained.add_argument("--seed", type=int, default=0)
-        trained.add_argument("--split-seed", type=int, default=0)
+        trained.add_argument("--seed", type=_whole, default=0)
+        trained.add_argument("--split-seed", type=_whole, default=0)
         trained.add_argument(
-            "--time-limit", type=float, metavar="S", help="stop cleanly after about S seconds"
+            "--time-limit", type=_positive, metavar="S", help="stop cleanly after about S seconds"
         )
 
     study = commands.add_parser("study", help="repeat a comparison over splits, or replay the recorded study")
@@ -411,16 +495,16 @@ def _parser() -> argparse.ArgumentParser:
         "search never saw; or tune one family. Stopped searches go on; several processes can share one.",
     )
     tune.add_argument("--family", choices=list(FAMILIES), help="only this one, and no test")
-    tune.add_argument("--fold", type=int, default=0, help="with --family: the part that is kept for tests")
-    tune.add_argument("--trials", type=int, help="of each search, recorded ones included")
+    tune.add_argument("--fold", type=_whole, help="with --family: the part that is kept for tests")
+    tune.add_argument("--trials", type=_some, help="of each search, recorded ones included")
     tune.set_defaults(do=_tune)
     for parallel in (study, tune):
         parallel.add_argument("--scale", choices=list(SCALES), help="default: RADIOSYNTH_SCALE, or laptop")
         parallel.add_argument(
-            "--jobs", type=int, default=1, help="runs or trials at a time (default: %(default)s)"
+            "--jobs", type=_some, default=1, help="runs or trials at a time (default: %(default)s)"
         )
         parallel.add_argument(
-            "--time-limit", type=float, metavar="S", help="stop cleanly after about S seconds"
+            "--time-limit", type=_positive, metavar="S", help="stop cleanly after about S seconds"
         )
 
     commands.add_parser("runs", help="list the recorded runs").set_defaults(do=_runs)
@@ -434,12 +518,34 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 done, 1 failed, 75 stopped before the end."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        with suppress(AttributeError):  # a stand-in of tests or notebooks
+            getattr(sys, name).reconfigure(errors="backslashreplace")  # no locale lacks a letter
+    try:
+        try:
+            return _do(arguments)
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        # What is left in the buffer would fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # whose reader has seen enough
+            print(f"radiosynth: the output could not be written: {error}", file=sys.stderr)
+        return 1
+
+
+def _do(arguments: Sequence[str] | None) -> int:
+    """Do what the arguments say and return the exit status."""
     try:
         with stopping.on_signals(stopping.interrupt):
             parsed = _parser().parse_args(arguments)
             level = logging.INFO if parsed.verbose else logging.WARNING
             logging.basicConfig(level=level, format="%(message)s")
             parsed.do(parsed)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError, stopping.TrainingDiverged) as error:
         print(f"radiosynth: {error}", file=sys.stderr)
         return 1

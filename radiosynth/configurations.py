@@ -11,6 +11,7 @@ import os
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .sample import check_count
 from .taxonomy import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ class Config:
 
     def __post_init__(self) -> None:
         _check_scale(self.scale)
+        for name in {"seed", "split_seed"} & {field.name for field in fields(self)}:
+            check_count(getattr(self, name), name)
 
     @property
     def label(self) -> str:

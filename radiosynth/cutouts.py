@@ -29,6 +29,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_scales
 from numpy.typing import NDArray
 
+from ._io import write_table
 from .sample import Sample, write_atomically
 from .taxonomy import CLASS_NAMES, UNLABELLED, class_code
 
@@ -433,10 +434,7 @@ def _write_manifest(folder: Path, table: Table, results: list[dict[str, Any]]) -
     manifest = table.copy()
     for name in _OUTCOME:
         manifest[name] = [result[name] for result in results]
-    write_atomically(
-        folder / MANIFEST,
-        lambda part: manifest.write(part, format="ascii.ecsv", serialize_method="data_mask", overwrite=True),
-    )
+    write_table(folder / MANIFEST, manifest)
     return manifest
 
 

@@ -32,6 +32,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from . import datasets, geometric, populations, preprocessing
+from ._io import write_table, write_text
 from .configurations import (
     ALL_TRAINING_SETS,
     BENDING_SETS,
@@ -56,8 +57,8 @@ from .configurations import (
     gan_config,
     vae_config,
 )
-from .records import read_arrays, read_json, read_table, readable, write_table
-from .sample import Sample, concatenate, write_atomically
+from .records import read_arrays, read_json, read_table, readable
+from .sample import Sample, concatenate
 from .taxonomy import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -550,7 +551,7 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
             return found
         log.info("running %s", folder.name)
         folder.mkdir(exist_ok=True)
-        write_atomically(folder / "config.json", lambda path: path.write_text(config.to_json()))
+        write_text(folder / "config.json", config.to_json())
         begun = time.monotonic()
         record = _COMPUTE[config.kind](config, _Bench(folder, deadline))
         _finish(folder, config, record, time.monotonic() - begun)
@@ -820,7 +821,7 @@ def _finish(folder: Path, config: Any, record: dict[str, Any], seconds: float) -
         "seconds_here": round(seconds, 1),
     }
     text = json.dumps(whole, indent=1) + "\n"
-    write_atomically(folder / "provenance.json", lambda path: path.write_text(text))
+    write_text(folder / "provenance.json", text)
     (folder / "checkpoint.npz").unlink(missing_ok=True)
 
 

@@ -24,6 +24,7 @@ from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from . import training
+from ._io import write_text
 from .networks import build_discriminator, build_generator, keras_defaults
 from .records import check, read_arrays, read_json, readable
 from .sample import Sample, write_atomically
@@ -487,7 +488,7 @@ def fit_generator(
     training.save_weights(model.kept, folder / "generator.npz", dtype="float16")
     training.save_weights(getattr(model, partner), folder / f"{partner}.npz", dtype="float16")
     text = json.dumps(description, indent=2)
-    write_atomically(folder / "generator.json", lambda partial: partial.write_text(text))
+    write_text(folder / "generator.json", text)
     return GANRun(folder, model.kept, history, frames, epochs, tuple(varieties), collapsed)
 
 

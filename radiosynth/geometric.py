@@ -28,7 +28,8 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage, stats
 
-from .sample import Sample, refuse_beyond_memory
+from ._io import refuse_beyond_memory
+from .sample import Sample, check_rng
 from .taxonomy import CLASS_NAMES, class_code
 
 __all__ = [
@@ -50,6 +51,7 @@ FIELD = 270.0
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
 _LARGEST_EDGE = 8192  # of an image in work: 270 MB, once or twice for each processor
 _MAX_REDRAWS = 1000
+_LARGEST = 1e30  # sums of such numbers still fit single precision
 
 Trajectory = Literal["ray", "parabola"]
 Columns = Mapping[str, NDArray[np.float64]]
@@ -305,7 +307,8 @@ def simulate(
     >>> bool(sample.table["bending_angle"][2] >= 20)
     True
     """
-    drawing, noising = np.random.default_rng(rng).spawn(2)
+    check_rng(rng)
+    drawing, noising = rng.spawn(2)
     table = draw_parameters(per_class, population=population, classes=classes, rng=drawing)
     images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)
     step = f"simulated at {size} px (trajectory={trajectory}, noise={noise}, observation={observation})"
@@ -343,6 +346,7 @@ def draw_parameters(
     ValueError
         If a class is unknown, a number negative, or no consistent source is found.
     """
+    check_rng(rng)
     population = report_population() if population is None else population
     chosen = [CLASS_NAMES[class_code(name)] for name in classes]
     counts = (
@@ -448,10 +452,10 @@ def _checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str
             floor = np.where((fr_type == 0) & (name == "core_amplitude"), np.nextafter(0, 1), 0)
         if name == "bending_angle":
             floor = np.where(np.abs(values) <= 180, -180, np.inf)
-        bad = np.flatnonzero(used & ~(np.isfinite(values) & (values >= floor)))
+        bad = np.flatnonzero(used & ~((np.abs(values) < _LARGEST) & (values >= floor)))
         if len(bad):
             msg = (
-                f"{name} is {values[bad[0]]} in row {bad[0]} ({len(bad)} rows are bad); all must be finite, "
+                f"{name} is {values[bad[0]]} in row {bad[0]} ({len(bad)} are bad); all must be below 1e30, "
                 "widths and amplitudes positive (0 is allowed for cores and halos of extended sources), "
                 "distances not negative, bending angles from -180 to 180"
             )
@@ -572,13 +576,18 @@ def render(
     if out is None:
         refuse_beyond_memory((n, size, size), "ask for fewer or smaller images, or give a memmap as out")
         out = np.empty((n, size, size), dtype=np.float32)
-    elif out.shape != (n, size, size) or out.dtype != np.float32:
-        msg = f"out is {out.dtype} of shape {out.shape}; it must be float32 of shape {(n, size, size)}"
+    elif out.shape != (n, size, size) or out.dtype != np.float32 or not (out.flags.carray):
+        msg = (
+            f"out is {out.dtype} of shape {out.shape}; it must be float32 of shape {(n, size, size)}, in "
+            "C order and writable"
+        )
         raise ValueError(msg)
     noisy = noise > 0 or (observation is not None and observation.rms > 0)
     if noisy and rng is None:
         msg = "noise needs random numbers; pass rng=numpy.random.default_rng(seed)"
         raise ValueError(msg)
+    if rng is not None:
+        check_rng(rng)
 
     # A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
     beam = None if observation is None else observation.beam_sigma(size)
@@ -615,7 +624,7 @@ def render(
                 images = ndimage.gaussian_filter(images, (0, width, width), mode="nearest")
                 images = images[:, fine // 2 :: fine, fine // 2 :: fine]
             low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
-            dark += rows[(high <= low)[:, 0, 0]].tolist()
+            dark += rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
             if stream is not None:
                 peak = high
                 if noise > 0:

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from . import datasets, experiments
+from ._io import write_atomically, write_table, write_text
 from .taxonomy import CLASSES
 
 if TYPE_CHECKING:
@@ -644,7 +645,6 @@ def save_figure(
         The ``.png`` file.
     """
     folder = paper_folder() / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
     record = _sidecar(name, runs, seed, data, extra)
     if data != SCHEMATIC:
         source = ", replayed from its record" if record["replayed"] else ""
@@ -656,8 +656,8 @@ def save_figure(
             ha="right",
         )
     for suffix in (".pdf", ".png"):
-        figure.savefig(folder / f"{name}{suffix}")
-    (folder / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
+        write_atomically(folder / f"{name}{suffix}", figure.savefig)
+    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
     return folder / f"{name}.png"
 
 
@@ -686,8 +686,7 @@ def save_table(
         The same table, to be shown.
     """
     folder = paper_folder() / "tables"
-    folder.mkdir(parents=True, exist_ok=True)
-    table.write(folder / f"{name}.csv", format="ascii.csv", overwrite=True)
-    table.write(folder / f"{name}.tex", format="ascii.latex", overwrite=True)
-    (folder / f"{name}.json").write_text(json.dumps(_sidecar(name, runs, seed, data, {}), indent=1) + "\n")
+    write_table(folder / f"{name}.csv", table)
+    write_table(folder / f"{name}.tex", table, "ascii.latex")
+    write_text(folder / f"{name}.json", json.dumps(_sidecar(name, runs, seed, data, {}), indent=1) + "\n")
     return table

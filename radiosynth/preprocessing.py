@@ -16,7 +16,8 @@ import numpy as np
 from astropy.stats import sigma_clipped_stats
 from numpy.typing import ArrayLike, NDArray
 
-from .sample import Sample, refuse_beyond_memory
+from ._io import refuse_beyond_memory
+from .sample import Sample, check_count, check_rng
 from .taxonomy import CLASS_NAMES, UNLABELLED, class_code
 
 __all__ = [
@@ -342,6 +343,7 @@ def split(
     >>> test.counts(), len(train)
     ({'FRI': 3, 'FRII': 3, 'bent': 3, 'compact': 3}, 28)
     """
+    check_rng(rng)
     if not isinstance(test_per_class, Mapping):
         test_per_class = dict.fromkeys(CLASS_NAMES, test_per_class)
     wanted = _numbers_per_class(sample.labels, test_per_class)
@@ -526,6 +528,7 @@ def vary(
     >>> drawn.shape, bool(np.array_equal(drawn[0], drawn[1]))
     ((2, 30, 30), False)
     """
+    check_rng(rng)
     stack = _stack(images)
     n = len(stack)
     angles, flips = rng.uniform(0, 360, n), rng.random(n) < 0.5
@@ -600,6 +603,7 @@ def augmentation_plan(
             if rng is None:
                 msg = 'the method "random" needs rng, for instance rng=numpy.random.default_rng(1)'
                 raise ValueError(msg)
+            check_rng(rng)
             copies["source"] = rng.choice(members, extra)
             copies["rotation"] = rng.uniform(0, 360, extra)
             copies["flipped"] = rng.random(extra) < 0.5
@@ -793,7 +797,9 @@ def _numbers_per_class(labels: NDArray[np.int64], per_class: int | Mapping[str, 
     _refuse_unlabelled(labels)
     present = np.unique(labels).tolist()
     if not isinstance(per_class, Mapping):
-        return dict.fromkeys(present, per_class)
+        per_class = {CLASS_NAMES[code]: per_class for code in present}
+    for name, number in per_class.items():
+        check_count(number, f"the number of {name} images")
     numbers = {class_code(name): number for name, number in per_class.items()}
     left_out = [CLASS_NAMES[code] for code in present if code not in numbers]
     if left_out:

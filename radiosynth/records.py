@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,9 +12,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from .sample import write_atomically
-
-__all__ = ["check", "read_arrays", "read_json", "read_table", "readable", "write_table"]
+__all__ = ["check", "read_arrays", "read_json", "read_table", "readable"]
 
 AGAIN = "remove its folder and run it again, or fetch the folder again"
 DAMAGED = "is damaged, or another kind of file"
@@ -86,13 +83,6 @@ def read_table(path: Path, rows: int | None = None, advice: str = AGAIN) -> Tabl
         whole = text.endswith("\n") and not empty and len(found) == asked
         check(whole, f"cut: {len(found)} of {asked} rows, empty cells in {empty or 'the last row'}")
         return found
-
-
-def write_table(path: Path, table: Table) -> None:
-    """Write a table as CSV for `read_table`, in UTF-8 whatever the locale."""
-    text = io.StringIO()
-    table.write(text, format="ascii.csv")
-    write_atomically(path, lambda partial: partial.write_text(text.getvalue(), "utf-8"))
 
 
 def check(right: bool, fault: str) -> None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import io
-import math
+import json
+import numbers
 import os
-import threading
-import time
 import zlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from astropy.table import Table, vstack
+from astropy.table import Column, Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
+from ._io import SAMPLE, cache_folder, refuse_to_replace, write_atomically
 from .taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 
 __all__ = ["DataUnavailableError", "Sample", "cache_folder", "concatenate", "write_atomically"]
@@ -140,11 +139,15 @@ class Sample:
         Parameters
         ----------
         path : path-like
-            File to write.
+            File to write. An earlier sample is replaced, any other file is not.
+
+        Raises
+        ------
+        ValueError
+            If there is another kind of file, or a column's name has a line break.
         """
-        text = io.StringIO()
-        self.table.write(text, format="ascii.ecsv", serialize_method="data_mask")
-        table = np.array(text.getvalue())
+        refuse_to_replace(Path(path), SAMPLE)
+        table = np.array(_to_text(self.table))
 
         def write(partial: Path) -> None:
             with partial.open("wb") as stream:
@@ -173,13 +176,52 @@ class Sample:
         """
         try:
             with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-                table = Table.read(str(stored["table"]), format="ascii.ecsv", fill_values=None)
-                return cls(stored["images"], stored["labels"], table)
+                return cls(stored["images"], stored["labels"], _from_text(str(stored["table"])))
         except FileNotFoundError:
             raise
         except DAMAGED as error:
             msg = f"{path} is not a sample written by Sample.save ({error}); write it anew"
             raise ValueError(msg) from error
+
+
+_ESCAPED = "columns escaped as JSON"
+
+
+def _to_text(table: Table) -> str:
+    """Return a table as ECSV; text that ECSV would change is escaped as JSON."""
+    if broken := [name for name in table.colnames if "\n" in name]:
+        msg = (
+            f"the name of the column {broken[0]!r} has a line break, which no file of tables holds: rename it"
+        )
+        raise ValueError(msg)
+    table = table.copy(copy_data=False)
+    escaped = []
+    for name, column in table.columns.items():
+        column.info.format = None  # it would round the numbers that are written
+        cells = np.ma.getdata(column).tolist() if column.dtype.kind == "U" and column.ndim == 1 else []
+        if any(cell != cell.strip() or not cell.isprintable() for cell in cells):
+            escaped.append(name)
+            table[name] = _recoded(column, json.dumps)
+    if escaped:
+        table.meta[_ESCAPED] = escaped
+    text = io.StringIO()
+    table.write(text, format="ascii.ecsv", serialize_method="data_mask")
+    return text.getvalue()
+
+
+def _from_text(text: str) -> Table:
+    """Return the table of `_to_text`."""
+    # As lines: astropy takes a text of one line for a file or an address, and opens it.
+    table = Table.read(text.split("\n"), format="ascii.ecsv", fill_values=None)
+    for name in table.meta.pop(_ESCAPED, []):
+        table[name] = _recoded(table[name], json.loads)
+    return table
+
+
+def _recoded(column: Column, recode: Callable[[str], str]) -> Column:
+    """Return a column of text with each cell recoded."""
+    cells = np.array([recode(cell) for cell in np.ma.getdata(column).tolist()], dtype=str)
+    return column.copy(data=np.ma.array(cells, mask=column.mask) if hasattr(column, "mask") else cells)
 
 
 def concatenate(samples: Sequence[Sample]) -> Sample:
@@ -216,54 +258,16 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
     )
 
 
-_tidied: set[Path] = set()
+def check_rng(rng: object) -> None:
+    """Raise `TypeError` unless `rng` is a generator of random numbers."""
+    if not isinstance(rng, np.random.Generator):
+        seed = rng if isinstance(rng, numbers.Integral) else "seed"
+        msg = f"rng is {rng!r}; give a generator of random numbers, such as numpy.random.default_rng({seed})"
+        raise TypeError(msg)
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, which takes its name only when it is whole.
-
-    The temporary name is that of the thread, as others may write the same file. What killed processes left
-    in the folder an hour ago and longer is removed, when a process first writes there.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.parent not in _tidied:
-        _tidied.add(path.parent)
-        for left in path.parent.glob(".*.part*"):
-            with suppress(OSError):  # another process removed it, or still has it open
-                if time.time() - left.stat().st_mtime > 3600:
-                    left.unlink()
-    partial = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
-    try:
-        write(partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def refuse_beyond_memory(shape: Sequence[int], advice: str) -> None:
-    """Refuse float32 arrays that this machine has no memory for, before anything is taken.
-
-    Systems hand out more memory than there is, and end the process once it is used.
-
-    Raises
-    ------
-    ValueError
-        If an array of this shape takes more than the memory of the machine.
-    """
-    try:
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # Windows hands out no more than there is
-        return
-    asked = 4 * math.prod(map(int, shape))
-    if asked > memory:
-        text = "×".join(map(str, shape))
-        sizes = f"{asked / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB"
-        msg = f"an array of {text} takes {sizes}: {advice}"
+def check_count(number: object, of: str, least: int = 0) -> None:
+    """Raise `ValueError` unless `number` is a whole number that is not too small."""
+    if not isinstance(number, numbers.Integral) or isinstance(number, bool) or number < least:
+        msg = f"{of} is {number!r}; give a whole number, {least} or more"
         raise ValueError(msg)
-
-
-def cache_folder() -> Path:
-    """Return the folder of cached data: ``RADIOSYNTH_DATA`` if set, else one of the user's cache."""
-    import pooch
-
-    return Path(os.environ.get("RADIOSYNTH_DATA") or pooch.os_cache("radiosynth")).expanduser()

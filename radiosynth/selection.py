@@ -24,8 +24,9 @@ from astropy.table import Table, join
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from ._io import decoded, refuse_to_replace, write_text
 from .cutouts import read_cutouts
-from .sample import Sample, write_atomically
+from .sample import Sample
 from .taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 
 __all__ = [
@@ -376,7 +377,7 @@ def review_page(
     Raises
     ------
     ValueError
-        If the sample is empty or two sources have one name.
+        If the sample is empty, two sources have one name, or another kind of file would be replaced.
     """
     cuts = cuts or _default_cuts(sample)
     names = _unique_names(sample)
@@ -407,7 +408,8 @@ def review_page(
     # A "<" in a name must not end the script element that holds the text.
     page = page.replace("{{content}}", json.dumps(content, ensure_ascii=False).replace("<", "\\u003c"))
     target = Path(path)
-    write_atomically(target, lambda partial: partial.write_text(page, "utf-8"))
+    refuse_to_replace(target, b"<!doctype html")
+    write_text(target, page)
     return target
 
 
@@ -483,7 +485,7 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
     """
     file = Path(path)
     try:
-        text = file.read_text("utf-8-sig")
+        text = decoded(file.read_bytes())
         if file.suffix.lower() == ".ecsv":
             table = Table.read(text.splitlines(), format="ascii.ecsv")
         else:

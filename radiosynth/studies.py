@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, bootstrap, sem, t
 
 from . import experiments, metrics
+from ._io import write_table, write_text
 from .configurations import ClassifierConfig, GANConfig, classifier_config, gan_config
-from .records import check, read_json, read_table, readable, write_table
-from .sample import write_atomically
+from .records import check, read_json, read_table, readable
 from .stopping import TrainingStopped
 
 __all__ = [
@@ -741,7 +741,7 @@ def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> 
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_atomically(path, lambda partial: partial.write_text(json.dumps(content, indent=1) + "\n"))
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 def _read(

@@ -24,8 +24,9 @@ from radiosynth import experiments
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
-    *("taxonomy", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing", "geometric"),
-    *("networks", "training", "gan", "vae", "classifier", "bending", "metrics", "shapes", "populations"),
+    *("taxonomy", "_io", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing"),
+    *("geometric", "networks", "training", "gan", "vae", "classifier", "bending", "metrics", "shapes"),
+    "populations",
     *("configurations", "experiments"),
     *("studies", "tuning", "comparison", "plotting", "cli"),
 ]
@@ -222,7 +223,7 @@ def test_modules_import_only_what_comes_before_them(path: Path) -> None:
 
 
 def test_every_room_is_reached_by_its_name() -> None:
-    code = f"import radiosynth; [getattr(radiosynth, room) for room in {ORDER}]; radiosynth.scale([[[0, 1]]])"
+    code = f"import radiosynth; [getattr(radiosynth, room) for room in {ORDER} if room != '_io']; radiosynth.scale([[[0, 1]]])"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 

@@ -1,0 +1,175 @@
+"""Files: written whole or not at all, text in any common encoding, and the folder of cached data."""
+
+from __future__ import annotations
+
+import errno
+import io
+import math
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from astropy.table import Table
+
+TABLES = {
+    ".ecsv": ("ascii.ecsv", rb"# %ECSV"),
+    ".csv": ("ascii.csv", rb"name,ra,dec\b"),
+    ".fits": ("fits", rb"SIMPLE  ="),
+    ".vot": ("votable", rb"<\?xml"),
+}
+"""Formats of tables by suffix, and how a file of our own begins."""
+
+SAMPLE = rb"(?s)PK\x03\x04.{26}images\.npy"
+"""How a file of `radiosynth.Sample.save` begins."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_tidied: set[Path] = set()
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, which takes its name only when it is whole.
+
+    The temporary name is that of the thread, as others may write the same file. What killed processes left
+    in the folder an hour ago and longer is removed, when a process first writes there. Of a symbolic link
+    the target is replaced; devices and pipes are written to.
+    """
+    try:
+        if _is_stream(path):
+            with tempfile.TemporaryDirectory() as folder:
+                partial = Path(folder) / f"part{path.suffix}"
+                write(partial)
+                with path.open("wb") as stream:
+                    stream.write(partial.read_bytes())
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(Path(os.path.realpath(path)), write)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        advice = ": free some space, or write to another disk" if error.errno in _FULL else ""
+        raise OSError(error.errno, f"{error.strerror}{advice}", str(path)) from error
+
+
+def _is_stream(path: Path) -> bool:
+    """Tell devices, pipes, and what the shell sent them to, from files."""
+    return path.is_relative_to("/dev") or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    if path.parent not in _tidied:
+        _tidied.add(path.parent)
+        for left in path.parent.glob(".*.part*"):
+            with suppress(OSError):  # another process removed it, or still has it open
+                if time.time() - left.stat().st_mtime > 3600:
+                    left.unlink()
+    partial = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
+    try:
+        write(partial)
+        if path.exists():
+            shutil.copymode(path, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text atomically, in UTF-8 whatever the locale; what it cannot hold is escaped."""
+    data = text.encode("utf-8", "backslashreplace")
+    write_atomically(path, lambda partial: partial.write_bytes(data))
+
+
+def write_table(path: Path, table: Table, kind: str | None = None) -> None:
+    """Write a table atomically, as astropy's format `kind` or as the suffix says."""
+    kind = kind or table_format(path)[0]
+    if kind.startswith("ascii."):
+        text = io.StringIO()
+        table.write(text, format=kind, **({"serialize_method": "data_mask"} if kind == "ascii.ecsv" else {}))
+        write_text(path, text.getvalue())
+    else:
+        write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
+
+
+def table_format(path: Path) -> tuple[str, bytes]:
+    """Return the entry of `TABLES` for the suffix of a file."""
+    if path.suffix.lower() not in TABLES:
+        msg = f"{path} has no suffix of a table that can be written: use {', '.join(TABLES)}"
+        raise ValueError(msg)
+    return TABLES[path.suffix.lower()]
+
+
+def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> None:
+    """Raise `ValueError` where an output would replace an input, a folder or a file of another kind.
+
+    An existing file is of the same kind if its first bytes match the pattern `like`, or if it is empty.
+    """
+    if path.is_dir():
+        msg = f"{path} is a folder; give the name of a file to write"
+        raise ValueError(msg)
+    if not path.is_file() or _is_stream(path):
+        return
+    if any(path.samefile(each) for each in inputs if each.exists()):
+        msg = f"{path} is one of the files to be read, and would be replaced; give another file to write"
+        raise ValueError(msg)
+    with path.open("rb") as stream:
+        start = stream.read(200)
+    if start and not re.match(like, start, re.IGNORECASE):
+        msg = f"{path} exists, and is not what would be written there; give another name, or remove it first"
+        raise ValueError(msg)
+
+
+def decoded(data: bytes) -> str:
+    """Return a text in UTF-8, UTF-16 or Latin-1 (as Windows extends it), with the line ends of Unix.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are no text.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    elif b"\0" in data[:2]:
+        encodings = ["utf-16-be" if data[0] == 0 else "utf-16-le"]
+    else:
+        encodings = ["utf-8-sig", "cp1252"]
+    for encoding in encodings:
+        with suppress(UnicodeDecodeError):
+            text = data.decode(encoding)
+            if not re.search(r"[\x00-\x08\x0e-\x1f]", text):
+                return text.replace("\r\n", "\n").replace("\r", "\n")
+    msg = "it is no text, or in an encoding other than UTF-8, UTF-16 and Latin-1"
+    raise ValueError(msg)
+
+
+def refuse_beyond_memory(shape: Sequence[int], advice: str) -> None:
+    """Refuse float32 arrays that this machine has no memory for, before anything is taken.
+
+    Systems hand out more memory than there is, and end the process once it is used.
+
+    Raises
+    ------
+    ValueError
+        If an array of this shape takes more than the memory of the machine.
+    """
+    try:
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows hands out no more than there is
+        return
+    asked = 4 * math.prod(map(int, shape))
+    if asked > memory:
+        text = "×".join(map(str, shape))
+        sizes = f"{asked / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB"
+        msg = f"an array of {text} takes {sizes}: {advice}"
+        raise ValueError(msg)
+
+
+def cache_folder() -> Path:
+    """Return the folder of cached data: ``RADIOSYNTH_DATA`` if set, else one of the user's cache."""
+    import pooch
+
+    return Path(os.environ.get("RADIOSYNTH_DATA") or pooch.os_cache("radiosynth")).expanduser()
