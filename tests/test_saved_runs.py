@@ -1,7 +1,7 @@
-"""The net under every change: saved runs keep their names, open, and predict what they did when they were pinned.
+"""The net under every change: saved runs keep their names, open, and predict what they did before.
 
-Their folders are named by a hash of the configuration and hold weights by position, and some cost a GPU. The numbers
-in ``saved_runs.json`` are pinned; ``python tests/test_saved_runs.py`` prints them for runs that are not pinned yet.
+Their folders are named by a hash of the configuration and hold weights by position, and some cost a GPU.
+``saved_runs.json`` pins them; ``python tests/test_saved_runs.py`` prints it with runs that are not in it yet.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def digits(values: Any) -> list[float]:
 
 
 def prediction(folder: Path) -> list[float]:
-    """Return a few numbers that the network of a run gives for a fixed input; of a run without weights, what it holds."""
+    """Return what the network of a run makes of a fixed input; without weights, what the run holds."""
     run = radiosynth.find_run(folder)
     if not ((folder / "model.npz").exists() or (folder / "generator.npz").exists()):
         return digits(np.asarray(run.predictions["probabilities"], float)[:3])
