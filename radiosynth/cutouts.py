@@ -15,9 +15,9 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal, NamedTuple, NoReturn
 
 import numpy as np
 from astropy import units as u
@@ -26,7 +26,6 @@ from astropy.io import fits
 from astropy.table import Table, vstack
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
-from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_scales
 from numpy.typing import NDArray
 
 from .sample import Sample, write_atomically
@@ -123,50 +122,38 @@ def read_cutouts(
     >>> sample.images.shape, sample.table["name"].tolist()
     ((2, 16, 16), ['stack.npy[0]', 'stack.npy[1]'])
     """
-    files, manifest = _listed(paths)
-    if not files:
-        msg = "no files to read; give at least one"
-        raise ValueError(msg)
-    if size is not None and size < 1:
-        msg = f"size is {size}; give the edge length of the central square in pixels, 1 or more"
-        raise ValueError(msg)
-    if pixel_scale is not None and pixel_scale <= 0:
-        msg = f"pixel_scale is {pixel_scale}; give the width of a pixel in arcsec"
-        raise ValueError(msg)
-    if positions is not None and positions.shape != (len(files),):
-        msg = f"positions have the shape {positions.shape}; {len(files)} files need one each"
-        raise ValueError(msg)
-    if on_error not in ("raise", "skip"):
-        msg = f'on_error is {on_error!r}; give "raise" or "skip"'
-        raise ValueError(msg)
-    if nan not in ("refuse", "keep"):
-        msg = f'nan is {nan!r}; give "refuse" or "keep"'
-        raise ValueError(msg)
+    files, manifest, skipped = _listed(paths, nan)
+    low, high = PIXEL_SCALES
+    for fine, message in (
+        (len(files), "no files to read; give at least one"),
+        (size is None or size >= 1, f"size is {size}; give the edge length of the central square in pixels"),
+        (
+            pixel_scale is None or low <= pixel_scale <= high,
+            f"pixel_scale is {pixel_scale}; give the width of a pixel in arcsec, {low} to {high}",
+        ),
+        (
+            positions is None or positions.shape == (len(files),),
+            f"positions have the shape {getattr(positions, 'shape', None)}; {len(files)} files need one each",
+        ),
+        (on_error in ("raise", "skip"), f'on_error is {on_error!r}; give "raise" or "skip"'),
+        (nan in ("refuse", "keep"), f'nan is {nan!r}; give "refuse" or "keep"'),
+    ):
+        if not fine:
+            raise ValueError(message)
     images: list[NDArray[np.float32]] = []
     rows: list[dict[str, Any]] = []
-    skipped: list[tuple[str, str]] = []
     for number, path in enumerate(files):
+        position = None if positions is None else positions[number]
         try:
-            pixels, about = _read(path)
-            wcs = about.pop("wcs")
-            place = {"ra": np.nan, "dec": np.nan, "pixel_scale": np.nan}
-            if wcs is not None:
-                centre = positions[number] if positions is not None else None
-                pixels, place = _upright(pixels, wcs, size, centre, pixel_scale)
-            elif positions is not None or pixel_scale is not None:
-                msg = "has no celestial coordinates; read it without positions and pixel_scale"
-                raise CutoutError(msg)
-            stack = pixels if pixels.ndim == 3 else pixels[np.newaxis]
-            names = [path.name if pixels.ndim == 2 else f"{path.name}[{i}]" for i in range(len(stack))]
-            found = [_usable(image, size, nan == "keep") for image in stack]
+            found, described = _read(path, size, position, pixel_scale, nan == "keep")
         except CutoutError as error:
             if on_error == "raise":
                 msg = f"{path}: {error}"
                 raise CutoutError(msg) from error.__cause__
-            skipped.append((str(path), str(error)))
+            skipped.append((str(path if manifest is None else manifest["name"][number]), str(error)))
             continue
         images += found
-        rows += [{"name": name, "path": str(path), **about, **place, "file": number} for name in names]
+        rows += [row | {"path": str(path), "file": number} for row in described]
     if not images:
         reasons = "\n".join(f"  {path}: {reason}" for path, reason in skipped[:10])
         msg = f"none of the {len(files)} files gives a usable image:\n{reasons}"
@@ -186,7 +173,7 @@ def read_cutouts(
     if manifest is not None:
         listed = manifest[read_from]
         labels = np.array([class_code(name) if name else UNLABELLED for name in listed["class"]])
-        listed.remove_columns(_OUTCOME)
+        listed.remove_columns([name for name in ("file", "attempts", "sha256") if name in listed.colnames])
         for name in table.colnames:
             if name not in listed.colnames or name in ("path", "unit", "pixel_scale"):
                 listed[name] = table[name]
@@ -197,134 +184,441 @@ def read_cutouts(
 
 
 def _listed(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-) -> tuple[list[Path], Table | None]:
-    """Return the files to read, and of a folder the rows of its manifest."""
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], nan: str
+) -> tuple[list[Path], Table | None, list[tuple[str, str]]]:
+    """Return the files to read, of a folder the rows of its manifest, and the sources that have no image."""
     if not isinstance(paths, str | os.PathLike):
-        return [Path(path) for path in paths], None
+        return [Path(path) for path in paths], None, []
     folder = Path(paths)
+    if not folder.is_dir():
+        return [folder], None, []
     if not (folder / MANIFEST).is_file():
-        return [folder], None
-    manifest = _read_manifest(folder)
-    manifest = manifest[manifest["status"] == OK]
-    return [folder / name for name in manifest["file"]], manifest
+        # Hidden files are half written, or a file system's own.
+        found = sorted(path for path in folder.iterdir() if _IMAGE_FILE.fullmatch(path.name))
+        if not found:
+            msg = f"{folder} holds neither a {MANIFEST} nor FITS, npy, PNG or JPEG files; give another folder"
+            raise ValueError(msg)
+        return found, None, []
+    manifest = _read_manifest(folder, ("name", "file"))
+    for column, usual in (("status", OK), ("message", ""), ("class", "")):
+        if column not in manifest.colnames:
+            manifest[column] = usual
+    good = np.isin(manifest["status"], [OK, NAN_EDGE] if nan == "keep" else [OK]) & (manifest["file"] != "")
+    failed = [
+        (str(row["name"]), f"{row['status']}: {row['message']}".removesuffix(": ")) for row in manifest[~good]
+    ]
+    return [folder / str(name) for name in manifest["file"][good]], manifest[good], failed
 
 
-def _read(path: Path) -> tuple[NDArray, dict[str, Any]]:
-    """Return the pixels of a file, of two or three dimensions, their unit and their coordinates."""
+# Files ------------------------------------------------------------------------------------------------
+
+PIXEL_SCALES = 0.001, 600
+"""Least and largest width of a pixel, in arcsec: no radio image has others."""
+TILT = 2
+"""Largest angle in degrees between north and an axis of an image that is taken as it is."""
+LARGEST = 4096
+"""Largest edge in pixels of an image that is read whole."""
+_IMAGE_FILE = re.compile(r"[^.].*\.((fits?|fts)(\.gz|\.fz)?|npy|png|jpe?g)", re.I)
+
+
+class _Opened(NamedTuple):
+    """A file of which parts can be read."""
+
+    cut: Callable[[slice, slice], Any]
+    """Returns rows and columns of the image, or of each image of a stack."""
+    shape: tuple[int, int]
+    stack: bool = False
+    unit: str = ""
+    factor: float = 1
+    wcs: WCS | None = None
+    missing: str = "NaN or infinite"
+
+
+@contextmanager
+def _blamed(words: str) -> Iterator[None]:
+    """Make a `CutoutError` of whatever a reader raises: what it says of one file must not end a batch."""
     try:
-        with path.open("rb") as stream:
-            head = stream.read(512)
-    except OSError as error:
-        msg = f"cannot be opened ({error.strerror}); check the path"
-        raise CutoutError(msg) from error
+        yield
+    except CutoutError:
+        raise
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        if isinstance(error, MemoryError) or "Bomb" in said:
+            words = "is too large to be read ({}); cut out the source and its surroundings"
+        elif "Python objects" in said:
+            words = "cannot be read: it holds Python objects; save an array of numbers"
+        elif isinstance(error, OSError) and error.errno:
+            words = f"cannot be read ({error.strerror}); check the path, your rights and the disk"
+        raise CutoutError(words.format(said)) from error
+
+
+def _read(
+    path: Path, size: int | None, position: SkyCoord | None, pixel_scale: float | None, keep_nan: bool
+) -> tuple[list[NDArray[np.float32]], list[dict[str, Any]]]:
+    """Return the images of a file and what the table says of each."""
+    damaged = "cannot be read ({}): it is truncated or damaged; fetch it again"
+    with warnings.catch_warnings(action="ignore"), ExitStack() as stack:
+        # What the readers only warn of is checked here; but half a file is none.
+        warnings.filterwarnings("error", "File may have been truncated")
+        with _blamed(damaged):
+            opened = _open(path, stack)
+        place = {"ra": np.nan, "dec": np.nan, "pixel_scale": np.nan}
+        if opened.wcs is None:
+            if position is not None or pixel_scale is not None:
+                msg = "has no celestial coordinates; read it without positions and pixel_scale"
+                raise CutoutError(msg)
+            area = [
+                slice((whole - part) // 2, (whole - part) // 2 + part)
+                for whole, part in zip(opened.shape, _frame(opened.shape, size), strict=True)
+            ]
+        else:
+            with _blamed("has coordinates that make no sense ({}); correct its header"):
+                grid, exact, place = _grid(opened.shape, opened.wcs, size, position, pixel_scale, path)
+                area = [
+                    slice(max(0, int(np.floor(along.min()))), min(n, int(np.ceil(along.max())) + 1))
+                    for along, n in zip(grid, opened.shape, strict=True)
+                ]
+            if any(part.start >= part.stop for part in area):
+                msg = "the position lies outside of the image; leave it out"
+                raise CutoutError(msg)
+        images, rows = [], []
+        with _blamed(damaged):
+            cut = opened.cut(*area)
+        for i, pixels in enumerate(cut if opened.stack else [cut]):
+            with _blamed(damaged):
+                image = np.asarray(pixels, float) * opened.factor
+            if opened.wcs is not None:
+                image = _resampled(image, grid, area, opened.shape, exact)
+            image, unit = _in_range(image, opened.unit)
+            images.append(_usable(image, size, keep_nan, opened.missing))
+            name = f"{path.name}[{i}]" if opened.stack else path.name
+            rows.append({"name": name, "unit": unit, **place})
+    return images, rows
+
+
+def _open(path: Path, stack: ExitStack) -> _Opened:
+    """Open a file until `stack` is closed."""
+    if path.exists() and not path.is_file():
+        msg = "is a folder, pipe or device; give a file"
+        raise CutoutError(msg)
+    stream = stack.enter_context(path.open("rb"))
+    head = stream.read(512)
+    stream.seek(0)
     if not head:
         msg = "the file is empty (0 bytes); fetch it again"
         raise CutoutError(msg)
     if head.lstrip().startswith(b"<") and b"html" in head.lower():
         msg = "holds a web page (HTML), perhaps a server's error message; read it, then fetch the file again"
         raise CutoutError(msg)
-    about: dict[str, Any] = {"unit": "", "wcs": None}
-    try:
-        if head.startswith((b"SIMPLE", b"\x1f\x8b")):
-            with path.open("rb") as stream:
-                pixels, about = _decoded(_image_hdu(stream))
-        elif head.startswith(b"\x93NUMPY"):
-            pixels = np.load(path, allow_pickle=False)
-        elif head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
-            from skimage.io import imread
-
-            pixels = imread(path, as_gray=True)[::-1]
-        else:
-            msg = "is not a FITS, npy, PNG or JPEG file; convert it to one of these"
-            raise CutoutError(msg)
-    except CutoutError:
-        raise
-    # The readers raise these, and SyntaxError for a broken PNG, at damaged content.
-    except (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError, SyntaxError) as error:
-        msg = f"cannot be read ({error}): truncated, damaged or holding Python objects; fetch it again"
-        raise CutoutError(msg) from error
+    if head.startswith((b"SIMPLE", b"\x1f\x8b")):
+        return _fits(_image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
+    if head.startswith(b"\x93NUMPY"):
+        pixels: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+        if pixels.ndim in (3, 4) and pixels.shape[-1] == 1:  # the channel of networks
+            pixels = pixels[..., 0]
+        missing = "NaN or infinite"
+    elif head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+        pixels, missing = _picture(path)
+    else:
+        msg = "is not a FITS, npy, PNG or JPEG file; convert it to one of these"
+        raise CutoutError(msg)
     if pixels.dtype.kind not in "biuf":
         msg = f"holds values of type {pixels.dtype}, which are no brightnesses; store real numbers"
         raise CutoutError(msg)
     if pixels.ndim not in (2, 3) or not pixels.size:
         msg = f"holds an array of shape {pixels.shape}; an image has two axes, a stack of images three"
         raise CutoutError(msg)
-    return pixels, about
+    shape = pixels.shape[-2:]
+    return _Opened(lambda rows, columns: pixels[..., rows, columns], shape, pixels.ndim == 3, missing=missing)
 
 
-def _decoded(hdu: Any) -> tuple[NDArray, dict[str, Any]]:
-    """Return the pixels of an image, its unit and its celestial coordinates."""
-    pixels = hdu.data.squeeze()
-    if pixels.ndim != 2:
-        msg = f"holds a FITS image with axes {hdu.data.shape}; cut out one plane of two axes"
-        raise CutoutError(msg)
-    with warnings.catch_warnings(action="ignore", category=AstropyWarning):
-        wcs = WCS(hdu.header)
-    about = {"unit": "", "wcs": wcs.celestial if wcs.has_celestial else None}
-    bunit = about["unit"] = str(hdu.header.get("BUNIT", "")).strip()
-    unit = u.Unit(re.sub("jy", "Jy", bunit.lower()), parse_strict="silent")
-    if not unit.is_equivalent(u.Jy / u.beam):
-        return pixels, about
-    return pixels * unit.to(u.Jy / u.beam), about | {"unit": "Jy/beam"}
-
-
-def _image_hdu(source: IO[bytes]) -> Any:
-    """Return the first HDU with an image, read into memory."""
-    # Cutouts of FIRST carry tabs in their comments, which is no fault of the image.
-    ignored = warnings.catch_warnings(action="ignore", category=AstropyWarning)
-    with ignored, fits.open(source, memmap=False) as hdus:
-        for hdu in hdus:
-            if hdu.is_image and hdu.data is not None:
-                return hdu
+def _image_hdu(hdus: fits.HDUList) -> Any:
+    """Return the first HDU with an image."""
+    for hdu in hdus:
+        if hdu.is_image and hdu.shape:
+            return hdu
     msg = "is a FITS file without an image; give one with a two-dimensional image"
     raise CutoutError(msg)
 
 
-def _upright(
-    pixels: NDArray, wcs: WCS, size: int | None, centre: SkyCoord | None, pixel_scale: float | None
-) -> tuple[NDArray, dict[str, float]]:
-    """Return the image with north up and east left, and the position and the width of its pixels."""
-    height, width = pixels.shape
-    native = float(np.sqrt(np.prod(proj_plane_pixel_scales(wcs)))) * 3600
+def _fits(hdu: Any) -> _Opened:
+    """Return the image of an HDU without its axes of length one, its unit and its coordinates."""
+    shape = hdu.shape
+    axes = [i for i, n in enumerate(shape) if n != 1]
+    if len(axes) != 2 or 0 in shape:
+        msg = f"holds a FITS image with axes {shape}; cut out one plane of two axes"
+        raise CutoutError(msg)
+    part: list[Any] = [0] * len(shape)
+
+    def cut(rows: slice, columns: slice) -> NDArray:
+        part[axes[0]], part[axes[1]] = rows, columns
+        small = np.prod(shape, dtype=float) <= LARGEST**2
+        return (hdu.data if small else hdu.section)[tuple(part)]
+
+    text = str(hdu.header.get("BUNIT", "")).strip()
+    unit, factor = text, 1.0
+    # As FITS has it, and as AIPS does: JY/BEAM. Only there MJY is a thousandth.
+    for spelling in (text, re.sub("jy", "Jy", text.lower())):
+        with suppress(Exception):  # whatever astropy makes of a text; such a unit is kept as it is
+            factors = [
+                (name, u.Unit(spelling).to(name)) for name in _UNITS if u.Unit(spelling).is_equivalent(name)
+            ]
+            unit, factor = (factors or [(text, 1.0)])[0]
+            break
+    with _blamed("has coordinates that make no sense ({}); correct its header"):
+        wcs = _celestial(hdu.header, (len(shape) - axes[1], len(shape) - axes[0]))
+    return _Opened(cut, (shape[axes[0]], shape[axes[1]]), False, unit, factor, wcs)
+
+
+_UNITS = ("Jy/beam", "Jy", "Jy/sr", "K")
+"""Units that images come in; whatever is equivalent to one becomes it."""
+
+
+def _in_range(image: NDArray, unit: str) -> tuple[NDArray, str]:
+    """Return an image that single precision can hold and square: very large and small units are renamed."""
+    peak = np.abs(image[np.isfinite(image)]).max(initial=0)
+    if peak == 0 or 1e-15 < peak < 1e15:
+        return image, unit
+    power = int(np.clip(np.floor(np.log10(peak)), -300, 300))
+    return image * 10.0**-power, f"1e{power} {unit}".strip()
+
+
+def _picture(path: Path) -> tuple[NDArray, str]:
+    """Return a picture as brightness, row 0 south, NaN where it is transparent, and what its NaN are."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        width, height = picture.size
+        if (frames := getattr(picture, "n_frames", 1)) > 1:
+            msg = f"holds {frames} pictures, an animation; save one"
+            raise CutoutError(msg)
+        if max(width, height) > LARGEST:
+            msg = f"the picture has {height}×{width} pixels; cut out the source and its surroundings"
+            raise CutoutError(msg)
+        if path.read_bytes()[24:25] == b"\x10" and picture.format == "PNG" and picture.mode[0] != "I":
+            msg = "is a picture of 16 bits with colours or transparency; save it as grey, or as FITS"
+            raise CutoutError(msg)
+        see_through = picture.has_transparency_data
+        if see_through or picture.mode[0] not in "1LIF":
+            pixels = np.asarray(picture.convert("RGBA" if see_through else "RGB"), float)[::-1]
+        else:
+            pixels = np.asarray(picture, float)[::-1]
+    if pixels.ndim == 3:
+        if np.ptp(pixels[..., :3], axis=2).max() > 20:
+            log.warning(
+                "%s is a picture in colours, which need not be a scale of brightness. %s", path, _LINEAR
+            )
+        # Luminance as television has it; grey stays what it is.
+        grey = pixels[..., :3] @ [0.2125, 0.7154, 0.0721]
+        pixels = np.where(pixels[..., 3] < 255, np.nan, grey) if see_through else grey
+    with warnings.catch_warnings(action="ignore"):
+        faint, middle, bright = np.nanpercentile(pixels, [0, 50, 100])
+    # In 45 images of FIRST the sky lies at 0.01 to 0.19 of the range, in their logarithms at 0.3 to 0.8.
+    if middle - faint > 0.25 * (bright - faint):
+        log.warning("%s is a picture whose sky is bright: inverted, or stretched? %s", path, _LINEAR)
+    return pixels, "transparent" if see_through else "NaN or infinite"
+
+
+_LINEAR = "Pictures have to be linear in flux, bright on dark; better give FITS files."
+
+
+# Coordinates ------------------------------------------------------------------------------------------
+
+_AXIS = re.compile(r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|PV|PC|CD)(\d)(?:_(\d+))?")
+_OTHER = re.compile(r"LONPOLE|LATPOLE|(A|B|AP|BP)_(ORDER|\d_\d)")
+_UNREAD = re.compile(r"PC\d{6}|(CPDIS|CQDIS|D2IMDIS)\d")
+
+
+def _celestial(header: fits.Header, axes: tuple[int, int]) -> WCS | None:
+    """Return the coordinates of two axes of a FITS image, if they are on the sky.
+
+    wcslib passes over what it does not understand, and with it a header is misread. So what it gets is
+    made here of the keywords that matter, and what is not clear is refused by the keyword's name.
+    """
+
+    def refuse(keyword: str, wanted: str) -> NoReturn:
+        said = f"{header[keyword]!r}" if keyword in header else "missing"
+        msg = f"the FITS keyword {keyword} is {said}; {wanted}: correct the header"
+        raise CutoutError(msg)
+
+    number = {str(axis): str(i) for i, axis in enumerate(axes, 1)}
+    kept: dict[str, Any] = {"WCSAXES": 2}
+    original = {}  # what the header calls them
+    for keyword in dict.fromkeys(header):
+        if _UNREAD.fullmatch(keyword):
+            refuse(keyword, "it is of a convention that is not read")
+        found = _AXIS.fullmatch(keyword)
+        if not found and not _OTHER.fullmatch(keyword):
+            continue
+        name = keyword
+        if found:
+            kind, axis, second = found.groups()
+            if axis not in number or (kind in ("PC", "CD") and second not in number):
+                continue
+            second = number.get(second, second) if kind in ("PC", "CD") else second
+            name = f"{kind}{number[axis]}" + (f"_{second}" if second else "")
+        value = header[keyword]
+        if isinstance(value, fits.card.Undefined):
+            continue
+        if name[:5] not in ("CTYPE", "CUNIT"):
+            if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+                refuse(keyword, "a finite number is needed")
+        else:
+            value = str(value).strip().upper()
+        kept[name], original[name] = value, keyword
+    called = [f"CTYPE{axis}" for axis in axes]
+    types = [kept.get("CTYPE1", ""), kept.get("CTYPE2", "")]
+    kinds = [name.split("-")[0] for name in types]
+    if not any(re.fullmatch("RA|DEC|.?LON|.?LAT|..LN|..LT", kind) for kind in kinds):
+        if not any(types) and kept.get("CRVAL1") and kept.get("CRVAL2"):
+            refuse(called[0], "CRVAL alone does not say of what")
+        return None
+    if set(kinds) not in ({"RA", "DEC"}, {"GLON", "GLAT"}):
+        refuse(called[kinds[0] in ("RA", "DEC", "GLON", "GLAT")], "RA and DEC, or GLON and GLAT, are needed")
+    for i, axis in enumerate(axes, 1):
+        for kind in ("CRVAL", "CRPIX"):
+            if f"{kind}{i}" not in kept:
+                refuse(f"{kind}{axis}", "it is needed")
+        unit = kept.pop(f"CUNIT{i}", "").lower()
+        if unit:
+            parsed = u.Unit({"degrees": "deg"}.get(unit, unit), parse_strict="silent")
+            if not parsed.is_equivalent(u.deg):
+                refuse(original[f"CUNIT{i}"], "an angle is needed, such as deg")
+            kept[f"CUNIT{i}"] = parsed.to_string("fits")
+    if any(name.startswith(("CD1_", "CD2_")) for name in kept):
+        for name in kept:
+            if name.startswith("PC"):
+                refuse(original[name], "there is a CD matrix, too")
+    if kept.get("CROTA1") and kept["CROTA1"] != kept.get("CROTA2"):
+        refuse(original["CROTA1"], "a rotation belongs to the axis of the declination")
+    frame = str(header.get("RADESYS", header.get("RADECSYS", ""))).strip().upper()
+    if frame not in ("", "ICRS", "FK5", "FK4", "FK4-NO-E"):
+        refuse("RADESYS" if "RADESYS" in header else "RADECSYS", "ICRS, FK5 or FK4 is needed")
+    if frame:
+        kept["RADESYS"] = frame
+    year = next((name for name in ("EQUINOX", "EPOCH") if name in header), None)
+    if year:
+        with suppress(ValueError):
+            kept["EQUINOX"] = float(str(header[year]).strip().upper().lstrip("JB"))
+        if not 1850 <= kept.get("EQUINOX", 0) <= 2100:
+            refuse(year, "a year such as 2000.0 is needed")
+        if frame == "ICRS" and kept["EQUINOX"] != 2000:
+            refuse(year, "ICRS has no other than 2000")
+    wcs = WCS(fits.Header(kept))
+    wcs.wcs.set()
+    if not wcs.has_celestial:
+        refuse(called[0], "a projection is needed, as in RA---SIN")
+    for i, least, most in ((wcs.wcs.lng, -180, 360), (wcs.wcs.lat, -90, 90)):
+        if not least <= wcs.wcs.crval[i] <= most:
+            refuse(original[f"CRVAL{i + 1}"], f"{least} to {most} degrees are possible")
+    return wcs
+
+
+def _frame(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
+    """Return the height and the width of the part of an image that is wanted."""
+    height, width = shape
+    if size is not None and size > min(shape):
+        msg = f"the image has {height}×{width} pixels, less than size={size}; give a smaller size (--crop)"
+        raise CutoutError(msg)
+    frame = (size, size) if size else shape
+    if max(frame) > LARGEST:
+        msg = f"{frame[0]}×{frame[1]} pixels are too many; give size (--crop) of {LARGEST} or less"
+        raise CutoutError(msg)
+    return frame
+
+
+def _grid(
+    shape: tuple[int, int],
+    wcs: WCS,
+    size: int | None,
+    position: SkyCoord | None,
+    pixel_scale: float | None,
+    path: Path,
+) -> tuple[NDArray, bool, dict[str, float]]:
+    """Return where in a file the pixels of its upright image are, and whether these are pixels of the file.
+
+    An image whose axes are within `TILT` of north and west is taken as it is, pixel by pixel. Cutouts have
+    the reference point of their survey's field, and are turned against north, those of FIRST by up to 0.8
+    degrees: no pixel is more than four hundredths of its distance from the centre off, while interpolation
+    would smooth the noise and lose the corners. Beyond, the image is turned by interpolation where it is
+    large enough to fill the frame, and else kept as it is with a warning: the classes do not depend on the
+    orientation, but would on invented corners.
+    """
+    height, width = shape
+    x, y = ((width - 1) / 2, (height - 1) / 2) if position is None else wcs.world_to_pixel(position)
+    step = np.array([[0, 1, -1, 0, 0], [0, 0, 0, 1, -1]])
+    sky = wcs.pixel_to_world(x + step[0], y + step[1]).icrs
+    if not (np.isfinite(sky.ra.deg) & np.isfinite(sky.dec.deg)).all():
+        where = "the position lies outside of the image" if position is not None else "its middle is no sky"
+        msg = f"{where}, by CRVAL and CRPIX in its header; leave it out"
+        raise CutoutError(msg)
+    ra, dec = sky.ra.rad[0], sky.dec.rad[0]
+    west = [np.sin(ra), -np.cos(ra), 0]
+    north = [-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)]
+    ahead = np.degrees(np.array([west, north]) @ sky.cartesian.xyz.value) * 3600
+    per_pixel = (ahead[:, [1, 3]] - ahead[:, [2, 4]]) / 2
+    large, small = np.linalg.svd(per_pixel, compute_uv=False)
+    if not (PIXEL_SCALES[0] <= small and large <= min(PIXEL_SCALES[1], 2 * small)):
+        msg = (
+            f"has pixels of {large:.3g} by {small:.3g} arcsec by CDELT, CD or PC in its header, which no "
+            "radio image has; correct the header"
+        )
+        raise CutoutError(msg)
+    native = float(np.sqrt(large * small))
     scale = pixel_scale or native
-    if centre is None:
-        centre = wcs.pixel_to_world((width - 1) / 2, (height - 1) / 2)
-    centre = centre.icrs
-    shape = (size, size) if size else tuple(int(n * native / scale + 1e-6) for n in (height, width))
-    target = WCS(naxis=2)
-    target.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    target.wcs.crval = [centre.ra.deg, centre.dec.deg]
-    target.wcs.crpix = [(shape[1] + 1) / 2, (shape[0] + 1) / 2]
-    target.wcs.cdelt = [-scale / 3600, scale / 3600]
-    place = {"ra": float(centre.ra.deg), "dec": float(centre.dec.deg), "pixel_scale": scale}
-    # Where the corner and one step along each axis of the target fall in the file.
-    far = max(shape)
-    x, y = pixel_to_pixel(target, wcs, np.array([0, far, 0]), np.array([0, 0, far]))
-    steps = np.array([[x[1] - x[0], x[2] - x[0]], [y[1] - y[0], y[2] - y[0]]]) / far
-    whole = np.rint(steps)
-    aligned = abs(np.linalg.det(whole)) == 1 and (abs(steps - whole) * far).max() < 0.5
-    column, row = np.meshgrid(np.arange(shape[1]), np.arange(shape[0]))
-    if aligned:
-        # Halves go down, as in the central crop of an image without coordinates.
-        start = np.ceil(np.array([x[0], y[0]]) - 0.5 - 1e-6)
-        x, y = (start[:, None, None] + np.tensordot(whole, [column, row], 1)).astype(int)
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        upright = np.full(shape, np.nan, np.promote_types(pixels.dtype, np.float32))
-        upright[inside] = pixels[y[inside], x[inside]]
-        return upright, place
+    # What one pixel of the upright image is in the file: a turn, then a stretch along the file's axes.
+    left, stretches, right = np.linalg.svd(scale * np.linalg.inv(per_pixel))
+    turn = left @ right
+    axis = int(abs(turn[0]).argmax())
+    straight = np.zeros((2, 2))
+    straight[0, axis], straight[1, 1 - axis] = np.sign([turn[0, axis], turn[1, 1 - axis]])
+    tilt = np.degrees(np.arccos(min(1, abs(turn[0, axis]))))
+    exact = bool(abs(stretches - 1).max() * (size or max(shape)) < 0.5)
+    stretch = np.eye(2) if exact else (left * stretches) @ left.T
+    full = int(height / stretch[1, 1] + 1e-6), int(width / stretch[0, 0] + 1e-6)
+    frame = _frame(full if axis == 0 else full[::-1], size)
+    offsets = np.indices(frame)[::-1]
+    for turned in (True, False) if tilt > TILT else (False,):
+        steps = stretch @ (turn if turned else straight)
+        start = np.array([x, y]) - steps @ (np.array(frame[::-1]) - 1) / 2
+        if exact and not turned:  # halves go down, as in the central crop of an image without coordinates
+            start = np.ceil(start - 0.5 - 1e-6)
+        columns, rows = start[:, None, None] + np.tensordot(steps, offsets, 1)
+        if turned and _inside(np.array([rows, columns]), shape).all():
+            break
+    if tilt > TILT and not turned:
+        log.warning("%s: kept as it is, %.1f degrees from north: turned, it would lack corners", path, tilt)
+    place = {"ra": position.icrs.ra.deg if position is not None else sky.ra.deg[0]}
+    place["dec"] = position.icrs.dec.deg if position is not None else sky.dec.deg[0]
+    place = {name: float(value) for name, value in place.items()} | {"pixel_scale": float(scale)}
+    return np.array([rows, columns]), exact and not turned, place
+
+
+def _inside(grid: NDArray, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Tell which places lie in an image, or less than a pixel from the middle of its outermost pixels."""
+    ends = np.array(shape)[:, None, None]
+    return np.all((grid > -1) & (grid < ends), axis=0)
+
+
+def _resampled(
+    part: NDArray, grid: NDArray, area: list[slice], shape: tuple[int, int], exact: bool
+) -> NDArray:
+    """Return the pixels at the places of a grid, NaN outside of the file; `part` is that area of it."""
     from scipy.ndimage import map_coordinates
 
-    x, y = pixel_to_pixel(target, wcs, column, row)
-    return map_coordinates(pixels.astype(float), [y, x], order=1, cval=np.nan), place
+    start = np.array([along.start for along in area])[:, None, None]
+    pixels = map_coordinates(part, grid - start, order=0 if exact else 1, mode="nearest")
+    return np.where(_inside(grid, shape), pixels, np.nan)
 
 
-def _usable(image: NDArray, size: int | None, keep_nan: bool) -> NDArray[np.float32]:
+def _usable(
+    image: NDArray, size: int | None, keep_nan: bool, missing: str = "NaN or infinite"
+) -> NDArray[np.float32]:
     """Return the image, cropped if `size` is given, or say why it cannot be used."""
     height, width = image.shape
     bad = ~np.isfinite(image)
     if bad.all():
-        msg = "all pixels are NaN: the position lies outside the survey or the cutout failed; leave it out"
+        msg = f"all pixels are {missing}: outside of the survey, or a failed cutout; leave it out"
         raise CutoutError(msg)
     if size is None and height != width:
         msg = f"the image is not square ({height}×{width}); give size={min(height, width)} or less to crop it"
@@ -342,7 +636,7 @@ def _usable(image: NDArray, size: int | None, keep_nan: bool) -> NDArray[np.floa
         advice = (
             f"give size={nearest - 1} or less" if nearest > 1 else "its centre is among them, so leave it out"
         )
-        msg = f"{bad[square].sum()} of {edge * edge} pixels are NaN or infinite; {advice}"
+        msg = f"{bad[square].sum()} of {edge * edge} pixels are {missing}; {advice}"
         raise CutoutError(msg)
     pixels = np.where(bad, np.nan, image)[square].astype(np.float32)
     if np.nanmin(pixels) == np.nanmax(pixels):
@@ -392,9 +686,9 @@ def write_cutouts(
     results = []
     located = {"ra", "dec", "pixel_scale"} <= set(table.colnames)
     for image, row, stem in zip(sample.images, table, _stems(table["name"]), strict=True):
-        header = fits.Header({"OBJECT": re.sub(r"[^ -~]", "?", str(row["name"]))})  # FITS knows ASCII alone
+        header = fits.Header({"OBJECT": _ascii(row["name"])})
         if "unit" in table.colnames and row["unit"]:
-            header["BUNIT"] = row["unit"]
+            header["BUNIT"] = _ascii(row["unit"])
         if located and np.isfinite(row["ra"]):
             middle = (sample.size + 1) / 2
             header.update({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": middle, "CRPIX2": middle})
@@ -405,6 +699,11 @@ def write_cutouts(
         status = OK if np.isfinite(image).all() else NAN_EDGE
         results.append(_NEW | {"file": f"{stem}.fits", "status": status, "sha256": digest})
     _write_manifest(folder, table, results)
+
+
+def _ascii(text: object) -> str:
+    """Return text as FITS can hold it."""
+    return re.sub(r"[^ -~]", "?", str(text))
 
 
 def _write_fits(path: Path, hdu: fits.PrimaryHDU) -> str:
@@ -440,12 +739,20 @@ def _write_manifest(folder: Path, table: Table, results: list[dict[str, Any]]) -
     return manifest
 
 
-def _read_manifest(folder: Path) -> Table:
+def _read_manifest(folder: Path, needed: Iterable[str]) -> Table:
+    """Return the manifest of a folder, which has to have some columns; text that is masked is empty."""
     try:
-        return Table.read(folder / MANIFEST, format="ascii.ecsv", fill_values=None)
+        manifest = Table.read(folder / MANIFEST, format="ascii.ecsv")
     except Exception as error:  # whatever a damaged file makes the reader say
         msg = f"{folder / MANIFEST} cannot be read ({error}); delete it and fetch the cutouts again"
         raise ValueError(msg) from error
+    if lacking := [name for name in needed if name not in manifest.colnames]:
+        msg = f"{folder / MANIFEST} has no column {', '.join(lacking)}; write it anew, or give another folder"
+        raise ValueError(msg)
+    for name in manifest.colnames:
+        if manifest[name].dtype.kind in "US":
+            manifest[name] = np.ma.filled(manifest[name], "")
+    return manifest
 
 
 # Surveys ----------------------------------------------------------------------------------------------
@@ -486,6 +793,9 @@ class Survey:
     """Width of a pixel in arcsec."""
 
     def __init__(self, url: str | None = None, timeout: float = 60) -> None:
+        if not 0 < timeout < np.inf:
+            msg = f"timeout is {timeout}; give seconds"
+            raise ValueError(msg)
         self.url = url
         # Seconds to connect and to wait for an answer.
         self.timeout = (min(timeout, 10), timeout)
@@ -653,16 +963,26 @@ def download_cutouts(
     """
     surveys = [First(), SkyView()] if survey is None else [survey] if isinstance(survey, Survey) else survey
     limits = {"width": width, "concurrency": concurrency, "rate": rate, "give_up": give_up}
-    wrong = [f"{name} is {value}" for name, value in limits.items() if value <= 0]
-    if wrong or retries < 0 or backoff < 0 or not surveys:
+    wrong = [f"{name} is {value}" for name, value in limits.items() if not 0 < value < np.inf]
+    if wrong or not (retries >= 0 and 0 <= backoff < np.inf) or not surveys:
         msg = f"{', '.join(wrong) or 'retries, backoff or survey is out of range'}; give positive numbers"
         raise ValueError(msg)
+    if max(each.pixels(width) for each in surveys) > LARGEST:
+        msg = f"width is {width} arcmin, more than {LARGEST} pixels; give that of a cutout, such as 4.5"
+        raise ValueError(msg)
+    table = _placed(table)
     folder = Path(folder)
     with _alone(folder):
         rows, results, stems = _plan(table, folder, width)
-        places = SkyCoord(np.asarray(rows["ra"], float), np.asarray(rows["dec"], float), unit="deg")
+        places = SkyCoord(rows["ra"], rows["dec"], unit="deg")
+        new = [i for i, result in enumerate(results) if not result["file"]]
         for i, stem in enumerate(stems):
             _look_on_disk(folder / f"{stem}.fits", results[i], places[i], width, surveys)
+        # What is there without being one of ours keeps its name.
+        others = [i for i in new if not results[i]["file"] and os.path.lexists(folder / f"{stems[i]}.fits")]
+        taken = [*stems, *(path.stem for path in folder.glob("*.fits"))]
+        for i, stem in zip(others, _stems(rows["name"][others], taken), strict=True):
+            stems[i] = stem
         _write_manifest(folder, rows, results)
         todo = [i for i, result in enumerate(results) if result["status"] not in (OK, *_FINAL)]
         log.info(
@@ -814,26 +1134,33 @@ def _checked(content: bytes, position: SkyCoord, width: float, survey: Survey) -
         found = f"{len(content)} bytes that begin with {content[:30]!r}"
         raise Refusal(OUTSIDE if _OUTSIDE.search(str(start)) else NOT_FITS, found)
     try:
-        image = _image_hdu(io.BytesIO(content))
-        pixels, about = _decoded(image)
-    except (OSError, EOFError, ValueError, TypeError, LookupError, AttributeError) as error:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            fits.open(io.BytesIO(content), memmap=False) as hdus,
+        ):
+            image = _image_hdu(hdus)
+            opened = _fits(image)
+            data, pixels = image.data, opened.cut(slice(None), slice(None))
+            # Headers of FIRST hold tabs, which FITS forbids and other readers complain of.
+            header = fits.Header.fromstring(re.sub(r"[^ -~]", " ", image.header.tostring()))
+    except CutoutError as error:
+        raise Refusal(NOT_FITS, str(error)) from error
+    except Exception as error:  # whatever astropy says of half a file
         raise Refusal(TRUNCATED, f"{len(content)} bytes: {error}") from error
     edge = survey.pixels(width)
     # Servers round up or down, or add the pixel in the middle.
     if not all(edge <= n <= edge + 2 for n in pixels.shape):
         raise Refusal(WRONG_SIZE, f"{pixels.shape[1]}×{pixels.shape[0]} pixels instead of {edge}×{edge}")
-    wcs, (height, width_px) = about["wcs"], pixels.shape
-    if wcs is None:
+    if opened.wcs is None:
         raise Refusal(WRONG_FIELD, "the image has no celestial coordinates")
-    offset = wcs.pixel_to_world((width_px - 1) / 2, (height - 1) / 2).separation(position).arcsec
+    middle = opened.wcs.pixel_to_world((pixels.shape[1] - 1) / 2, (pixels.shape[0] - 1) / 2)
+    offset = middle.separation(position).arcsec
     if not offset <= _OFFSET * survey.pixel_scale:
         raise Refusal(WRONG_FIELD, f"the image is centred {offset:.0f} arcsec away")
     finite = np.isfinite(pixels)
     if not finite.any() or np.ptp(pixels[finite]) == 0:
         raise Refusal(OUTSIDE, "the image is blank")
-    # Headers of FIRST hold tabs, which FITS forbids and other readers complain of.
-    header = fits.Header.fromstring(re.sub(r"[^ -~]", " ", image.header.tostring()))
-    hdu = fits.PrimaryHDU(image.data, header)
+    hdu = fits.PrimaryHDU(data, header)
     if not finite.all():
         return hdu, NAN_EDGE, f"{(~finite).sum()} of {finite.size} pixels are not finite"
     return hdu, OK, ""
@@ -843,10 +1170,10 @@ def _sign(header: fits.Header, name: str, position: SkyCoord, survey: Survey) ->
     """Say in the header where the image comes from."""
     from importlib.metadata import version
 
-    header["SRCNAME"] = (str(name).encode("ascii", "replace").decode(), "name of the source asked for")
+    header["SRCNAME"] = (_ascii(name), "name of the source asked for")
     header["RA_REQ"] = (position.ra.deg, "[deg] right ascension asked for, ICRS")
     header["DEC_REQ"] = (position.dec.deg, "[deg] declination asked for, ICRS")
-    header["SRVNAME"] = (survey.name, "survey asked")
+    header["SRVNAME"] = (_ascii(survey.name), "survey asked")
     header["RETRIEVD"] = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "when")
     header.add_history(f"fetched and checked by radiosynth {version('radiosynth')}")
 
@@ -865,8 +1192,8 @@ def _alone(folder: Path) -> Iterator[None]:
         raise OSError(msg) from error
 
 
-def _plan(table: Table, folder: Path, width: float) -> tuple[Table, list[dict[str, Any]], list[str]]:
-    """Return the rows of the manifest, what is known of each, and the names of their files."""
+def _placed(table: Table) -> Table:
+    """Return the table with positions in degrees, or say what is wrong with them."""
     rows = table.copy()
     missing = [name for name in ("name", "ra", "dec") if name not in rows.colnames]
     if missing or not len(rows):
@@ -875,6 +1202,24 @@ def _plan(table: Table, folder: Path, width: float) -> tuple[Table, list[dict[st
             "(degrees) are needed: read your list with radiosynth.read_positions"
         )
         raise ValueError(msg)
+    try:
+        for name in ("ra", "dec"):
+            column = np.ma.filled(np.ma.asarray(rows[name]).astype(float), np.nan)
+            rows[name] = (column * (rows[name].unit or u.deg)).to(u.deg)
+        fine = np.isfinite(rows["ra"]) & (abs(rows["dec"]) <= 90 * u.deg)
+    except (ValueError, TypeError) as error:
+        msg = f"ra and dec are no angles ({error}); read your list with radiosynth.read_positions"
+        raise ValueError(msg) from error
+    if not fine.all():
+        names = ", ".join(map(str, rows["name"][~fine][:3]))
+        msg = f"{(~fine).sum()} sources have no position on the sky ({names}); correct or leave out"
+        raise ValueError(msg)
+    return rows
+
+
+def _plan(table: Table, folder: Path, width: float) -> tuple[Table, list[dict[str, Any]], list[str]]:
+    """Return the rows of the manifest, what is known of each, and the names of their files."""
+    rows = table.copy()
     rows.remove_columns([name for name in _OUTCOME if name in rows.colnames])
     for name in ("class", "catalogue", "catalogue_class"):
         if name not in rows.colnames:
@@ -882,7 +1227,7 @@ def _plan(table: Table, folder: Path, width: float) -> tuple[Table, list[dict[st
     rows.meta["width"] = width
     known: dict[tuple, dict[str, Any]] = {}
     if (folder / MANIFEST).exists():
-        before = _read_manifest(folder)
+        before = _read_manifest(folder, ("name", "ra", "dec", "class", "catalogue", *_OUTCOME))
         if before.meta.get("width") != width:
             msg = (
                 f"{folder} holds cutouts of {before.meta.get('width')} arcmin, {width} are asked for; "
@@ -927,19 +1272,17 @@ def _look_on_disk(
     path: Path, result: dict[str, Any], position: SkyCoord, width: float, surveys: Sequence[Survey]
 ) -> None:
     """Correct what the manifest says of a file that is there, damaged or gone."""
-    if not path.is_file():
-        if result["file"]:
-            result.update(_NEW, attempts=result["attempts"])
-        return
-    content = path.read_bytes()
+    content = b""
+    with suppress(OSError):
+        content = path.read_bytes() if path.is_file() else b""
     digest = hashlib.sha256(content).hexdigest()
-    if digest == result["sha256"]:
+    if digest == result["sha256"] or not (content or result["file"]):
         return
     result.update(_NEW, attempts=result["attempts"])
     # Killed between writing the file and the manifest, if it is good.
     for survey in surveys:
         with suppress(Refusal):
             hdu, status, message = _checked(content, position, width, survey)
-            if hdu.header.get("SRVNAME") == survey.name:
+            if hdu.header.get("SRVNAME") == _ascii(survey.name):
                 about = {"status": status, "message": message, "survey": survey.name, "sha256": digest}
                 result.update(about, file=path.name)
