@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from astropy import units as u
@@ -69,20 +69,24 @@ def read_cutouts(
 ) -> Sample:
     """Read image cutouts of any survey, north up and east left.
 
-    The kind of a file is told from its first bytes, not its name. Of a FITS file (also gzipped) the first
-    HDU with an image is read, axes of length one are dropped, and flux densities per beam become Jy/beam.
-    A ``.npy`` file holds one image or a stack (n, size, size), row 0 south as in FITS. PNG and JPEG
-    become grey; their first row is the top of the picture, so they are flipped.
+    The kind of a file is told from its first bytes, not its name. Of a FITS file (also gzipped, or compressed
+    by fpack) the first HDU with an image is read, axes of length one are dropped, and flux densities become
+    Jy/beam, Jy or Jy/sr. Of large files only the part that is wanted is read. A ``.npy`` file holds one image
+    or a stack (n, size, size), row 0 south as in FITS. PNG and JPEG become grey, their transparent pixels
+    NaN; their first row is the top of the picture, so they are flipped. They have to be linear in flux, bright
+    on dark: a warning names those that do not look so.
 
     Where the FITS header has celestial coordinates they are used: an image that is turned by a multiple of
-    90° or mirrored is set upright pixel by pixel; at any other angle, or another pixel scale than asked
-    for, it is interpolated linearly, which keeps flux densities per beam but for some per cent at peaks.
-    Pixels much smaller than those asked for should be smoothed first.
+    90° or mirrored, up to 2° more or less, is set upright pixel by pixel; at another angle, or another pixel
+    scale than asked for, it is interpolated linearly, which keeps flux densities per beam but for some per
+    cent at peaks. Where a turned image would lack corners it is kept as it is, and a warning says so.
+    Pixels much smaller than those asked for should be smoothed first. Coordinates that could be misread are
+    refused by the name of the FITS keyword.
 
     Parameters
     ----------
     paths : path-like or iterable of path-like
-        Files to read, or a folder that `download_cutouts` or `write_cutouts` has filled.
+        Files to read, or a folder: one that `download_cutouts` or `write_cutouts` has filled, or any with files.
     size : int, optional
         Edge length in pixels of the central square to keep. Without it the images have to be square, free of
         NaN and of one size.
@@ -92,7 +96,7 @@ def read_cutouts(
         Width of a pixel in arcsec that all images shall have. Default: that of each file.
     on_error : {"raise", "skip"}
         What to do at a file that gives no usable image: raise, or go on and list it in
-        ``table.meta["skipped"]`` as a pair (file, reason).
+        ``table.meta["skipped"]`` as a pair (file, reason), or (name, reason) where there is a manifest.
     nan : {"refuse", "keep"}
         What to do with an image that has pixels without a finite value: take it for unusable, or keep
         it with NaN there, to be looked at. An image without any finite pixel is never usable.
@@ -103,7 +107,9 @@ def read_cutouts(
         The images. Labels are -1 (not known) but for a folder with a manifest. The table has ``name``,
         ``path``, ``unit`` ("" if not known), ``ra`` and ``dec`` of the centre (deg) and ``pixel_scale``
         (arcsec), nan where the file has no coordinates. For a folder it has the columns of the manifest,
-        whose positions are those asked for; rows whose status is not "ok" are left out.
+        whose positions are those asked for; rows whose status is not "ok", nor "nan edge" if NaN are kept,
+        are listed as skipped. Values that single precision cannot hold are divided by a power of ten, which
+        stands in the unit.
 
     Raises
     ------
@@ -221,15 +227,16 @@ LARGEST = 4096
 _IMAGE_FILE = re.compile(r"[^.].*\.((fits?|fts)(\.gz|\.fz)?|npy|png|jpe?g)", re.I)
 
 
+DAMAGED = "cannot be read ({}): it is truncated or damaged; fetch it again"
+NO_SKY = "has coordinates that make no sense ({}); correct CTYPE, CRVAL, CDELT, CD or PC in its header"
+
+
 class _Opened(NamedTuple):
-    """A file of which parts can be read."""
+    """An image or a stack of images, of which parts can be read."""
 
     cut: Callable[[slice, slice], Any]
-    """Returns rows and columns of the image, or of each image of a stack."""
-    shape: tuple[int, int]
-    stack: bool = False
+    shape: tuple[int, ...]
     unit: str = ""
-    factor: float = 1
     wcs: WCS | None = None
     missing: str = "NaN or infinite"
 
@@ -256,42 +263,31 @@ def _read(
     path: Path, size: int | None, position: SkyCoord | None, pixel_scale: float | None, keep_nan: bool
 ) -> tuple[list[NDArray[np.float32]], list[dict[str, Any]]]:
     """Return the images of a file and what the table says of each."""
-    damaged = "cannot be read ({}): it is truncated or damaged; fetch it again"
+    place = {"ra": np.nan, "dec": np.nan, "pixel_scale": np.nan}
+    images, rows = [], []
     with warnings.catch_warnings(action="ignore"), ExitStack() as stack:
-        # What the readers only warn of is checked here; but half a file is none.
+        # What readers only warn of is checked here; but half a file is none.
         warnings.filterwarnings("error", "File may have been truncated")
-        with _blamed(damaged):
+        with _blamed(DAMAGED):
             opened = _open(path, stack)
-        place = {"ra": np.nan, "dec": np.nan, "pixel_scale": np.nan}
-        if opened.wcs is None:
-            if position is not None or pixel_scale is not None:
-                msg = "has no celestial coordinates; read it without positions and pixel_scale"
-                raise CutoutError(msg)
-            area = [
-                slice((whole - part) // 2, (whole - part) // 2 + part)
-                for whole, part in zip(opened.shape, _frame(opened.shape, size), strict=True)
-            ]
+        if opened.wcs is not None:
+            with _blamed(NO_SKY):
+                pixels, place, tilt = _upright(opened, opened.wcs, size, position, pixel_scale)
+            if tilt > TILT:
+                advice = "turned, it would lack corners"
+                log.warning("%s: kept as it is, %.1f degrees from north; %s", path, tilt, advice)
+        elif position is None and pixel_scale is None:
+            frame = _frame(opened.shape, size)
+            starts = [(whole - part) // 2 for whole, part in zip(opened.shape[-2:], frame, strict=True)]
+            with _blamed(DAMAGED):
+                pixels = opened.cut(*(slice(i, i + n) for i, n in zip(starts, frame, strict=True)))
         else:
-            with _blamed("has coordinates that make no sense ({}); correct its header"):
-                grid, exact, place = _grid(opened.shape, opened.wcs, size, position, pixel_scale, path)
-                area = [
-                    slice(max(0, int(np.floor(along.min()))), min(n, int(np.ceil(along.max())) + 1))
-                    for along, n in zip(grid, opened.shape, strict=True)
-                ]
-            if any(part.start >= part.stop for part in area):
-                msg = "the position lies outside of the image; leave it out"
-                raise CutoutError(msg)
-        images, rows = [], []
-        with _blamed(damaged):
-            cut = opened.cut(*area)
-        for i, pixels in enumerate(cut if opened.stack else [cut]):
-            with _blamed(damaged):
-                image = np.asarray(pixels, float) * opened.factor
-            if opened.wcs is not None:
-                image = _resampled(image, grid, area, opened.shape, exact)
-            image, unit = _in_range(image, opened.unit)
+            msg = "has no celestial coordinates; read it without positions and pixel_scale"
+            raise CutoutError(msg)
+        for i, each in enumerate([pixels] if pixels.ndim == 2 else pixels):
+            image, unit = _in_range(np.asarray(each, float), opened.unit)
             images.append(_usable(image, size, keep_nan, opened.missing))
-            name = f"{path.name}[{i}]" if opened.stack else path.name
+            name = path.name if pixels.ndim == 2 else f"{path.name}[{i}]"
             rows.append({"name": name, "unit": unit, **place})
     return images, rows
 
@@ -312,13 +308,13 @@ def _open(path: Path, stack: ExitStack) -> _Opened:
         raise CutoutError(msg)
     if head.startswith((b"SIMPLE", b"\x1f\x8b")):
         return _fits(_image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
+    missing = "NaN or infinite"
     if head.startswith(b"\x93NUMPY"):
         pixels: Any = np.load(path, mmap_mode="r", allow_pickle=False)
         if pixels.ndim in (3, 4) and pixels.shape[-1] == 1:  # the channel of networks
             pixels = pixels[..., 0]
-        missing = "NaN or infinite"
     elif head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
-        pixels, missing = _picture(path)
+        pixels, missing = _picture(path, head)
     else:
         msg = "is not a FITS, npy, PNG or JPEG file; convert it to one of these"
         raise CutoutError(msg)
@@ -328,8 +324,7 @@ def _open(path: Path, stack: ExitStack) -> _Opened:
     if pixels.ndim not in (2, 3) or not pixels.size:
         msg = f"holds an array of shape {pixels.shape}; an image has two axes, a stack of images three"
         raise CutoutError(msg)
-    shape = pixels.shape[-2:]
-    return _Opened(lambda rows, columns: pixels[..., rows, columns], shape, pixels.ndim == 3, missing=missing)
+    return _Opened(lambda rows, columns: pixels[..., rows, columns], pixels.shape, missing=missing)
 
 
 def _image_hdu(hdus: fits.HDUList) -> Any:
@@ -342,40 +337,36 @@ def _image_hdu(hdus: fits.HDUList) -> Any:
 
 
 def _fits(hdu: Any) -> _Opened:
-    """Return the image of an HDU without its axes of length one, its unit and its coordinates."""
+    """Return the image of an HDU, whose further axes have the length one."""
     shape = hdu.shape
-    axes = [i for i, n in enumerate(shape) if n != 1]
-    if len(axes) != 2 or 0 in shape:
+    if len(shape) < 2 or not set(shape[:-2]) <= {1} or min(shape[-2:]) < 2:
         msg = f"holds a FITS image with axes {shape}; cut out one plane of two axes"
         raise CutoutError(msg)
-    part: list[Any] = [0] * len(shape)
+    unit, factor = _unit(str(hdu.header.get("BUNIT", "")).strip())
 
     def cut(rows: slice, columns: slice) -> NDArray:
-        part[axes[0]], part[axes[1]] = rows, columns
-        small = np.prod(shape, dtype=float) <= LARGEST**2
-        return (hdu.data if small else hdu.section)[tuple(part)]
+        with _blamed(DAMAGED):
+            pixels = hdu.data if max(shape) <= LARGEST else hdu.section
+            return pixels[(0,) * (len(shape) - 2) + (rows, columns)] * factor
 
-    text = str(hdu.header.get("BUNIT", "")).strip()
-    unit, factor = text, 1.0
-    # As FITS has it, and as AIPS does: JY/BEAM. Only there MJY is a thousandth.
-    for spelling in (text, re.sub("jy", "Jy", text.lower())):
-        with suppress(Exception):  # whatever astropy makes of a text; such a unit is kept as it is
-            factors = [
-                (name, u.Unit(spelling).to(name)) for name in _UNITS if u.Unit(spelling).is_equivalent(name)
-            ]
-            unit, factor = (factors or [(text, 1.0)])[0]
-            break
-    with _blamed("has coordinates that make no sense ({}); correct its header"):
-        wcs = _celestial(hdu.header, (len(shape) - axes[1], len(shape) - axes[0]))
-    return _Opened(cut, (shape[axes[0]], shape[axes[1]]), False, unit, factor, wcs)
+    with _blamed(NO_SKY):
+        return _Opened(cut, shape[-2:], unit, _celestial(hdu.header))
 
 
-_UNITS = ("Jy/beam", "Jy", "Jy/sr", "K")
-"""Units that images come in; whatever is equivalent to one becomes it."""
+def _unit(text: str) -> tuple[str, float]:
+    """Return the unit that values of another become, and the factor; what is not known stays as it is."""
+    per_beam = re.sub("jy", "Jy", text.lower())  # JY/BEAM, as AIPS and so FIRST write it
+    for spelling, unit in (
+        *((text, unit) for unit in ("Jy/beam", "Jy", "Jy/sr", "K")),
+        (per_beam, "Jy/beam"),
+    ):
+        with suppress(Exception):  # whatever astropy makes of a text
+            return unit, float(u.Unit(spelling).to(unit))
+    return text, 1.0
 
 
 def _in_range(image: NDArray, unit: str) -> tuple[NDArray, str]:
-    """Return an image that single precision can hold and square: very large and small units are renamed."""
+    """Return an image that single precision can hold, and square: a power of ten goes into the unit."""
     peak = np.abs(image[np.isfinite(image)]).max(initial=0)
     if peak == 0 or 1e-15 < peak < 1e15:
         return image, unit
@@ -383,36 +374,31 @@ def _in_range(image: NDArray, unit: str) -> tuple[NDArray, str]:
     return image * 10.0**-power, f"1e{power} {unit}".strip()
 
 
-def _picture(path: Path) -> tuple[NDArray, str]:
-    """Return a picture as brightness, row 0 south, NaN where it is transparent, and what its NaN are."""
+def _picture(path: Path, head: bytes) -> tuple[NDArray, str]:
+    """Return a picture as brightness, row 0 south and NaN where it is transparent, and what its NaN are."""
     from PIL import Image
 
     with Image.open(path) as picture:
-        width, height = picture.size
-        if (frames := getattr(picture, "n_frames", 1)) > 1:
-            msg = f"holds {frames} pictures, an animation; save one"
-            raise CutoutError(msg)
-        if max(width, height) > LARGEST:
-            msg = f"the picture has {height}×{width} pixels; cut out the source and its surroundings"
-            raise CutoutError(msg)
-        if path.read_bytes()[24:25] == b"\x10" and picture.format == "PNG" and picture.mode[0] != "I":
-            msg = "is a picture of 16 bits with colours or transparency; save it as grey, or as FITS"
-            raise CutoutError(msg)
-        see_through = picture.has_transparency_data
-        if see_through or picture.mode[0] not in "1LIF":
-            pixels = np.asarray(picture.convert("RGBA" if see_through else "RGB"), float)[::-1]
-        else:
-            pixels = np.asarray(picture, float)[::-1]
-    if pixels.ndim == 3:
+        frames, see_through = getattr(picture, "n_frames", 1), picture.has_transparency_data
+        grey = picture.mode[0] in "1LIF" and not see_through
+        for fault, message in (
+            (frames > 1, f"holds {frames} pictures, an animation; save one of them"),
+            (max(picture.size) > LARGEST, f"has {picture.size} pixels; cut out the source"),
+            # Which the reader would shorten to 8.
+            (
+                not grey and head[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06"),
+                "has 16 bits and colours or transparency; save it as grey, or as FITS",
+            ),
+        ):
+            if fault:
+                raise CutoutError(message)
+        pixels = np.asarray(picture if grey else picture.convert("RGBA"), float)[::-1]
+    if not grey:
         if np.ptp(pixels[..., :3], axis=2).max() > 20:
-            log.warning(
-                "%s is a picture in colours, which need not be a scale of brightness. %s", path, _LINEAR
-            )
-        # Luminance as television has it; grey stays what it is.
-        grey = pixels[..., :3] @ [0.2125, 0.7154, 0.0721]
-        pixels = np.where(pixels[..., 3] < 255, np.nan, grey) if see_through else grey
-    with warnings.catch_warnings(action="ignore"):
-        faint, middle, bright = np.nanpercentile(pixels, [0, 50, 100])
+            log.warning("%s is a picture in colours; is it linear? %s", path, _LINEAR)
+        # Luminance as in television; grey stays as it is.
+        pixels = np.where(pixels[..., 3] < 255, np.nan, pixels[..., :3] @ [0.2125, 0.7154, 0.0721])
+    faint, middle, bright = np.nanpercentile(pixels, [0, 50, 100])
     # In 45 images of FIRST the sky lies at 0.01 to 0.19 of the range, in their logarithms at 0.3 to 0.8.
     if middle - faint > 0.25 * (bright - faint):
         log.warning("%s is a picture whose sky is bright: inverted, or stretched? %s", path, _LINEAR)
@@ -424,191 +410,146 @@ _LINEAR = "Pictures have to be linear in flux, bright on dark; better give FITS 
 
 # Coordinates ------------------------------------------------------------------------------------------
 
-_AXIS = re.compile(r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|PV|PC|CD)(\d)(?:_(\d+))?")
-_OTHER = re.compile(r"LONPOLE|LATPOLE|(A|B|AP|BP)_(ORDER|\d_\d)")
-_UNREAD = re.compile(r"PC\d{6}|(CPDIS|CQDIS|D2IMDIS)\d")
+_TEXT = re.compile("(CTYPE|CUNIT)[12]")
+_NUMBER = re.compile(
+    r"(CRVAL|CRPIX|CDELT|CROTA)[12]|(PC|CD)[12]_[12]|PV[12]_\d+|LONPOLE|LATPOLE|[AB]P?_(ORDER|\d_\d)"
+)
+_UNREAD = re.compile(r"PC00\d{4}|(CPDIS|CQDIS|D2IMDIS)[12]")
+_SKY = ("RA", "DEC"), ("DEC", "RA"), ("GLON", "GLAT"), ("GLAT", "GLON")
 
 
-def _celestial(header: fits.Header, axes: tuple[int, int]) -> WCS | None:
-    """Return the coordinates of two axes of a FITS image, if they are on the sky.
+def _celestial(header: fits.Header) -> WCS | None:
+    """Return the coordinates of the first two axes of a FITS image, if they are on the sky.
 
-    wcslib passes over what it does not understand, and with it a header is misread. So what it gets is
-    made here of the keywords that matter, and what is not clear is refused by the keyword's name.
+    wcslib passes over what it does not understand, and misreads the header. So what it gets is made here of
+    the keywords that matter, and what is not clear is refused by the keyword's name.
     """
 
-    def refuse(keyword: str, wanted: str) -> NoReturn:
-        said = f"{header[keyword]!r}" if keyword in header else "missing"
-        msg = f"the FITS keyword {keyword} is {said}; {wanted}: correct the header"
-        raise CutoutError(msg)
+    def check(fine: object, keyword: str, wanted: str) -> None:
+        if not fine:
+            said = repr(header[keyword]) if keyword in header else "missing"
+            msg = f"the FITS keyword {keyword} is {said}; {wanted}: correct the header"
+            raise CutoutError(msg)
 
-    number = {str(axis): str(i) for i, axis in enumerate(axes, 1)}
     kept: dict[str, Any] = {"WCSAXES": 2}
-    original = {}  # what the header calls them
-    for keyword in dict.fromkeys(header):
-        if _UNREAD.fullmatch(keyword):
-            refuse(keyword, "it is of a convention that is not read")
-        found = _AXIS.fullmatch(keyword)
-        if not found and not _OTHER.fullmatch(keyword):
-            continue
-        name = keyword
-        if found:
-            kind, axis, second = found.groups()
-            if axis not in number or (kind in ("PC", "CD") and second not in number):
-                continue
-            second = number.get(second, second) if kind in ("PC", "CD") else second
-            name = f"{kind}{number[axis]}" + (f"_{second}" if second else "")
-        value = header[keyword]
-        if isinstance(value, fits.card.Undefined):
-            continue
-        if name[:5] not in ("CTYPE", "CUNIT"):
-            if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
-                refuse(keyword, "a finite number is needed")
-        else:
-            value = str(value).strip().upper()
-        kept[name], original[name] = value, keyword
-    called = [f"CTYPE{axis}" for axis in axes]
-    types = [kept.get("CTYPE1", ""), kept.get("CTYPE2", "")]
-    kinds = [name.split("-")[0] for name in types]
+    for name in dict.fromkeys(header):
+        check(not _UNREAD.fullmatch(name), name, "this convention is not read")
+        if _TEXT.fullmatch(name):
+            kept[name] = str(header[name]).strip().upper()
+        elif _NUMBER.fullmatch(name):
+            number = type(header[name]) in (int, float) and np.isfinite(header[name])
+            check(number, name, "a finite number is needed")
+            kept[name] = header[name]
+    types = kept.get("CTYPE1", ""), kept.get("CTYPE2", "")
+    kinds = tuple(name.split("-")[0] for name in types)
     if not any(re.fullmatch("RA|DEC|.?LON|.?LAT|..LN|..LT", kind) for kind in kinds):
-        if not any(types) and kept.get("CRVAL1") and kept.get("CRVAL2"):
-            refuse(called[0], "CRVAL alone does not say of what")
+        check(any(types) or not (kept.get("CRVAL1") and kept.get("CRVAL2")), "CTYPE1", "CRVAL needs it")
         return None
-    if set(kinds) not in ({"RA", "DEC"}, {"GLON", "GLAT"}):
-        refuse(called[kinds[0] in ("RA", "DEC", "GLON", "GLAT")], "RA and DEC, or GLON and GLAT, are needed")
-    for i, axis in enumerate(axes, 1):
-        for kind in ("CRVAL", "CRPIX"):
-            if f"{kind}{i}" not in kept:
-                refuse(f"{kind}{axis}", "it is needed")
-        unit = kept.pop(f"CUNIT{i}", "").lower()
-        if unit:
-            parsed = u.Unit({"degrees": "deg"}.get(unit, unit), parse_strict="silent")
-            if not parsed.is_equivalent(u.deg):
-                refuse(original[f"CUNIT{i}"], "an angle is needed, such as deg")
-            kept[f"CUNIT{i}"] = parsed.to_string("fits")
-    if any(name.startswith(("CD1_", "CD2_")) for name in kept):
-        for name in kept:
-            if name.startswith("PC"):
-                refuse(original[name], "there is a CD matrix, too")
-    if kept.get("CROTA1") and kept["CROTA1"] != kept.get("CROTA2"):
-        refuse(original["CROTA1"], "a rotation belongs to the axis of the declination")
-    frame = str(header.get("RADESYS", header.get("RADECSYS", ""))).strip().upper()
-    if frame not in ("", "ICRS", "FK5", "FK4", "FK4-NO-E"):
-        refuse("RADESYS" if "RADESYS" in header else "RADECSYS", "ICRS, FK5 or FK4 is needed")
-    if frame:
-        kept["RADESYS"] = frame
-    year = next((name for name in ("EQUINOX", "EPOCH") if name in header), None)
-    if year:
-        with suppress(ValueError):
-            kept["EQUINOX"] = float(str(header[year]).strip().upper().lstrip("JB"))
-        if not 1850 <= kept.get("EQUINOX", 0) <= 2100:
-            refuse(year, "a year such as 2000.0 is needed")
-        if frame == "ICRS" and kept["EQUINOX"] != 2000:
-            refuse(year, "ICRS has no other than 2000")
+    wrong = "CTYPE2" if any(kinds[0] in pair for pair in _SKY) else "CTYPE1"
+    check(kinds in _SKY, wrong, "RA and DEC, or GLON and GLAT, are needed")
+    for i in "12":
+        check(f"CRVAL{i}" in kept, f"CRVAL{i}", "coordinates need it")
+        check(f"CRPIX{i}" in kept, f"CRPIX{i}", "coordinates need it")
+        text = kept.get(f"CUNIT{i}") or "deg"
+        unit = u.Unit(text.lower().replace("degrees", "deg"), parse_strict="silent")
+        check(unit.is_equivalent("deg"), f"CUNIT{i}", "an angle is needed, such as deg")
+        kept[f"CUNIT{i}"] = unit.to_string("fits")
+    matrices = {name[:2]: name for name in kept if re.match("(PC|CD)[12]", name)}
+    check(len(matrices) < 2, matrices.get("PC", ""), "there is a CD matrix, too")
+    check(kept.get("CROTA1", 0) in (0, kept.get("CROTA2", 0)), "CROTA1", "it has to be that of CROTA2")
+    name = "RADESYS" if "RADESYS" in header else "RADECSYS"
+    frame = kept["RADESYS"] = str(header.get(name, "")).strip().upper()
+    check(frame in ("", "ICRS", "FK5", "FK4", "FK4-NO-E"), name, "ICRS, FK5 or FK4 is needed")
+    name = "EQUINOX" if "EQUINOX" in header else "EPOCH"
+    if name in header:
+        year = re.fullmatch(r"[JB]?(\d{4}(\.\d*)?)", str(header[name]).strip().upper())
+        check(year and 1850 <= float(year[1]) <= 2100, name, "a year such as 2000.0 is needed")
+        kept["EQUINOX"] = float(year[1]) if year else np.nan
+        check(frame != "ICRS" or kept["EQUINOX"] == 2000, name, "ICRS has that of 2000")
     wcs = WCS(fits.Header(kept))
     wcs.wcs.set()
-    if not wcs.has_celestial:
-        refuse(called[0], "a projection is needed, as in RA---SIN")
+    check(wcs.has_celestial, "CTYPE1", "a projection is needed, as in RA---SIN")
     for i, least, most in ((wcs.wcs.lng, -180, 360), (wcs.wcs.lat, -90, 90)):
-        if not least <= wcs.wcs.crval[i] <= most:
-            refuse(original[f"CRVAL{i + 1}"], f"{least} to {most} degrees are possible")
+        check(least <= wcs.wcs.crval[i] <= most, f"CRVAL{i + 1}", f"{least} to {most} degrees are possible")
     return wcs
 
 
-def _frame(shape: tuple[int, int], size: int | None) -> tuple[int, int]:
+def _frame(shape: Sequence[int], size: int | None) -> tuple[int, int]:
     """Return the height and the width of the part of an image that is wanted."""
-    height, width = shape
-    if size is not None and size > min(shape):
+    height, width = shape[-2:]
+    if size is not None and size > min(height, width):
         msg = f"the image has {height}×{width} pixels, less than size={size}; give a smaller size (--crop)"
         raise CutoutError(msg)
-    frame = (size, size) if size else shape
-    if max(frame) > LARGEST:
+    if max(frame := (size, size) if size else (height, width)) > LARGEST:
         msg = f"{frame[0]}×{frame[1]} pixels are too many; give size (--crop) of {LARGEST} or less"
         raise CutoutError(msg)
     return frame
 
 
-def _grid(
-    shape: tuple[int, int],
-    wcs: WCS,
-    size: int | None,
-    position: SkyCoord | None,
-    pixel_scale: float | None,
-    path: Path,
-) -> tuple[NDArray, bool, dict[str, float]]:
-    """Return where in a file the pixels of its upright image are, and whether these are pixels of the file.
+def _upright(
+    opened: _Opened, wcs: WCS, size: int | None, position: SkyCoord | None, pixel_scale: float | None
+) -> tuple[NDArray, dict[str, float], float]:
+    """Return the image with north up and east left, its place, and by how many degrees it is not upright.
 
     An image whose axes are within `TILT` of north and west is taken as it is, pixel by pixel. Cutouts have
     the reference point of their survey's field, and are turned against north, those of FIRST by up to 0.8
     degrees: no pixel is more than four hundredths of its distance from the centre off, while interpolation
     would smooth the noise and lose the corners. Beyond, the image is turned by interpolation where it is
-    large enough to fill the frame, and else kept as it is with a warning: the classes do not depend on the
-    orientation, but would on invented corners.
+    large enough to fill the frame, and else kept as it is: the classes do not depend on the orientation,
+    but would on invented corners.
     """
-    height, width = shape
+    from scipy.ndimage import map_coordinates
+
+    height, width = opened.shape
     x, y = ((width - 1) / 2, (height - 1) / 2) if position is None else wcs.world_to_pixel(position)
-    step = np.array([[0, 1, -1, 0, 0], [0, 0, 0, 1, -1]])
-    sky = wcs.pixel_to_world(x + step[0], y + step[1]).icrs
-    if not (np.isfinite(sky.ra.deg) & np.isfinite(sky.dec.deg)).all():
-        where = "the position lies outside of the image" if position is not None else "its middle is no sky"
-        msg = f"{where}, by CRVAL and CRPIX in its header; leave it out"
+    sky = wcs.pixel_to_world(x + np.array([0, 1, -1, 0, 0]), y + np.array([0, 0, 0, 1, -1])).icrs
+    if not np.isfinite(sky.cartesian.xyz).all():
+        what = "its middle" if position is None else "the position"
+        msg = f"CRVAL and CRPIX in its header put {what} off the sky; correct them or leave it out"
         raise CutoutError(msg)
-    ra, dec = sky.ra.rad[0], sky.dec.rad[0]
+    (ra, *_), (dec, *_) = sky.ra.rad, sky.dec.rad
     west = [np.sin(ra), -np.cos(ra), 0]
     north = [-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)]
-    ahead = np.degrees(np.array([west, north]) @ sky.cartesian.xyz.value) * 3600
+    ahead = np.degrees([west, north] @ sky.cartesian.xyz.value) * 3600
     per_pixel = (ahead[:, [1, 3]] - ahead[:, [2, 4]]) / 2
     large, small = np.linalg.svd(per_pixel, compute_uv=False)
     if not (PIXEL_SCALES[0] <= small and large <= min(PIXEL_SCALES[1], 2 * small)):
         msg = (
-            f"has pixels of {large:.3g} by {small:.3g} arcsec by CDELT, CD or PC in its header, which no "
-            "radio image has; correct the header"
+            f"has pixels of {large:.3g} by {small:.3g} arcsec, which no radio image has; correct CDELT, "
+            "CD or PC in its header"
         )
         raise CutoutError(msg)
-    native = float(np.sqrt(large * small))
-    scale = pixel_scale or native
+    scale = pixel_scale or float(np.sqrt(large * small))
     # What one pixel of the upright image is in the file: a turn, then a stretch along the file's axes.
     left, stretches, right = np.linalg.svd(scale * np.linalg.inv(per_pixel))
     turn = left @ right
-    axis = int(abs(turn[0]).argmax())
-    straight = np.zeros((2, 2))
-    straight[0, axis], straight[1, 1 - axis] = np.sign([turn[0, axis], turn[1, 1 - axis]])
-    tilt = np.degrees(np.arccos(min(1, abs(turn[0, axis]))))
-    exact = bool(abs(stretches - 1).max() * (size or max(shape)) < 0.5)
+    along = abs(turn[0]).argmax()
+    straight = np.where(np.eye(2)[[along, 1 - along]], np.sign(turn), 0)
+    tilt = float(np.degrees(np.arccos(min(1, abs(turn[0, along])))))
+    exact = abs(stretches - 1).max() * (size or max(opened.shape)) < 0.5
     stretch = np.eye(2) if exact else (left * stretches) @ left.T
     full = int(height / stretch[1, 1] + 1e-6), int(width / stretch[0, 0] + 1e-6)
-    frame = _frame(full if axis == 0 else full[::-1], size)
-    offsets = np.indices(frame)[::-1]
+    frame = _frame(full if along == 0 else full[::-1], size)
     for turned in (True, False) if tilt > TILT else (False,):
         steps = stretch @ (turn if turned else straight)
-        start = np.array([x, y]) - steps @ (np.array(frame[::-1]) - 1) / 2
+        start = [x, y] - steps @ (np.array(frame[::-1]) - 1) / 2
         if exact and not turned:  # halves go down, as in the central crop of an image without coordinates
             start = np.ceil(start - 0.5 - 1e-6)
-        columns, rows = start[:, None, None] + np.tensordot(steps, offsets, 1)
-        if turned and _inside(np.array([rows, columns]), shape).all():
+        places = (start[:, None, None] + np.tensordot(steps, np.indices(frame)[::-1], 1))[::-1]
+        # Less than a pixel from the middle of the outermost pixels.
+        inside = np.all([(i > -1) & (i < n) for i, n in zip(places, opened.shape, strict=True)], axis=0)
+        if inside.all():
             break
-    if tilt > TILT and not turned:
-        log.warning("%s: kept as it is, %.1f degrees from north: turned, it would lack corners", path, tilt)
-    place = {"ra": position.icrs.ra.deg if position is not None else sky.ra.deg[0]}
-    place["dec"] = position.icrs.dec.deg if position is not None else sky.dec.deg[0]
-    place = {name: float(value) for name, value in place.items()} | {"pixel_scale": float(scale)}
-    return np.array([rows, columns]), exact and not turned, place
-
-
-def _inside(grid: NDArray, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Tell which places lie in an image, or less than a pixel from the middle of its outermost pixels."""
-    ends = np.array(shape)[:, None, None]
-    return np.all((grid > -1) & (grid < ends), axis=0)
-
-
-def _resampled(
-    part: NDArray, grid: NDArray, area: list[slice], shape: tuple[int, int], exact: bool
-) -> NDArray:
-    """Return the pixels at the places of a grid, NaN outside of the file; `part` is that area of it."""
-    from scipy.ndimage import map_coordinates
-
-    start = np.array([along.start for along in area])[:, None, None]
-    pixels = map_coordinates(part, grid - start, order=0 if exact else 1, mode="nearest")
-    return np.where(_inside(grid, shape), pixels, np.nan)
+    if not inside.any():
+        msg = "the position lies outside of the image; leave it out"
+        raise CutoutError(msg)
+    area = [slice(max(0, int(i.min())), int(i.max()) + 2) for i in places]
+    places -= np.array([part.start for part in area])[:, None, None]
+    order = 0 if exact and not turned else 1
+    pixels = map_coordinates(opened.cut(*area).astype(float), places, order=order, mode="nearest")
+    centre = sky[0] if position is None else position.icrs
+    place = {"ra": float(centre.ra.deg), "dec": float(centre.dec.deg), "pixel_scale": scale}
+    return np.where(inside, pixels, np.nan), place, 0 if turned else tilt
 
 
 def _usable(
