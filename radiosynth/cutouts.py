@@ -73,8 +73,8 @@ def read_cutouts(
     by fpack) the first HDU with an image is read, axes of length one are dropped, and flux densities become
     Jy/beam, Jy or Jy/sr. Of large files only the part that is wanted is read. A ``.npy`` file holds one image
     or a stack (n, size, size), row 0 south as in FITS. PNG and JPEG become grey, their transparent pixels
-    NaN; their first row is the top of the picture, so they are flipped. They have to be linear in flux, bright
-    on dark: a warning names those that do not look so.
+    NaN; their first row is the top of the picture, so they are flipped. They have to be linear in flux and
+    bright on dark: a warning names those that do not look so.
 
     Where the FITS header has celestial coordinates they are used: an image that is turned by a multiple of
     90° or mirrored, up to 2° more or less, is set upright pixel by pixel; at another angle, or another pixel
@@ -86,7 +86,7 @@ def read_cutouts(
     Parameters
     ----------
     paths : path-like or iterable of path-like
-        Files to read, or a folder: one that `download_cutouts` or `write_cutouts` has filled, or any with files.
+        Files to read, or a folder: of `download_cutouts` or `write_cutouts`, or any with such files.
     size : int, optional
         Edge length in pixels of the central square to keep. Without it the images have to be square, free of
         NaN and of one size.
