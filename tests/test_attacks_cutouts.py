@@ -21,7 +21,7 @@ from radiosynth import selection
 from radiosynth.cutouts import MANIFEST, CutoutError, First, Survey, download_cutouts, read_cutouts
 from radiosynth.preprocessing import preprocess
 
-FEW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EDGE = 24
 
 
@@ -117,7 +117,7 @@ GALACTIC = SkyCoord(180, 30, unit="deg", frame="galactic").icrs
 def test_what_is_clear_is_read_right(tmp_path, image, change, ra, dec):
     row = read(tmp_path, content_of(image, change)).table[0]
     assert (row["ra"], row["dec"]) == pytest.approx((ra, dec), abs=1e-4)
-    assert row["pixel_scale"] == pytest.approx(1.8)
+    assert row["pixel_scale"] == pytest.approx(1.8, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -144,11 +144,13 @@ VALUES = st.one_of(
 @FEW
 @given(change=st.dictionaries(st.sampled_from(NUMBERS), VALUES, max_size=3))
 def test_headers_are_refused_or_give_a_place_on_the_sky(tmp_path, image, change):
-    try:
-        row = read(tmp_path, content_of(image, change)).table[0]
-    except CutoutError as refused:
-        assert "fetch it again" not in str(refused)
+    (tmp_path / "a.fits").write_bytes(content_of(image, change))
+    np.save(tmp_path / "good.npy", image)
+    table = read_cutouts([tmp_path / "a.fits", tmp_path / "good.npy"], on_error="skip").table
+    if len(table) == 1:
+        assert "fetch it again" not in str(table.meta["skipped"])
         return
+    row = table[0]
     assert 0 <= row["ra"] <= 360
     assert abs(row["dec"]) <= 90
     assert 0.001 <= row["pixel_scale"] <= 600
@@ -265,9 +267,9 @@ def test_sixteen_bits(tmp_path, image):
 
 
 def test_pictures_that_are_not_linear_are_named(tmp_path, image, caplog):
-    image = np.clip(image / image.max(), 0, None) + 0.02
-    read_cutouts(picture(tmp_path, "L", 1.02 - image, "inverted.png"))
-    read_cutouts(picture(tmp_path, "L", np.log(image / 0.01), "log.png"))
+    image = (image - image.min()) / np.ptp(image)
+    read_cutouts(picture(tmp_path, "L", 1 - image, "inverted.png"))
+    read_cutouts(picture(tmp_path, "L", np.log(1 + 1000 * image), "log.png"))
     Image.fromarray(np.uint8(image[..., None] / image.max() * [255, 160, 60])).save(tmp_path / "heat.png")
     read_cutouts(tmp_path / "heat.png")
     for name in ("inverted", "log", "heat"):
@@ -296,7 +298,7 @@ def kinds(folder, image):
     return [plain, gzip.compress(plain, mtime=0), *others]
 
 
-@settings(FEW, max_examples=150)
+@settings(FEW, max_examples=80)
 @given(data=st.data())
 def test_no_damage_ends_a_batch(tmp_path, image, data):
     content = bytearray(data.draw(st.sampled_from(kinds(tmp_path, image))))
