@@ -27,7 +27,7 @@ from scipy import ndimage
 from ._io import decoded, refuse_to_replace, write_text
 from .cutouts import read_cutouts
 from .sample import Sample
-from .taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
+from .taxonomy import CLASS_NAMES, CLASSES, class_code
 
 __all__ = [
     "CUTS",
@@ -294,8 +294,9 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
     Returns
     -------
     Sample
-        The images, with NaN where they have no data, and the manifest's columns and labels. What could
-        not be used is listed in ``table.meta["skipped"]`` as pairs (name, reason).
+        The images, with NaN where they have no data, and the manifest's columns and labels. Where two sources
+        have one name, the names of their files are added. What could not be used is listed in
+        ``table.meta["skipped"]`` as pairs (name, reason).
 
     Raises
     ------
@@ -303,47 +304,22 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
         If there is no usable image, or the manifest lacks a column or knows another class.
     """
     root = Path(folder)
-    if root.is_file():
-        return Sample.load(root)
-    if not root.is_dir():
+    if not root.exists():
         msg = f"{root} is no folder; give the one that holds the cutouts"
         raise ValueError(msg)
-    if not (root / "manifest.ecsv").exists():
-        kinds = (".fits", ".fit", ".fits.gz", ".npy", ".png", ".jpg", ".jpeg")
-        found = sorted(  # hidden ones are half written, or a file system's own
-            path
-            for path in root.iterdir()
-            if path.name.lower().endswith(kinds) and not path.name.startswith(".")
-        )
-        if not found:
-            msg = (
-                f"{root} holds neither a manifest.ecsv nor FITS, npy, PNG or JPEG files; give another folder"
-            )
-            raise ValueError(msg)
-        return read_cutouts(found, size=size, on_error="skip", nan="keep")
-    manifest = Table.read(root / "manifest.ecsv", format="ascii.ecsv")
-    for name in [column.name for column in manifest.columns.values() if column.dtype.kind in "US"]:
-        manifest[name] = np.ma.filled(manifest[name], "")
-    if lacking := {"name", "file"} - set(manifest.colnames):
-        msg = f"{root / 'manifest.ecsv'} has no column {', '.join(sorted(lacking))}; write it anew"
-        raise ValueError(msg)
-    for column, usual in (("status", "ok"), ("message", ""), ("class", "")):
-        if column not in manifest.colnames:
-            manifest[column] = usual
-    there = np.isin(manifest["status"], USABLE) & (manifest["file"] != "")
-    failed = [
-        (str(row["name"]), f"{row['status']}: {row['message']}".removesuffix(": "))
-        for row in manifest[~there]
-    ]
-    listed = {str(root / row["file"]): row for row in manifest[there]}
-    sample = read_cutouts(list(listed), size=size, on_error="skip", nan="keep")
-    skipped = [(str(listed[path]["name"]), reason) for path, reason in sample.table.meta["skipped"]]
-    table = Table(rows=[listed[path] for path in sample.table["path"]], names=manifest.colnames)
-    for column in (c for c in sample.table.colnames if c not in table.colnames):
-        table[column] = sample.table[column]
-    table.meta = {**sample.table.meta, "skipped": failed + skipped}
-    labels = [class_code(str(name)) if name else UNLABELLED for name in table["class"]]
-    return Sample(sample.images, labels, table)
+    if root.is_file():
+        sample = Sample.load(root)
+    else:
+        sample = read_cutouts(root, size=size, on_error="skip", nan="keep")
+    # Decisions go by name. Sources of one name are told apart by their files, else by their order.
+    for told in (sample.table["path"] if "path" in sample.table.colnames else [], range(len(sample))):
+        names = sample.table["name"].astype(str).tolist()
+        if len(told) and len(set(names)) < len(names):
+            sample.table["name"] = [
+                f"{name} ({Path(str(label)).name})" if names.count(name) > 1 else name
+                for name, label in zip(names, told, strict=True)
+            ]
+    return sample
 
 
 def review_page(
@@ -420,7 +396,7 @@ def _unique_names(sample: Sample) -> list[str]:
         raise ValueError(msg)
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
-        msg = f"{len(twice)} names are not unique ({', '.join(twice[:3])}): change table['name']"
+        msg = f"{len(twice)} names are not unique ({', '.join(twice[:3])}); make them differ"
         raise ValueError(msg)
     return names
 

@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.io.votable import from_table, tree
 from astropy.table import Table
+from astropy.wcs import WCS
 
 PAGE = b"<!DOCTYPE html><html><body><h1>%s</h1></body></html>"
 SURVEY = "VLA FIRST (1.4 GHz)"
@@ -26,10 +28,22 @@ FORM = f"""<html><form action="runquery.pl" method="post"><input name="Position"
 
 
 def fits_file(image: np.ndarray, ra: float, dec: float, *, scale: float = 1.8, **cards: Any) -> bytes:
-    """Return a FITS file like those of FIRST: Jy/beam, SIN projection, a tab in a comment."""
-    header = fits.Header({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CRVAL1": ra, "CRVAL2": dec})
-    header.update({"CDELT1": -scale / 3600, "CDELT2": scale / 3600, "BUNIT": "JY/BEAM ", "EQUINOX": 2000.0})
-    header.update({"CRPIX1": (image.shape[1] + 1) / 2, "CRPIX2": (image.shape[0] + 1) / 2, "RADESYS": "FK5"})
+    """Return a FITS file like those of FIRST: Jy/beam, SIN projection, a tab in a comment.
+
+    It is part of the coadded image of a field, whose centre is the reference point: so the position is in the
+    middle to half a pixel, and north is up to a degree from up.
+    """
+    field_dec = round(dec * 1.8) / 1.8  # fields are 46.5 by 34.5 arcmin
+    narrow = 0.7 / np.cos(np.radians(field_dec))
+    field_ra = (round(ra / narrow) * narrow) % 360
+    header = fits.Header(
+        {"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CRVAL1": field_ra, "CRVAL2": field_dec}
+    )
+    header.update({"CDELT1": -scale / 3600, "CDELT2": scale / 3600, "CROTA1": 0.0, "CROTA2": 0.0})
+    header.update({"BUNIT": "JY/BEAM ", "EQUINOX": 2000.0, "CRPIX1": 1.0, "CRPIX2": 1.0})
+    x, y = WCS(header).world_to_pixel(SkyCoord(ra, dec, unit="deg", frame="fk5"))
+    header["CRPIX1"] -= float(np.round(x - (image.shape[1] - 1) / 2))
+    header["CRPIX2"] -= float(np.round(y - (image.shape[0] - 1) / 2))
     header.update(cards)
     header["COMMENT"] = "FIRST VLA 20cm?map"
     content = io.BytesIO()

@@ -1,0 +1,471 @@
+"""Files that are wrong in every way: one of them never ends a batch, and none is misread without a word."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tracemalloc
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.table import MaskedColumn, Table
+from hypothesis import HealthCheck, given, settings, strategies as st
+from PIL import Image
+from skyserver import fits_file
+
+from radiosynth import selection
+from radiosynth.cutouts import MANIFEST, CutoutError, First, Survey, download_cutouts, read_cutouts
+from radiosynth.preprocessing import preprocess
+
+FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EDGE = 24
+
+
+@pytest.fixture
+def image():
+    y, x = np.mgrid[:EDGE, :EDGE] - 11.5
+    noise = np.random.default_rng(1).normal(0, 1e-4, (EDGE, EDGE))
+    return (0.01 * np.exp(-((x - 3) ** 2 + y**2) / 8) + noise).astype("f4")
+
+
+def content_of(image, change=None, **kinds):
+    """Return a FITS file with celestial coordinates, some cards changed and those that are None left out."""
+    header = fits.Header({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CRVAL1": 180.0, "CRVAL2": 30.0})
+    header.update({"CRPIX1": 12.5, "CRPIX2": 12.5, "CDELT1": -5e-4, "CDELT2": 5e-4, "RADESYS": "FK5"})
+    header.update({"EQUINOX": 2000.0, "BUNIT": "JY/BEAM "})
+    for name, value in (change or {}).items():
+        header[name] = value
+        if value is None:
+            del header[name]
+    content = io.BytesIO()
+    fits.PrimaryHDU(image, header).writeto(content, output_verify="ignore")
+    return content.getvalue()
+
+
+def read(folder, content, name="a.fits", **keywords):
+    (folder / name).write_bytes(content)
+    return read_cutouts(folder / name, **keywords)
+
+
+# Coordinates --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "keyword"),
+    [
+        ({"RADESYS": "galactic"}, "RADESYS is 'galactic'"),
+        ({"RADESYS": "J2000"}, "RADESYS is 'J2000'"),
+        ({"RADESYS": None, "RADECSYS": "GAPPT"}, "RADECSYS is 'GAPPT'"),
+        ({"EQUINOX": "epoch"}, "EQUINOX is 'epoch'"),
+        ({"EQUINOX": 0.0}, "EQUINOX is 0.0"),
+        ({"EQUINOX": None, "EPOCH": 20000}, "EPOCH is 20000"),
+        ({"RADESYS": "ICRS", "EQUINOX": 1950.0}, "EQUINOX is 1950.0"),
+        ({"CTYPE1": None}, "CTYPE1 is missing"),
+        ({"CTYPE1": None, "CTYPE2": None}, "CTYPE1 is missing"),
+        ({"CTYPE2": "FREQ"}, "CTYPE2 is 'FREQ'"),
+        ({"CTYPE1": "RA--SIN", "CTYPE2": "DEC-SIN"}, "CTYPE1 is 'RA--SIN'"),
+        ({"CTYPE1": "ELON-SIN", "CTYPE2": "ELAT-SIN"}, "CTYPE1 is 'ELON-SIN'"),
+        ({"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX"}, "CTYPE"),
+        ({"CTYPE2": "DEC--TAN"}, "CTYPE"),
+        ({"CRVAL1": "180.0"}, "CRVAL1 is '180.0'"),
+        ({"CRVAL1": None}, "CRVAL1 is missing"),
+        ({"CRVAL1": 1000.0}, "CRVAL1 is 1000.0"),
+        ({"CRVAL2": 95.0}, "CRVAL"),
+        ({"CRPIX2": None}, "CRPIX2 is missing"),
+        ({"CRPIX1": 1e9}, "CRPIX"),
+        ({"CRPIX1": True}, "CRPIX1 is True"),
+        ({"CDELT1": -1.8, "CDELT2": 1.8}, "CDELT"),  # arcsec, called degrees
+        ({"CDELT1": -1e-9, "CDELT2": 1e-9}, "CDELT"),
+        ({"CDELT1": -5e-4, "CDELT2": 5e-3}, "CDELT"),
+        ({"CDELT1": 0.0}, "CDELT"),
+        ({"CDELT1": None, "CDELT2": None}, "CDELT"),
+        ({"CD1_1": -5e-4, "CD1_2": 5e-4, "CD2_1": -5e-4, "CD2_2": 5e-4}, "CD"),
+        ({"CD1_1": -5e-4, "CD2_2": 5e-4, "PC1_1": 1.0}, "PC1_1 is 1.0"),
+        ({"PC1_1": 1.0, "PC1_2": 0.9, "PC2_2": 0.1}, "PC"),
+        ({"PC001001": 0.8}, "PC001001 is 0.8"),
+        ({"CROTA1": 30.0}, "CROTA1 is 30.0"),
+        ({"CUNIT1": "Hz"}, "CUNIT1 is 'Hz'"),
+        ({"CUNIT1": "arcsec", "CUNIT2": "arcsec"}, "CDELT"),
+    ],
+)
+def test_what_would_be_misread_is_refused_by_name(tmp_path, image, change, keyword):
+    with pytest.raises(CutoutError, match=keyword) as refused:
+        read(tmp_path, content_of(image, change))
+    assert "fetch it again" not in str(refused.value)
+
+
+B1950 = SkyCoord(180, 30, unit="deg", frame="fk4", equinox="B1950").icrs
+GALACTIC = SkyCoord(180, 30, unit="deg", frame="galactic").icrs
+
+
+@pytest.mark.parametrize(
+    ("change", "ra", "dec"),
+    [
+        ({"RADESYS": "fk5"}, 180, 30),
+        ({"RADESYS": None, "EQUINOX": None}, 180, 30),
+        ({"CTYPE1": "ra---sin", "CTYPE2": "dec--sin"}, 180, 30),
+        ({"CUNIT1": "DEGREE", "CUNIT2": "degrees"}, 180, 30),
+        ({"RADESYS": None, "EQUINOX": "B1950"}, B1950.ra.deg, B1950.dec.deg),
+        ({"RADESYS": None, "EQUINOX": None, "EPOCH": 1950}, B1950.ra.deg, B1950.dec.deg),
+        ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}, GALACTIC.ra.deg, GALACTIC.dec.deg),
+    ],
+)
+def test_what_is_clear_is_read_right(tmp_path, image, change, ra, dec):
+    row = read(tmp_path, content_of(image, change)).table[0]
+    assert (row["ra"], row["dec"]) == pytest.approx((ra, dec), abs=1e-4)
+    assert row["pixel_scale"] == pytest.approx(1.8, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "third",
+    [
+        {"CTYPE3": "FREQ", "CRVAL3": 1.4e9, "CDELT3": 0.0},
+        {"CTYPE3": "VELO-LSR", "CUNIT3": "M/S", "CDELT3": -7.3e5},
+        {"CTYPE3": "FREQ", "PC3_1": 1e-9, "PC1_1": 1.0, "PC2_2": 1.0, "PC3_3": 1.0},
+        {"CTYPE3": "NONSENSE-XYZ", "CRVAL3": "text"},
+    ],
+)
+def test_axes_of_length_one_do_not_matter(tmp_path, image, third):
+    found = read(tmp_path, content_of(image[None, None], third))
+    np.testing.assert_array_equal(found.images[0], image)
+    assert found.table["ra"][0] == pytest.approx(180, abs=1e-4)
+
+
+NUMBERS = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CDELT1", "CDELT2", "CROTA2", "EQUINOX", "CD1_1", "PC1_2")
+VALUES = st.one_of(
+    st.floats(-1e6, 1e6), st.integers(-400, 400), st.booleans(), st.sampled_from(["", "1.0", "nan", "FK6"])
+)
+
+
+@FEW
+@given(change=st.dictionaries(st.sampled_from(NUMBERS), VALUES, max_size=3))
+def test_headers_are_refused_or_give_a_place_on_the_sky(tmp_path, image, change):
+    (tmp_path / "a.fits").write_bytes(content_of(image, change))
+    np.save(tmp_path / "good.npy", image)
+    table = read_cutouts([tmp_path / "a.fits", tmp_path / "good.npy"], on_error="skip").table
+    if len(table) == 1:
+        assert "fetch it again" not in str(table.meta["skipped"])
+        return
+    row = table[0]
+    assert 0 <= row["ra"] <= 360
+    assert abs(row["dec"]) <= 90
+    assert 0.001 <= row["pixel_scale"] <= 600
+
+
+@pytest.mark.parametrize("dec", [0, 31, 56, 64])
+def test_any_place_in_a_field_of_first(tmp_path, image, dec):
+    """The reference point is the centre of the field, and north is not quite up: no pixel is made up."""
+    for ra in np.linspace(150, 150.7 / np.cos(np.radians(dec)), 5):
+        found = read(tmp_path, fits_file(image, ra, dec + 0.2), size=EDGE)
+        np.testing.assert_array_equal(found.images[0], image)
+        place = SkyCoord(found.table["ra"][0], found.table["dec"][0], unit="deg")
+        assert place.separation(SkyCoord(ra, dec + 0.2, unit="deg")).arcsec < 1.3
+
+
+def test_a_tilted_image_loses_no_corner(tmp_path, image, caplog):
+    change = {"CRPIX1": 6000.0, "CRVAL2": 70.0}  # of LOFAR, say: the field is degrees wide
+    found = read(tmp_path, content_of(image, change), size=EDGE)
+    np.testing.assert_array_equal(found.images[0], image)
+    assert "a.fits: kept as it is, 8." in caplog.text
+    caplog.clear()
+    assert np.isfinite(read(tmp_path, content_of(image, change), size=EDGE - 6).images).all()
+    assert not caplog.text
+
+
+# Brightness ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("unit", "in_jansky", "called"),
+    [
+        ("MJY/BEAM", 1e-3, "Jy/beam"),
+        ("UJY/BEAM", 1e-6, "Jy/beam"),
+        ("W/m2/Hz", 1e26, "Jy"),
+        ("W/m2/Hz/beam", 1e26, "Jy/beam"),
+        ("erg/s/cm2/Hz", 1e23, "Jy"),
+        ("MJy/sr", 1e6, "Jy/sr"),
+        ("MJY/SR", None, "MJY/SR"),  # mega or milli?
+        ("mK", 1e-3, "K"),
+        ("Kelvin", 1, "K"),
+        ("counts?", None, "counts?"),
+        ("(((", None, "((("),
+    ],
+)
+@pytest.mark.parametrize("dtype", [">f4", ">f8"])
+def test_units(tmp_path, image, unit, in_jansky, called, dtype):
+    factor = in_jansky or 1
+    found = read(tmp_path, content_of((image / factor).astype(dtype), {"BUNIT": unit}))
+    assert found.table["unit"][0] == called
+    np.testing.assert_allclose(found.images[0], image, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-45, 1e-30, 1e30, 1e45, 1e308])
+def test_no_scale_is_too_small_or_too_large(tmp_path, image, scale):
+    pixels = image.astype(float) / image.max() * scale
+    np.save(tmp_path / "a.npy", pixels)
+    found = read_cutouts(tmp_path / "a.npy")
+    assert np.isfinite(found.images).all()
+    tolerance = 0.01 if scale < 1e-300 else 1e-5
+    np.testing.assert_allclose(found.images[0] / found.images.max(), image / image.max(), atol=tolerance)
+    assert found.table["unit"][0].startswith("1e")
+    assert np.isfinite(preprocess(found, size=EDGE).images).all()
+
+
+# Pictures -----------------------------------------------------------------------------------------------
+
+
+def picture(folder, mode, image, name="a.png", alpha=None, **save):
+    """Write a picture of an image, upside down as pictures are."""
+    grey = np.clip(255 * image[::-1] / image.max(), 0, 255).astype(np.uint8)
+    bands = [grey] * {"L": 1, "LA": 1, "RGB": 3, "RGBA": 3}[mode]
+    if mode.endswith("A"):
+        bands.append(np.full_like(grey, 255) if alpha is None else alpha[::-1])
+    Image.merge(mode, [Image.fromarray(band) for band in bands]).save(folder / name, **save)
+    return folder / name
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_grey_pictures_are_alike(tmp_path, image, mode, caplog):
+    expected = np.clip(255 * image / image.max(), 0, 255).astype(np.uint8)
+    np.testing.assert_allclose(read_cutouts(picture(tmp_path, mode, image)).images[0], expected, rtol=1e-5)
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_transparent_pixels_are_missing(tmp_path, image, mode):
+    alpha = np.full((EDGE, EDGE), 255, np.uint8)
+    alpha[:, :3] = 0
+    path = picture(tmp_path, mode, image, alpha=alpha)
+    with pytest.raises(CutoutError, match="72 of 576 pixels are transparent"):
+        read_cutouts(path)
+    assert read_cutouts(path, size=EDGE - 6).size == EDGE - 6
+    np.testing.assert_array_equal(np.isnan(read_cutouts(path, nan="keep").images[0]), alpha == 0)
+
+
+def test_a_colour_that_stands_for_transparent(tmp_path, image):
+    grey = np.clip(255 * image[::-1] / image.max(), 1, 255).astype(np.uint8)
+    grey[0, 0] = 0
+    for convert in ("L", "P"):
+        Image.fromarray(grey).convert(convert).save(tmp_path / "a.png", transparency=0)
+        with pytest.raises(CutoutError, match="1 of 576 pixels are transparent"):
+            read_cutouts(tmp_path / "a.png")
+
+
+def test_sixteen_bits(tmp_path, image):
+    values = np.clip(65535 * image / image.max(), 0, 65535).astype(np.uint16)
+    Image.fromarray(values[::-1]).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_cutouts(tmp_path / "a.png").images[0], values)
+    header = zlib.compress(bytes(EDGE * (1 + 6 * EDGE)))
+    chunks = [(b"IHDR", EDGE.to_bytes(4) * 2 + b"\x10\x02\0\0\0"), (b"IDAT", header), (b"IEND", b"")]
+    packed = [len(c).to_bytes(4) + k + c + zlib.crc32(k + c).to_bytes(4) for k, c in chunks]
+    with pytest.raises(CutoutError, match="16 bits"):
+        read(tmp_path, b"\x89PNG\r\n\x1a\n" + b"".join(packed), "b.png")
+
+
+def test_pictures_that_are_not_linear_are_named(tmp_path, image, caplog):
+    image = (image - image.min()) / np.ptp(image)
+    read_cutouts(picture(tmp_path, "L", 1 - image, "inverted.png"))
+    read_cutouts(picture(tmp_path, "L", np.log(1 + 1000 * image), "log.png"))
+    Image.fromarray(np.uint8(image[..., None] / image.max() * [255, 160, 60])).save(tmp_path / "heat.png")
+    read_cutouts(tmp_path / "heat.png")
+    for name in ("inverted", "log", "heat"):
+        assert f"{name}.png is a picture" in caplog.text
+    assert caplog.text.count("linear in flux, bright on dark") == 3
+
+
+def test_an_animation_is_refused(tmp_path, image):
+    still = Image.open(picture(tmp_path, "L", image, "still.png"))
+    path = picture(tmp_path, "L", image, save_all=True, append_images=[still.rotate(90)])
+    with pytest.raises(CutoutError, match="2 pictures, an animation"):
+        read_cutouts(path)
+
+
+# Damage -------------------------------------------------------------------------------------------------
+
+
+def kinds(folder, image):
+    """Return a good file of each kind, as bytes."""
+    np.save(folder / "k.npy", image)
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(image)]).writeto(folder / "k.fz", overwrite=True)
+    plain = content_of(image)
+    picture(folder, "LA", image, "k.png")
+    picture(folder, "L", image, "k.jpg")
+    others = [(folder / f"k.{suffix}").read_bytes() for suffix in ("npy", "fz", "png", "jpg")]
+    return [plain, gzip.compress(plain, mtime=0), *others]
+
+
+@settings(FEW, max_examples=80)
+@given(data=st.data())
+def test_no_damage_ends_a_batch(tmp_path, image, data):
+    content = bytearray(data.draw(st.sampled_from(kinds(tmp_path, image))))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, min(len(content), 3000) - 1))
+        content[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
+    content = content[: data.draw(st.one_of(st.none(), st.integers(0, len(content))))]
+    (tmp_path / "bad").write_bytes(content)
+    np.save(tmp_path / "good.npy", image)
+    found = read_cutouts([tmp_path / "bad", tmp_path / "good.npy"], on_error="skip", size=EDGE // 2)
+    assert found.table["name"][-1] == "good.npy"
+    assert np.isfinite(found.images).all()
+
+
+@pytest.mark.parametrize(
+    "raised", [zlib.error("x"), MemoryError(), OverflowError(), RecursionError(), fits.VerifyError("y")]
+)
+def test_whatever_a_reader_raises_concerns_one_file(tmp_path, image, raised, monkeypatch):
+    np.save(tmp_path / "good.npy", image)
+    (tmp_path / "bad.fits").write_bytes(content_of(image))
+
+    def fail(*_, **__):
+        raise raised
+
+    monkeypatch.setattr(fits, "open", fail)
+    found = read_cutouts([tmp_path / "bad.fits", tmp_path / "good.npy"], on_error="skip")
+    [(_, reason)] = found.table.meta["skipped"]
+    assert ("fetch it again" in reason) == (not isinstance(raised, MemoryError))
+
+
+def test_names_with_tabs_and_newlines(tmp_path, image):
+    found = [read(tmp_path, content_of(image), name) for name in ("a\tb.fits", "a\nb.fits")]
+    assert [each.table["name"][0] for each in found] == ["a\tb.fits", "a\nb.fits"]
+
+
+@pytest.mark.parametrize("kind", ["fits", "npy"])
+def test_of_a_large_image_only_a_part_is_read(tmp_path, kind):
+    n, path = 15_000, tmp_path / f"large.{kind}"
+    if kind == "npy":
+        np.lib.format.open_memmap(path, mode="w+", dtype="f4", shape=(n, n))[n // 2, n // 2] = 1
+    else:
+        head = content_of(np.zeros((EDGE, EDGE), "f4"), {"CRPIX1": (n + 1) / 2, "CRPIX2": (n + 1) / 2})
+        head = head[:2880].replace(b"                  24", b"               15000")
+        with path.open("wb") as stream:
+            stream.write(head)
+            stream.truncate(2880 + -(-4 * n * n // 2880) * 2880)
+            stream.seek(2880 + 4 * (n + 1) * (n // 2))
+            stream.write(np.array(1, ">f4").tobytes())
+    tracemalloc.start()
+    try:
+        assert read_cutouts(path, size=150).images[0, 75, 75] == 1
+        with pytest.raises(CutoutError, match=r"15000×15000 pixels are too many; give size"):
+            read_cutouts(path)
+        with pytest.raises(CutoutError, match="less than size=1000000000"):
+            read_cutouts(path, size=10**9)
+        assert tracemalloc.get_traced_memory()[1] < 2e7
+    finally:
+        tracemalloc.stop()
+
+
+def test_absurd_scales_and_sizes_are_refused_before_memory_is_taken(tmp_path, image):
+    (tmp_path / "a.fits").write_bytes(content_of(image))
+    for keywords in (
+        {"pixel_scale": np.nan},
+        {"pixel_scale": np.inf},
+        {"pixel_scale": 1e-9},
+        {"size": np.nan},
+    ):
+        with pytest.raises(ValueError, match=f"{next(iter(keywords))} is"):
+            read_cutouts(tmp_path / "a.fits", **keywords)
+    with pytest.raises(CutoutError, match="pixels are too many"):
+        read_cutouts(tmp_path / "a.fits", pixel_scale=0.001)
+
+
+def test_channels_and_compressed_files(tmp_path, image):
+    np.save(tmp_path / "one.npy", image[..., None])
+    np.save(tmp_path / "two.npy", np.stack([image, image])[..., None])
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(image)]).writeto(tmp_path / "c.fits.fz")
+    found = selection.read_folder(tmp_path)
+    assert found.table["name"].tolist() == ["c.fits.fz", "one.npy", "two.npy[0]", "two.npy[1]"]
+    np.testing.assert_array_equal(found.images[1], image)
+
+
+# Folders ------------------------------------------------------------------------------------------------
+
+
+def test_rows_that_share_a_file_or_a_name_all_stay(tmp_path, image):
+    for name in ("a", "b"):
+        fits.writeto(tmp_path / f"{name}.fits", image)
+    table = Table({"name": ["A", "B", "B"], "file": ["a.fits", "a.fits", "b.fits"]})
+    table.write(tmp_path / MANIFEST, format="ascii.ecsv")
+    assert read_cutouts(tmp_path).table["name"].tolist() == ["A", "B", "B"]
+    found = selection.read_folder(tmp_path)
+    assert found.table["name"].tolist() == ["A", "B (a.fits)", "B (b.fits)"]
+    assert selection.review_page(found, tmp_path / "review.html").is_file()
+
+
+def test_a_manifest_of_other_columns_is_named(tmp_path, image):
+    fits.writeto(tmp_path / "a.fits", image)
+    Table({"name": ["a"], "status": ["ok"]}).write(tmp_path / MANIFEST, format="ascii.ecsv")
+    with pytest.raises(ValueError, match="no column file"):
+        read_cutouts(tmp_path)
+    with pytest.raises(ValueError, match="no column ra, dec"):
+        download_cutouts(Table({"name": ["a"], "ra": [1.0], "dec": [2.0]}), tmp_path)
+
+
+class Here(Survey):
+    """A survey that needs no server."""
+
+    name, pixel_scale = "Hier é", 1.8
+
+    def fetch(self, position, width):
+        noise = np.random.default_rng(0).normal(size=(self.pixels(width),) * 2)
+        return fits_file(noise, position.ra.deg, position.dec.deg)
+
+
+def fetched(folder, **columns):
+    table = Table(
+        {"name": ["A\tB", "C\nD", "mine"], "ra": [1.0, 2.0, 3.0], "dec": [0.0, 40.0, 60.0]} | columns
+    )
+    return download_cutouts(table, folder, survey=Here(), width=1, rate=1000)
+
+
+def test_a_file_that_is_not_ours_is_never_replaced(tmp_path, image):
+    files = {
+        "mine.fits": b"SIMPLE  = my own",
+        "A_B.fits": content_of(image),
+        "C_D.fits": gzip.compress(b"x")[:9],
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    for _ in range(2):
+        found = fetched(tmp_path)
+        assert found["file"].tolist() == ["A_B_2.fits", "C_D_2.fits", "mine_2.fits"]
+        assert found["status"].tolist() == ["ok"] * 3
+        assert found["attempts"].tolist() == [1] * 3
+        assert {name: (tmp_path / name).read_bytes() for name in files} == files
+    assert read_cutouts(tmp_path).table["name"].tolist() == ["A\tB", "C\nD", "mine"]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"ra": MaskedColumn([1.0, 2.0, 3.0], mask=[False, True, False])},
+        {"ra": [1.0, np.nan, 3.0]},
+        {"dec": [0.0, 91.0, 1.0]},
+        {"ra": ["12:30", "1", "2"]},
+    ],
+)
+def test_positions_that_are_none_are_refused(tmp_path, columns):
+    with pytest.raises(ValueError, match=r"no position on the sky \(C\nD\)|no angles"):
+        fetched(tmp_path / "out", **columns)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0, -1])
+@pytest.mark.parametrize("name", ["width", "rate", "backoff", "timeout"])
+def test_numbers_that_are_none_are_refused(tmp_path: Path, name, value):
+    if (name, value) == ("backoff", 0):
+        return
+    with pytest.raises(ValueError, match=f"{name}"):
+        First(timeout=value) if name == "timeout" else download_cutouts(
+            Table({"name": ["a"], "ra": [1.0], "dec": [2.0]}), tmp_path / "out", **{name: value}
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_width_of_degrees_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="more than 4096 pixels"):
+        download_cutouts(Table({"name": ["a"], "ra": [1.0], "dec": [2.0]}), tmp_path / "out", width=1000)
