@@ -24,7 +24,7 @@ from radiosynth import experiments
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
-    *("taxonomy", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing", "geometric"),
+    *("taxonomy", "sample", "preprocessing", "catalogues", "cutouts", "selection", "datasets", "geometric"),
     *("networks", "training", "gan", "vae", "classifier", "bending", "metrics", "shapes", "populations"),
     *("configurations", "experiments"),
     *("studies", "tuning", "comparison", "plotting", "cli"),
