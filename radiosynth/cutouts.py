@@ -350,7 +350,9 @@ def _usable(image: NDArray, size: int | None, keep_nan: bool) -> NDArray[np.floa
         msg = f"all pixels have the value {low:g}: there is no source in it; leave it out"
         raise CutoutError(msg)
     limits = np.finfo(np.float32)
-    if max(abs(low), abs(high)) > limits.max / 10 or high - low < max(limits.tiny / limits.eps, abs(high) * 1e-5):
+    if max(abs(low), abs(high)) > limits.max / 10 or high - low < max(
+        limits.tiny / limits.eps, abs(high) * 1e-5
+    ):
         msg = (
             f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers that are used here: "
             "store them in another unit, or less a constant"

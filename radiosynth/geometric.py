@@ -252,9 +252,9 @@ class Observation:
 
     def __post_init__(self) -> None:
         rms = 0 if hasattr(self.rms, "rvs") else self.rms
-        if not (0 < self.beam_fwhm < np.inf and 0 <= rms < np.inf and 0 < (self.pixel_scale or 1) < np.inf) or (
-            self.pixel_scale == 0
-        ):
+        if not (
+            0 < self.beam_fwhm < np.inf and 0 <= rms < np.inf and 0 < (self.pixel_scale or 1) < np.inf
+        ) or (self.pixel_scale == 0):
             msg = f"{self}: beam_fwhm and pixel_scale must be positive, and rms not negative; all finite"
             raise ValueError(msg)
 

@@ -39,11 +39,16 @@ log = logging.getLogger("radiosynth")
 CHUNK_PIXELS = 2**22
 """Pixels worked on at a time, so that temporary arrays stay near 30 MB whatever the number of images."""
 
+GREY_LEVELS = 255
+"""Steps between background and peak of the published images."""
+
 MISSING_LIMIT = 0.3
 """Largest share of the central field without data in an image that can be used."""
 
 _CONSTANT = "one value in all pixels (no source above the noise)"
-_SPOILT = f"missing data (NaN, blank) that touch the source or are more than {MISSING_LIMIT:.0%} of the centre"
+_SPOILT = (
+    f"missing data (NaN or zeros) that touch the source or are over {MISSING_LIMIT:.0%} of the part used"
+)
 _AROUND = np.ones((3, 3))
 
 SPLIT_ATTEMPTS = 100
@@ -55,7 +60,7 @@ def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
 
     Servers and mosaics fill what lies outside a survey with NaN or with zeros. The sky of a thresholded image
     is also exactly zero, but nothing in such an image is negative, and zeros are most of it. So zeros that
-    fill a block of at least 3×3 pixels (at the edge a narrower strip) are missing data where the image has
+    fill a block of at least 3×3 pixels, with those beside it, are missing data where the image has
     noise around zero, that is negative pixels, or where they are less than half of the image and the rest is
     noise about a level of at least five times its rms.
 
@@ -73,11 +78,9 @@ def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
     missing = ~np.isfinite(stack)
     for image, gone in zip(stack, missing, strict=True):
         zero = image == 0
-        if not zero.any() or not (_noisy_beside(image[~(zero | gone)], zero.mean())):
+        if not zero.any() or not _noisy_beside(image[~(zero | gone)], zero.mean()):
             continue
-        padded = np.pad(zero | gone, 2, mode="edge")
-        blocks = ndimage.binary_opening(padded, np.ones((3, 3)))[2:-2, 2:-2]
-        gone |= ndimage.binary_propagation(blocks & zero, mask=zero)
+        gone |= ndimage.binary_propagation(ndimage.binary_opening(zero, _AROUND), mask=zero)
     return missing
 
 
@@ -142,11 +145,12 @@ def noise_threshold(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Set the pixels of each image that do not stand out of its noise to the threshold.
 
-    This is how the published images were made, and what all images for networks trained on them need: a
-    published pixel is (S - 3 sigma) / (peak - 3 sigma). TODO
+    This is how the published images were made, and so what any image needs that a network trained on them
+    is to see. A published pixel is (S - 3 sigma) / (peak - 3 sigma), in 255 grey levels and rounded down: what is
+    less than one grey level above three sigma is background too.
 
-    An image whose background is constant, because it was thresholded before, has no noise left and comes
-    back unchanged. Missing pixels become background.
+    Missing pixels become background. An image whose background is constant, as it was thresholded before,
+    has no noise left and comes back unchanged.
 
     Parameters
     ----------
@@ -157,19 +161,29 @@ def noise_threshold(
     fill : {"threshold", "zero"}
         What replaces the pixels below the threshold: the threshold, or zero, as the report's text says,
         which leaves a step of `n_sigma` around the source. A threshold below zero always replaces
-        them, as zero would outshine the source.
+        them, as zero would outshine the source. With zero, no grey level is added to the threshold.
 
     Returns
     -------
     thresholded : ndarray of float32, shape (n, height, width)
         A copy of the images, thresholded.
     thresholds : ndarray of float32, shape (n,)
-        Level + `n_sigma` × noise of each image, in the unit of the images.
+        Level + `n_sigma` × noise of each image, and a 255th of what its peak is above that, in the unit of
+        the images.
 
     Raises
     ------
     ValueError
         If an image holds no data at all, or `fill` is unknown.
+
+    Notes
+    -----
+    Chosen by 45 raw FIRST files whose published images are in `load_first_dataset`
+    (``benchmarks/raw_agreement.py``). Their numbers of pixels above the background say what was done: for
+    peaks below 100 sigma the threshold was 2.97 sigma (median). The default classifier gives file and
+    image one class in 44 of 45 cases (0.98; 95 % interval 0.88 to 1.00), in 43 without the grey level, and in
+    37 with zeros. Thresholds from 3 to 3.5 sigma, clipped or absolute deviations, noise of the file or of its centre do
+    as well, within one file.
 
     Examples
     --------
@@ -185,18 +199,21 @@ def noise_threshold(
     stack = _stack(images)
     missing = missing_pixels(stack)
     _refuse(missing.all(axis=(1, 2)), None, "no pixel with data", "leave them out")
-    result, level, noise = _thresholded(stack, missing, n_sigma, fill)
-    return result, (level + n_sigma * noise).astype(np.float32)
+    return _thresholded(stack, missing, n_sigma, fill)[:2]
 
 
 def _thresholded(
     stack: NDArray[np.float32], missing: NDArray[np.bool_], n_sigma: float, fill: str
-) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the thresholded images, and the level and the noise of each; all 0 where there are no data."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
+    """Return thresholded images, the threshold and the noise of each; all 0 where there are no data."""
     level, noise = np.nan_to_num(measure_noise(stack, missing))
-    limit = (level + n_sigma * noise).astype(np.float32)[:, None, None]
-    blank = limit if fill == "threshold" else np.minimum(limit, 0)
-    return np.where(~missing & (stack >= limit), stack, blank), level, noise
+    limit = level + n_sigma * noise
+    if fill == "threshold":
+        peak = stack.max(axis=(1, 2), initial=-np.inf, where=~missing)
+        limit += np.where(noise > 0, np.maximum(peak - limit, 0) / GREY_LEVELS, 0)
+    limits = limit.astype(np.float32)[:, None, None]
+    blank = limits if fill == "threshold" else np.minimum(limits, 0)
+    return np.where(~missing & (stack >= limits), stack, blank), limits[:, 0, 0], noise
 
 
 def center_crop(images: ArrayLike, size: int) -> NDArray[np.float32]:
@@ -383,8 +400,7 @@ def preprocess(
         raise ValueError(msg)
     names = np.array([str(name) for name in sample.table["name"]])
     missing = missing_pixels(sample.images)
-    images, level, noise = _thresholded(sample.images, missing, n_sigma, fill)
-    limit = (level + n_sigma * noise).astype(np.float32)
+    images, limit, noise = _thresholded(sample.images, missing, n_sigma, fill)
     unchanged = int((images == sample.images).all(axis=(1, 2)).sum())
     effects = []
     if unchanged:
@@ -404,14 +420,15 @@ def preprocess(
     constant = _constant(ready.images) & ~spoilt
     bad = constant | spoilt
     ready.table.meta["left_out"] = []
-    for found, word, reason in ((constant, "blank", _CONSTANT), (spoilt, "missing data", _SPOILT)):
-        if blank == "raise" or bad.all():
-            _refuse(found, names, reason, "leave them out")
-        elif found.any():
-            step = f"left out, {word}: {', '.join(names[found])}"
-            log.warning("%s", step)
-            ready = ready.derived(ready.images, step)
-            ready.table.meta["left_out"] += [(name, reason) for name in names[found].tolist()]
+    kinds = [("blank", _CONSTANT, constant), ("missing data", _SPOILT, spoilt)]
+    kinds = [kind for kind in kinds if kind[2].any()]
+    if blank == "raise" or bad.all():
+        _refuse(bad, names, ", or ".join(reason for _, reason, _ in kinds), "leave them out")
+    for word, reason, found in kinds:
+        step = f"left out, {word}: {', '.join(names[found])}"
+        log.warning("%s", step)
+        ready = ready.derived(ready.images, step)
+        ready.table.meta["left_out"] += [(name, reason) for name in names[found].tolist()]
     if bad.any():
         ready = ready[~bad]
 

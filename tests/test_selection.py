@@ -91,7 +91,9 @@ def test_pixels_without_data_are_outside_the_survey(value: float) -> None:
 
 
 @pytest.mark.parametrize(("peak", "expected"), [(8, "faint"), (30, None), (1000, None)])
-def test_the_noise_of_a_thresholded_image_is_that_of_the_peaks_it_left(peak: float, expected: str | None) -> None:
+def test_the_noise_of_a_thresholded_image_is_that_of_the_peaks_it_left(
+    peak: float, expected: str | None
+) -> None:
     noisy = sky() + spot(0, 0, peak)
     clipped, _ = noise_threshold([noisy])
     eight_bits = np.floor((clipped - clipped.min()) / np.ptp(clipped) * 255)  # as the published images are
