@@ -21,7 +21,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table, join
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from .cutouts import read_cutouts
 from .preprocessing import measure_noise, missing_pixels
@@ -139,9 +139,9 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
     ----------
     sample : Sample
         Images with north up, in any unit. Where the sky was set to a threshold of three sigma, as in the
-        published images, the noise is estimated from the noise peaks that are left: within a third for
-        peaks below about 35 sigma, and ``peak_snr`` is a lower limit, of some tens, where 8-bit grey levels
-        are coarser than the noise. Positions are read from the columns ``ra`` and ``dec`` (deg).
+        published images, the noise is estimated from the noise peaks that are left: within a factor of two for
+        peaks below 100 sigma; brighter ones have too low a ``peak_snr``, up to about 300, since grey
+        levels are coarser than the noise. Positions are read from the columns ``ra`` and ``dec`` (deg).
     cuts : Cuts, optional
         Pixel scale, beam and what counts as bright. The default is for FIRST, but for the pixel scale if
         the table has a column ``pixel_scale`` (arcsec).
@@ -267,13 +267,16 @@ def _measure(image: NDArray, cuts: Cuts) -> dict[str, float]:
 def _noise_left(flux: NDArray, area: float) -> float:
     """Return the noise of a thresholded image, by the islands smaller than an area that it left.
 
-    Gaussian noise above three sigma is 0.283 sigma above it on average. Where there are no such islands, or
-    grey levels are coarser than that, this is an upper limit.
+    Gaussian noise above three sigma is 0.283 sigma above it on average; and as many pixels are left as it
+    has above three sigma and one grey level, which is better where grey levels are coarse.
     """
     islands, n = ndimage.label(flux > 0, np.ones((3, 3)))
     small = np.bincount(islands.ravel(), minlength=n + 1) < area
     left = flux[small[islands] & (islands > 0)]
-    return float(left.mean() if left.size else flux[flux > 0].min()) / 0.283
+    level = flux[flux > 0].min()
+    height = stats.norm.isf(max(left.size, 1) / flux.size) - 3
+    by_number = level / height if height > 0 else np.inf
+    return float(min(by_number, left.mean() / 0.283)) if left.size else float(by_number)
 
 
 def largest_extent(where: ArrayLike) -> float:

@@ -101,7 +101,7 @@ def test_the_noise_of_a_thresholded_image_is_that_of_the_peaks_it_left(
     found, raw = selection.measure_cutouts(Sample([*eight_bits, noisy], [0, 0]))["peak_snr"]
     assert raw == pytest.approx(peak, rel=0.3)
     # Grey levels coarser than the noise leave a lower limit.
-    assert found == pytest.approx(raw, rel=0.35) if peak < 35 else 10 < found < raw
+    assert raw / 2 < found < 2 * raw if peak < 35 else 10 < found < raw
 
 
 @pytest.mark.parametrize(
