@@ -74,6 +74,7 @@ def _classify(arguments: argparse.Namespace) -> None:
         size=arguments.crop,
         on_error="skip" if arguments.skip else "raise",
         pixel_scale=arguments.pixel_scale,
+        nan="keep",
     )
     for file, reason in sample.table.meta.get("skipped", []):
         print(f"skipped {file}: {reason}", file=sys.stderr)
@@ -82,8 +83,8 @@ def _classify(arguments: argparse.Namespace) -> None:
         raise ValueError(msg)
     # Images of a stack are told apart by their number, which stands at the end of their names.
     numbers = [re.search(r"(\[\d+\])?$", name)[0] for name in sample.table["name"]]  # type: ignore[index]
-    sample.table["file"] = [f"{path}{n}" for path, n in zip(sample.table["path"], numbers, strict=True)]
-    for file, scale in sample.table["file", "pixel_scale"]:
+    sample.table["name"] = [f"{path}{n}" for path, n in zip(sample.table["path"], numbers, strict=True)]
+    for file, scale in sample.table["name", "pixel_scale"]:
         # The report's network takes its field in any pixels; NaN is a width that is not known.
         if run.config.kind != "classifier" and abs(scale / PIXEL_SCALE - 1) > 0.05:
             advice = (
@@ -91,10 +92,10 @@ def _classify(arguments: argparse.Namespace) -> None:
             )
             print(f"{file} has pixels of {scale:.2f} arcsec; {advice}", file=sys.stderr)
     ready = experiments.make_ready(sample, run.config)
-    for file in np.setdiff1d(sample.table["file"], ready.table["file"]):
-        print(f"left out {file}: nothing in the part that is used is above the noise", file=sys.stderr)
+    for file, reason in ready.table.meta["left_out"]:
+        print(f"left out {file}: {reason}", file=sys.stderr)
     probabilities = classifier.predict(run.model(), ready.images)
-    table = Table({"file": ready.table["file"], "class": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]})
+    table = Table({"file": ready.table["name"], "class": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]})
     for code, name in enumerate(CLASS_NAMES):
         table[name] = probabilities[:, code]
     if arguments.csv:

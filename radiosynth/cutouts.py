@@ -580,11 +580,21 @@ def _usable(
         )
         msg = f"{bad[square].sum()} of {edge * edge} pixels are {missing}; {advice}"
         raise CutoutError(msg)
-    pixels = np.where(bad, np.nan, image)[square].astype(np.float32)
-    if np.nanmin(pixels) == np.nanmax(pixels):
-        msg = f"all pixels have the value {np.nanmin(pixels):g}: there is no source in it; leave it out"
+    pixels = np.where(bad, np.nan, image)[square]
+    low, high = np.nanmin(pixels), np.nanmax(pixels)
+    if low == high:
+        msg = f"all pixels have the value {low:g}: there is no source in it; leave it out"
         raise CutoutError(msg)
-    return pixels
+    limits = np.finfo(np.float32)
+    if max(abs(low), abs(high)) > limits.max / 10 or high - low < max(
+        limits.tiny / limits.eps, abs(high) * 1e-5
+    ):
+        msg = (
+            f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers that are used here: "
+            "store them in another unit, or less a constant"
+        )
+        raise CutoutError(msg)
+    return pixels.astype(np.float32)
 
 
 # Writing ----------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import fft, ndimage, stats
 
 from ._io import refuse_beyond_memory
+from .preprocessing import noise_threshold
 from .sample import Sample, check_rng
 from .taxonomy import CLASS_NAMES, class_code
 
@@ -223,32 +224,46 @@ def report_population(*, consistent: bool = False) -> Population:
 
 @dataclass(frozen=True)
 class Observation:
-    """How a telescope sees the sources: restoring beam and correlated noise. FIRST by default.
+    """How a telescope sees the sources, and how its images are prepared. FIRST by default.
+
+    Images are smoothed by the beam and given noise; then, as real ones, the pixels below `n_sigma` times
+    the noise are set to that threshold, by `radiosynth.noise_threshold`.
 
     Parameters
     ----------
     beam_fwhm : float, default 5.4
         Full width at half maximum of the round restoring beam, in arcseconds (FIRST: 5.4).
-    rms : float, default 0
-        Noise of each image in units of its peak, correlated as the beam correlates it.
+    rms : float or distribution, default 0
+        Noise of each image in units of its peak, correlated as the beam correlates it; finite, not negative.
+        A distribution is as in `Population`: ``scipy.stats.loguniform(1e-3, 0.05)`` spans bright and faint
+        sources of FIRST.
     pixel_scale : float, optional
         Arcseconds per pixel of the rendered image. Without it, images span the report's 4.5 arcmin.
+    n_sigma : float or None, default 3
+        Threshold of images that have noise and are scaled. None leaves the noise.
 
     Raises
     ------
     ValueError
-        If the beam or the pixel scale is not positive, or the rms is negative.
+        If the beam or the pixel scale is not positive and finite, or the rms is not such a number.
     """
 
     beam_fwhm: float = 5.4
-    rms: float = 0.0
+    rms: Distribution | float = 0.0
     pixel_scale: float | None = None
+    n_sigma: float | None = 3.0
 
     def __post_init__(self) -> None:
+        rms = 0 if hasattr(self.rms, "rvs") else self.rms
         scale = 1.0 if self.pixel_scale is None else self.pixel_scale
-        if not (0 < self.beam_fwhm < np.inf and 0 <= self.rms < np.inf and 0 < scale < np.inf):
+        if not (0 < self.beam_fwhm < np.inf and 0 <= rms < np.inf and 0 < scale < np.inf):
             msg = f"{self}: beam_fwhm and pixel_scale must be positive, rms not negative, and all finite"
             raise ValueError(msg)
+
+    def __str__(self) -> str:
+        drawn = getattr(self.rms, "dist", None)  # of a frozen distribution of scipy.stats
+        rms = self.rms if drawn is None else f"{drawn.name}{self.rms.args}"  # type: ignore[union-attr]
+        return f"beam {self.beam_fwhm} arcsec, rms {rms}, pixels {self.pixel_scale}, n_sigma {self.n_sigma}"
 
     def beam_sigma(self, size: int) -> float:
         """Return the standard deviation of the beam in pixels of an image of `size` pixels."""
@@ -284,14 +299,16 @@ def simulate(
     noise : float, default 0
         Uniform noise from 0 to this fraction of the peak.
     observation : Observation, optional
-        Beam and noise of a telescope; none by default.
+        Beam and noise of a telescope, with the noise threshold of real images; none by default. At 150 px,
+        the pixels of FIRST, `preprocess` then makes smaller images as it does of real ones.
     rng : numpy.random.Generator
         Source of random numbers.
 
     Returns
     -------
     Sample
-        Images in [-1, 1], in the order of the classes; the table holds every parameter.
+        Images in [-1, 1], in the order of the classes; the table holds every parameter, and with an
+        observation ``rms``.
 
     Raises
     ------
@@ -310,6 +327,8 @@ def simulate(
     check_rng(rng)
     drawing, noising = rng.spawn(2)
     table = draw_parameters(per_class, population=population, classes=classes, rng=drawing)
+    if observation is not None:
+        table["rms"] = _values(observation.rms, len(table), noising)
     images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)
     step = f"simulated at {size} px (trajectory={trajectory}, noise={noise}, observation={observation})"
     table.meta["history"] = [step, "scaled each image to [-1, 1]"]
@@ -374,14 +393,16 @@ def draw_parameters(
     return table
 
 
+def _values(distribution: Distribution | float, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw `n` values; a number does not vary."""
+    if isinstance(distribution, float | int):
+        return np.full(n, float(distribution))
+    return np.asarray(distribution.rvs(size=n, random_state=rng), dtype=np.float64)
+
+
 def _draw(population: Population, name: str, n: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     """Draw the columns of `n` sources of one class."""
-
-    def values(distribution: Distribution | float) -> NDArray[np.float64]:
-        if isinstance(distribution, float | int):
-            return np.full(n, float(distribution))
-        return np.asarray(distribution.rvs(size=n, random_state=rng), dtype=np.float64)
-
+    values = functools.partial(_values, n=n, rng=rng)
     columns: dict[str, NDArray[Any]] = dict.fromkeys(_COLUMNS, np.full(n, np.nan))
     if name == "compact":
         columns |= {key: values(population.compact[key]) for key in _COMPACT}
@@ -528,7 +549,8 @@ def render(
     Parameters
     ----------
     parameters : `~astropy.table.Table` or mapping of str to array
-        The columns of `draw_parameters`; ``name`` and ``class`` are not used.
+        The columns of `draw_parameters`; ``name`` and ``class`` are not used. A column ``rms`` takes the
+        place of that of the observation.
     size : int, default 56
         Edge of the images in pixels, at least 2.
     trajectory : {"ray", "parabola"}
@@ -541,8 +563,8 @@ def render(
     observation : Observation, optional
         Beam and noise of a telescope.
     scale : bool, default True
-        Scale each image to [-1, 1], as the report does. Otherwise, brightness in units of the
-        amplitudes is returned.
+        Scale each image to [-1, 1], as the report does, noise of an observation being thresholded first.
+        Otherwise, brightness in units of the amplitudes is returned.
     out : array of float32, shape (n, size, size), optional
         Array to write to, for example a `numpy.memmap` for images that do not fit into memory.
     rng : numpy.random.Generator, optional
@@ -582,12 +604,20 @@ def render(
             "C order and writable"
         )
         raise ValueError(msg)
-    noisy = noise > 0 or (observation is not None and observation.rms > 0)
+    drawn = observation is not None and "rms" not in parameters.keys()  # noqa: SIM118
+    noisy = noise > 0 or (observation is not None and not (drawn and observation.rms == 0))
     if noisy and rng is None:
         msg = "noise needs random numbers; pass rng=numpy.random.default_rng(seed)"
         raise ValueError(msg)
     if rng is not None:
         check_rng(rng)
+    rms = np.zeros(n)
+    if observation is not None and noisy:
+        rms = _values(observation.rms, n, rng) if drawn else np.asarray(parameters["rms"], float)  # type: ignore[arg-type]
+    if not (np.isfinite(rms) & (rms >= 0)).all():
+        msg = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
+        raise ValueError(msg)
+    observed = bool(rms.any())
 
     # A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
     beam = None if observation is None else observation.beam_sigma(size)
@@ -629,8 +659,11 @@ def render(
                 peak = high
                 if noise > 0:
                     images += peak * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
-                if observation is not None and beam is not None and observation.rms > 0:
-                    images += peak * np.float32(observation.rms) * _beam_noise(images.shape, beam, stream)
+                if observed and beam is not None:
+                    heights = peak * rms[rows, None, None].astype(np.float32)
+                    images += heights * _beam_noise(images.shape, beam, stream)
+                if observed and scale and observation is not None and observation.n_sigma is not None:
+                    images[:] = noise_threshold(images, observation.n_sigma)[0]
                 low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
             if scale:
                 # A little less than 2, so that rounding does not leave [-1, 1].

@@ -19,13 +19,13 @@ from typing import Any, Literal
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.stats import sigma_clipped_stats
 from astropy.table import Table, join
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from ._io import decoded, refuse_to_replace, write_text
 from .cutouts import read_cutouts
+from .preprocessing import measure_noise, missing_pixels
 from .sample import Sample
 from .taxonomy import CLASS_NAMES, CLASSES, class_code
 
@@ -78,7 +78,7 @@ class Cuts:
     faint : float
         Least peak in units of the noise.
     outside : float
-        Share of the pixels without data: NaN, or exactly zero in an image that has noise.
+        Share of the pixels without data, see `radiosynth.preprocessing.missing_pixels`.
 
     Raises
     ------
@@ -139,8 +139,10 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
     Parameters
     ----------
     sample : Sample
-        Images with north up, in any unit. If the sky was set to zero, the faintest pixel left is taken for
-        three times the noise. Positions are read from the columns ``ra`` and ``dec`` (deg).
+        Images with north up, in any unit. Where the sky was set to a threshold of three sigma, as in the
+        published images, the noise is estimated from the noise peaks that are left: within a factor of two for
+        peaks below 100 sigma; brighter ones have too low a ``peak_snr``, up to about 300, since grey
+        levels are coarser than the noise. Positions are read from the columns ``ra`` and ``dec`` (deg).
     cuts : Cuts, optional
         Pixel scale, beam and what counts as bright. The default is for FIRST, but for the pixel scale if
         the table has a column ``pixel_scale`` (arcsec).
@@ -221,34 +223,28 @@ def _duplicates(sample: Sample, radius: float) -> list[str]:
     return [names[j] if j < i else "" for i, j in enumerate(earlier)]
 
 
-def _missing(image: NDArray) -> NDArray[np.bool_]:
-    """Return which pixels have no data: NaN, or zero in an image with noise, which is never exactly zero."""
-    missing = ~np.isfinite(image)
-    return missing | (image == 0) if np.any(image < 0) else missing
-
-
 def _measure(image: NDArray, cuts: Cuts) -> dict[str, float]:
     """Return the numbers of `measure_cutouts` for one image; NaN for what a blank one has not."""
-    missing = _missing(image)
+    missing = missing_pixels(image[None])[0]
     row = _BLANK | {"missing": missing.mean()}
     if missing.all():
         return row
-    _, level, noise = sigma_clipped_stats(image, mask=missing)
-    if noise == 0:  # the sky was set to one value: what is left begins at three times the noise
-        above = image[~missing & (image > level)]
-        noise = (above.min() - level) / 3 if above.size else np.nan
+    ((level,), (noise,)) = measure_noise(image[None], missing[None])
     flux = np.where(missing, 0, image - level).astype(float)
+    around = np.ones((3, 3))
+    half_a_beam = 0.5 * np.pi / (4 * np.log(2)) * (cuts.beam / cuts.pixel_scale) ** 2
+    if noise == 0 and (flux > 0).any():
+        noise = _noise_left(flux, half_a_beam)
+        flux[flux > 0] += 3 * noise
     peak, depth = flux.max(), -flux.min()
-    row |= {"level": level, "noise": noise, "peak_snr": peak / noise}
+    row |= {"level": level, "noise": noise or np.nan, "peak_snr": peak / (noise or np.nan)}
     row["depth"] = depth / peak if depth > 2 * cuts.n_sigma * noise else 0
     bright = flux > cuts.n_sigma * noise
     if not bright.any():
         return row
-    around = np.ones((3, 3))
     islands, n = ndimage.label(bright, around)
     numbers = np.arange(1, n + 1)
     areas, fluxes = (ndimage.sum_labels(values, islands, numbers) for values in (bright, flux))
-    half_a_beam = 0.5 * np.pi / (4 * np.log(2)) * (cuts.beam / cuts.pixel_scale) ** 2
     real = areas >= half_a_beam
     counts = real & (fluxes > cuts.component * fluxes.max())
     row |= {"specks": (~real).sum(), "islands": counts.sum()}
@@ -267,6 +263,21 @@ def _measure(image: NDArray, cuts: Cuts) -> dict[str, float]:
     row["extent"] = largest_extent(where) / len(image)
     row["at_rim"] = where.min() == 0 or where.max() == len(image) - 1
     return row
+
+
+def _noise_left(flux: NDArray, area: float) -> float:
+    """Return the noise of a thresholded image, by the islands smaller than an area that it left.
+
+    Gaussian noise above three sigma is 0.283 sigma above it on average; and as many pixels are left as it
+    has above three sigma and one grey level, which is better where grey levels are coarse.
+    """
+    islands, n = ndimage.label(flux > 0, np.ones((3, 3)))
+    small = np.bincount(islands.ravel(), minlength=n + 1) < area
+    left = flux[small[islands] & (islands > 0)]
+    level = flux[flux > 0].min()
+    height = stats.norm.isf(max(left.size, 1) / flux.size) - 3
+    by_number = level / height if height > 0 else np.inf
+    return float(min(by_number, left.mean() / 0.283)) if left.size else float(by_number)
 
 
 def largest_extent(where: ArrayLike) -> float:
@@ -403,7 +414,7 @@ def _unique_names(sample: Sample) -> list[str]:
 
 def _eight_bits(image: NDArray, level: float, noise: float) -> NDArray[np.uint8]:
     """Return an image of whole numbers: 0 no data, `_ZERO` the sky, steps of half the noise, then of 4 %."""
-    missing = _missing(image)
+    missing = missing_pixels(image[None])[0]
     flux = np.where(missing, 0, image - level)
     unit = np.nanmax([noise, flux.max() / 1e4, np.finfo(np.float32).tiny])
     codes = _ZERO + np.round(_STEPS * np.arcsinh(flux / unit / _BEND))

@@ -8,7 +8,9 @@ from astropy.modeling.models import Gaussian2D
 from scipy import integrate, ndimage, optimize, stats
 
 from radiosynth import geometric
+from radiosynth import Sample, noise_threshold, preprocess, scale as scale_images
 from radiosynth.geometric import Observation, draw_parameters, fr_ratio, render, report_population, simulate
+from radiosynth.preprocessing import measure_noise
 
 FR = {
     "fr_type": 1, "core_x": 28.0, "core_y": 28.0, "core_sigma": 1.5, "core_amplitude": 0.7,
@@ -472,9 +474,51 @@ def test_bad_populations_are_refused():
         draw_parameters(1, population=population.replace("bent", fr_type=3), rng=np.random.default_rng(0))
 
 
+def test_observed_images_are_prepared_as_real_ones():
+    observation = Observation(rms=0.02)
+    table = draw_parameters(3, rng=np.random.default_rng(15))
+    seen = render(table, 150, observation=observation, rng=np.random.default_rng(16))
+    raw = render(table, 150, observation=observation, rng=np.random.default_rng(16), scale=False)
+    np.testing.assert_allclose(seen, scale_images(noise_threshold(raw)[0]), atol=1e-5)
+    assert ((seen < -0.99999).mean(axis=(1, 2)) > 0.5).all()
+    assert raw.min() < 0
+    # Thresholded once, they are resized as published images are.
+    ready = preprocess(Sample(seen, np.zeros(len(seen))), 56)
+    assert "already clipped" in ready.history[0]
+    noise = render(table, 150, observation=Observation(rms=0.02, n_sigma=None), rng=np.random.default_rng(16))
+    np.testing.assert_allclose(noise, scale_images(raw), atol=1e-5)
+
+
+def test_noise_of_each_image_is_drawn_and_told():
+    observation = Observation(rms=stats.loguniform(1e-3, 0.05))
+    first, second = (simulate(20, observation=observation, rng=np.random.default_rng(17)) for _ in range(2))
+    np.testing.assert_array_equal(first.images, second.images)
+    assert first.table["rms"].min() < 0.005 < 0.02 < first.table["rms"].max()
+    assert "rms loguniform(0.001, 0.05)" in first.history[0]
+    raw = render(first.table, 150, observation=observation, rng=np.random.default_rng(18), scale=False)
+    level, noise = measure_noise(raw)
+    compact = np.asarray(first.table["class"]) == "compact"  # a source that fills the field adds to the noise
+    np.testing.assert_allclose(
+        (noise / raw.max(axis=(1, 2)))[compact], first.table["rms"][compact], rtol=0.25
+    )
+    with pytest.raises(ValueError, match="rms holds nan"):
+        render(
+            {**first.table, "rms": np.full(len(first), np.nan)},
+            observation=observation,
+            rng=np.random.default_rng(0),
+        )
+
+
 @pytest.mark.parametrize(
     "options",
-    [{"beam_fwhm": 0}, {"rms": -0.1}, {"pixel_scale": 0}, {"rms": np.inf}, {"beam_fwhm": np.nan}],
+    [
+        {"beam_fwhm": 0},
+        {"beam_fwhm": np.inf},
+        {"rms": -0.1},
+        {"rms": np.inf},
+        {"rms": np.nan},
+        {"pixel_scale": 0},
+    ],
 )
 def test_bad_observations_are_refused(options):
     with pytest.raises(ValueError, match="must be positive"):

@@ -24,7 +24,7 @@ from radiosynth import experiments
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
-    *("taxonomy", "_io", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing"),
+    *("taxonomy", "_io", "sample", "preprocessing", "catalogues", "cutouts", "selection", "datasets"),
     *("geometric", "networks", "training", "gan", "vae", "classifier", "bending", "metrics", "shapes"),
     "populations",
     *("configurations", "experiments"),

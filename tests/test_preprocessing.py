@@ -26,7 +26,7 @@ from radiosynth import (
     stratified_folds,
     vary,
 )
-from radiosynth.preprocessing import augmentation_plan, augmented_batches
+from radiosynth.preprocessing import augmentation_plan, augmented_batches, measure_noise, missing_pixels
 
 
 def cutouts(n: int = 6, size: int = 60, seed: int = 0) -> Sample:
@@ -54,7 +54,7 @@ class TestNoiseThreshold:
     def test_agrees_with_astropy_for_each_image(self, monkeypatch: pytest.MonkeyPatch) -> None:
         images = cutouts(7).images * np.logspace(-9, 9, 7, dtype=np.float32)[:, None, None]
         monkeypatch.setattr(module, "CHUNK_PIXELS", 2 * 60 * 60)  # several chunks
-        thresholded, thresholds = noise_threshold(images, n_sigma=2.5)
+        thresholded, thresholds = noise_threshold(images, n_sigma=2.5, fill="zero")
         for image, clean, threshold in zip(images, thresholded, thresholds, strict=True):
             _, median, std = sigma_clipped_stats(image, sigma=3, maxiters=None)
             assert threshold == pytest.approx(median + 2.5 * std, rel=1e-5)
@@ -65,37 +65,110 @@ class TestNoiseThreshold:
         rng = np.random.default_rng(5)
         y, x = np.mgrid[:150, :150] - 75
         plume = 5000 * np.exp(-np.abs(x) / 12.0 - (y / 5.0) ** 2)  # its faint end fades into the noise
-        _, (threshold,) = noise_threshold([plume + rng.normal(0, 1, plume.shape)])
+        _, (threshold,) = noise_threshold([plume + rng.normal(0, 1, plume.shape)], fill="zero")
         assert 3 < threshold < 3.5
+
+    def test_pixels_are_those_of_the_published_images(self) -> None:
+        # (S - 3 sigma) / (peak - 3 sigma) in 255 grey levels, rounded down: as many are 0, others within one level.
+        images = cutouts().images
+        _, limits = noise_threshold(images, fill="zero")
+        for image, limit, clean in zip(images, limits, noise_threshold(images)[0], strict=True):
+            published = np.floor(255 * np.maximum(image - limit, 0) / (image.max() - limit))
+            found = scale(clean[None], 0, 255)[0]
+            np.testing.assert_array_equal(found == 0, published == 0)
+            assert np.abs(found - published).max() <= 1
 
     def test_fill_with_the_threshold(self) -> None:
         images = cutouts().images
-        thresholded, thresholds = noise_threshold(images, fill="threshold")
+        thresholded, thresholds = noise_threshold(images)
         np.testing.assert_array_equal(thresholded, np.maximum(images, thresholds[:, None, None]))
 
-    def test_keeps_the_input_and_clipped_images(self) -> None:
+    @pytest.mark.parametrize("fill", ["zero", "threshold"])
+    def test_keeps_the_input_and_clipped_images(self, fill: str) -> None:
         images = cutouts().images
         before = images.copy()
-        clipped, _ = noise_threshold(images)
+        clipped, _ = noise_threshold(images, fill=fill)  # type: ignore[arg-type]
         np.testing.assert_array_equal(images, before)
-        again, thresholds = noise_threshold(clipped)
-        np.testing.assert_array_equal(again, clipped)
-        assert (thresholds == 0).all()
+        np.testing.assert_array_equal(noise_threshold(clipped)[0], clipped)
+        eight_bits = np.floor(scale(clipped, 0, 255))
+        np.testing.assert_array_equal(noise_threshold(eight_bits)[0], eight_bits)
 
     def test_never_lifts_the_background_above_the_source(self) -> None:
         images = cutouts().images - 100
-        thresholded, thresholds = noise_threshold(images)
+        thresholded, thresholds = noise_threshold(images, fill="zero")
         np.testing.assert_array_equal(thresholded, np.maximum(images, thresholds[:, None, None]))
 
     def test_faults(self) -> None:
         images = cutouts(3).images.copy()
-        with pytest.raises(ValueError, match=r'"zero".*"threshold"'):
+        with pytest.raises(ValueError, match=r'"threshold".*"zero"'):
             noise_threshold(images, fill="median")  # type: ignore[arg-type]
-        images[1, 3, 4] = np.inf
-        with pytest.raises(ValueError, match="not finite in 1 of 3 images: number 1"):
+        images[1] = np.inf
+        with pytest.raises(ValueError, match="no pixel with data in 1 of 3 images: number 1"):
             noise_threshold(images)
         with pytest.raises(ValueError, match=r"\(60, 60\).*must be \(n, height, width\)"):
             noise_threshold(images[0])
+
+
+class TestMissing:
+    def test_zeros_are_missing_in_a_frame_with_noise_alone(self) -> None:
+        noisy = cutouts().images
+        thresholded = noise_threshold(noisy)[0]
+        eight_bits = np.floor(scale(thresholded, 0, 255))
+        whole_numbers = np.round(noisy / 0.05)  # of ten zeros one is noise, but they are no block
+        for images in (noisy, thresholded, eight_bits, whole_numbers):
+            assert not missing_pixels(images).any()
+        for images in (noisy, noisy + 5):
+            images = images.copy()
+            images[:, :, -7:] = 0
+            images[:, 0, :] = 0  # beside it, one pixel wide
+            images[:, 10:14, 10:14] = 0
+            images[:, 30, 20] = 0  # a single pixel is an accident
+            expected = np.zeros(images.shape[1:], bool)
+            expected[:, -7:] = expected[0] = expected[10:14, 10:14] = True
+            for found in missing_pixels(images):
+                np.testing.assert_array_equal(found, expected)
+
+    @pytest.mark.parametrize("gap", [np.nan, np.inf, 0.0])
+    @pytest.mark.parametrize("strip", [3, 12])
+    def test_the_rest_is_prepared_as_if_nothing_were_missing(self, gap: float, strip: int) -> None:
+        whole = cutouts()
+        images = whole.images.copy()
+        images[:, :, :strip] = gap
+        level, noise = measure_noise(images)
+        assert level == pytest.approx(0.01, abs=0.02)
+        assert noise == pytest.approx(0.15, rel=0.05)
+        clean, limits = noise_threshold(images)
+        assert (clean[:, :, :strip] == limits[:, None, None]).all()
+        ready = preprocess(Sample(images, whole.labels), 60)
+        assert np.abs(ready.images - preprocess(whole, 60).images)[:, :, strip:].max() < 0.01
+        assert "in 6 images" in ready.history[0]
+
+    @pytest.mark.parametrize("gap", [np.nan, 0.0])
+    @pytest.mark.parametrize(
+        "where", [np.s_[:, :19], np.s_[28:32, 28:32], np.s_[30:, :]], ids=["too much", "core", "touches"]
+    )
+    def test_is_refused_by_name_at_the_source_and_where_it_is_much(
+        self, gap: float, where: tuple[slice, slice], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        y, x = np.mgrid[:60, :60] - 30
+        whole = 20 * np.exp(-(x**2 + y**2) / 18) + np.random.default_rng(0).normal(0, 0.15, (60, 60))
+        spoilt = whole.copy()
+        spoilt[where] = gap
+        sample = Sample([whole, spoilt], [0, 0], Table({"name": ["whole", "spoilt"]}))
+        ready = preprocess(sample)
+        assert ready.table["name"].tolist() == ["whole"]
+        assert "left out, missing data: spoilt" in caplog.text
+        assert ready.table.meta["left_out"][0][0] == "spoilt"
+        with pytest.raises(ValueError, match="spoilt"):
+            preprocess(sample, blank="raise")
+        with pytest.raises(ValueError, match="spoilt"):
+            preprocess(sample[1:])
+
+    def test_outside_of_the_part_used_nothing_matters(self) -> None:
+        whole = cutouts(size=90)
+        images = whole.images.copy()
+        images[:, :, :28] = np.nan
+        assert len(preprocess(Sample(images, whole.labels), 30, crop=34)) == 6
 
 
 class TestCropResizeScale:
@@ -211,13 +284,40 @@ class TestPreprocess:
         with pytest.raises(ValueError, match="2 of 2 images: image_0"):
             preprocess(Sample(np.zeros((2, 8, 8)), [0, 1]))
 
-    def test_refuses_pixels_that_are_not_finite_by_name(self) -> None:
-        images = np.full((14, 8, 8), np.nan)
-        images[1:3] = cutouts(2, 8).images
+    def test_names_images_without_data(self) -> None:
+        images = np.full((14, 60, 60), np.nan)
+        images[1:3] = cutouts(2).images
+        sample = Sample(images, np.zeros(14, int))
         with pytest.raises(
-            ValueError, match=r"12 of 14 images: image_0 .*image_11 .* and 2 more; leave .*nan"
+            ValueError, match=r"missing data .* in 12 of 14 images: image_0 .* and 2 more; leave"
         ):
-            preprocess(Sample(images, np.zeros(14, int)))
+            preprocess(sample, blank="raise")
+        assert preprocess(sample).table["name"].tolist() == ["image_1", "image_2"]
+
+    @settings(max_examples=20, deadline=None)
+    @given(
+        st.integers(0, 5),
+        st.floats(-28, 28),
+        st.floats(-20, 20),
+        st.sampled_from([np.nan, 0.0]),
+        st.sampled_from([0, 3, 9]),
+    )
+    def test_neither_unit_nor_offset_nor_scale_matters(
+        self, row: int, decade: float, offset: float, gap: float, strip: int
+    ) -> None:
+        sample = cutouts()[[row]]
+        image = sample.images[0].astype(float)
+        other = 10.0**decade * (image + offset)
+        for each in (image, other):
+            each[:, :strip] = gap
+        expected, found = (preprocess(Sample([each], [0]), 40).images for each in (image, other))
+        np.testing.assert_allclose(found, expected, atol=2e-5)
+
+    def test_a_picture_on_grey_is_that_on_black(self) -> None:
+        (clean,) = np.round(scale(noise_threshold(cutouts(1).images)[0], 0, 200))
+        np.testing.assert_allclose(
+            preprocess(Sample([clean], [0])).images, preprocess(Sample([clean + 55], [0])).images, atol=1e-5
+        )
 
     def test_refuses_an_empty_sample(self) -> None:
         with pytest.raises(ValueError, match="no images"):

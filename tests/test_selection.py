@@ -19,6 +19,7 @@ from sklearn.metrics import cohen_kappa_score
 from radiosynth import datasets, geometric, selection
 from radiosynth.cli import main
 from radiosynth.cutouts import CutoutError, read_cutouts
+from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample
 
 SIZE = 150
@@ -89,12 +90,18 @@ def test_pixels_without_data_are_outside_the_survey(value: float) -> None:
     assert raised(image) == {"outside"}
 
 
-def test_an_image_whose_sky_was_set_to_zero_is_not_outside() -> None:
-    image = sky() + spot(0, 0, 100)
-    clipped = np.where(image > 3, image, 0)
-    assert raised(clipped) == set()
-    # The faintest pixel left stands for three times the noise, as no other trace of it remains.
-    assert selection.measure_cutouts(Sample([clipped], [0]))["noise"][0] == pytest.approx(1, rel=0.01)
+@pytest.mark.parametrize(("peak", "expected"), [(8, "faint"), (30, None), (1000, None)])
+def test_the_noise_of_a_thresholded_image_is_that_of_the_peaks_it_left(
+    peak: float, expected: str | None
+) -> None:
+    noisy = sky() + spot(0, 0, peak)
+    clipped, _ = noise_threshold([noisy])
+    eight_bits = np.floor((clipped - clipped.min()) / np.ptp(clipped) * 255)  # as the published images are
+    assert raised(eight_bits[0]) == ({expected} if expected else set())
+    found, raw = selection.measure_cutouts(Sample([*eight_bits, noisy], [0, 0]))["peak_snr"]
+    assert raw == pytest.approx(peak, rel=0.3)
+    # Grey levels coarser than the noise leave a lower limit.
+    assert raw / 2 < found < 2 * raw if peak < 35 else 10 < found < raw
 
 
 @pytest.mark.parametrize(

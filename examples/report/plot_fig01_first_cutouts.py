@@ -8,8 +8,8 @@ arcminutes wide.
 Look for where the light is. An **FR I** galaxy is brightest near its centre and its two jets fade
 outwards; an **FR II** galaxy is brightest at the far ends of its lobes, in the hot spots; in a
 **bent-tailed** source the two jets do not lie on one line. The brightness scale is a square root, so that
-the faint tails are visible; pixels below three times the noise were set to zero by those who published
-the images.
+the faint tails are visible; pixels below three times the noise were set to that threshold by those who
+published the images, and are black.
 """
 
 import matplotlib.pyplot as plt

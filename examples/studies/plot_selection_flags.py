@@ -36,9 +36,11 @@ rows, chosen = [], []
 for name, reasons in REASONS.items():
     flagged, meant = np.asarray(flags[name]), np.isin(reason, reasons)
     hits, totals = (flagged & meant).sum(), (flagged.sum(), meant.sum())
-    ranges = [binom_conf_interval(hits, n, interval="wilson") for n in totals]
-    texts = [f"{hits / n:.2f} ({low:.2f}–{high:.2f})" for n, (low, high) in zip(totals, ranges, strict=True)]
-    dropped = f"{(flagged & (reason != '')).sum() / flagged.sum():.2f}"
+    ranges = [binom_conf_interval(hits, n, interval="wilson") if n else (0, 1) for n in totals]
+    texts = [
+        f"{hits / max(n, 1):.2f} ({low:.2f}–{high:.2f})" for n, (low, high) in zip(totals, ranges, strict=True)
+    ]
+    dropped = f"{(flagged & (reason != '')).sum() / max(flagged.sum(), 1):.2f}"
     rows.append((name, " or ".join(reasons), *totals, hits, *texts, dropped))
     for group in (flagged & (reason != ""), flagged & (reason == "")):
         found = np.flatnonzero(group)[np.argsort(~meant[group], kind="stable")][:4]
@@ -55,6 +57,6 @@ plotting.save_figure(figure, "selection_flags")
 # %%
 # Precision and recall count reasons that mean the same; intervals hold 68 %. Thresholds were chosen by eye on
 # these images, which flatters them. Of all candidates 0.25 were dropped. Images clipped at three times the
-# noise show few artefacts and nothing faint: the last rows say little about those cuts.
+# noise show no artefacts, and their noise is only estimated: the last rows say little about those cuts.
 columns = ["cut", "reason", "flagged", "meant", "both", "precision", "recall", "dropped at all"]
 plotting.save_table(Table(rows=rows, names=columns), "selection_flags")

@@ -50,7 +50,8 @@ print(
 
 # %%
 # Pixels below the threshold set to zero, as the text says, or to the threshold, as the notebooks do: on the
-# published images, which were clipped before, both give the same training images.
+# published images, which were thresholded before, both give the same training images. On raw images they
+# do not: see :figure:`preparation1_raw_and_published`.
 
 sample = load_report_sample()
 zero, threshold = (preprocess(sample, fill=fill).images for fill in ("zero", "threshold"))
