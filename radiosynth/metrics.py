@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "accuracy",
     "angle_scores",
+    "class_mean",
     "class_scores",
     "confusion_matrix",
     "features",
@@ -189,6 +190,54 @@ def accuracy(
         rng=rng or np.random.default_rng(0),
     ).confidence_interval
     return float(right.mean()), float(interval.low), float(interval.high)
+
+
+def class_mean(
+    labels: ArrayLike, values: ArrayLike, *, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the mean over classes of the mean of values in each, and the ends of its interval.
+
+    Of sources that are classified correctly (1) or not (0) this is the balanced accuracy, the mean recall; of
+    paired differences of those, its change. Where test classes differ in size, accuracy favours a network
+    that prefers the large ones; here all count alike, as they do in a balanced training set.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        Class of each independent source.
+    values : array_like of float, shape (n,)
+        What to average.
+    confidence : float, default 0.95
+        Coverage of the interval, between 0 and 1.
+
+    Returns
+    -------
+    value, low, high : float
+        The mean, and an interval from resampling the sources of each class (5000 times); its ends are NaN
+        if a class has one source only.
+
+    Examples
+    --------
+    >>> class_mean([0, 0, 0, 1, 1], [1, 1, 1, 0, 0])[0]
+    0.5
+    """
+    codes, numbers = np.asarray(labels), np.asarray(values, float)
+    classes = [numbers[codes == code] for code in np.unique(codes)]
+
+    def mean(*parts: NDArray, axis: int = -1) -> NDArray:
+        return np.mean([part.mean(axis=axis) for part in parts], axis=0)
+
+    if min(map(len, classes)) < 2:
+        return float(mean(*classes)), np.nan, np.nan
+    interval = bootstrap(
+        classes,
+        mean,
+        n_resamples=5000,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(mean(*classes)), float(interval.low), float(interval.high)
 
 
 def temper(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
