@@ -279,7 +279,7 @@ def finding(scale: str, numbers: dict[str, dict[str, float]], *, short: bool) ->
     tested = numbers["divisions"]["value"]
     if short:
         return (
-            f"At {scale} scale, with {tested} parts, it is {real} on real images alone (balanced: {balanced}). "
+            f"At {scale} scale, with {tested} parts, it is {real} with real images (balanced {balanced}). "
             f"Geometric simulations change it by {geometric}; images of an adversarial network by "
             f"{adversarial}. {unfinished(numbers)}"
         )
