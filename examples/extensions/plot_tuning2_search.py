@@ -7,8 +7,7 @@ learning rate, dropout, kernels, stride, channels, blocks, dense units. A trial 
 sources that guide the search, and is cut when it is below the median of the earlier ones. Images are 32 px
 wide. There is one search for each part of the sources that is kept for the test (:figure:`tuning3_nested`).
 
-Look at how far the families differ before anything is tuned, and how much tuning adds; of eight equally good
-trials, the best seems better by 1.42 standard errors. Importances and slices
+Look at how far the families differ before anything is tuned, and how much tuning adds. Importances and slices
 take the searches of one family together.
 """
 
