@@ -353,8 +353,8 @@ def differences(axes: Axes, summary: Table) -> Any:
             fontsize=7,
         )
     value, low, high = (100 * np.asarray(summary[f"balanced{end}"]) for end in ("", "_low", "_high"))
-    options = {"color": TRAINING, "mfc": "white", "ms": 4, "elinewidth": 0.8, "label": "balanced"}
-    axes.errorbar(value, rows + 0.2, xerr=(value - low, high - value), fmt="D", **options)
+    options: dict[str, Any] = {"color": TRAINING, "mfc": "white", "ms": 4, "elinewidth": 0.8}
+    axes.errorbar(value, rows + 0.2, xerr=(value - low, high - value), fmt="D", label="balanced", **options)
     axes.legend(fontsize=6)
     axes.axvline(0, color="0.6", lw=0.8, zorder=0)
     axes.set_yticks(rows, [set_label(str(arm)) for arm in summary["arm"]])

@@ -318,7 +318,8 @@ class Comparison:
     balanced, balanced_low, balanced_high : float
         The same difference of the balanced accuracy, the mean recall of the classes.
     finding : str
-        What both differences and the p-value establish, as `finding` says it.
+        What the p-value and the intervals of both differences and of the mean over divisions (Student's t)
+        establish, as `finding` says it.
     """
 
     difference: float
@@ -346,7 +347,8 @@ def finding(p_value: float, *intervals: tuple[float, float]) -> str:
     p_value : float
         Of the test that there is no change.
     *intervals : tuple of float
-        Ends of 95 % intervals of the change, such as those of accuracy and of balanced accuracy.
+        Ends of 95 % intervals of the change, such as those of accuracy and of balanced accuracy over sources,
+        and of the mean over divisions, which alone holds the scatter of trainings.
 
     Returns
     -------
@@ -416,7 +418,7 @@ def compare(result: StudyResult, first: str, second: str) -> Comparison:
         sd,
         mean / sd if sd > 0 else np.nan,
         *balanced,
-        finding(p_value, (low, high), balanced[1:]),
+        finding(p_value, (low, high), balanced[1:], _interval(by_fold)[1:]),
     )
 
 

@@ -11,8 +11,8 @@ Left: accuracy with 95 % intervals; crosses are what the validation images promi
 against the report's network on the same sources, with its paired 95 % interval. Look where that leaves zero.
 Open symbols are balanced accuracies.
 
-The recorded laptop search has eight trials for each of two families. Residual blocks bring most of the gain,
-and tuning a good part; in twelve epochs the report's network, a quarter as wide, is far from done. To search
+The recorded laptop search has eight trials for each of two families. What residual blocks alone bring varies
+among the three folds ("finding" in the table), that of the tuned network less; in twelve epochs the report's network, a quarter as wide, is far from done. To search
 longer: ``radiosynth tune --trials N``, with ``RADIOSYNTH_RUNS`` naming another folder.
 """
 
