@@ -115,10 +115,12 @@ def collect(root: Path = ROOT) -> dict[str, Any]:
             **{key: row[key] for key in ("verdict", "source", "remark")},
         }
     verdicts = [row["verdict"] for row in comparison]
+    measured = [row["verdict"] for row in comparison if row["kind"] == "measured"]
     return {
         "scale": scale,
         "studies": studies,
         "verdicts": {each: verdicts.count(each) for each in ("agrees", "differs", "cannot be reproduced")},
+        "measured": {each: measured.count(each) for each in ("agrees", "differs")},
         "versions": records["fig12_training_curves"]["versions"],
         "data": records["fig01_first_cutouts"]["data_sha256"],
         "numbers": numbers,

@@ -238,9 +238,15 @@ def _run(arguments: argparse.Namespace) -> None:
     run = experiments.run(config, time_limit=arguments.time_limit)
     stored = run.predictions
     plain = stored["plain"]
-    value, low, high = metrics.accuracy(stored["labels"][plain], stored["probabilities"][plain])
+    labels, probabilities = stored["labels"][plain], stored["probabilities"][plain]
+    right = probabilities.argmax(axis=1) == labels
     print(f"{run.folder}{' (replayed)' if run.replayed else ''}")
-    print(f"accuracy on {plain.sum()} validation sources: {value:.3f} ({low:.3f} to {high:.3f})")
+    print(f"on {plain.sum()} validation sources, with 95 % intervals:")
+    for name, (value, low, high) in (
+        ("accuracy", metrics.share(right, confidence=0.95)),
+        ("balanced accuracy", metrics.class_mean(labels, right)),
+    ):
+        print(f"{name} {value:.3f} ({low:.3f} to {high:.3f})")
 
 
 def _gan_train(arguments: argparse.Namespace) -> None:

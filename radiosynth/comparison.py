@@ -56,6 +56,9 @@ REASONS = {
 }
 """Why a number, or all of a part, has no counterpart. A number that was reproduced needs none."""
 
+MEASURED = ("accuracy.", "confusion.", "notebook_accuracy.", "training.gain ")
+"""How the numbers begin that a training decides."""
+
 TAUGHT_WRONG = "accuracy.real+gan.training"
 MISLABELLED = "change in training: FR I generator for FR II"
 
@@ -175,7 +178,9 @@ def compare(runs: Iterable[experiments.Run[Any]] = (), studies: Iterable[dict[st
     ~astropy.table.Table
         One row for each number: ``section``, ``number``, ``published``, ``reproduced``, ``low``, ``high``
         (masked where there is none), ``verdict`` (``agrees``, ``differs`` or ``cannot be reproduced``),
-        ``source``, ``remark``.
+        ``source``, ``remark`` and ``kind``: ``measured`` if a training decides the number,
+        ``by construction`` if it is a setting, a drawn parameter, a layer or a count that follows from the
+        report's own tables. That the latter agree says that the report was copied correctly, no more.
 
     Raises
     ------
@@ -217,15 +222,16 @@ def compare(runs: Iterable[experiments.Run[Any]] = (), studies: Iterable[dict[st
                 msg = f"{key}: neither reproduced nor a reason why not; add it to radiosynth.comparison"
                 raise KeyError(msg)
             rows.append(
-                (SECTIONS[section], name, float(value), *[np.nan] * 3, "cannot be reproduced", "", reason)
+                (SECTIONS[section], name, float(value), *[np.nan] * 3, "cannot be reproduced", "", reason, "")
             )
             continue
         ends = [np.nan if end is None else end for end in (mine.low, mine.high)]
         verdict = "agrees" if mine.agrees(value) else "differs"
-        rows.append(
-            (SECTIONS[section], name, float(value), mine.value, *ends, verdict, mine.source, mine.remark)
-        )
+        kind = "measured" if key.startswith(MEASURED) else "by construction"
+        about = (verdict, mine.source, mine.remark, kind)
+        rows.append((SECTIONS[section], name, float(value), mine.value, *ends, *about))
     names = ["section", "number", "published", "reproduced", "low", "high", "verdict", "source", "remark"]
+    names.append("kind")
     table = Table(rows=rows, names=names, masked=True)
     for column in names[3:6]:
         table[column].mask = np.isnan(table[column])

@@ -387,7 +387,7 @@ def build_foveated_classifier(
     """Build a residual network that sees the middle of an image sharply and all of it coarsely.
 
     Two views, each a quarter of the image wide in pixels, become the two channels of the trunk of
-    `build_residual_classifier`: the middle half averaged over 2×2 pixels, which still resolves the beam of
+    `build_residual_classifier`: the middle half averaged over 2×2 pixels, 1.5 to a beam of
     FIRST, and the whole averaged over 4×4, where large sources find room. Each is divided by its peak in that
     middle half and stretched by a square root, so that faint plumes count beside bright cores.
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import keras
 
 __all__ = [
+    "accuracies",
     "arrow",
     "block",
     "boxes",
@@ -294,8 +295,38 @@ def boxes(axes: Axes, values: Mapping[str, ArrayLike], *, log: bool = False) -> 
     return drawn
 
 
+def accuracies(axes: Axes, x: ArrayLike, summary: Table, style: str = "o", **options: Any) -> Any:
+    """Draw the accuracies of arms of a study with 95 % intervals, and balanced accuracies as open symbols.
+
+    Parameters
+    ----------
+    axes : ~matplotlib.axes.Axes
+        Where to draw.
+    x : array_like, shape (n,)
+        The place of each.
+    summary : ~astropy.table.Table
+        Rows of `radiosynth.studies.summary`.
+    style : str
+        Symbol, then style of the line that joins the accuracies.
+    **options
+        Colour and label, as `~matplotlib.axes.Axes.errorbar` takes them.
+
+    Returns
+    -------
+    ~matplotlib.container.ErrorbarContainer
+        The accuracies and their intervals.
+    """
+    value, low, high = (np.asarray(summary[f"accuracy{end}"]) for end in ("", "_low", "_high"))
+    drawn = axes.errorbar(x, value, (value - low, high - value), fmt=style, capsize=3, **options)
+    colour = drawn.lines[0].get_color()
+    axes.plot(x, summary["balanced_accuracy"], style[0], color=colour, mfc="white", ms=4, zorder=3)
+    return drawn
+
+
 def differences(axes: Axes, summary: Table) -> Any:
     """Draw by how much each arm of a study differs from its reference, with 95 % intervals.
+
+    Open symbols are differences of the balanced accuracy.
 
     Parameters
     ----------
@@ -311,7 +342,8 @@ def differences(axes: Axes, summary: Table) -> Any:
     """
     value, low, high = (100 * np.asarray(summary[name]) for name in ("difference", "low", "high"))
     rows = np.arange(len(value))
-    drawn = axes.errorbar(value, rows, xerr=(value - low, high - value), fmt="D", color=TRAINING, capsize=4)
+    error = (value - low, high - value)
+    drawn = axes.errorbar(value, rows, xerr=error, fmt="D", color=TRAINING, capsize=4, label="accuracy")
     for row, (x, gained, lost) in enumerate(zip(value, summary["gained"], summary["lost"], strict=True)):
         axes.annotate(
             f"{gained} sources gained, {lost} lost",
@@ -321,6 +353,10 @@ def differences(axes: Axes, summary: Table) -> Any:
             ha="center",
             fontsize=7,
         )
+    value, low, high = (100 * np.asarray(summary[f"balanced{end}"]) for end in ("", "_low", "_high"))
+    options: dict[str, Any] = {"color": TRAINING, "mfc": "white", "ms": 4, "elinewidth": 0.8}
+    axes.errorbar(value, rows + 0.2, xerr=(value - low, high - value), fmt="D", label="balanced", **options)
+    axes.legend(fontsize=6)
     axes.axvline(0, color="0.6", lw=0.8, zorder=0)
     axes.set_yticks(rows, [set_label(str(arm)) for arm in summary["arm"]])
     axes.set(ylim=(len(rows) - 0.5, -0.6))

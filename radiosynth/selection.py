@@ -53,7 +53,8 @@ class Cuts:
     pixel_scale : float
         Arcseconds per pixel.
     beam : float
-        Full width at half maximum of the beam in arcseconds; what is smaller than half its area is no source.
+        Full width at half maximum of the beam in arcseconds (FIRST: 5.4, in the south 6.4 by 5.4); what is
+        smaller than half its area is no source.
     n_sigma : float
         Pixels this many times the noise above the sky are bright.
     join : float

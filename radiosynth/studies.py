@@ -43,6 +43,7 @@ __all__ = [
     "best_study",
     "compare",
     "epochs_gain",
+    "finding",
     "numbers",
     "run_study",
     "study_arms",
@@ -315,6 +316,11 @@ class Comparison:
         Mean and standard deviation of the difference over the divisions of the sources.
     effect : float
         Cohen's d: that mean in units of that standard deviation.
+    balanced, balanced_low, balanced_high : float
+        The same difference of the balanced accuracy, the mean recall of the classes.
+    finding : str
+        What the p-value and the intervals of both differences and of the mean over divisions (Student's t)
+        establish, as `finding` says it.
     """
 
     difference: float
@@ -326,6 +332,38 @@ class Comparison:
     fold_mean: float
     fold_sd: float
     effect: float
+    balanced: float
+    balanced_low: float
+    balanced_high: float
+    finding: str
+
+
+def finding(p_value: float, *intervals: tuple[float, float]) -> str:
+    """Say what a change of accuracy establishes: ``"gain"``, ``"loss"`` or ``"not established"``.
+
+    All pages and the paper ask this function, so that no two of them say different things.
+
+    Parameters
+    ----------
+    p_value : float
+        Of the test that there is no change.
+    *intervals : tuple of float
+        Ends of 95 % intervals of the change, such as those of accuracy and of balanced accuracy over sources,
+        and of the mean over divisions, which alone holds the scatter of trainings.
+
+    Returns
+    -------
+    str
+        A gain or a loss only if the p-value is 0.05 or less and all intervals lie on one side of zero.
+
+    Examples
+    --------
+    >>> finding(0.01, (0.002, 0.052), (-0.001, 0.05))
+    'not established'
+    """
+    if p_value <= 0.05 and all(low > 0 for low, _ in intervals):
+        return "gain"
+    return "loss" if p_value <= 0.05 and all(high < 0 for _, high in intervals) else "not established"
 
 
 def compare(result: StudyResult, first: str, second: str) -> Comparison:
@@ -367,16 +405,21 @@ def compare(result: StudyResult, first: str, second: str) -> Comparison:
     ).confidence_interval
     by_fold = np.array([change[folds == fold].mean() for fold in np.unique(folds)])
     mean, sd = float(by_fold.mean()), float(by_fold.std(ddof=1)) if len(by_fold) > 1 else np.nan
+    low, high = float(interval.low), float(interval.high)
+    p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    balanced = metrics.class_mean(a["label"][rows_a], change)
     return Comparison(
         float(change.mean()),
-        float(interval.low),
-        float(interval.high),
-        float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0,
+        low,
+        high,
+        p_value,
         gained,
         lost,
         mean,
         sd,
         mean / sd if sd > 0 else np.nan,
+        *balanced,
+        finding(p_value, (low, high), balanced[1:], _interval(by_fold)[1:]),
     )
 
 
@@ -391,16 +434,15 @@ def summary(result: StudyResult) -> Table:
     Returns
     -------
     `~astropy.table.Table`
-        One row per arm: ``arm``, ``runs``, ``sources`` tested, ``accuracy`` with the ends of its 95 %
-        interval, ``accuracy_low`` and ``accuracy_high``, ``compared_with`` (itself, for a reference), and
-        the fields of `Comparison`.
+        One row per arm: ``arm``, ``runs``, ``sources`` tested, ``accuracy`` and ``balanced_accuracy`` (the
+        mean recall), each with the ends of its 95 % interval, such as ``accuracy_low`` and ``accuracy_high``,
+        ``compared_with`` (itself, for a reference), and the fields of `Comparison`.
     """
     rows = []
     for arm in result.arms:
         table = result.right(arm)
-        value, low, high = metrics.share(table["right"], confidence=0.95)
         row = {"arm": arm, "runs": len(np.unique(table["fold"])), "sources": len(table)}
-        row |= {"accuracy": value, "accuracy_low": low, "accuracy_high": high}
+        row |= _accuracies(table["label"], table["right"])
         reference = result.references.get(arm, arm)
         rows.append(row | {"compared_with": reference} | asdict(compare(result, reference, arm)))
     found = Table(rows)
@@ -408,6 +450,17 @@ def summary(result: StudyResult) -> Table:
         if column.dtype.kind == "f":
             column.info.format = ".2g" if column.name == "p_value" else ".4f"
     return found
+
+
+def _accuracies(labels: NDArray[np.int64], right: NDArray[np.bool_]) -> dict[str, float]:
+    """Return accuracy and balanced accuracy with the ends of their 95 % intervals."""
+    both = {"accuracy": metrics.share(right, confidence=0.95)}
+    both["balanced_accuracy"] = metrics.class_mean(labels, right)
+    return {
+        name + end: number
+        for name, found in both.items()
+        for end, number in zip(_ENDS.values(), found, strict=True)
+    }
 
 
 def run_study(
@@ -536,8 +589,8 @@ def another_part(arms: Arms) -> tuple[Table, list[experiments.Run[ClassifierConf
     Returns
     -------
     table : `~astropy.table.Table`
-        One row per arm: ``arm``, ``sources`` tested, ``accuracy`` and the ends of its 95 % interval, ``low``
-        and ``high``.
+        One row per arm: ``arm``, ``sources`` tested, ``accuracy`` and ``balanced_accuracy`` with the ends of
+        their 95 % intervals, as in `summary`.
     runs : list of Run
         The run of each arm, trained now if it is not recorded.
 
@@ -555,12 +608,12 @@ def another_part(arms: Arms) -> tuple[Table, list[experiments.Run[ClassifierConf
         generators = tuple(replace(each, fold=done) if each.folds else each for each in first.generators)
         run = experiments.run(replace(first, fold=done, seed=done, generators=generators))
         stored = run.predictions
-        right = (stored["probabilities"].argmax(axis=1) == stored["labels"])[stored["plain"]]
-        value, low, high = metrics.share(right, confidence=0.95)
-        rows.append({"arm": arm, "sources": len(right), "accuracy": value, "low": low, "high": high})
+        plain = stored["plain"]
+        right = (stored["probabilities"].argmax(axis=1) == stored["labels"])[plain]
+        rows.append({"arm": arm, "sources": len(right), **_accuracies(stored["labels"][plain], right)})
         runs.append(run)
     table = Table(rows)
-    for name in ("accuracy", "low", "high"):
+    for name in table.colnames[2:]:
         table[name].info.format = ".4f"
     return table, runs
 
@@ -778,18 +831,26 @@ def numbers(result: StudyResult) -> dict[str, dict[str, Any]]:
     Returns
     -------
     dict
-        By name: ``value`` and the ends of its 95 % interval, ``low`` and ``high``. The gain by adversarial
-        images has the name of the report's own number, ``training.gain of real+gan``.
+        By name: ``value`` and the ends of its 95 % interval, ``low`` and ``high``; a change of accuracy also
+        has its ``p_value`` and its `finding`. The gain by adversarial images has the name of the report's own
+        number, ``training.gain of real+gan``.
     """
     tested = len(np.unique(result.sources["fold"]))
     found: dict[str, dict[str, Any]] = {"divisions": dict.fromkeys(_ENDS, tested)}
     for row in summary(result):
         arm = str(row["arm"])
         found[f"accuracy: {arm}"] = {part: float(row[f"accuracy{end}"]) for part, end in _ENDS.items()}
+        found[f"balanced accuracy: {arm}"] = {
+            part: float(row[f"balanced_accuracy{end}"]) for part, end in _ENDS.items()
+        }
         if arm in result.references:
             key = f"training.gain of {arm}" if arm == "real+gan" else f"change: {arm}"
             found[key] = {"value": row["difference"], "low": row["low"], "high": row["high"]}
             found[key] = {part: float(value) for part, value in found[key].items()}
+            found[key] |= {"p_value": float(row["p_value"]), "finding": str(row["finding"])}
+            found[f"balanced change: {arm}"] = {
+                part: float(row[f"balanced{end}"]) for part, end in _ENDS.items()
+            }
     if "real+gan" in result.arms:
         for arm in ("real", "real+gan"):
             gain = dict(zip(_ENDS, epochs_gain(result, arm), strict=True))

@@ -18,7 +18,9 @@ from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from filelock import FileLock
+from scipy.stats import norm
 
 from . import experiments, preprocessing, studies
 from .configurations import ClassifierConfig, classifier_config
@@ -39,6 +41,7 @@ __all__ = [
     "grow",
     "grown_arms",
     "inner_sets",
+    "optimism",
     "trial_config",
     "tune",
 ]
@@ -544,6 +547,28 @@ def _family(scale: str, family: str, fold: int) -> tuple[optuna.Study, optuna.tr
         msg = f"the first settings of {family} are not tried in part {fold}: `radiosynth tune` goes on"
         raise ValueError(msg)
     return search, trial
+
+
+def optimism(trials: int) -> float:
+    """Return by how many standard errors the best of equally good trials seems better than it is.
+
+    Parameters
+    ----------
+    trials : int
+        Trials whose accuracies have independent normal errors.
+
+    Returns
+    -------
+    float
+        The expected maximum of as many standard normal deviates.
+
+    Examples
+    --------
+    >>> round(optimism(8), 2)
+    1.42
+    """
+    x = np.linspace(-10, 10, 20_001)
+    return float(np.trapezoid(x * trials * norm.pdf(x) * norm.cdf(x) ** (trials - 1), x))
 
 
 def chosen(scale: str, fold: int) -> optuna.Study:

@@ -299,7 +299,10 @@ def test_share_of_consistent_sources_is_as_documented():
     table = draw_parameters(3000, classes=["FRI", "FRII"], rng=np.random.default_rng(7))
     ratio = fr_ratio(table)
     assert (ratio[:3000] < 0.5).mean() == pytest.approx(0.89, abs=0.02)
-    assert (ratio[3000:] > 0.5).mean() == pytest.approx(0.77, abs=0.02)
+    assert (ratio[3000:] > 0.5).mean() == pytest.approx(0.78, abs=0.02)
+    wide = fr_ratio(table, contour=0.2)  # which contour decides what is an FR I
+    assert (wide[:3000] > 0.5).mean() == pytest.approx(0.41, abs=0.03)
+    assert (wide[3000:] < 0.5).mean() == pytest.approx(0.09, abs=0.02)
 
 
 def test_impossible_consistency_is_refused(monkeypatch):

@@ -318,7 +318,12 @@ def test_the_readme_states_what_the_records_hold() -> None:
         assert f"{100 * last.mean():.1f} %" in text
     summary = ROOT / "paper" / "runs" / "report-study-protocol" / "summary.json"
     numbers = json.loads(summary.read_text())["numbers"]
+    parts = ("value", "low", "high")
     for name in ("change: real+geometric", "training.gain of real+gan"):
-        value, low, high = (f"{100 * numbers[name][part]:.1f}".replace("-", "−") for part in numbers[name])
-        assert f"{value} " in text
-        assert f"({low} to {high})" in text
+        balanced = f"balanced change: {name.split()[-1]}"
+        for change in (numbers[name], numbers[balanced]):
+            value, low, high = (f"{100 * change[part]:.1f}".replace("-", "−") for part in parts)
+            assert f"{value} (" in text or f"{value} points (" in text
+            assert f"({low} to {high}" in text
+        assert numbers[name]["finding"] == "not established"
+    assert "A gain is not established" in text

@@ -5,7 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from sklearn.metrics import confusion_matrix as sklearn_matrix, precision_score, recall_score
+from sklearn.metrics import (
+    balanced_accuracy_score,
+    confusion_matrix as sklearn_matrix,
+    precision_score,
+    recall_score,
+)
 
 from radiosynth import metrics
 
@@ -50,6 +55,22 @@ def test_scores_agree_with_scikit_learn_and_scipy(judged: tuple[np.ndarray, np.n
     interval = binomtest(right, 40).proportion_ci(0.95, method="wilson")
     assert scores["recall_low"][0] == pytest.approx(interval.low, abs=1e-6)
     assert scores["recall_high"][0] == pytest.approx(interval.high, abs=1e-6)
+
+
+def test_mean_over_classes_is_the_balanced_accuracy_with_a_stratified_interval(
+    judged: tuple[np.ndarray, np.ndarray],
+) -> None:
+    labels, probabilities = judged
+    predicted = probabilities.argmax(1)
+    value, low, high = metrics.class_mean(labels, predicted == labels)
+    assert value == pytest.approx(balanced_accuracy_score(labels, predicted))
+    parts = [(predicted == labels)[labels == code] for code in range(4)]
+    error = np.sqrt(sum(part.var() / len(part) for part in parts)) / 4
+    assert high - low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    assert metrics.class_mean([0, 0, 1, 1], [1, 1, 1, 1]) == (1, 1, 1)
+    value, *ends = metrics.class_mean([0, 0, 1], [1, 0, 0])  # of one source there is no interval
+    assert value == 0.25
+    assert np.isnan(ends).all()
 
 
 def test_interval_over_sources_is_wider_than_over_their_copies() -> None:

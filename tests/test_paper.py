@@ -85,7 +85,7 @@ def whole(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
                 table = Table(rows=[["dense_1", "Dense", "7×7", 123456]])
             elif name == "gan4_realism":
                 rows = [
-                    [kind, "FRI", "Fréchet distance", 9.0, 8.0, 10.0, 1.5] for kind in ("geometric", "GAN")
+                    [kind, "FRI", "kernel distance", 9.0, 8.0, 10.0, 1.5] for kind in ("geometric", "GAN")
                 ]
                 table = Table(rows=rows)
             elif name == "published_reproduced":
@@ -127,6 +127,17 @@ def test_every_published_number_has_a_verdict(whole: Path) -> None:
         assert of[exact]["verdict"] == "agrees"
     assert of["table 3", "FRI.original"]["verdict"] == "differs"
     assert of["simulation", "bending angle, bent.greatest"]["low"] < 180
+    # A setting that agrees is no result: only what a training decides counts as measured.
+    kinds = {key: row["kind"] for key, row in of.items()}
+    for key in (("classifier", "epochs"), ("simulation", "c1.least"), ("table 2", "FRII.final")):
+        assert kinds[key] == "by construction"
+    for key in (
+        ("results", "real.validation"),
+        ("figure 13", "real.FRI.FRI"),
+        ("classifier", "gain of real+gan"),
+    ):
+        assert kinds[key] == "measured"
+    assert (np.ma.filled(table["kind"], "")[impossible] == "").all()
     gain = of["classifier", "gain of real+gan"]
     assert gain["reproduced"] == pytest.approx(0.05)
     assert gain["low"] < 0.05 < gain["high"]
@@ -197,6 +208,7 @@ def test_numbers_name_their_run(tree: Path, records: ModuleType) -> None:
     assert number["source"].startswith("laptop-classifier-real-gan-")
     assert found["numbers"]["run real: minutes"]["value"] == 1.5
     assert sum(found["verdicts"].values()) == len(comparison.published_numbers())
+    assert sum(found["measured"].values()) == 5 + 32 + 1  # accuracies, two matrices and the gain
 
 
 @pytest.mark.parametrize(
@@ -278,9 +290,15 @@ def test_studies_are_in_the_text_where_they_are_recorded(tree: Path, compose: Mo
         folder = tree / "paper" / "runs" / f"laptop-study-{name}"
         folder.mkdir()
         numbers = {key: {"value": 0.02, "low": 0.01, "high": 0.03} for key in keys}
+        numbers |= {f"balanced {key}": {"value": 0.015, "low": -0.01, "high": 0.04} for key in keys}
+        numbers["balanced change: real+gan"] = {"value": -0.013, "low": -0.034, "high": 0.006}
+        if name == "protocol":  # what the study says of itself, not its interval alone
+            numbers["change: real+geometric"]["finding"] = "not established"
         (folder / "summary.json").write_text(json.dumps({"name": name, "numbers": numbers}))
     page = compose.page(tree)
-    assert "2.0 points (1.0 to 3.0): they help" in page
-    assert "move the result by more than its interval are: FRI generator used for FRII" in page
+    assert "Adversarial images change the accuracy by 2.0 points (1.0 to 3.0): a gain" in page
+    assert "Geometric images change it by 2.0 points (1.0 to 3.0): neither a gain nor a loss" in page
+    assert "−1.3 points (−3.4 to 0.6) and 1.5 points (−1.0 to 4.0)" in page
+    assert "Those that move the result are: FRI generator used for FRII" in page
     for name in ("study1_protocol", "study2_published_code", "study3_data_size"):
         assert f"gallery/studies/plot_{name}.html" in page

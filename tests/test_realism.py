@@ -201,23 +201,26 @@ def test_realism_tells_good_images_from_bad_ones_and_copies(rng: np.random.Gener
     pytest.importorskip("keras")
     model = build_classifier(24, width=0.1, seed=1)
     classes = ("FRII", "compact")
-    sample = simulate({"FRII": 90, "compact": 60}, 24, classes=classes, rng=rng)
-    real, good = sample[np.arange(150) % 3 > 0], sample[::3]
+    sample = simulate({"FRII": 135, "compact": 90}, 24, classes=classes, rng=rng)
+    real, training, good = (sample[start::3] for start in range(3))
     bad = good.derived(2 * rng.random(good.images.shape) - 1, "noise")
 
     def measured(fake: Sample) -> dict[tuple[str, str], np.ndarray]:
-        table = metrics.realism(real, fake, model, draws=5, rng=np.random.default_rng(0))
+        table = metrics.realism(real, fake, model, training=training, draws=9, rng=np.random.default_rng(0))
         return {
-            (row["class"], row["measure"]): np.array([row[c] for c in ("value", "low", "high", "floor")])
+            (row["class"], row["measure"]): np.array([row[c] for c in ("value", "low", "high", "reference")])
             for row in table
         }
 
-    better, worse, copied = measured(good), measured(bad), measured(real)
-    assert len(better) == 2 * 9
+    better, worse, copied = measured(good), measured(bad), measured(training)
+    assert len(better) == 2 * 8
     for name in classes:
-        for measure in ("Fréchet distance", "kernel distance", "two-sample accuracy", "angular size"):
+        for measure in ("kernel distance", "two-sample accuracy", "angular size"):
             assert worse[name, measure][1] > better[name, measure][2], measure
             assert worse[name, measure][0] > 1.2 * worse[name, measure][3], measure
+        # Copies are real images: they reach the reference of held-out ones, and one measure tells.
+        value, low, high, reference = copied[name, "kernel distance"]
+        assert low - 2 * (high - low) < reference < high + 2 * (high - low)
         assert copied[name, "nearest neighbour"][0] == pytest.approx(0, abs=1e-6)
         assert better[name, "nearest neighbour"][0] > 0.5 * better[name, "nearest neighbour"][3]
     for key, (value, low, high, _) in better.items():
@@ -241,5 +244,13 @@ def test_features_are_those_of_the_dense_layer(rng: np.random.Generator) -> None
 
 def test_realism_needs_enough_images(rng: np.random.Generator) -> None:
     sample = simulate(4, 16, rng=rng)
-    with pytest.raises(ValueError, match="4 real and 4 synthetic images of FRI"):
-        metrics.realism(sample, sample, build_classifier(16, width=0.1), rng=rng)
+    with pytest.raises(ValueError, match="4 real, 4 synthetic and 4 training images of FRI"):
+        metrics.realism(sample, sample, build_classifier(16, width=0.1), training=sample, rng=rng)
+    enough = simulate(12, 16, rng=rng)
+    with pytest.raises(ValueError, match="12 real, 12 synthetic and 0 training images of FRI"):
+        metrics.realism(enough, enough, build_classifier(16, width=0.1), training=enough[:0], rng=rng)
+
+
+def test_frechet_distance_of_few_images_is_the_bias_that_the_pages_state(rng: np.random.Generator) -> None:
+    alike = [metrics.frechet_distance(*rng.normal(size=(2, n, 194))) for n in (200, 2000)]
+    assert alike == pytest.approx([97, 9.5], rel=0.03)

@@ -6,6 +6,7 @@ are skipped. No socket is opened: what the browser asks for is read from the fol
 
 from __future__ import annotations
 
+import json
 import mimetypes
 import os
 import re
@@ -21,6 +22,8 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 from PIL import Image
+
+from radiosynth import load_report_candidates
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -507,3 +510,29 @@ def test_the_array_job_goes_back_into_the_queue_when_it_was_stopped(
     assert done.returncode == status
     said = tmp_path / "said"
     assert (said.read_text() if said.exists() else "") == ("requeue 41_3\n" if again else "")
+
+
+# What the pages say ----------------------------------------------------------------------------------
+
+
+def test_the_front_page_says_of_a_change_what_its_study_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    import report_table
+
+    numbers = json.loads((ROOT / "paper/runs/report-study-protocol/summary.json").read_text())["numbers"]
+    assert numbers["change: real+geometric"]["low"] > 0  # by its interval alone it would be a gain
+    assert numbers["change: real+geometric"]["p_value"] > 0.05
+    text = report_table.finding("report", numbers, short=False)
+    assert text.count("not established") == 2
+    assert "a gain" not in text
+    assert "89.7 %" in text  # the balanced accuracy
+
+
+def test_pages_state_the_beam_and_how_many_sources_the_southern_one_concerns() -> None:
+    table = load_report_candidates()
+    kept = table[(table["decision"] == "keep") & (table["griese_match"] == "close")]
+    south = int((kept["dec"] < 4 + 33 / 60).sum())
+    text = " ".join((ROOT / "docs/methods/data_and_selection.rst").read_text("utf-8").split())
+    assert f"{south} of the {len(kept)} sources" in text
+    assert "6.4″ × 5.4″" in text

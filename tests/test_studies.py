@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.table import Table
+from sklearn.metrics import balanced_accuracy_score
 from test_experiments import simulated_survey
 
 from radiosynth import datasets, experiments, studies
@@ -208,7 +209,8 @@ def test_runs_that_another_study_has_recorded_are_not_made_again(tiny: Path) -> 
     names = run.predictions["names"][run.predictions["plain"]].tolist()
     assert not set(names) & set(first.sources["name"])
     assert table["sources"].tolist() == [40]
-    assert table["low"][0] < table["accuracy"][0] < table["high"][0]
+    for kind in ("accuracy", "balanced_accuracy"):
+        assert table[f"{kind}_low"][0] <= table[kind][0] <= table[f"{kind}_high"][0]
 
 
 @pytest.mark.usefixtures("tiny")
@@ -296,6 +298,67 @@ def test_the_comparison_is_mcnemars_test_and_a_paired_interval() -> None:
     error = np.std([1, 0] * 200) / np.sqrt(400)
     assert sure.high - sure.low == pytest.approx(2 * 1.96 * error, rel=0.05)
     assert sure.p_value < 1e-30
+
+
+def test_a_preference_for_the_large_class_is_no_gain() -> None:
+    # A tenth of the sources is of class 0. The second arm calls all of them class 1, the first errs in both.
+    rows = []
+    for arm in ("a", "b"):
+        for i in range(200):
+            label = int(i % 10 > 0)
+            wrong = label == 0 if arm == "b" else i % 20 < 8
+            chosen = 1 - label if wrong else label
+            p = {f"p{code}": float(code == chosen) for code in range(4)}
+            rows.append({"arm": arm, "fold": i % 2, "name": f"s{i}", "label": label, **p})
+    config = experiments.classifier_config("real", "smoke")
+    result = studies.StudyResult(Path("by-hand"), config, {"b": "a"}, Table(rows), Table(), replayed=True)
+    c = studies.compare(result, "a", "b")
+    assert c.difference > 0
+    assert c.low > 0
+    assert c.p_value < 1e-6
+    first, second = (np.asarray(result.right(arm)["right"]) for arm in ("a", "b"))
+    labels = np.asarray(result.right("a")["label"])
+    recalls = [[hit[labels == code].mean() for code in (0, 1)] for hit in (first, second)]
+    assert c.balanced == pytest.approx(np.mean(recalls[1]) - np.mean(recalls[0]))
+    assert c.balanced_low <= c.balanced <= c.balanced_high < c.low
+    assert c.finding == "not established"
+    again = studies.compare(hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, list(range(4)) * 100), "a", "b")
+    assert again.finding == "not established"  # it is in two of four divisions only
+    half = [0] * 200 + [1] * 200
+    steady = studies.compare(hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, half), "a", "b")
+    assert steady.finding == "gain"
+    table = studies.summary(result)
+    assert table["balanced_accuracy"][1] == pytest.approx(0.5)
+    found = studies.numbers(result)
+    assert found["balanced accuracy: b"]["value"] == pytest.approx(0.5)
+    assert found["change: b"]["finding"] == "not established"
+    assert found["balanced change: b"]["value"] == pytest.approx(c.balanced)
+
+
+def test_a_change_is_established_only_by_all_of_its_numbers() -> None:
+    assert studies.finding(0.01, (0.01, 0.05), (0.002, 0.06)) == "gain"
+    assert studies.finding(0.01, (-0.05, -0.01), (-0.06, -0.002)) == "loss"
+    assert studies.finding(0.052, (0.002, 0.052), (0.003, 0.056)) == "not established"
+    assert studies.finding(0.01, (0.01, 0.05), (-0.002, 0.06)) == "not established"
+    assert studies.finding(0.01, (0.01, 0.05), (np.nan, np.nan)) == "not established"
+
+
+def test_saved_studies_hold_balanced_accuracies() -> None:
+    for path in sorted((Path(__file__).parents[1] / "paper" / "runs").glob("*-study-*/summary.json")):
+        numbers = json.loads(path.read_text())["numbers"]
+        sources = Table.read(path.parent / "sources.csv")
+        for arm in dict.fromkeys(sources["arm"].tolist()):
+            rows = sources[sources["arm"] == arm]
+            chosen = np.stack([rows[f"p{code}"] for code in range(4)]).argmax(axis=0)
+            truth = balanced_accuracy_score(rows["label"], chosen)
+            assert numbers[f"balanced accuracy: {arm}"]["value"] == pytest.approx(truth), (path, arm)
+        for key, number in numbers.items():
+            if "p_value" in number:
+                arm = key.removeprefix("training.gain of ").removeprefix("change: ")
+                balanced = numbers[f"balanced change: {arm}"]
+                intervals = ((each["low"], each["high"]) for each in (number, balanced))
+                allowed = ("not established", studies.finding(number["p_value"], *intervals))
+                assert number["finding"] in allowed
 
 
 def test_what_is_not_in_a_study_is_named() -> None:

@@ -61,6 +61,15 @@ def painted(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
     return asked
 
 
+def test_the_best_of_several_trials_flatters_by_the_expected_maximum() -> None:
+    assert tuning.optimism(1) == pytest.approx(0, abs=1e-6)
+    assert tuning.optimism(2) == pytest.approx(1 / np.sqrt(np.pi))
+    assert tuning.optimism(3) == pytest.approx(1.5 / np.sqrt(np.pi))
+    drawn = np.random.default_rng(0).normal(size=(100_000, 8)).max(axis=1)
+    assert tuning.optimism(8) == pytest.approx(drawn.mean(), abs=0.01)
+    assert tuning.optimism(8) == pytest.approx(1.42, abs=0.005)  # as the pages say
+
+
 def test_the_sources_that_test_never_enter_the_objective(painted: list[dict[str, Any]]) -> None:
     for fold in range(3):
         painted.clear()

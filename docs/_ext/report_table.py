@@ -264,21 +264,31 @@ class Finding(SphinxDirective):
 
 def finding(scale: str, numbers: dict[str, dict[str, float]], *, short: bool) -> str:
     """Say what a study of the three training sets found, at length or beside another."""
-    geometric, adversarial = (
-        f"{100 * c['value']:+.1f} points ({100 * c['low']:+.1f} to {100 * c['high']:+.1f}, {verdict(c)})"
-        for c in (numbers["change: real+geometric"], numbers["training.gain of real+gan"])
+    changes = (
+        ("real+geometric", numbers["change: real+geometric"]),
+        ("real+gan", numbers["training.gain of real+gan"]),
     )
-    real, tested = 100 * numbers["accuracy: real"]["value"], numbers["divisions"]["value"]
+    geometric, adversarial = (
+        f"{points(change)} ({points(numbers[f'balanced change: {arm}'])} by balanced accuracy), "
+        f"{said(change['finding'])}"
+        for arm, change in changes
+    )
+    real, balanced = (
+        f"{100 * numbers[f'{kind}: real']['value']:.1f} %" for kind in ("accuracy", "balanced accuracy")
+    )
+    tested = numbers["divisions"]["value"]
     if short:
         return (
-            f"At {scale} scale, with {tested} parts, these numbers are {real:.1f} %, {geometric} and "
+            f"At {scale} scale, with {tested} parts, it is {real} with real images (balanced {balanced}). "
+            f"Geometric simulations change it by {geometric}; images of an adversarial network by "
             f"{adversarial}. {unfinished(numbers)}"
         )
     return (
         f"Here the sources were divided into ten parts, {tested} of which were tested by networks that "
-        f"never saw them (:figure:`study1_protocol`, {scale} scale): {real:.1f} % with real images alone. "
-        f"Geometric simulations change that by {geometric}, images of an adversarial network by "
-        f"{adversarial}. Brackets hold 95 % intervals. {unfinished(numbers)}"
+        f"never saw them (:figure:`study1_protocol`, {scale} scale): the accuracy is {real} with real images "
+        f"alone, the balanced accuracy, in which each class counts alike, {balanced}. "
+        f"Geometric simulations change the accuracy by {geometric}; images of an adversarial network by "
+        f"{adversarial}. Ranges are 95 % intervals. {unfinished(numbers)}"
     )
 
 
@@ -293,11 +303,15 @@ def unfinished(numbers: dict[str, dict[str, float]]) -> str:
     )
 
 
-def verdict(change: dict[str, float]) -> str:
-    """Say what an interval means."""
-    if change["low"] > 0:
-        return "a gain"
-    return "a loss" if change["high"] < 0 else "not distinguished from zero"
+def points(change: dict[str, float]) -> str:
+    """Return a change of accuracy in percentage points, with its interval."""
+    value, low, high = (100 * change[part] for part in ("value", "low", "high"))
+    return f"{value:+.1f} points, {low:+.1f} to {high:+.1f}"
+
+
+def said(finding: str) -> str:
+    """Return what `radiosynth.studies.finding` says, as part of a sentence."""
+    return finding if finding == "not established" else f"a {finding}"
 
 
 class CitationEntry(SphinxDirective):

@@ -4,7 +4,8 @@ What would more real sources bring?
 
 Accuracy against the number of real sources that train, with and without geometric simulations, always turned
 and flipped to equally many images and learned in equally many steps. An inverse power law is fitted to each,
-and carried on to all 2158 labelled images of Griese et al. (dotted) and to 10,000.
+and carried on to all 2158 labelled images of Griese et al. (dotted) and to 10,000. Open symbols are
+balanced accuracies.
 
 Look at how wide the bands are (95 %): they come from resampling the tested sources and fitting again, and
 leave out how a training scatters and whether such sources would be like ours. Laptop scale replays a record
@@ -38,12 +39,11 @@ rng, rows = np.random.default_rng(0), []
 for name, colour, style in (("real", plotting.TRAINING, "o"), ("real+geometric", plotting.VALIDATION, "s")):
     part = table[[arm.startswith(f"{name},") for arm in table["arm"]]]
     n, value = part["sources in training"], part["accuracy"]
-    error = [np.abs(part[f"accuracy_{end}"] - value) for end in ("low", "high")]
     right = np.array([study.right(arm)["right"] for arm in part["arm"]])  # the same sources in each arm
     drawn = [right[:, rng.integers(right.shape[1], size=right.shape[1])].mean(axis=1) for _ in range(100)]
     options = {"p0": (0.85, 0.1, 1), "bounds": ([0.25, 0, 0.1], [1, 1, 3]), "max_nfev": 5000}
     best, *fits = (curve_fit(law, n, y, **options)[0] for y in (value, *drawn))
-    axes.errorbar(n, value, error, fmt=style, color=colour, capsize=3, label=plotting.set_label(name))
+    plotting.accuracies(axes, n, part, style, color=colour, label=plotting.set_label(name))
     axes.plot(goals, law(goals, *best), color=colour)
     band = np.quantile([law(goals, *fit) for fit in fits], [0.025, 0.975], axis=0)
     axes.fill_between(goals, *band, color=colour, alpha=0.15, lw=0)

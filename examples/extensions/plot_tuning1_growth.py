@@ -18,7 +18,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 
-from radiosynth import metrics, plotting, studies, tuning
+from radiosynth import plotting, studies, tuning
 
 plotting.use_style()
 study = tuning.grow(studies.recorded_scale("growth"))  # replayed, or computed now if there is no record
@@ -27,6 +27,7 @@ measures = ["loss", "val_loss", "accuracy", "val_accuracy"]
 # %%
 # Loss per epoch, mean over the divisions of the sources.
 
+tested = {row["arm"]: row for row in studies.summary(study)}
 figure, axes = plt.subplots(1, len(study.arms), figsize=(1.2 * len(study.arms) + 0.8, 2.5), sharey=True)
 rows = []
 for panel, arm in zip(axes, study.arms, strict=True):
@@ -39,8 +40,7 @@ for panel, arm in zip(axes, study.arms, strict=True):
     panel.set(title=arm, xlabel="epoch")
     row = {"blocks × channels": arm, "lowest val_loss": lowest["val_loss"], "in epoch": lowest["epoch"]}
     row |= {name: last[name] for name in measures} | {"gap": last["accuracy"] - last["val_accuracy"]}
-    value, low, high = metrics.share(study.right(arm)["right"], confidence=0.95)
-    rows.append(row | {"test accuracy": value, "low": low, "high": high})
+    rows.append(row | {f"test {kind}": tested[arm][kind] for kind in ("accuracy", "balanced_accuracy")})
 axes[0].set_ylabel("loss (cross-entropy)")
 axes[0].legend(loc="lower left")
 figure.suptitle("blocks × channels of the first")

@@ -9,9 +9,10 @@ Less is spent on each than on the report's classifier, whose 0.91 needs larger i
 
 Left: accuracy with 95 % intervals; crosses are what the validation images promised. Right: the change
 against the report's network on the same sources, with its paired 95 % interval. Look where that leaves zero.
+Open symbols are balanced accuracies.
 
-The recorded laptop search has eight trials for each of two families. Residual blocks bring most of the gain,
-and tuning a good part; in twelve epochs the report's network, a quarter as wide, is far from done. To search
+The recorded laptop search has eight trials for each of two families. What residual blocks alone bring varies
+among the three folds ("finding" in the table), that of the tuned network less; in twelve epochs the report's network, a quarter as wide, is far from done. To search
 longer: ``radiosynth tune --trials N``, with ``RADIOSYNTH_RUNS`` naming another folder.
 """
 
@@ -29,11 +30,11 @@ table = studies.summary(result)
 # Accuracies and differences.
 
 figure, axes = plt.subplots(1, 2, figsize=(6.6, 2.2), sharey=True)
-for panel, value, low, high in zip(
-    axes, ("accuracy", "difference"), ("accuracy_low", "low"), ("accuracy_high", "high"), strict=True
-):
-    error = np.abs(np.array([table[low], table[high]]) - table[value])
+shown = (("accuracy", "accuracy_", "balanced_accuracy"), ("difference", "", "balanced"))
+for panel, (value, ends, balanced) in zip(axes, shown, strict=True):
+    error = np.abs(np.array([table[f"{ends}low"], table[f"{ends}high"]]) - table[value])
     panel.errorbar(table[value], table["arm"], xerr=error, fmt="o", color=plotting.TRAINING, capsize=3)
+    panel.plot(table[balanced], table["arm"], "o", color=plotting.TRAINING, mfc="white", ms=4)
 last = result.histories[result.histories["epoch"] == result.histories["epoch"].max()]
 promised = [last["val_accuracy"][last["arm"] == arm].mean() for arm in table["arm"]]
 axes[0].plot(promised, table["arm"], "x", color=plotting.VALIDATION)
@@ -44,7 +45,8 @@ axes[1].set_xlabel("change against the report's network")
 plotting.save_figure(figure, "tuning3_nested", runs=[result])
 
 # %%
-# The numbers; what tuning adds to the choice of a family; and what was chosen in each turn.
+# The numbers; what tuning adds to the choice of a family; what was chosen in each turn; and by how many
+# standard errors the best of as many equally good trials would seem better than it is.
 
 plotting.save_table(table, "tuning3_nested", runs=[result]).pprint_all()
 added = studies.compare(result, "best family", "tuned")
@@ -52,5 +54,6 @@ print(f"tuned against best family: {added.difference:+.3f} ({added.low:+.3f} to 
 for turn in range(tuning.SCALES[scale]["plan"]["turns"]):
     search = tuning.chosen(scale, turn)
     settings = ", ".join(f"{name} {setting:.3g}" for name, setting in search.best_params.items())
-    print(f"{search.user_attrs['family']}: {settings}")
+    trials = len(tuning.finished(search))
+    print(f"{search.user_attrs['family']}: {settings}; best of {trials}: {tuning.optimism(trials):.2f} σ")
 plt.show()

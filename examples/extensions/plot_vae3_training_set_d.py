@@ -6,8 +6,9 @@ Images of the variational autoencoder beside those of the geometric simulation a
 far they are from real ones, and whether a classifier that also trains on them does better. The report
 compared real images (a) with a GAN's among them (c), and stated 91 % and 92 % in validation.
 
-Left: measures of realism over their floor, that of two halves of the real images, medians of the classes.
-Right: accuracy on the 160 validation sources beyond that of (a), with paired 95 % intervals over sources.
+Left: measures of realism over their reference, that between held-out real images, medians of the classes.
+Right: accuracy on the 160 validation sources, 40 of each class (so it is the balanced accuracy too), beyond
+that of (a), with paired 95 % intervals over sources.
 """
 
 import matplotlib.pyplot as plt
@@ -21,25 +22,24 @@ plotting.use_style()
 sets = ("real", "real+gan", "real+vae")
 runs = [experiments.run(experiments.classifier_config(name)) for name in sets]
 drawing = [experiments.run(config) for config in (experiments.gan_config("all"), experiments.vae_config())]
-real, *_ = experiments.split_sample(runs[0].config)
+train, real, _ = experiments.split_sample(runs[0].config)
 number, draws = (60, 2) if experiments.current_scale() == "smoke" else (300, 10)
 rng = np.random.default_rng(0)
 fakes = {"geometric": geometric.simulate(number, real.size, rng=rng)}
 for name, run in zip(("GAN", "VAE"), drawing, strict=True):
     fakes[name] = gan.sample_generators([run.folder], number, rng=rng)
-found = {k: metrics.realism(real, fake, runs[0].model(), draws=draws, rng=rng) for k, fake in fakes.items()}
-table = found["VAE"]["class", "measure", "floor"]
+judge, options = runs[0].model(), {"training": train, "draws": draws, "rng": rng}
+found = {kind: metrics.realism(real, fake, judge, **options) for kind, fake in fakes.items()}
+table = found["VAE"]["class", "measure", "reference"]
 table.add_columns([found[name]["value"] for name in fakes], names=list(fakes))
 plotting.save_table(table, "vae3_realism", runs=runs + drawing).pprint_all()
-
 # %%
-# The kernel distance is in the table only, since its floor is about zero.
-
+# The kernel distance is in the table only, since its reference is about zero.
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
 groups = table[table["measure"] != "kernel distance"].group_by("measure").groups
-for name in fakes:
-    left.plot([np.nanmedian(g[name] / g["floor"]) for g in groups], groups.keys["measure"], "o", label=name)
-left.set(xscale="log", xlabel="distance from real images, over its floor")
+for k in fakes:
+    left.plot([np.nanmedian(g[k] / g["reference"]) for g in groups], groups.keys["measure"], "o", label=k)
+left.set(xscale="log", xlabel="distance from real images, over its reference")
 left.legend(loc="upper right")
 rows, hits = [], {}
 for name, run in zip(sets, runs, strict=True):

@@ -2,8 +2,8 @@
 How long does a generator keep learning?
 ========================================
 
-How far sixteen images of each class, drawn from the same noise after one epoch and another, are from the
-real ones: the kernel distance in the features of a classifier trained on real images, unbiased even for so
+How far sixteen images of each class, drawn from the same noise after one epoch and another, are from real
+ones that no network was trained on: the kernel distance in the features of a classifier, unbiased even for so
 few. Lines are means over five neighbouring epochs. The horizontal axis counts training images, so that
 networks for one class and the conditional one, which shares its images among four, can be compared.
 
@@ -24,7 +24,7 @@ plotting.use_style()
 config = experiments.classifier_config("real")
 judge = experiments.run(config)
 model = judge.model()
-real, *_ = experiments.split_sample(config)
+_, real, _ = experiments.split_sample(config)
 networks = {m.name: experiments.run(experiments.gan_config(m.name)) for m in CLASSES}
 shared = experiments.run(experiments.gan_config("all"))
 

@@ -3,8 +3,8 @@ How real are the synthetic images?
 ==================================
 
 What an astronomer would measure of a source, class by class, on real images, on geometric simulations and
-on images from the adversarial networks, all measured alike. Real are the *training* sources, which the
-networks learned. Boxes hold the middle half of the sources, the line is the median, whiskers nine tenths.
+on images from the adversarial networks, all measured alike. The real sources are held out: no network was
+trained on them. Boxes hold the middle half of the sources, the line is the median, whiskers nine tenths.
 
 Look for boxes of one class that agree in height and in length. The images of a network that has collapsed
 are all alike: its boxes are short. Where a class has hardly a source of two components there is no bending.
@@ -19,8 +19,8 @@ from radiosynth import CLASS_NAMES, CLASSES, experiments, gan, geometric, metric
 plotting.use_style()
 config = experiments.classifier_config("real")
 runs = [experiments.run(each) for each in (config, *experiments.classifier_config("real+gan").generators)]
-real, *_ = experiments.split_sample(config)
-number = max(real.counts().values())
+training, real, _ = experiments.split_sample(config)
+number = max(training.counts().values())
 samples = {
     "real": real,
     "geometric": geometric.simulate(number, config.size, rng=np.random.default_rng(0)),
@@ -46,14 +46,15 @@ plotting.save_figure(figure, "gan4_realism", runs=runs)
 plt.show()
 
 # %%
-# Distances from the real images, and their floor: the same between two halves of the real images. Beside
-# the networks of training set (c) stands the other kind: one for each class, or a conditional one for all.
+# Distances from the held-out images and their reference, the same between two halves of them; the nearest
+# neighbour is sought among the training images, and its reference is that of held-out images. Beside the
+# networks of training set (c) stands the other kind: one for each class, or a conditional one for all.
 
 names, other = (("all",), "conditional GAN") if len(runs) > 2 else (CLASS_NAMES, "GANs, one per class")
 trained = [experiments.run(experiments.gan_config(name)) for name in names]
 samples[other] = gan.sample_generators([r.folder for r in trained], number, rng=np.random.default_rng(0))
-tables, rng = [], np.random.default_rng(0)
+tables, options = [], {"training": training, "draws": 50, "rng": np.random.default_rng(0)}
 for kind in ("geometric", "GAN", other):
-    tables.append(metrics.realism(real, samples[kind], runs[0].model(), draws=10, rng=rng))
+    tables.append(metrics.realism(real, samples[kind], runs[0].model(), **options))
     tables[-1].add_column(kind, name="images", index=0)
 plotting.save_table(vstack(tables), "gan4_realism", runs=runs + trained).pprint_all()

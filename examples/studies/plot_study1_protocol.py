@@ -8,8 +8,8 @@ recorded, at report scale those that half an hour of a GPU had time for: the tab
 training sets get the same number of steps.
 
 Look at the right panel: the change of accuracy that synthetic images make, with its 95 % interval over
-sources. An interval that holds zero shows no effect of the size that it spans. The dotted line is the
-gain that the report claims.
+sources, and that of balanced accuracy (open), as training is balanced and the test is not. The column
+"finding" of the table says what is established. The dotted line is the gain that the report claims.
 """
 
 import matplotlib.pyplot as plt

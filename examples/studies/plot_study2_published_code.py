@@ -6,9 +6,9 @@ The code behind the report differs from its text. It labels images of the FR I g
 generators saw the images that validate, sources that share a patch of sky fall on both sides of the split,
 and the notebook stops after 30 of 100 epochs. Each slip is switched on alone, on the same sources.
 
-Look at which intervals leave zero. Above the line, the slips are compared with training set (c) done right;
-below it, sky that is shared is compared with sky that is not, on real images alone. As this divides the
-sources anew, only those count that both tested.
+Look at which intervals leave zero (open: balanced accuracy). Above the line, the slips are compared with
+training set (c) done right; below it, sky that is shared is compared with sky that is not, on real images
+alone. As this divides the sources anew, only those count that both tested.
 """
 
 import matplotlib.pyplot as plt

@@ -6,11 +6,11 @@ Synthetic images could be of most use where real ones are few. Here only a part 
 is used, down to one in twenty, always turned and flipped to the same number of images, with and without as
 many geometric simulations. The number of steps is the same throughout.
 
-Look at where the two lines are apart by more than their intervals (95 %, over sources).
+Look at where the two lines are apart by more than their intervals (95 %, over sources). Open symbols are
+balanced accuracies.
 """
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 from radiosynth import experiments, plotting, studies
 
@@ -29,16 +29,8 @@ figure, axes = plt.subplots(figsize=(4.6, 3.2))
 styles = {"real": (plotting.TRAINING, "o-"), "real+geometric": (plotting.VALIDATION, "s--")}
 for name, (colour, style) in styles.items():
     part = table[[str(arm).startswith(f"{name},") for arm in table["arm"]]]
-    error = np.abs(np.array([part["accuracy_low"], part["accuracy_high"]]) - part["accuracy"])
-    axes.errorbar(
-        part["sources in training"] * (1.05 if name != "real" else 1),  # beside each other
-        part["accuracy"],
-        error,
-        fmt=style,
-        color=colour,
-        capsize=3,
-        label=plotting.set_label(name),
-    )
+    place = part["sources in training"] * (1.05 if name != "real" else 1)  # beside each other
+    plotting.accuracies(axes, place, part, style, color=colour, label=plotting.set_label(name))
 axes.set_xscale("log")
 ticks = sorted(set(table["sources in training"]))
 axes.set_xticks(ticks, [str(tick) for tick in ticks])
