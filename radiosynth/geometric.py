@@ -107,6 +107,7 @@ class Population:
     compact : mapping of str to distribution
         ``core_x``, ``core_y``, ``core_sigma`` (along the longer axis), ``core_amplitude``,
         ``axis_ratio`` (short over long axis), ``position_angle`` (of the longer axis).
+        Each class may also have ``rms``: the noise of an `Observation`, in units of the peak.
     consistent : bool, default False
         Draw anew each source whose `fr_ratio` contradicts its FR type (not the report's way).
 
@@ -133,7 +134,7 @@ class Population:
         }
         for name, names in needed.items():
             given = dict(getattr(self, name))
-            allowed = ("fr_type", *_EXTENDED) if name == "bent" else names
+            allowed = (*(("fr_type", *_EXTENDED) if name == "bent" else names), "rms")
             if missing := [key for key in names if key not in given]:
                 msg = f"the population of {name} lacks {', '.join(missing)}; it needs {', '.join(names)}"
                 raise ValueError(msg)
@@ -328,7 +329,7 @@ def simulate(
     check_rng(rng)
     drawing, noising = rng.spawn(2)
     table = draw_parameters(per_class, population=population, classes=classes, rng=drawing)
-    if observation is not None:
+    if observation is not None and "rms" not in table.colnames:
         table["rms"] = _values(observation.rms, len(table), noising)
     images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)
     step = f"simulated at {size} px (trajectory={trajectory}, noise={noise}, observation={observation})"
@@ -389,8 +390,8 @@ def draw_parameters(
     numbered = [(name, i) for name in CLASS_NAMES for i in range(counts.get(name, 0))]
     table["name"] = np.array([f"{name}_{i}" for name, i in numbered], dtype=str)
     table["class"] = np.array([name for name, _ in numbered], dtype=str)
-    for key in ("fr_type", *_COLUMNS):
-        table[key] = np.concatenate([part[key] for part in parts])
+    for key in ("fr_type", *_COLUMNS, *(["rms"] if any("rms" in part for part in parts) else [])):
+        table[key] = np.concatenate([part.get(key, np.full(len(part["fr_type"]), np.nan)) for part in parts])
     return table
 
 
@@ -405,6 +406,8 @@ def _draw(population: Population, name: str, n: int, rng: np.random.Generator) -
     """Draw the columns of `n` sources of one class."""
     values = functools.partial(_values, n=n, rng=rng)
     columns: dict[str, NDArray[Any]] = dict.fromkeys(_COLUMNS, np.full(n, np.nan))
+    if "rms" in getattr(population, name):
+        columns["rms"] = values(getattr(population, name)["rms"])
     if name == "compact":
         columns |= {key: values(population.compact[key]) for key in _COMPACT}
         return columns | {"fr_type": np.zeros(n, dtype=np.int64)}

@@ -19,11 +19,13 @@ from scipy import stats
 from scipy.spatial import cKDTree
 from scipy.stats import ks_2samp
 
-from .geometric import FIELD, Distribution, Population, draw_parameters, render
+from .geometric import FIELD, Distribution, Observation, Population, draw_parameters, render
 from .metrics import THRESHOLD, source_properties
+from .preprocessing import resize, scale
 from .sample import Sample
+from .taxonomy import CLASS_NAMES
 
-__all__ = ["fit_population", "measure", "mismatch", "wide_population"]
+__all__ = ["fit_population", "measure", "mismatch", "observed_images", "wide_population"]
 
 NEIGHBOURS = 5
 """Simulated sources that stand for each real one."""
@@ -33,6 +35,12 @@ STEPS = 16
 
 WIDE = 0.02
 """Share of each round that is still drawn from the wide distributions, so that nothing is lost for good."""
+
+NOISE = stats.loguniform(3e-4, 0.2)
+"""Noise in units of the peak, with which a fit begins: peaks of 3000 to 5 sigma."""
+
+OBSERVED = 150
+"""Edge of the observed images in pixels of FIRST."""
 
 LEAST = 5
 """Fewest real sources that a class is fitted to."""
@@ -150,7 +158,12 @@ def _moments(flux: NDArray[np.float64]) -> tuple[float, ...]:
 
 
 def fit_population(
-    real: Sample, *, per_class: int = 1000, rounds: int = 6, rng: np.random.Generator
+    real: Sample,
+    *,
+    per_class: int = 1000,
+    rounds: int = 6,
+    observation: Observation | None = None,
+    rng: np.random.Generator,
 ) -> Population:
     """Fit the distributions of the geometric simulation to real images.
 
@@ -163,6 +176,10 @@ def fit_population(
         Sources of each class that are simulated in each round.
     rounds : int
         How often to simulate.
+    observation : Observation, optional
+        Telescope that the real images come from. With it, the distributions are those of the sources before
+        they were observed, and of their noise: ``rms``, in units of the peak. Without it, the fitted
+        sources are as wide as the beam leaves them.
     rng : numpy.random.Generator
         Source of random numbers.
 
@@ -196,25 +213,59 @@ def fit_population(
         )
         raise ValueError(msg)
     wide = fitted = wide_population()
+    if observation is not None:
+        for name in CLASS_NAMES:
+            wide = fitted = wide.replace(name, rms=NOISE)
     for name in counts:
         images = real.of_class(name).images
-        truth = _coordinates(images)
+        truth = _coordinates(images, observation)
         unit = truth.std(axis=0) + 0.1  # of a measure that does not vary, small differences count little
         for _ in range(rounds):
             table = draw_parameters({name: per_class}, population=fitted, classes=[name], rng=rng)
-            made = _coordinates(render(table, real.size))
+            made = _coordinates(observed_images(table, real.size, observation, rng=rng), observation)
             nearest = cKDTree(made / unit).query(truth / unit, NEIGHBOURS)[1]
             fitted = fitted.replace(name, **_distributions(table[nearest.ravel()], getattr(wide, name)))
     return fitted
 
 
-def _coordinates(images: NDArray[np.float32]) -> NDArray[np.float64]:
+def observed_images(
+    parameters: Table, size: int, observation: Observation | None, *, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Render sources as a telescope sees them, in its own pixels, and prepare them as its images are.
+
+    Parameters
+    ----------
+    parameters : ~astropy.table.Table
+        As for `radiosynth.render`.
+    size : int
+        Edge of the images in pixels.
+    observation : Observation or None
+        Telescope, whose images are of FIRST's pixels if it does not say otherwise; none by default.
+    rng : numpy.random.Generator
+        Source of the noise.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, size, size)
+        Images in [-1, 1].
+    """
+    if observation is None:
+        return render(parameters, size)
+    seen = render(parameters, OBSERVED, observation=observation, rng=rng)
+    return scale(resize(seen, size))
+
+
+def _coordinates(images: NDArray[np.float32], observation: Observation | None = None) -> NDArray[np.float64]:
     """Return measures in which a distance between images makes sense, shape (n, measures)."""
     table = measure(images, pixel_scale=FIELD / images.shape[1])
     for name in ("angular_size", "components", "area", "offset"):
         table[name] = np.log(np.maximum(table[name].value, 1))
     # Half of the sources have no bending angle that could be measured; few components tell them apart.
     table["bending_angle"] = np.radians(np.nan_to_num(table["bending_angle"].value))
+    if observation is not None:  # what stands out of the noise, and how much of it barely does
+        height = (images - images.min(axis=(1, 2), keepdims=True)) / 2
+        seen, faint = (height > 1e-3).mean(axis=(1, 2)), ((height > 1e-3) & (height < 0.03)).mean(axis=(1, 2))
+        table["seen"], table["faint"] = np.log(seen + 1e-3), np.log(faint + 1e-3)
     return np.column_stack([column.value for column in table.itercols()])
 
 

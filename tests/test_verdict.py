@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 
 import radiosynth
+from radiosynth import populations
 from radiosynth.reproduction import analysis, verdict
 from radiosynth.reproduction.analysis import Networks
 from radiosynth.training import TrainingStopped
@@ -91,11 +93,16 @@ def _first(batches: verdict._Views, number: int) -> list[tuple[np.ndarray, ...]]
     [
         TINY,
         replace(TINY, condition="geometric", synthetic="geometric", ratio=1.0),
+        replace(TINY, condition="observed", synthetic="observed", ratio=1.0),
         replace(TINY, condition="pretrained", synthetic="geometric", pretrain=True),
     ],
     ids=lambda trial: trial.condition,
 )
-def test_a_run_is_recorded_once_with_what_it_says_of_every_source(trial: verdict.Trial) -> None:
+def test_a_run_is_recorded_once_with_what_it_says_of_every_source(
+    trial: verdict.Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick = partial(populations.fit_population, per_class=20, rounds=1)
+    monkeypatch.setattr(populations, "fit_population", quick)
     path = verdict.run(trial)
     assert path is not None
     with np.load(path, allow_pickle=False) as stored:

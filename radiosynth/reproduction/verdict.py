@@ -27,12 +27,23 @@ import keras
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.table import Table
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
-from radiosynth import classifier, datasets, experiments, geometric, networks, preprocessing, training
-from radiosynth.sample import Sample, write_atomically
+from radiosynth import (
+    classifier,
+    datasets,
+    experiments,
+    geometric,
+    networks,
+    populations,
+    preprocessing,
+    training,
+)
+from radiosynth._io import write_atomically, write_table
+from radiosynth.sample import Sample
 from radiosynth.taxonomy import CLASS_NAMES
 
 log = logging.getLogger("radiosynth")
@@ -193,12 +204,33 @@ def synthetic_images(trial: Trial, train: Sample) -> Sample:
     number, rng = trial.synthetic_per_class, np.random.default_rng([trial.seed, trial.fold])
     if trial.synthetic == "geometric":
         return geometric.simulate(number, train.size, rng=rng)
+    if trial.synthetic == "observed":
+        parameters = _observed_parameters(trial, train)
+        rows = [
+            np.flatnonzero(parameters["class"] == name)[trial.seed * number :][:number]
+            for name in CLASS_NAMES
+        ]
+        drawn = parameters[np.concatenate(rows)]
+        images = populations.observed_images(drawn, train.size, geometric.Observation(), rng=rng)
+        return Sample(images, np.repeat(np.arange(len(CLASS_NAMES)), number), drawn)
     if trial.synthetic in ("gan", "vae"):
         from radiosynth.gan import sample_generators
 
         return sample_generators([experiments.run(generator_config(trial)).folder], number, rng=rng)
     msg = f"unknown kind of synthetic images {trial.synthetic!r}"
     raise ValueError(msg)
+
+
+def _observed_parameters(trial: Trial, train: Sample) -> Table:
+    """Return the parameters that all seeds of a fold draw from, fitted to its training sources once."""
+    path = records() / f".observed-fold{trial.fold}-{trial.fraction:g}-{trial.synthetic_per_class}.ecsv"
+    if not path.exists():
+        fitting, drawing = np.random.default_rng([trial.fold]).spawn(2)
+        population = populations.fit_population(train, observation=geometric.Observation(), rng=fitting)
+        seeds = max(part["seeds"] for part in protocol()["parts"].values())
+        number = seeds * trial.synthetic_per_class
+        write_table(path, geometric.draw_parameters(number, population=population, rng=drawing))
+    return Table.read(path, format="ascii.ecsv")
 
 
 def generator_config(trial: Trial) -> experiments.GANConfig:
