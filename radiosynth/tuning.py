@@ -8,8 +8,11 @@ train. The search never sees the part that tests.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
+import platform
 import tempfile
 import time
 from collections.abc import Sequence
@@ -289,6 +292,29 @@ def _coming(search: optuna.Study) -> bool:
     return any(begun is None or datetime.now() - begun < timedelta(hours=1) for begun in since)
 
 
+def _take_up(search: optuna.Study) -> None:
+    """Let the settings of trials that a killed process of this machine has left come first again."""
+    from optuna.trial import TrialState
+
+    for trial in search.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        host, process = trial.user_attrs.get("process", ("", 0))
+        if host == platform.node() and not _lives(process):
+            with contextlib.suppress(ValueError):  # somebody else has been faster
+                search.tell(trial.number, state=TrialState.FAIL)
+                search.enqueue_trial(trial.params)
+
+
+def _lives(process: int) -> bool:
+    """Return whether there is a process of this number, if the system can be asked."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
+
+
 def _left(search: optuna.Study, trials: int) -> int:
     """Return how many trials a search lacks, of which the first settings of the family have to be one."""
     return max(trials - len(finished(search)), int(_first(search) is None))
@@ -350,6 +376,7 @@ def _objective(
         if epoch + 1 < config.epochs and trial.should_prune():
             raise optuna.TrialPruned
 
+    trial.set_user_attr("process", (platform.node(), os.getpid()))
     trial.study.sampler = _sampler(config.fold, trial.number)  # which no other process has
     settings = _suggest(trial, family, config).settings()
     try:
@@ -402,6 +429,7 @@ def _search(
         tasks = []
         for each in searches:
             search = _open(scale, *each)
+            _take_up(search)
             if _first(search) is None and not _coming(search):
                 search.enqueue_trial(FAMILIES[each[0]].first)
             tasks += [(number, (scale, *each)) for number in range(-_left(search, trials), 0)]
