@@ -24,9 +24,9 @@ from radiosynth import experiments
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
-    *("taxonomy", "sample", "catalogues", "cutouts", "selection", "datasets", "preprocessing", "geometric"),
-    *("networks", "training", "gan", "vae", "classifier", "bending", "metrics", "shapes", "populations"),
-    *("configurations", "experiments"),
+    *("stopping", "taxonomy", "sample", "records", "catalogues", "cutouts", "selection", "datasets"),
+    *("preprocessing", "geometric", "networks", "training", "gan", "vae", "classifier", "bending"),
+    *("metrics", "shapes", "populations", "configurations", "experiments"),
     *("studies", "tuning", "comparison", "plotting", "cli"),
 ]
 EXAMPLES = sorted((ROOT / "examples").glob("*/plot_*.py"))
