@@ -25,6 +25,7 @@ from filelock import FileLock
 
 from . import experiments, preprocessing, studies
 from .configurations import ClassifierConfig, classifier_config
+from .records import readable
 from .sample import Sample
 from .stopping import TrainingStopped
 from .studies import StudyResult
@@ -342,7 +343,7 @@ def _open(scale: str, family: str, fold: int) -> optuna.Study:
         "sampler": _sampler(fold, 0),
         "pruner": optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=config.epochs // 4),
     }
-    with FileLock(folder.parent / f".{folder.name}.lock"):
+    with FileLock(folder.parent / f".{folder.name}.lock"), readable(folder / "journal.jsonl"):
         options["storage"] = optuna.storages.JournalStorage(
             journal.JournalFileBackend(path, journal.JournalFileOpenLock(path))
         )

@@ -111,6 +111,15 @@ def test_an_interrupt_ends_the_search_and_not_one_trial_only(
     assert len(tuning.finished(tuning.tune("report", trials=3))) == 3
 
 
+@pytest.mark.parametrize("content", [b"[1, 2]\n", b"null\n", b"{}\n", b"<html>\n", bytes(range(256))])
+def test_a_damaged_journal_is_named(tiny: Path, content: bytes) -> None:
+    folder = tiny / "smoke-study-tuning"
+    folder.mkdir()
+    (folder / "journal.jsonl").write_bytes(content)
+    with pytest.raises(ValueError, match=r"journal\.jsonl is damaged.*run it again"):
+        tuning._open("smoke", "report", 0)
+
+
 def _die_in_a_trial(root: Path) -> None:
     def killed(*arguments: Any, **options: Any) -> None:
         os._exit(9)
