@@ -271,7 +271,9 @@ def train_regressor(
     ValueError
         If a sample is empty, lacks angles or is not scaled to [-1, 1], or the sizes differ.
     radiosynth.training.TrainingStopped
-        If a time limit or a signal ended the training; calling again goes on.
+        If a time limit or a signal ended the training; calling again resumes.
+    radiosynth.training.TrainingDiverged
+        If the loss or a weight is not finite any more.
     """
     settings = settings or RegressorSettings()
     for name, sample in (("train", train), ("validation", validation)):

@@ -165,7 +165,9 @@ def train_classifier(
     ValueError
         If a sample is empty, not labelled or not scaled to [-1, 1], or the sizes differ.
     radiosynth.training.TrainingStopped
-        If a time limit or a signal ended the training; calling again goes on.
+        If a time limit or a signal ended the training; calling again resumes.
+    radiosynth.training.TrainingDiverged
+        If the loss or a weight is not finite any more.
     """
     settings = settings or ClassifierSettings()
     _check_sample("train", train)
@@ -309,7 +311,9 @@ def train_on_variations(
     ValueError
         If the sample is empty, not labelled or not scaled to [-1, 1].
     radiosynth.training.TrainingStopped
-        If a time limit or a signal ended the training; calling again goes on.
+        If a time limit or a signal ended the training; calling again resumes.
+    radiosynth.training.TrainingDiverged
+        If the loss or a weight is not finite any more.
     """
     settings = settings or VariationSettings()
     _check_sample("train", train)

@@ -396,8 +396,8 @@ def train_gan(
     ------
     ValueError
         If images, labels and settings do not fit, or the folder holds another training.
-    TrainingDiverged
-        If the loss is not a number any more.
+    radiosynth.training.TrainingDiverged
+        If the loss or a weight is not finite any more.
     radiosynth.training.TrainingStopped
         If the time limit or a signal ended the training; calling again goes on.
     """

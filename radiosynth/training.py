@@ -215,8 +215,6 @@ class _Conductor(keras.callbacks.Callback):
         if self.reason:  # the epoch was cut short by a signal: it is done again when training goes on
             self.model.stop_training = True
             return
-        if not np.isfinite((logs or {}).get("loss", 0.0)):
-            raise _diverged(self.model, "loss", epoch + 1)
         now = time.monotonic()
         seconds = now - self.epoch_begun
         for key, value in {**(logs or {}), "seconds": seconds}.items():
@@ -314,6 +312,10 @@ def fit(
         bar=bar,
     )
 
+    def check_loss(epoch: int, logs: dict[str, float]) -> None:
+        if not np.isfinite(logs["loss"]):
+            raise _diverged(model, "loss", epoch + 1)
+
     def stop(reason: str) -> None:
         conductor.reason, conductor.interrupted = reason, True
         model.stop_training = True  # Keras looks at this after every step
@@ -326,7 +328,8 @@ def fit(
             initial_epoch=done,
             shuffle=False,  # the stream is shuffled already
             verbose=0,
-            callbacks=[*callbacks, conductor],
+            # The first looks before anybody keeps something of the epoch, the last one saves it.
+            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=check_loss), *callbacks, conductor],
         )
     if len(history.get("seconds", [])) < epochs:
         msg = (

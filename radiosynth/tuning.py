@@ -8,8 +8,11 @@ train. The search never sees the part that tests.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
+import platform
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,6 +27,7 @@ from scipy.stats import norm
 
 from . import experiments, preprocessing, studies
 from .configurations import ClassifierConfig, classifier_config
+from .records import readable
 from .sample import Sample
 from .stopping import TrainingStopped
 from .studies import StudyResult
@@ -292,6 +296,29 @@ def _coming(search: optuna.Study) -> bool:
     return any(begun is None or datetime.now() - begun < timedelta(hours=1) for begun in since)
 
 
+def _take_up(search: optuna.Study) -> None:
+    """Let the settings of trials that a killed process of this machine has left come first again."""
+    from optuna.trial import TrialState
+
+    for trial in search.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        host, process = trial.user_attrs.get("process", ("", 0))
+        if host == platform.node() and not _lives(process):
+            with contextlib.suppress(ValueError):  # somebody else has been faster
+                search.tell(trial.number, state=TrialState.FAIL)
+                search.enqueue_trial(trial.params)
+
+
+def _lives(process: int) -> bool:
+    """Return whether there is a process of this number, if the system can be asked."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
+
+
 def _left(search: optuna.Study, trials: int) -> int:
     """Return how many trials a search lacks, of which the first settings of the family have to be one."""
     return max(trials - len(finished(search)), int(_first(search) is None))
@@ -319,7 +346,7 @@ def _open(scale: str, family: str, fold: int) -> optuna.Study:
         "sampler": _sampler(fold, 0),
         "pruner": optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=config.epochs // 4),
     }
-    with FileLock(folder.parent / f".{folder.name}.lock"):
+    with FileLock(folder.parent / f".{folder.name}.lock"), readable(folder / "journal.jsonl"):
         options["storage"] = optuna.storages.JournalStorage(
             journal.JournalFileBackend(path, journal.JournalFileOpenLock(path))
         )
@@ -353,6 +380,7 @@ def _objective(
         if epoch + 1 < config.epochs and trial.should_prune():
             raise optuna.TrialPruned
 
+    trial.set_user_attr("process", (platform.node(), os.getpid()))
     trial.study.sampler = _sampler(config.fold, trial.number)  # which no other process has
     settings = _suggest(trial, family, config).settings()
     try:
@@ -405,6 +433,7 @@ def _search(
         tasks = []
         for each in searches:
             search = _open(scale, *each)
+            _take_up(search)
             if _first(search) is None and not _coming(search):
                 search.enqueue_trial(FAMILIES[each[0]].first)
             tasks += [(number, (scale, *each)) for number in range(-_left(search, trials), 0)]

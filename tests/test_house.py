@@ -24,10 +24,9 @@ from radiosynth import experiments
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
-    *("taxonomy", "_io", "sample", "preprocessing", "catalogues", "cutouts", "selection", "datasets"),
-    *("geometric", "networks", "training", "gan", "vae", "classifier", "bending", "metrics", "shapes"),
-    "populations",
-    *("configurations", "experiments"),
+    *("stopping", "taxonomy", "_io", "sample", "records", "preprocessing", "catalogues", "cutouts"),
+    *("selection", "datasets", "geometric", "networks", "training", "gan", "vae", "classifier", "bending"),
+    *("metrics", "shapes", "populations", "configurations", "experiments"),
     *("studies", "tuning", "comparison", "plotting", "cli"),
 ]
 EXAMPLES = sorted((ROOT / "examples").glob("*/plot_*.py"))

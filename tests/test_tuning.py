@@ -120,6 +120,32 @@ def test_an_interrupt_ends_the_search_and_not_one_trial_only(
     assert len(tuning.finished(tuning.tune("report", trials=3))) == 3
 
 
+@pytest.mark.parametrize("content", [b"[1, 2]\n", b"null\n", b"{}\n", b"<html>\n", bytes(range(256))])
+def test_a_damaged_journal_is_named(tiny: Path, content: bytes) -> None:
+    folder = tiny / "smoke-study-tuning"
+    folder.mkdir()
+    (folder / "journal.jsonl").write_bytes(content)
+    with pytest.raises(ValueError, match=r"journal\.jsonl is damaged.*run it again"):
+        tuning._open("smoke", "report", 0)
+
+
+def _die_in_a_trial(root: Path) -> None:
+    def killed(*arguments: Any, **options: Any) -> None:
+        os._exit(9)
+
+    classifier.train_classifier = killed
+    _make_trials(root)
+
+
+def test_the_settings_of_a_killed_trial_come_first(painted: list[dict[str, Any]], tiny: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(target=_die_in_a_trial, args=(tiny,))
+    process.start()
+    process.join()
+    trials = tuning.finished(tuning.tune("report", trials=2))
+    assert len(trials) == len(painted) == 2
+    assert trials[0].params == tuning.FAMILIES["report"].first
+
+
 @pytest.mark.usefixtures("painted")
 def test_a_bad_trial_is_cut_and_a_good_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     longer = {**TINY, "budget": {**TINY["budget"], "epochs": 8}}
