@@ -280,7 +280,7 @@ def checksum(table: Table) -> str:
         for name in table.colnames
     ]
     lines = sorted("|".join(row) for row in zip(*columns, strict=True))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:

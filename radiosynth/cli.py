@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import glob
 import logging
 import math
@@ -541,9 +542,9 @@ def _do(arguments: Sequence[str] | None) -> int:
     logging.basicConfig(level=logging.INFO if parsed.verbose else logging.WARNING, format="%(message)s")
     try:
         parsed.do(parsed)
-    except BrokenPipeError:
-        raise
     except (ValueError, OSError) as error:
+        if getattr(error, "errno", None) in (errno.EPIPE, errno.ENOSPC) and not error.filename:
+            raise  # it came from printing
         print(f"radiosynth: {error}", file=sys.stderr)
         return 1
     except RuntimeError as error:

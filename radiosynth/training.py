@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ._io import write_arrays
 from .sample import DAMAGED, write_atomically
 
 __all__ = ["Batches", "History", "TrainingStopped", "fit", "load_weights", "save_weights"]
@@ -317,7 +318,7 @@ def fit(
 def save_weights(model: keras.Model, path: Path, *, dtype: str = "float32") -> None:
     """Write the weights of a model as plain arrays, at half the size with ``dtype="float16"``."""
     arrays = {f"w{i}": np.asarray(weight, dtype) for i, weight in enumerate(model.get_weights())}
-    write_atomically(path, lambda partial: np.savez_compressed(partial, **arrays))  # type: ignore[arg-type]
+    write_arrays(path, **arrays)
 
 
 def load_weights(model: keras.Model, path: Path) -> None:
