@@ -543,7 +543,7 @@ def _do(arguments: Sequence[str] | None) -> int:
     try:
         parsed.do(parsed)
     except (ValueError, OSError) as error:
-        if getattr(error, "errno", None) in (errno.EPIPE, errno.ENOSPC) and not error.filename:
+        if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC) and not error.filename:
             raise  # it came from printing
         print(f"radiosynth: {error}", file=sys.stderr)
         return 1
