@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from hypothesis import given, settings, strategies as st
 from skyserver import SkyServer
@@ -312,6 +313,7 @@ LISTS = {
     "hours.csv": "RA [hours],Dec\n0.48360555,-0.22825\n0.65847778,10.5385\n",
     "radians.txt": "# name ra(rad) dec(rad)\na 0.12660764 -0.00398371\nb 0.17238908 0.18393152\n",
     "spelled.csv": f"RA (h m s),Dec (d m s)\n{A},{B}\n{C},{D}\n",
+    "degrees spelled.csv": "RA (dms),Dec (dms)\n7:15:14.7,-0:13:41.7\n9:52:37.8,10:32:18.6\n",
     "vizier.tsv": '# 2 rows\nRAJ2000;DEJ2000;alpha;DEc\n"h:m:s";"d:m:s";;deg\n'
     f"-------;------;--;--\n{A};{B};-0.7;\n{C};{D};-0.8;\n",
     "ipac.tbl": "\\ a comment\n|name |  ra        | dec       |\n|char |  double    | double    |\n"
@@ -371,6 +373,21 @@ def test_masked_positions_are_refused(tmp_path, suffix):
         read_positions(tmp_path / f"list.{suffix}")
 
 
+def test_hours_in_fits_and_one_table_of_two(tmp_path):
+    ra, dec = zip(*PLACE, strict=True)
+    columns = [
+        fits.Column("RA", "D", unit="hourangle", array=np.array(ra) / 15),
+        fits.Column("DEC", "D", unit="rad", array=np.radians(dec)),
+    ]
+    table = fits.BinTableHDU.from_columns(columns)
+    table.writeto(tmp_path / "a.fits")
+    read = read_positions(tmp_path / "a.fits")
+    np.testing.assert_allclose(list(zip(read["ra"], read["dec"], strict=True)), PLACE, atol=1e-6)
+    fits.HDUList([fits.PrimaryHDU(), table, table]).writeto(tmp_path / "b.fits")
+    with pytest.raises(ValueError, match="it holds 2 tables"):
+        read_positions(tmp_path / "b.fits")
+
+
 def test_rows_in_another_place_are_not_fetched(tmp_path):
     table = Table({"ra": [1.0], "dec": [2.0]})
     table.write(tmp_path / "a.vot", format="votable", tabledata_format="binary2")
@@ -395,7 +412,7 @@ def test_positions_do_not_move_on_being_written_and_read(rows, suffix):
         names = ["".join(c for c in name if " " <= c <= "~") or "x" for name in names]
     with tempfile.TemporaryDirectory() as folder:
         first, second = Path(folder) / "first.ecsv", Path(folder) / f"second{suffix}"
-        Table({"name": np.array(names), "RA": ra * u.deg, "Dec": dec * u.deg}).write(first)
+        write_table(first, Table({"name": np.array(names), "RA": ra * u.deg, "Dec": dec * u.deg}))
         table = read_positions(first)
         write_table(second, table)
         again = read_positions(second)
