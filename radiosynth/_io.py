@@ -11,11 +11,15 @@ import shutil
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Table
+from numpy.typing import NDArray
 
 TABLES = {
     ".ecsv": ("ascii.ecsv", rb"# %ECSV"),
@@ -90,9 +94,23 @@ def write_table(path: Path, table: Table, kind: str | None = None) -> None:
     if kind.startswith("ascii."):
         text = io.StringIO()
         table.write(text, format=kind, **({"serialize_method": "data_mask"} if kind == "ascii.ecsv" else {}))
-        write_text(path, text.getvalue())
+        # Readers take a row that begins with # for a comment, unless it is quoted.
+        head, rows = re.fullmatch(r"(?s)((?:#[^\n]*\n)*[^\n]*\n)(.*)", text.getvalue()).groups()  # type: ignore[union-attr]
+        ends = " " if kind == "ascii.ecsv" else ","
+        write_text(path, head + re.sub(rf"(?m)^#[^{ends}\n]*", r'"\g<0>"', rows))
     else:
-        write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
+        with warnings.catch_warnings(action="ignore", category=VerifyWarning):  # of long keywords in FITS
+            write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
+
+
+def write_arrays(path: Path, **arrays: NDArray) -> None:
+    """Write arrays atomically to a compressed file in the npz format, whatever its suffix."""
+
+    def write(partial: Path) -> None:
+        with partial.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+
+    write_atomically(path, write)
 
 
 def table_format(path: Path) -> tuple[str, bytes]:

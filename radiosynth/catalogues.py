@@ -17,6 +17,7 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import Angle, SkyCoord, search_around_sky
+from astropy.io import fits
 from astropy.io.ascii import convert_numpy
 from astropy.table import Column, Table, vstack
 from numpy.typing import NDArray
@@ -280,7 +282,7 @@ def checksum(table: Table) -> str:
         for name in table.colnames
     ]
     lines = sorted("|".join(row) for row in zip(*columns, strict=True))
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
@@ -405,7 +407,8 @@ def read_positions(
     """
     path = Path(path)
     try:
-        raw = _read_list(path)
+        with warnings.catch_warnings(action="ignore", category=u.UnitsWarning):  # units are checked below
+            raw = _read_list(path)
     except FileNotFoundError:
         raise
     except Exception as error:  # the readers raise all kinds of errors at a damaged file
@@ -462,6 +465,11 @@ def _read_list(path: Path) -> Table:
     """Read a table in the format that its content tells."""
     data = path.read_bytes()
     if data.startswith(b"SIMPLE") or path.suffix.lower() in (".fits", ".fit"):
+        with fits.open(io.BytesIO(data)) as hdus:
+            tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+        if len(tables) > 1:
+            msg = f"it holds {len(tables)} tables: save the one with the positions by itself"
+            raise ValueError(msg)
         return Table.read(io.BytesIO(data), format="fits")
     if re.match(rb"(\xef\xbb\xbf)?\s*<(\?xml|VOTABLE)", data):
         if re.search(rb"<STREAM[^>]*\bhref", data, re.IGNORECASE):
@@ -630,21 +638,21 @@ def _labelled(columns: Mapping[str, Any], catalogue: str) -> Table:
 def _degrees(axis: str, values: Any) -> NDArray[np.float64]:
     """Return angles in degrees, from numbers or from sexagesimal text; of text, each for itself."""
     column = values if isinstance(values, Column) else Column(values)
-    unit = _unit(column)
+    unit, sexagesimal = _unit(column)
+    factor = (unit or u.deg).to(u.deg)
     low, high, usual = (0, 360, u.hourangle) if axis == "ra" else (-90, 90, u.deg)
     if column.dtype.kind in "fiu":
         numbers: NDArray = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
-        degrees = u.Quantity(numbers, unit or u.deg).to_value(u.deg)
+        degrees = numbers * factor
     else:
         degrees = np.full(len(column), np.nan)
         for row, text in enumerate(_text(column)):
-            try:
-                if _is_number(text):
-                    degrees[row] = u.Quantity(float(text), unit or u.deg).to_value(u.deg)
-                elif unit in (None, usual) or re.search("[a-z°]", text):  # 12:30:49 in degrees is a mistake
-                    degrees[row] = Angle(text, usual).deg
-            except (ValueError, u.UnitsError):
-                continue  # stays nan, and is named below
+            if _is_number(text):
+                degrees[row] = float(text) * factor
+            elif sexagesimal or unit in (None, usual) or re.search("[a-z°]", text):
+                # What cannot be read, or is 12:30:49 where the unit is degrees, stays nan and is named below.
+                with suppress(ValueError), warnings.catch_warnings(action="ignore"):  # of 60 seconds
+                    degrees[row] = Angle(text, unit if sexagesimal else usual).deg
     bad = np.flatnonzero(~((degrees >= low) & (degrees <= high)))
     if len(bad):
         told = f" {unit}" if unit else ""
@@ -656,33 +664,32 @@ def _degrees(axis: str, values: Any) -> NDArray[np.float64]:
     return degrees
 
 
-def _unit(column: Column) -> u.UnitBase | None:
-    """Return the unit of angles that a column states: as such, at the end of its description or its name."""
+def _unit(column: Column) -> tuple[u.UnitBase | None, bool]:
+    """Return the unit of angles that a column states, and whether it says that they are sexagesimal.
+
+    It is stated as such, at the end of the description, or at that of the name.
+    """
     told = str(column.unit or "")
     for text in (column.description or "", column.name or ""):
         told = told or "".join(re.findall(r"[(\[]([^()\[\]]*)[)\]]\s*$", text))
     letters = re.sub(r"[^a-z0-9]|j2000|icrs|fk5", "", told.lower())
     if not letters:
-        return u.deg if (column.name or "").lower().endswith("deg") else None
-    if re.fullmatch("(h+m+s+|d+m+s+|sexagesimal)", letters):
+        return (u.deg if (column.name or "").lower().endswith("deg") else None), False
+    if re.fullmatch("h+m+s+|d+m+s+", letters):
         if column.dtype.kind in "fiu":
             msg = (
                 f"the column {column.name!r} holds numbers, and says {told!r}: write text such as 12:30:49.4"
             )
             raise ValueError(msg)
-        return u.hourangle if letters.startswith("h") else None
+        return (u.hourangle if letters.startswith("h") else u.deg), True
     if letters not in _UNITS:
         msg = f"the column {column.name!r} is in {told!r}: the units are deg, hourangle, rad and h:m:s"
         raise ValueError(msg)
-    return _UNITS[letters]
+    return _UNITS[letters], False
 
 
 def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", text, re.IGNORECASE) is not None
 
 
 def _text(column: Iterable) -> NDArray[np.str_]:

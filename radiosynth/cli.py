@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import glob
 import logging
 import math
@@ -551,9 +552,9 @@ def _do(arguments: Sequence[str] | None) -> int:
             level = logging.INFO if parsed.verbose else logging.WARNING
             logging.basicConfig(level=level, format="%(message)s")
             parsed.do(parsed)
-    except BrokenPipeError:
-        raise
     except (ValueError, OSError, stopping.TrainingDiverged) as error:
+        if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC) and not error.filename:
+            raise  # it came from printing
         print(f"radiosynth: {error}", file=sys.stderr)
         return 1
     except stopping.TrainingStopped as error:

@@ -32,7 +32,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from . import datasets, geometric, populations, preprocessing
-from ._io import write_table, write_text
+from ._io import write_arrays, write_table, write_text
 from .configurations import (
     ALL_TRAINING_SETS,
     BENDING_SETS,
@@ -629,7 +629,7 @@ def _train_classifier(config: ClassifierConfig, bench: _Bench) -> dict[str, Any]
         time_limit=bench.left(),
     )
     training.save_weights(model, folder / "model.npz", dtype="float16")
-    np.savez_compressed(
+    write_arrays(
         folder / "predictions.npz",
         names=np.asarray(test.table["name"], str),
         labels=test.labels,
@@ -714,7 +714,7 @@ def _train_fold(config: FoldConfig, bench: _Bench) -> dict[str, Any]:
 
 
 def _save_predictions(folder: Path, *parts: tuple[Sample, NDArray[np.float32]]) -> None:
-    np.savez_compressed(
+    write_arrays(
         folder / "predictions.npz",
         names=np.concatenate([np.asarray(sample.table["name"], str) for sample, _ in parts]),
         labels=np.concatenate([sample.labels for sample, _ in parts]),
@@ -741,7 +741,7 @@ def _gather(config: EnsembleConfig, bench: _Bench) -> dict[str, Any]:
     model = networks.build_ensemble([r.model() for r in runs], temperature)
     training.save_weights(model, folder / "model.npz", dtype="float16")
     members = np.stack(of(test, "probabilities"))
-    np.savez_compressed(
+    write_arrays(
         folder / "predictions.npz",
         names=of(test, "names")[0],
         labels=of(test, "labels")[0],
@@ -782,7 +782,7 @@ def _train_bending(config: BendingConfig, bench: _Bench) -> dict[str, Any]:
     training.save_weights(model, folder / "model.npz", dtype="float16")
     predicted = bending.predict_angles(model, test.images, turns=config.turns)
     unknown = np.full(len(test), np.nan)
-    np.savez_compressed(
+    write_arrays(
         folder / "predictions.npz",
         name=np.asarray(test.table["name"], str),
         truth=np.asarray(test.table["bending_angle"]),

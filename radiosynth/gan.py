@@ -24,7 +24,7 @@ from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from . import training
-from ._io import write_text
+from ._io import write_arrays, write_text
 from .networks import build_discriminator, build_generator, keras_defaults
 from .records import check, read_arrays, read_json, readable
 from .sample import Sample, write_atomically
@@ -348,9 +348,7 @@ class _Watch(keras.callbacks.Callback):
         )
         self.frames[epoch] = np.round((images + 1) * 127.5).astype(np.uint8)
         epochs, frames = np.array(list(self.frames)), np.array(list(self.frames.values()))
-        write_atomically(
-            self.path, lambda partial: np.savez_compressed(partial, epochs=epochs, frames=frames)
-        )
+        write_arrays(self.path, epochs=epochs, frames=frames)
 
 
 @keras_defaults()

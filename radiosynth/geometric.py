@@ -702,7 +702,7 @@ def _single_precision(round_: NDArray[np.float64], lobes: NDArray[np.float64]) -
 
 def _coefficient(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return c for which exp(-d²/2σ²) is 2 to the power cd²."""
-    return -0.5 / np.log(2) / sigma**2
+    return -0.5 / np.log(2) / np.maximum(sigma, 1e-15) ** 2  # still fits single precision
 
 
 _ROUND = np.float32(1.5 * 2**23)  # adding it leaves the nearest integer in the lowest bits

@@ -17,7 +17,7 @@ import numpy as np
 from astropy.table import Column, Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
-from ._io import SAMPLE, cache_folder, refuse_to_replace, write_atomically
+from ._io import SAMPLE, cache_folder, refuse_to_replace, write_arrays, write_atomically
 from .taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 
 __all__ = ["DataUnavailableError", "Sample", "cache_folder", "concatenate", "write_atomically"]
@@ -144,16 +144,11 @@ class Sample:
         Raises
         ------
         ValueError
-            If there is another kind of file, or a column's name has a line break.
+            If there is another kind of file, or a name of a column is blank or has a line break.
         """
         refuse_to_replace(Path(path), SAMPLE)
         table = np.array(_to_text(self.table))
-
-        def write(partial: Path) -> None:
-            with partial.open("wb") as stream:
-                np.savez_compressed(stream, images=self.images, labels=self.labels, table=table)
-
-        write_atomically(Path(path), write)
+        write_arrays(Path(path), images=self.images, labels=self.labels, table=table)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Sample:
@@ -189,17 +184,15 @@ _ESCAPED = "columns escaped as JSON"
 
 def _to_text(table: Table) -> str:
     """Return a table as ECSV; text that ECSV would change is escaped as JSON."""
-    if broken := [name for name in table.colnames if "\n" in name]:
-        msg = (
-            f"the name of the column {broken[0]!r} has a line break, which no file of tables holds: rename it"
-        )
+    if broken := [name for name in table.colnames if "\n" in name or not name.strip()]:
+        msg = f"the name of the column {broken[0]!r} is blank or has a line break: rename it"
         raise ValueError(msg)
     table = table.copy(copy_data=False)
     escaped = []
     for name, column in table.columns.items():
         column.info.format = None  # it would round the numbers that are written
         cells = np.ma.getdata(column).tolist() if column.dtype.kind == "U" and column.ndim == 1 else []
-        if any(cell != cell.strip() or not cell.isprintable() for cell in cells):
+        if any(cell != cell.strip(" #") or not cell.isprintable() for cell in cells):
             escaped.append(name)
             table[name] = _recoded(column, json.dumps)
     if escaped:

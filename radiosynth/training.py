@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ._io import write_arrays
 from .records import check, read_arrays, readable
-from .sample import write_atomically
 from .stopping import TrainingDiverged, TrainingStopped, on_signals
 
 __all__ = [
@@ -343,7 +343,7 @@ def fit(
 def save_weights(model: keras.Model, path: Path, *, dtype: str = "float32") -> None:
     """Write the weights of a model as plain arrays, at half the size with ``dtype="float16"``."""
     arrays = {f"w{i}": np.asarray(weight, dtype) for i, weight in enumerate(model.get_weights())}
-    write_atomically(path, lambda partial: np.savez_compressed(partial, **arrays))  # type: ignore[arg-type]
+    write_arrays(path, **arrays)
 
 
 def load_weights(model: keras.Model, path: Path) -> None:

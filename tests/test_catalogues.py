@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import os
 import re
+import tempfile
 import textwrap
 from collections import Counter
 from pathlib import Path
@@ -14,11 +15,14 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.table import Table
+from astropy.io import fits
+from astropy.table import MaskedColumn, Table
+from hypothesis import given, settings, strategies as st
 from skyserver import SkyServer
 
 import radiosynth
 from radiosynth import catalogues, geometric
+from radiosynth._io import write_table
 from radiosynth.catalogues import (
     CATALOGUES,
     REPORT_CATALOGUES,
@@ -303,6 +307,19 @@ LISTS = {
     "source list.txt": "# my source list\na 7.2540833 -0.22825\nb 9.8771667 10.5385\n",
     "comma in a name.txt": "# name ra dec\nNGC,1 7.2540833 -0.22825\nb 9.8771667 10.5385\n",
     "quoted.csv": 'name,ra,dec\n"a, the first",7.2540833,-0.22825\n"b",9.8771667,10.5385\n',
+    "sextractor.cat": "#   1 NUMBER  Running number\n#   2 DELTA_J2000  Declination  [deg]\n"
+    "#   3 ALPHA_J2000  Right ascension  [deg]\n 1 -0.22825 7.2540833\n 2 10.5385 9.8771667\n",
+    "units in brackets.txt": "# RA (deg)  DEC (deg)  S (mJy)\n7.2540833 -0.22825 3\n9.8771667 10.5385 5\n",
+    "hours.csv": "RA [hours],Dec\n0.48360555,-0.22825\n0.65847778,10.5385\n",
+    "radians.txt": "# name ra(rad) dec(rad)\na 0.12660764 -0.00398371\nb 0.17238908 0.18393152\n",
+    "spelled.csv": f"RA (h m s),Dec (d m s)\n{A},{B}\n{C},{D}\n",
+    "degrees spelled.csv": "RA (dms),Dec (dms)\n7:15:14.7,-0:13:41.7\n9:52:37.8,10:32:18.6\n",
+    "vizier.tsv": '# 2 rows\nRAJ2000;DEJ2000;alpha;DEc\n"h:m:s";"d:m:s";;deg\n'
+    f"-------;------;--;--\n{A};{B};-0.7;\n{C};{D};-0.8;\n",
+    "ipac.tbl": "\\ a comment\n|name |  ra        | dec       |\n|char |  double    | double    |\n"
+    "|     |  deg       | deg       |\n a       7.2540833   -0.2282500 \n b       9.8771667   10.5385000 \n",
+    "both.csv": f"RA,DEC,RAJ2000,DEJ2000\n7.2540833,-0.22825,{A},{B}\n9.8771667,10.5385,{C},{D}\n",
+    "greek.txt": "# alpha delta\n7.2540833 -0.22825\n9.8771667 10.5385\n",
     "names.txt": "J002900.98-001341.7\nJ003930.52+103218.6\n",
     "named.csv": "source\nJ002900.98-001341.7\nJ003930.52+103218.6\n",
 }
@@ -334,7 +351,107 @@ def test_tables_with_units(tmp_path, suffix):
     np.testing.assert_allclose(read["z"], [0.1, 0.2])
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "latin-1", "cp1252"])
+def test_encodings(tmp_path, encoding):
+    text = "name,ra,dec\r\nMüller 1,7.2540833,-0.22825\r\né,9.8771667,10.5385\r\n"
+    (tmp_path / "list.csv").write_bytes(text.encode(encoding))
+    table = read_positions(tmp_path / "list.csv")
+    assert table["name"].tolist() == ["Müller 1", "é"]
+    np.testing.assert_allclose(list(zip(table["ra"], table["dec"], strict=True)), PLACE, atol=1e-6)
+
+
+def test_a_source_without_a_name_is_named_by_its_place(tmp_path):
+    (tmp_path / "list.csv").write_text("id,ra,dec\n7,1,2\n,7.2540833,-0.22825\n")
+    assert read_positions(tmp_path / "list.csv")["name"].tolist() == ["7", "J002900.9-001341"]
+
+
+@pytest.mark.parametrize("suffix", ["ecsv", "fits", "vot"])
+def test_masked_positions_are_refused(tmp_path, suffix):
+    table = Table({"ra": MaskedColumn([1.0, 99.0], mask=[False, True]), "dec": [2.0, 3.0]})
+    table.write(tmp_path / f"list.{suffix}", **({"format": "votable"} if suffix == "vot" else {}))
+    with pytest.raises(ValueError, match="row 2 has ra = "):
+        read_positions(tmp_path / f"list.{suffix}")
+
+
+def test_hours_in_fits_and_one_table_of_two(tmp_path):
+    ra, dec = zip(*PLACE, strict=True)
+    columns = [
+        fits.Column("RA", "D", unit="hourangle", array=np.array(ra) / 15),
+        fits.Column("DEC", "D", unit="rad", array=np.radians(dec)),
+    ]
+    table = fits.BinTableHDU.from_columns(columns)
+    table.writeto(tmp_path / "a.fits")
+    read = read_positions(tmp_path / "a.fits")
+    np.testing.assert_allclose(list(zip(read["ra"], read["dec"], strict=True)), PLACE, atol=1e-6)
+    fits.HDUList([fits.PrimaryHDU(), table, table]).writeto(tmp_path / "b.fits")
+    with pytest.raises(ValueError, match="it holds 2 tables"):
+        read_positions(tmp_path / "b.fits")
+
+
+def test_rows_in_another_place_are_not_fetched(tmp_path):
+    table = Table({"ra": [1.0], "dec": [2.0]})
+    table.write(tmp_path / "a.vot", format="votable", tabledata_format="binary2")
+    text = (tmp_path / "a.vot").read_text()
+    stream = re.search(r"<STREAM[^>]*>", text)[0]
+    (tmp_path / "a.vot").write_text(text.replace(stream, stream[:-1] + ' href="file:///etc/hostname">'))
+    with pytest.raises(ValueError, match="its rows are in another place"):
+        read_positions(tmp_path / "a.vot")
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), min_size=1, max_size=8)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.tuples(NAMES, st.floats(0, 360), st.floats(-90, 90)), min_size=1, max_size=4),
+    suffix=st.sampled_from([".csv", ".ecsv", ".fits", ".vot"]),
+)
+def test_positions_do_not_move_on_being_written_and_read(rows, suffix):
+    names, ra, dec = zip(*rows, strict=True)
+    if suffix == ".fits":
+        names = ["".join(c for c in name if " " <= c <= "~") or "x" for name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        first, second = Path(folder) / "first.ecsv", Path(folder) / f"second{suffix}"
+        write_table(first, Table({"name": np.array(names), "RA": ra * u.deg, "Dec": dec * u.deg}))
+        table = read_positions(first)
+        write_table(second, table)
+        again = read_positions(second)
+    assert table["ra"].tolist() == again["ra"].tolist() == list(ra)
+    assert table["dec"].tolist() == again["dec"].tolist() == list(dec)
+    assert table["name"].tolist() == again["name"].tolist()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(st.sampled_from("0123456789.+-: #|,;\t\nradecnameJ[]()hms°'\"é\\<%"), max_size=80))
+def test_any_text_is_read_in_range_or_refused(text):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "list.txt"
+        path.write_text(text, "utf-8")
+        try:
+            table = read_positions(path)
+        except ValueError:
+            return
+    assert ((table["ra"] >= 0) & (table["ra"] <= 360) & (np.abs(table["dec"]) <= 90)).all()
+    assert (table["name"] != "").all()
+
+
 BAD_LISTS = {
+    "unnamed numbers": ("176.27 19.6 12.5\n187.7 12.4 48\n", "first of 3 columns is the name, and 176.27 is"),
+    "numbers of seven": ("1 00 29 00.98 -00 13 41.7\n", "first of 7 columns is the name, and 1 is"),
+    "six numbers": ("176.27 19.6 12.5 3 4 5\n", "row 1 has ra = 176.27 19.6 12.5"),
+    "beyond the pole": ("ra,dec\n1,90.5\n", "row 1 has dec = 90.5: give -90 to 90"),
+    "hours": ("ra,dec\n25:00:00,1\n", "row 1 has ra = 25:00:00"),
+    "negative": ("ra,dec\n-1,1\n", "row 1 has ra = -1"),
+    "degrees as hours": ("RA (deg),dec\n12:30:49,1\n", "row 1 has ra = 12:30:49 deg"),
+    "unit": ("ra (mJy),dec\n1,1\n", r"column 'ra \(mJy\)' is in 'mJy': the units are deg"),
+    "epoch": ("ra (B1950),dec\n1,1\n", "is in 'B1950'"),
+    "twice": ("ra,dec,ra\n1,2,3\n", "column 'ra' occurs more than once"),
+    "two places": ("ra,dec,ra_j2000,dec_j2000\n1,2,1,3\n", "columns dec, dec_j2000 hold different dec"),
+    "spoken order": ("# Dec of the source, then RA\n1 2\n", "comments name the declination first"),
+    "vector": ("# 1 RA x\n# 4 DEC y\n12 30 49 10\n", "columns RA, RA_1, RA_2 hold different ra"),
+    "unit of seconds": ("name\nJ012961.0+004633\n", "gives no position|minutes and seconds go up to 60"),
+    "decimal comma": ("ra;dec\n10,5;20,25\n", "row 1 has ra = 10,5"),
+    "two tables": ("|ra |ra |dec|\n|double|double|double|\n", "cannot be read|no rows|different"),
     "no positions": ("x,y\n1,2\n", r"columns x, y; it needs ra and dec|row 1 has ra = x"),
     "one axis": ("ra,z\n1,2\n", r"columns ra, z; it needs ra and dec"),
     "out of range": ("ra,dec\n1,2\n400,5\n", r"row 2 has ra = 400: give 0 to 360 degrees.*\(1 such rows\)"),

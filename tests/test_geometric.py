@@ -546,3 +546,38 @@ def test_more_than_the_memory_holds_is_refused_at_once(number, size, options, me
 def test_bad_contour_is_refused():
     with pytest.raises(ValueError, match=r"contour is 1\.5"):
         fr_ratio(source(), contour=1.5)
+
+
+def test_arguments_that_are_not_finite_or_of_another_layout() -> None:
+    table = geometric.draw_parameters(1, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="all finite"):
+        geometric.Observation(rms=np.inf)
+    with pytest.raises(ValueError, match="all finite"):
+        geometric.Observation(beam_fwhm=np.inf)
+    with pytest.raises(ValueError, match="noise is inf"):
+        geometric.render(table, noise=np.inf, rng=np.random.default_rng(0))
+    with pytest.raises(ValueError, match="beam is too narrow for the pixels"):
+        geometric.render(table, observation=geometric.Observation(beam_fwhm=1e-3))
+    for amplitude in (np.inf, 1e30):
+        table["core_amplitude"] = amplitude
+        with pytest.raises(ValueError, match=r"core_amplitude is .* below 1e30"):
+            geometric.render(table)
+    table = geometric.draw_parameters({"compact": 2}, rng=np.random.default_rng(0))
+    for out in (
+        np.empty((56, 56, 2), np.float32).T,
+        np.empty((4, 56, 56), np.float32)[::2],
+        np.broadcast_to(np.float32(0), (2, 56, 56)),
+    ):
+        with pytest.raises(ValueError, match="in C order and writable"):
+            geometric.render(table, out=out)
+    table["core_sigma"] = 1e-30
+    with pytest.raises(ValueError, match=r"leave no light"):
+        geometric.render(table)
+
+
+@pytest.mark.parametrize("rng", [None, 1])
+def test_random_numbers_come_from_a_generator(rng: object) -> None:
+    with pytest.raises(TypeError, match="give a generator of random numbers"):
+        geometric.simulate(1, rng=rng)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="give a generator of random numbers"):
+        geometric.draw_parameters(1, rng=rng)  # type: ignore[arg-type]

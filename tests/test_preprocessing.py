@@ -633,3 +633,17 @@ class TestAugment:
         finally:
             tracemalloc.stop()
         assert peak < 1.5 * more.images.nbytes
+
+
+def test_random_numbers_and_counts_are_checked() -> None:
+    sample = Sample(np.random.default_rng(0).random((8, 8, 8)), np.arange(8) % 4)
+    rng = np.random.default_rng(0)
+    for wrong in (None, 1):
+        with pytest.raises(TypeError, match=r"rng is .*give a generator of random numbers"):
+            split(sample, 1, rng=wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="rng is 1"):
+        augment(sample, 4, "random", rng=1)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"the number of FRI images is 0.5; give a whole number"):
+        split(sample, 0.5, rng=rng)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"the number of FRII images is 2.5"):
+        augment(sample, {"FRI": 2, "FRII": 2.5, "bent": 2, "compact": 2})  # type: ignore[dict-item]

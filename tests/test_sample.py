@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import errno
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy import units
 from astropy.table import MaskedColumn, Table
+from hypothesis import given, settings, strategies as st
 
 from radiosynth import Sample, concatenate
+from radiosynth.sample import check_count, check_rng
 
 
 def make(n: int = 5, size: int = 6, seed: int = 0) -> Sample:
@@ -167,6 +170,68 @@ class TestFile:
     def test_missing_file(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError):
             Sample.load(tmp_path / "none.npz")
+
+
+TEXTS = st.text(max_size=6).map(lambda text: text.rstrip("\0")) | st.sampled_from(["#", "#a", " a ", "a\r\n"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    rows=st.lists(st.tuples(TEXTS, TEXTS, st.booleans(), st.floats(allow_nan=False)), min_size=1, max_size=3),
+    column=TEXTS.filter(lambda name: name not in ("name", "x") and "\n" not in name and name.strip()),
+    note=TEXTS,
+)
+def test_a_sample_comes_back_as_it_was_saved(
+    rows: list[tuple[str, str, bool, float]], column: str, note: str
+) -> None:
+    names, texts, mask, numbers = zip(*rows, strict=True)
+    table = Table({"name": np.array(names), "x": numbers})
+    table["x"].info.format = ".2g"
+    table[column] = MaskedColumn(np.array(texts), mask=mask, description=note)
+    table.meta["note"] = note
+    with tempfile.TemporaryDirectory() as folder:
+        Sample(np.zeros((len(rows), 2, 2)), [0] * len(rows), table).save(Path(folder) / "a.npz")
+        loaded = Sample.load(Path(folder) / "a.npz").table
+    assert loaded.colnames == table.colnames
+    assert loaded.meta == table.meta
+    assert all(loaded[each].tolist() == table[each].tolist() for each in table.colnames)
+    assert loaded[column].description == note
+    assert table["x"].info.format == ".2g"
+
+
+def test_a_name_of_a_column_that_no_file_holds_is_refused(tmp_path: Path) -> None:
+    sample = make(1)
+    sample.table["a\nb"] = 1
+    with pytest.raises(ValueError, match=r"the column 'a\\nb' is blank or has a line break"):
+        sample.save(tmp_path / "a.npz")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("secret", ["secret.ecsv", "file://{}/secret.ecsv", "http://127.0.0.1:9/a.ecsv"])
+def test_the_table_of_a_sample_is_no_path_and_no_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(1).table.write(tmp_path / "secret.ecsv")
+    np.savez("a.npz", images=np.zeros((1, 4, 4)), labels=[0], table=secret.format(tmp_path))
+    with pytest.raises(ValueError, match=r"a\.npz is not a sample"):
+        Sample.load("a.npz")
+
+
+@pytest.mark.parametrize("rng", [None, 1, np.random.RandomState(1)])
+def test_what_draws_nothing(rng: object) -> None:
+    with pytest.raises(
+        TypeError, match=r"give a generator of random numbers, such as numpy.random.default_rng"
+    ):
+        check_rng(rng)
+    check_rng(np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("number", [1.5, 2.0, -1, None, "3", True, float("nan")])
+def test_what_counts_nothing(number: object) -> None:
+    with pytest.raises(ValueError, match=r"seed is .*give a whole number, 0 or more"):
+        check_count(number, "seed")
+    check_count(np.int64(0), "seed")
 
 
 class TestConcatenate:

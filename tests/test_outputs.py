@@ -1,0 +1,337 @@
+"""What is written: whole or not at all, in place of nothing else, and wherever standard output leads."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from radiosynth import Sample, read_positions, review_page
+from radiosynth._io import decoded, refuse_to_replace, write_atomically, write_table, write_text
+from radiosynth.cli import main
+from radiosynth.selection import read_decisions
+
+TABLE = Table({"file": ["Müller.fits"], "x": [1.5]})
+
+
+def program(*arguments: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    code = "import sys; from radiosynth.cli import main; sys.exit(main())"
+    return subprocess.run([sys.executable, "-c", code, *arguments], check=False, **options)  # type: ignore[call-overload]
+
+
+def test_a_link_is_kept_and_its_target_replaced_with_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    target, link = tmp_path / "deep" / "real.csv", tmp_path / "link.csv"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    write_table(link, TABLE)
+    assert link.is_symlink()
+    assert target.read_text("utf-8") == "file,x\nMüller.fits,1.5\n"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
+    assert len(list(tmp_path.rglob("*.csv"))) == 2
+
+
+def test_devices_and_pipes_are_written_to(tmp_path: Path) -> None:
+    for _ in range(2):
+        write_text(Path("/dev/null"), "text")
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text("utf-8")))
+    reader.start()
+    write_table(pipe, TABLE, "ascii.csv")
+    reader.join(10)
+    assert read == ["file,x\nMüller.fits,1.5\n"]
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_table_goes_to_standard_output(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("name,ra,dec\na,1,2\n")
+    code = (
+        "from pathlib import Path; import radiosynth; from radiosynth._io import write_table;"
+        "write_table(Path('/dev/stdout'), radiosynth.read_positions('b.csv'), 'ascii.csv')"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, check=True, text=True
+    ).stdout
+    assert told.splitlines()[1].startswith("a,1.0,2.0")
+
+
+def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "old.fits"
+    TABLE["x",].write(path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="ascii"):
+        write_table(path, TABLE)  # FITS has no umlauts
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(ValueError, match=r"use \.ecsv, \.csv, \.fits, \.vot"):
+        write_table(tmp_path / "a.hdf5", TABLE)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(mount, check=False, capture_output=True).returncode == 0
+    except OSError:
+        done = False
+    if not done:
+        pytest.skip("only root can mount a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_named_with_advice(small_disk: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = small_disk / "sample.npz"
+    Sample(rng.random((1, 8, 8)), [0]).save(path)
+    big = Sample(rng.random((9, 99, 99)), [0] * 9)
+    with pytest.raises(OSError, match=r"No space left on device: free some space.*sample\.npz") as told:
+        big.save(path)
+    assert told.value.errno == errno.ENOSPC
+    with pytest.raises(OSError, match=r"free some space.*table\.csv"):
+        write_table(small_disk / "table.csv", Table({"x": rng.random(9999)}))
+    with pytest.raises(OSError, match=r"free some space.*page\.html"):
+        review_page(big, small_disk / "page.html")
+    assert len(Sample.load(path)) == 1
+    assert list(small_disk.iterdir()) == [path]
+
+
+def test_a_limit_of_the_size_of_files_is_named(tmp_path: Path) -> None:
+    code = (
+        "import resource, signal, numpy as np; from radiosynth import Sample;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9999, 9999));"
+        "Sample(np.random.default_rng(0).random((9, 99, 99)), [0] * 9).save('a.npz')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "File too large: free some space, or write to another disk: 'a.npz'" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_is_named_by_the_file(tmp_path: Path) -> None:
+    def refused(partial: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(partial))
+
+    with pytest.raises(PermissionError, match=r"Permission denied: '.*/out\.csv'$"):
+        write_atomically(tmp_path / "out.csv", refused)
+
+
+def test_another_kind_of_file_an_input_and_a_folder_are_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    refuse_to_replace(path, b"file,class,")
+    for content in ("", "file,class,FRI\n"):
+        path.write_text(content)
+        refuse_to_replace(path, b"file,class,")
+    with pytest.raises(ValueError, match="is one of the files to be read"):
+        refuse_to_replace(path, b"file,class,", [tmp_path / "none", tmp_path / "." / "a.csv"])
+    path.write_text("id,RA,Dec\n")
+    with pytest.raises(ValueError, match="exists, and is not what would be written there"):
+        refuse_to_replace(path, b"file,class,")
+    with pytest.raises(ValueError, match="is a folder"):
+        refuse_to_replace(tmp_path, b"")
+    sample = Sample(np.random.default_rng(0).random((1, 8, 8)), [0])
+    for write in (sample.save, lambda at: review_page(sample, at)):
+        with pytest.raises(ValueError, match="exists, and is not what"):
+            write(path)
+    assert path.read_text() == "id,RA,Dec\n"
+    np.savez(tmp_path / "mine.npz", weights=np.ones(3))
+    with pytest.raises(ValueError, match="exists, and is not what"):
+        sample.save(tmp_path / "mine.npz")
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\0", b"a\0b", b"\xff\xfea", b"SIMPLE\0\x01"])
+def test_what_is_no_text(data: bytes) -> None:
+    with pytest.raises(ValueError, match="it is no text"):
+        decoded(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "latin-1"])
+def test_decisions_in_any_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "a.csv").write_text("name,decision\nMüller,keep\n", encoding)
+    assert read_decisions(tmp_path / "a.csv")["name"].tolist() == ["Müller"]
+
+
+# The command line -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    monkeypatch.chdir(tmp_path)
+    paths = [Path(f"{name}.fits") for name in ("a", "b")]
+    for path in paths:
+        fits.writeto(path, np.random.default_rng(0).normal(size=(160, 160)).astype("f4"))
+    return paths
+
+
+def test_the_files_to_be_classified_are_not_replaced(
+    files: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = files[0].read_bytes()
+    assert main(["classify", "--csv", *map(str, files)]) == 1  # as --csv *.fits is expanded
+    assert "a.fits exists, and is not what would be written there" in capsys.readouterr().err
+    assert main(["classify", "b.fits", "--csv", "b.fits"]) == 1
+    assert "b.fits is one of the files to be read" in capsys.readouterr().err
+    assert files[0].read_bytes() == before
+
+
+def test_wildcards_that_the_shell_left(files: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    from radiosynth.cli import _files
+
+    Path("[c].fits").write_bytes(files[0].read_bytes())
+    assert _files([Path("*.fits")]) == [Path("[c].fits"), *files]
+    assert _files([Path("[c].fits"), Path("b.fits")]) == [Path("[c].fits"), Path("b.fits")]
+    assert main(["classify", "*.png"]) == 1
+    assert "no file is called *.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["select", "here", "--second", "b.csv"], "--second has no effect without --decisions"),
+        (["select", "here", "--undecided", "keep"], "--undecided has no effect without --decisions"),
+        (
+            ["select", "here", "--decisions", "a", "--second", "b", "--out", "c", "--crop", "9"],
+            "--out and --crop has no effect with --second",
+        ),
+        (
+            ["select", "here", "--decisions", "a", "--pixel-scale", "2"],
+            "--pixel-scale has no effect with --d",
+        ),
+        (["select", "a.npz", "--crop", "9"], "--crop has no effect for a saved sample"),
+        (
+            ["select", "a.npz", "--decisions", "d.csv", "--out", "a.npz"],
+            "a.npz is one of the files to be read",
+        ),
+        (["select", "a.npz", "--out", "a.fits"], "a.fits exists, and is not what would be written"),
+        (["catalogue", "FRICAT", "--classes", "a=FRI"], "--classes has no effect on catalogues"),
+        (["catalogue", "friicat2"], "friicat2 is no file, nor a catalogue known here: CoNFIG, FRICAT"),
+        (["catalogue", "l.csv", "--out", "l.csv"], "l.csv is one of the files to be read"),
+        (["catalogue", "l.csv", "--out", "other.csv"], "other.csv exists, and is not what would be written"),
+        (["catalogue", "l.csv", "--out", "l.hdf5"], "l.hdf5 has no suffix of a table"),
+        (["tune", "--fold", "1"], "--fold has no effect without --family"),
+    ],
+)
+@pytest.mark.usefixtures("files")
+def test_options_without_effect_and_outputs_over_inputs(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("l.csv").write_text("name,ra,dec\na,1,2\n")
+    Path("other.csv").write_text("id,RA,Dec\n")
+    Sample(np.random.default_rng(0).random((1, 8, 8)), [0]).save("a.npz")
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    assert main(arguments) == 1
+    assert message in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in Path().iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cutouts", "l", "f", "--width", "nan"],
+        ["cutouts", "l", "f", "--rate", "inf"],
+        ["cutouts", "l", "f", "--timeout", "0"],
+        ["cutouts", "l", "f", "--concurrency", "0"],
+        ["cutouts", "l", "f", "--retries", "-1"],
+        ["catalogue", "--radius", "nan"],
+        ["classify", "f", "--pixel-scale", "-1"],
+        ["classify", "f", "--crop", "0"],
+        ["run", "--seed", "-1"],
+        ["run", "--time-limit", "nan"],
+        ["gan", "train", "--split-seed", "1.5"],
+        ["gan", "sample", "f", "--out", "o", "--number", "0"],
+        ["tune", "--jobs", "0"],
+    ],
+)
+def test_numbers_out_of_range(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "runs"))
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert f"argument {arguments[-2]}: '{arguments[-1]}' is not a " in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_output_that_nobody_can_take(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text('name,ra,dec,class\n"a",1,2,FRI\n"b",3,4,bent\n')
+    (tmp_path / "Müller.csv").write_bytes((tmp_path / "l.csv").read_bytes())
+    ascii_only = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    told = program("catalogue", "Müller.csv", env=ascii_only, cwd=tmp_path, capture_output=True)
+    assert (told.returncode, told.stderr) == (0, b"")
+    assert told.stdout.isascii()
+    assert b"\\u" in told.stdout
+    read, write = os.pipe()
+    os.close(read)
+    told = program("catalogue", "l.csv", cwd=tmp_path, stdout=write, stderr=subprocess.PIPE)
+    assert (told.returncode, told.stderr) == (1, b"")
+    told = program("--help", stdout=write, stderr=subprocess.PIPE)
+    os.close(write)
+    assert told.stderr == b""
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("wb") as full:
+            told = program("catalogue", "l.csv", cwd=tmp_path, stdout=full, stderr=subprocess.PIPE)
+        assert told.returncode == 1
+        assert told.stderr.startswith(b"radiosynth: the output could not be written: [Errno 28] No space")
+        assert told.stderr.count(b"\n") == 1
+    shell = f"{sys.executable} -c 'from radiosynth.cli import main; main()' catalogue l.csv >&-"
+    told = subprocess.run(["sh", "-c", shell], cwd=tmp_path, capture_output=True, check=False)
+    assert (told.returncode, told.stderr) == (0, b"")
+
+
+def test_a_name_with_a_line_break_stays_on_its_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    from radiosynth.cli import _print_table
+
+    table = Table({"file": ["a\nb\tc", "é"], "class": ["FRI", "bent"], "p": [1.0, 0.5]})
+    _print_table(table)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert lines[2].split() == [r"a\nb\tc", "FRI", "1.0"]
+    write_table(tmp_path / "a.csv", table)
+    assert Table.read(tmp_path / "a.csv", format="ascii.csv")["file"].tolist() == table["file"].tolist()
+
+
+def test_catalogues_are_known_in_any_capitalisation(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from radiosynth import catalogues
+
+    asked = []
+
+    def load(catalogue: catalogues.Catalogue, **_: object) -> None:
+        asked.append(catalogue.name)
+        msg = "asked"
+        raise OSError(msg)
+
+    monkeypatch.setattr(catalogues, "_from_vizier", load)
+    monkeypatch.setenv("RADIOSYNTH_DATA", "/nowhere")
+    assert main(["catalogue", "fricat"]) == 1
+    assert asked == ["FRICAT"]
+    assert "asked" in capsys.readouterr().err
+
+
+def test_hash_signs_are_no_comments_in_what_is_written(tmp_path: Path) -> None:
+    table = Table({"name": ["#1", "# ra dec", "a"], "ra": [1.0, 2, 3], "dec": [4.0, 5, 6]})
+    for suffix in (".csv", ".ecsv"):
+        write_table(tmp_path / f"a{suffix}", table)
+        assert read_positions(tmp_path / f"a{suffix}")["name"].tolist() == table["name"].tolist()
