@@ -353,6 +353,7 @@ def _fits(hdu: Any) -> _Opened:
         return _Opened(cut, shape[-2:], unit, _celestial(hdu.header))
 
 
+@functools.cache
 def _unit(text: str) -> tuple[str, float]:
     """Return the unit that values of another become, and the factor; what is not known stays as it is."""
     per_beam = re.sub("jy", "Jy", text.lower())  # JY/BEAM, as AIPS and so FIRST write it

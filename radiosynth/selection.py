@@ -25,6 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from .cutouts import read_cutouts
+from .preprocessing import center_crop
 from .sample import Sample, write_atomically
 from .taxonomy import CLASS_NAMES, CLASSES, class_code
 
@@ -308,6 +309,9 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
         raise ValueError(msg)
     if root.is_file():
         sample = Sample.load(root)
+        if size is not None and size < sample.size:
+            step = f"central {size}×{size} pixels"
+            sample = sample.derived(center_crop(sample.images, size), step)
     else:
         sample = read_cutouts(root, size=size, on_error="skip", nan="keep")
     # Decisions go by name. Sources of one name are told apart by their files, else by their order.
