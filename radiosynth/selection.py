@@ -25,7 +25,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from .cutouts import read_cutouts
-from .preprocessing import center_crop
 from .sample import Sample, write_atomically
 from .taxonomy import CLASS_NAMES, CLASSES, class_code
 
@@ -310,8 +309,8 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
     if root.is_file():
         sample = Sample.load(root)
         if size is not None and size < sample.size:
-            step = f"central {size}×{size} pixels"
-            sample = sample.derived(center_crop(sample.images, size), step)
+            middle = slice(start := (sample.size - size) // 2, start + size)
+            sample = sample.derived(sample.images[:, middle, middle], f"central {size}×{size} pixels")
     else:
         sample = read_cutouts(root, size=size, on_error="skip", nan="keep")
     # Decisions go by name. Sources of one name are told apart by their files, else by their order.
