@@ -288,7 +288,7 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
         ``dec``, ``class``, ``catalogue``, ``catalogue_class``, ``status`` and ``message``. Files of the
         status "ok" and "nan edge" are read. Or one file of `Sample.save`.
     size : int, optional
-        Edge length in pixels of the central square to keep.
+        Edge length in pixels of the central square to keep; a saved sample stays as it is.
 
     Returns
     -------
@@ -308,9 +308,6 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
         raise ValueError(msg)
     if root.is_file():
         sample = Sample.load(root)
-        if size is not None and size < sample.size:
-            middle = slice(start := (sample.size - size) // 2, start + size)
-            sample = sample.derived(sample.images[:, middle, middle], f"central {size}×{size} pixels")
     else:
         sample = read_cutouts(root, size=size, on_error="skip", nan="keep")
     # Decisions go by name. Sources of one name are told apart by their files, else by their order.

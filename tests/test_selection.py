@@ -257,7 +257,6 @@ def test_the_pixel_scale_of_the_files_is_used() -> None:
 def test_a_saved_sample_and_what_is_no_folder(tmp_path: Path) -> None:
     Sample(np.stack([sky()]), [1]).save(tmp_path / "s.npz")
     assert selection.read_folder(tmp_path / "s.npz").labels.tolist() == [1]
-    assert selection.read_folder(tmp_path / "s.npz", size=50).size == 50
     with pytest.raises(ValueError, match="is no folder"):
         selection.read_folder(tmp_path / "absent")
     (tmp_path / "empty").mkdir()
