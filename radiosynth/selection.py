@@ -124,8 +124,6 @@ REASONS = {name: text for name, (text, _) in CUTS.items()} | {
 
 _BLANK: dict[str, float] = dict.fromkeys(("level", "noise", "peak_snr", "extent", "offset"), np.nan)
 _BLANK |= {"at_rim": False, "islands": 0, "imbalance": np.nan, "specks": 0, "depth": np.nan, "missing": 1.0}
-USABLE = ("ok", "nan edge")
-"""Status of the cutouts of a manifest that can be looked at."""
 
 DECISIONS = ("keep", "drop", "relabel")
 COLUMNS = ("name", "decision", "reason", "class", "reader", "time")
