@@ -133,13 +133,16 @@ def read_cutouts(
     low, high = PIXEL_SCALES
     for fine, message in (
         (len(files), "no files to read; give at least one"),
-        (size is None or size >= 1, f"size is {size}; give the edge length of the central square in pixels"),
+        (
+            size is None or (isinstance(size, int | np.integer) and size >= 1),
+            f"size is {size}; give the edge length of the central square in pixels",
+        ),
         (
             pixel_scale is None or low <= pixel_scale <= high,
             f"pixel_scale is {pixel_scale}; give the width of a pixel in arcsec, {low} to {high}",
         ),
         (
-            positions is None or positions.shape == (len(files),),
+            positions is None or getattr(positions, "shape", None) == (len(files),),
             f"positions have the shape {getattr(positions, 'shape', None)}; {len(files)} files need one each",
         ),
         (on_error in ("raise", "skip"), f'on_error is {on_error!r}; give "raise" or "skip"'),
@@ -338,22 +341,27 @@ def _image_hdu(hdus: fits.HDUList) -> Any:
 
 
 def _fits(hdu: Any) -> _Opened:
-    """Return the image of an HDU, whose further axes have the length one."""
+    """Return the image of an HDU without its axes of length one."""
     shape = hdu.shape
-    if len(shape) < 2 or not set(shape[:-2]) <= {1} or min(shape[-2:]) < 2:
+    axes = [i for i, n in enumerate(shape) if n > 1]
+    if len(axes) != 2 or 0 in shape:
         msg = f"holds a FITS image with axes {shape}; cut out one plane of two axes"
         raise CutoutError(msg)
     unit, factor = _unit(str(hdu.header.get("BUNIT", "")).strip())
 
     def cut(rows: slice, columns: slice) -> NDArray:
+        part: list[Any] = [0] * len(shape)
+        part[axes[0]], part[axes[1]] = rows, columns
         with _blamed(DAMAGED):
-            pixels = hdu.data if max(shape) <= LARGEST else hdu.section
-            return pixels[(0,) * (len(shape) - 2) + (rows, columns)] * factor
+            return (hdu.data if max(shape) <= LARGEST else hdu.section)[tuple(part)] * factor
 
     with _blamed(NO_SKY):
-        return _Opened(cut, shape[-2:], unit, _celestial(hdu.header))
+        # Coordinates are those of the first axes of FITS, the last ones here.
+        wcs = _celestial(hdu.header) if axes[0] == len(shape) - 2 else None
+    return _Opened(cut, tuple(shape[i] for i in axes), unit, wcs)
 
 
+@functools.cache
 def _unit(text: str) -> tuple[str, float]:
     """Return the unit that values of another become, and the factor; what is not known stays as it is."""
     per_beam = re.sub("jy", "Jy", text.lower())  # JY/BEAM, as AIPS and so FIRST write it

@@ -126,8 +126,6 @@ REASONS = {name: text for name, (text, _) in CUTS.items()} | {
 
 _BLANK: dict[str, float] = dict.fromkeys(("level", "noise", "peak_snr", "extent", "offset"), np.nan)
 _BLANK |= {"at_rim": False, "islands": 0, "imbalance": np.nan, "specks": 0, "depth": np.nan, "missing": 1.0}
-USABLE = ("ok", "nan edge")
-"""Status of the cutouts of a manifest that can be looked at."""
 
 DECISIONS = ("keep", "drop", "relabel")
 COLUMNS = ("name", "decision", "reason", "class", "reader", "time")
@@ -301,7 +299,7 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
         ``dec``, ``class``, ``catalogue``, ``catalogue_class``, ``status`` and ``message``. Files of the
         status "ok" and "nan edge" are read. Or one file of `Sample.save`.
     size : int, optional
-        Edge length in pixels of the central square to keep.
+        Edge length in pixels of the central square to keep; a saved sample stays as it is.
 
     Returns
     -------
