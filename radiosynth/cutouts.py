@@ -354,7 +354,7 @@ def _usable(image: NDArray, size: int | None, keep_nan: bool) -> NDArray[np.floa
         limits.tiny / limits.eps, abs(high) * 1e-5
     ):
         msg = (
-            f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers that are used here: "
+            f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers used here: "
             "store them in another unit, or less a constant"
         )
         raise CutoutError(msg)
