@@ -24,6 +24,8 @@ __all__ = [
     "augmentation_plan",
     "augmented_batches",
     "center_crop",
+    "measure_noise",
+    "missing_pixels",
     "noise_threshold",
     "preprocess",
     "resize",

@@ -28,31 +28,32 @@ plotting.use_style()
 published = radiosynth.load_first_dataset(size=150)
 keys = ["data_143", "data_521", "data_1810", "data_2001"]
 published = published[[list(published.table["name"]).index(key) for key in keys]]
-white = np.random.default_rng(1).normal(size=(2, 4, 150, 150))
-noise = ndimage.gaussian_filter(white, (0, 0, 1.27, 1.27))  # pixels: the beam of 5.4 arcsec
+white, beam = np.random.default_rng(1).normal(size=(2, 4, 150, 150)), 5.4 / 2.3548 / 1.8  # pixels
+noise = ndimage.gaussian_filter(white, (0, 0, beam, beam))
 noise /= noise.std(axis=(2, 3), keepdims=True)
-origin = "made of published" if not os.environ.get("RADIOSYNTH_RAW_FITS") else "raw FIRST file"
-grey = published.images / 255  # made ones have peaks of 30 sigma, and noise where published pixels are black
+grey, origin = (
+    published.images / 255,
+    "made of published",
+)  # with peaks of 30 sigma, and noise where it is black
 raw = published.derived(np.where(grey > 0, 3 + 27 * grey, np.minimum(noise[1], 3)), origin)
 if folder := os.environ.get("RADIOSYNTH_RAW_FITS"):
     files = radiosynth.read_cutouts(sorted(Path(folder).glob("*.fits")), size=150, nan="keep")
     sky, wanted = (SkyCoord(t["ra"], t["dec"], unit="deg") for t in (files.table, published.table))
-    nearest, distance, _ = wanted.match_to_catalog_sky(sky)
-    assert distance.max().arcsec < 20, f"no file in {folder} shows {keys[distance.argmax()]}"
-    raw = files[nearest]
+    found = wanted.match_to_catalog_sky(sky)
+    raw, origin = files[found[0]], "raw FIRST file"
+    assert found[1].max().arcsec < 20, f"no file shows {keys[found[1].argmax()]}"
 sigma = measure_noise(raw.images)[1][:, None, None]
 fainter = [raw.derived(raw.images + np.sqrt(n**2 - 1) * sigma * noise[0], "noise") for n in (2, 4, 8)]
-run = experiments.default_classifier()
-model, ready = run.model(), [experiments.make_ready(s, run.config) for s in (published, raw, *fainter)]
-given = [100 * radiosynth.predict(model, sample.images) for sample in ready]
-# Stretched by a square root, as inside the networks; the raw images more.
-shown = [np.sqrt(radiosynth.center_crop(sample.images + 1, 150)) for sample in ready]
+model = (run := experiments.default_classifier()).model()
+ready = [experiments.make_ready(sample, run.config).images for sample in (published, raw, *fainter)]
+given = [100 * radiosynth.predict(model, images) for images in ready]
+shown = [np.sqrt(radiosynth.center_crop(images + 1, 150)) for images in ready]
 shown.insert(1, np.arcsinh(raw.images / sigma))
 given.insert(1, np.empty((4, 0)))
 heads = ["published", origin, "prepared", "peak at 1/2", "peak at 1/4", "peak at 1/8"]
 titles = [" · ".join(f"{x:.0f}" for x in p[row]) for row in range(4) for p in given]
 titles[:6] = [f"{head}\n{title}" for head, title in zip(heads, titles, strict=False)]
-panels = np.stack(shown, axis=1).reshape(24, 150, 150)
+panels = np.concatenate(np.stack(shown, axis=1))
 figure = plotting.image_grid(panels, 4, 6, titles=titles, pixel_scale=1.8, panel=1.15)
 plotting.save_figure(figure, "preparation1_raw_and_published", runs=[run], raw=origin)
 
