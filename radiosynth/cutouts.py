@@ -598,7 +598,7 @@ def _usable(
         limits.tiny / limits.eps, abs(high) * 1e-5
     ):
         msg = (
-            f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers that are used here: "
+            f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers used here: "
             "store them in another unit, or less a constant"
         )
         raise CutoutError(msg)

@@ -61,9 +61,9 @@ def load_first_dataset(*, size: int = _FULL) -> Sample:
     """Return the 2158 labelled FIRST images of Griese et al. (2023).
 
     The images are 1.4 GHz cutouts at 1.8 arcsec a pixel, set to the threshold below three times the rms and
-    scaled from there to the peak of the published 300×300 pixels, 0–255, rounded down. ``data_1910`` is blank. On first use the archive is
-    taken from the cache folder, the installed package ``firstgalaxydata``, its DOI or the package
-    index, whichever first has it.
+    scaled from there to the peak of the 300×300 pixels, to 0–255, rounded down. ``data_1910`` is blank. On
+    first use the archive is taken from the cache folder, the installed package ``firstgalaxydata``, its DOI
+    or the package index, whichever first has it.
 
     Parameters
     ----------

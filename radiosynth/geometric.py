@@ -617,7 +617,7 @@ def render(
         check_rng(rng)
     rms = np.zeros(n)
     if observation is not None and noisy:
-        rms = _values(observation.rms, n, rng) if drawn else np.asarray(parameters["rms"], float)  # type: ignore[arg-type]
+        rms = _values(observation.rms, n, rng) if drawn else np.asarray(parameters["rms"], float)
     if not (np.isfinite(rms) & (rms >= 0)).all():
         msg = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
         raise ValueError(msg)

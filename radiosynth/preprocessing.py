@@ -25,6 +25,8 @@ __all__ = [
     "augmentation_plan",
     "augmented_batches",
     "center_crop",
+    "measure_noise",
+    "missing_pixels",
     "noise_threshold",
     "preprocess",
     "resize",
@@ -123,7 +125,7 @@ def measure_noise(
 
 
 def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:
-    """Return what `astropy.stats.sigma_clipped_stats` does, ten times as fast, since pixels are sorted once."""
+    """Return what `astropy.stats.sigma_clipped_stats` does, five times as fast, as pixels are sorted once."""
     if not pixels.size:
         return np.nan, np.nan
     values = np.sort(pixels, axis=None).astype(float)
@@ -147,8 +149,8 @@ def noise_threshold(
     """Set the pixels of each image that do not stand out of its noise to the threshold.
 
     This is how the published images were made, and so what any image needs that a network trained on them
-    is to see. A published pixel is (S - 3 sigma) / (peak - 3 sigma), in 255 grey levels and rounded down: what is
-    less than one grey level above three sigma is background too.
+    is to see. A published pixel is (S - 3 sigma) / (peak - 3 sigma), in 255 grey levels and rounded down:
+    what is less than one grey level above three sigma is background too.
 
     Missing pixels become background. An image whose background is constant, as it was thresholded before,
     has no noise left and comes back unchanged.
@@ -183,19 +185,20 @@ def noise_threshold(
     (``benchmarks/raw_agreement.py``). Their numbers of pixels above the background say what was done: for
     peaks below 100 sigma the threshold was 2.97 sigma (median). The default classifier gives file and
     image one class in 44 of 45 cases (0.98; 95 % interval 0.88 to 1.00), in 43 without the grey level, and in
-    37 with zeros. Thresholds from 3 to 3.5 sigma, clipped or absolute deviations, noise of the file or of its centre do
-    as well, within one file.
+    37 with zeros. Absolute deviations instead of clipping, or the noise of the file instead of that of its
+    centre, change nothing; 2.5 and 3.5 sigma give 42 to 44.
 
     Examples
     --------
     >>> images = np.random.default_rng(0).normal(0, 0.15, (2, 64, 64))
     >>> images[:, 32, 32] = 5
     >>> clean, thresholds = noise_threshold(images)
-    >>> clean[:, 32, 32].tolist(), bool((clean == clean.min()).mean() > 0.99), bool(thresholds[0] > 0.4)
+    >>> sky = clean == thresholds[:, None, None]
+    >>> clean[:, 32, 32].tolist(), bool(sky.mean() > 0.99), bool(thresholds[0] > 0.4)
     ([5.0, 5.0], True, True)
     """
     if fill not in ("zero", "threshold"):
-        msg = f'fill is {fill!r}; it can be "threshold" (as the published images) or "zero" (the report\'s text)'
+        msg = f'fill is {fill!r}; it can be "threshold" (as published images) or "zero" (the report\'s text)'
         raise ValueError(msg)
     stack = _stack(images)
     missing = missing_pixels(stack)
@@ -399,7 +402,7 @@ def preprocess(
     if blank not in ("leave out", "raise"):
         msg = f'blank={blank!r} is unknown: use "leave out" or "raise"'
         raise ValueError(msg)
-    names = np.array([str(name) for name in sample.table["name"]])
+    names = [str(name) for name in sample.table["name"]]
     missing = missing_pixels(sample.images)
     images, limit, noise = _thresholded(sample.images, missing, n_sigma, fill)
     unchanged = int((images == sample.images).all(axis=(1, 2)).sum())
@@ -426,10 +429,11 @@ def preprocess(
     if blank == "raise" or bad.all():
         _refuse(bad, names, ", or ".join(reason for _, reason, _ in kinds), "leave them out")
     for word, reason, found in kinds:
-        step = f"left out, {word}: {', '.join(names[found])}"
+        named = [names[i] for i in np.flatnonzero(found)]
+        step = f"left out, {word}: {', '.join(named)}"
         log.warning("%s", step)
         ready = ready.derived(ready.images, step)
-        ready.table.meta["left_out"] += [(name, reason) for name in names[found].tolist()]
+        ready.table.meta["left_out"] += [(name, reason) for name in named]
     if bad.any():
         ready = ready[~bad]
 

@@ -139,8 +139,8 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
     ----------
     sample : Sample
         Images with north up, in any unit. Where the sky was set to a threshold of three sigma, as in the
-        published images, the noise is estimated from the noise peaks that are left: within a factor of two for
-        peaks below 100 sigma; brighter ones have too low a ``peak_snr``, up to about 300, since grey
+        published images, the noise is estimated from the noise peaks that are left: within a factor of two
+        for peaks below 100 sigma; brighter ones have too low a ``peak_snr``, up to about 300, since grey
         levels are coarser than the noise. Positions are read from the columns ``ra`` and ``dec`` (deg).
     cuts : Cuts, optional
         Pixel scale, beam and what counts as bright. The default is for FIRST, but for the pixel scale if

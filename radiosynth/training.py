@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ._io import write_arrays
+from ._io import write_arrays, write_atomically
 from .records import check, read_arrays, readable
 from .stopping import TrainingDiverged, TrainingStopped, on_signals
 

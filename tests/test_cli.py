@@ -92,6 +92,30 @@ def test_a_file_with_nothing_to_see_is_named_and_left_out(
     assert f"left out {tmp_path / 'stack.npy'}[1]: " in err
 
 
+@pytest.mark.usefixtures("recorded")
+def test_the_class_depends_on_neither_unit_nor_offset_nor_a_survey_edge(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    image = 0.01 * geometric.simulate({"FRII": 1}, 150, rng=rng).images[0] + rng.normal(0, 1.5e-4, (150, 150))
+    changed = {"raw": image, "si": image * 1e-26, "sky": image + 0.01, "micro": 1e6 * image}
+    for gap in (np.nan, 0):
+        changed[f"edge{gap}"], changed[f"source{gap}"] = image.copy(), image.copy()
+        changed[f"edge{gap}"][:, :15] = gap
+        changed[f"source{gap}"][60:80, 60:80] = gap
+    for name, pixels in changed.items():
+        np.save(tmp_path / f"{name}.npy", pixels)
+    files = [str(tmp_path / f"{name}.npy") for name in changed]
+    assert main(["classify", *files, "--csv", str(tmp_path / "out.csv")]) == 0
+    table, err = Table.read(tmp_path / "out.csv"), capsys.readouterr().err
+    rows = {Path(row["file"]).stem: np.array(list(row.values())[2:]) for row in table}
+    assert set(rows) == {"raw", "si", "sky", "micro", "edgenan", "edge0"}
+    for name, probabilities in rows.items():
+        np.testing.assert_allclose(probabilities, rows["raw"], atol=0.02 if "edge" in name else 1e-3)
+    for name in ("sourcenan", "source0"):
+        assert f"left out {tmp_path / name}.npy: missing data (NaN or zeros) that touch the source" in err
+
+
 def test_pixels_of_another_width_are_named_and_resampled(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,8 +7,7 @@ import pytest
 from astropy.modeling.models import Gaussian2D
 from scipy import integrate, ndimage, optimize, stats
 
-from radiosynth import geometric
-from radiosynth import Sample, noise_threshold, preprocess, scale as scale_images
+from radiosynth import Sample, geometric, noise_threshold, preprocess, scale as scale_images
 from radiosynth.geometric import Observation, draw_parameters, fr_ratio, render, report_population, simulate
 from radiosynth.preprocessing import measure_noise
 
@@ -499,7 +498,7 @@ def test_noise_of_each_image_is_drawn_and_told():
     assert first.table["rms"].min() < 0.005 < 0.02 < first.table["rms"].max()
     assert "rms loguniform(0.001, 0.05)" in first.history[0]
     raw = render(first.table, 150, observation=observation, rng=np.random.default_rng(18), scale=False)
-    level, noise = measure_noise(raw)
+    _, noise = measure_noise(raw)
     compact = np.asarray(first.table["class"]) == "compact"  # a source that fills the field adds to the noise
     np.testing.assert_allclose(
         (noise / raw.max(axis=(1, 2)))[compact], first.table["rms"][compact], rtol=0.25

@@ -69,7 +69,7 @@ class TestNoiseThreshold:
         assert 3 < threshold < 3.5
 
     def test_pixels_are_those_of_the_published_images(self) -> None:
-        # (S - 3 sigma) / (peak - 3 sigma) in 255 grey levels, rounded down: as many are 0, others within one level.
+        # (S - 3 sigma) / (peak - 3 sigma) in 255 grey levels, rounded down: to within one level.
         images = cutouts().images
         _, limits = noise_threshold(images, fill="zero")
         for image, limit, clean in zip(images, limits, noise_threshold(images)[0], strict=True):

@@ -37,9 +37,7 @@ for name, reasons in REASONS.items():
     flagged, meant = np.asarray(flags[name]), np.isin(reason, reasons)
     hits, totals = (flagged & meant).sum(), (flagged.sum(), meant.sum())
     ranges = [binom_conf_interval(hits, n, interval="wilson") if n else (0, 1) for n in totals]
-    texts = [
-        f"{hits / max(n, 1):.2f} ({low:.2f}–{high:.2f})" for n, (low, high) in zip(totals, ranges, strict=True)
-    ]
+    texts = [f"{hits / max(n, 1):.2f} ({a:.2f}–{b:.2f})" for n, (a, b) in zip(totals, ranges, strict=True)]
     dropped = f"{(flagged & (reason != '')).sum() / max(flagged.sum(), 1):.2f}"
     rows.append((name, " or ".join(reasons), *totals, hits, *texts, dropped))
     for group in (flagged & (reason != ""), flagged & (reason == "")):
