@@ -456,10 +456,9 @@ def _accuracies(labels: NDArray[np.int64], right: NDArray[np.bool_]) -> dict[str
     """Return accuracy and balanced accuracy with the ends of their 95 % intervals."""
     both = {"accuracy": metrics.share(right, confidence=0.95)}
     both["balanced_accuracy"] = metrics.class_mean(labels, right)
+    ends = ("", "_low", "_high")
     return {
-        name + end: number
-        for name, found in both.items()
-        for end, number in zip(_ENDS.values(), found, strict=True)
+        name + end: number for name, found in both.items() for end, number in zip(ends, found, strict=True)
     }
 
 
@@ -839,18 +838,16 @@ def numbers(result: StudyResult) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {"divisions": dict.fromkeys(_ENDS, tested)}
     for row in summary(result):
         arm = str(row["arm"])
-        found[f"accuracy: {arm}"] = {part: float(row[f"accuracy{end}"]) for part, end in _ENDS.items()}
-        found[f"balanced accuracy: {arm}"] = {
-            part: float(row[f"balanced_accuracy{end}"]) for part, end in _ENDS.items()
-        }
+        key = f"training.gain of {arm}" if arm == "real+gan" else f"change: {arm}"
+        columns = {f"accuracy: {arm}": "accuracy", f"balanced accuracy: {arm}": "balanced_accuracy"}
         if arm in result.references:
-            key = f"training.gain of {arm}" if arm == "real+gan" else f"change: {arm}"
-            found[key] = {"value": row["difference"], "low": row["low"], "high": row["high"]}
-            found[key] = {part: float(value) for part, value in found[key].items()}
+            columns |= {key: "difference", f"balanced change: {arm}": "balanced"}
+        for name, column in columns.items():
+            ends = "" if column == "difference" else f"{column}_"
+            found[name] = {"value": row[column], "low": row[f"{ends}low"], "high": row[f"{ends}high"]}
+            found[name] = {part: float(number) for part, number in found[name].items()}
+        if arm in result.references:
             found[key] |= {"p_value": float(row["p_value"]), "finding": str(row["finding"])}
-            found[f"balanced change: {arm}"] = {
-                part: float(row[f"balanced{end}"]) for part, end in _ENDS.items()
-            }
     if "real+gan" in result.arms:
         for arm in ("real", "real+gan"):
             gain = dict(zip(_ENDS, epochs_gain(result, arm), strict=True))
@@ -862,7 +859,7 @@ def numbers(result: StudyResult) -> dict[str, dict[str, Any]]:
     return found
 
 
-_ENDS = {"value": "", "low": "_low", "high": "_high"}
+_ENDS = ("value", "low", "high")
 
 
 def epochs_gain(result: StudyResult, arm: str, *, share: float = 0.3) -> tuple[float, float, float]:

@@ -280,3 +280,19 @@ def test_a_recorded_study_is_extended_when_asked_for(
     monkeypatch.setattr(studies, "run_study", run_study)
     assert main(["study", "protocol", *options]) == 1
     assert asked["extend"] is extend
+
+
+def test_run_prints_both_accuracies_on_the_unaugmented_sources(
+    recorded: experiments.Run[experiments.ClassifierConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(experiments, "run", lambda *_, **__: recorded)
+    assert main(["run", "--scale", "smoke"]) == 0
+    stored = recorded.predictions
+    labels, answers = (x[stored["plain"]] for x in (stored["labels"], stored["probabilities"].argmax(axis=1)))
+    recalls = [(answers == code)[labels == code].mean() for code in range(4)]
+    out = capsys.readouterr().out
+    assert f"on {len(labels)} validation sources" in out
+    assert f"\naccuracy {(answers == labels).mean():.3f} (" in out
+    assert f"\nbalanced accuracy {np.mean(recalls):.3f} (" in out

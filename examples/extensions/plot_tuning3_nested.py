@@ -12,8 +12,9 @@ against the report's network on the same sources, with its paired 95 % interval.
 Open symbols are balanced accuracies.
 
 The recorded laptop search has eight trials for each of two families. What residual blocks alone bring varies
-among the three folds ("finding" in the table), that of the tuned network less; in twelve epochs the report's network, a quarter as wide, is far from done. To search
-longer: ``radiosynth tune --trials N``, with ``RADIOSYNTH_RUNS`` naming another folder.
+much among the three folds, what the tuned network brings less ("finding" in the table); in twelve epochs the
+report's network, a quarter as wide, is far from done. To search longer: ``radiosynth tune --trials N``, with
+``RADIOSYNTH_RUNS`` naming another folder.
 """
 
 import matplotlib.pyplot as plt

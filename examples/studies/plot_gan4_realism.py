@@ -53,7 +53,7 @@ plt.show()
 names, other = (("all",), "conditional GAN") if len(runs) > 2 else (CLASS_NAMES, "GANs, one per class")
 trained = [experiments.run(experiments.gan_config(name)) for name in names]
 samples[other] = gan.sample_generators([r.folder for r in trained], number, rng=np.random.default_rng(0))
-tables, options = [], {"training": training, "draws": 50, "rng": np.random.default_rng(0)}
+tables, options = [], {"training": training, "draws": 20, "rng": np.random.default_rng(0)}
 for kind in ("geometric", "GAN", other):
     tables.append(metrics.realism(real, samples[kind], runs[0].model(), **options))
     tables[-1].add_column(kind, name="images", index=0)
