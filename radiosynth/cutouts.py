@@ -311,7 +311,11 @@ def _open(path: Path, stack: ExitStack) -> _Opened:
         msg = "holds a web page (HTML), perhaps a server's error message; read it, then fetch the file again"
         raise CutoutError(msg)
     if head.startswith((b"SIMPLE", b"\x1f\x8b")):
-        return _fits(_image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
+        opened = _fits(_image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
+        if head[:1] == b"\x1f" and max(opened.shape) > LARGEST:
+            msg = "is a large image in a gzip file, of which no part can be read; unpack it with gunzip"
+            raise CutoutError(msg)
+        return opened
     missing = "NaN or infinite"
     if head.startswith(b"\x93NUMPY"):
         pixels: Any = np.load(path, mmap_mode="r", allow_pickle=False)

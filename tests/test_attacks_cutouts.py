@@ -359,6 +359,12 @@ def test_of_a_large_image_only_a_part_is_read(tmp_path, kind):
         tracemalloc.stop()
 
 
+def test_a_large_image_in_a_gzip_file_is_not_unpacked(tmp_path, image):
+    large = content_of(image)[:2880].replace(b"                  24", b"               15000")
+    with pytest.raises(CutoutError, match="gunzip"):
+        read(tmp_path, gzip.compress(large), size=EDGE)
+
+
 def test_absurd_scales_and_sizes_are_refused_before_memory_is_taken(tmp_path, image):
     (tmp_path / "a.fits").write_bytes(content_of(image))
     for keywords in (
