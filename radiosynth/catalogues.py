@@ -437,8 +437,7 @@ def read_positions(
         else:
             ra, dec = zip(*map(_from_designation, names), strict=True)  # type: ignore[arg-type]
     except ValueError as error:
-        advice = "" if {"ra", "dec"} <= found.keys() else "; or add the columns ra and dec"
-        msg = f"{path}: {error}{advice}"
+        msg = f"{path}: {error}"
         raise ValueError(msg) from error
     labels = _text(raw[found["class"]]) if "class" in found else np.full(len(raw), "")
     taken = {*found.values(), *positions, *COLUMNS}
@@ -702,7 +701,7 @@ def _from_designation(name: str) -> tuple[float, float]:
     """Return the position in degrees that a designation such as J012947.0+004633 tells."""
     parts = _DESIGNATION.search(name)
     if not parts:
-        msg = f"the name {str(name)!r} gives no position; it should be like J012947.0+004633"
+        msg = f"the name {str(name)!r} gives no position; give such as J012947.0+004633, or add ra and dec"
         raise ValueError(msg)
     hours, minutes, seconds, sign, degrees, arcmin, arcsec = parts.groups()
     if int(hours) > 23 or max(int(minutes), float(seconds), int(arcmin), float(arcsec or 0)) >= 60:

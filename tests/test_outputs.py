@@ -16,7 +16,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from radiosynth import Sample, read_positions, review_page
+from radiosynth import Sample, experiments, read_positions, review_page
 from radiosynth._io import decoded, refuse_to_replace, write_atomically, write_table, write_text
 from radiosynth.cli import main
 from radiosynth.selection import read_decisions
@@ -335,3 +335,11 @@ def test_hash_signs_are_no_comments_in_what_is_written(tmp_path: Path) -> None:
     for suffix in (".csv", ".ecsv"):
         write_table(tmp_path / f"a{suffix}", table)
         assert read_positions(tmp_path / f"a{suffix}")["name"].tolist() == table["name"].tolist()
+
+
+@pytest.mark.parametrize("field", ["seed", "split_seed"])
+def test_seeds_are_checked_before_anything_is_made(field: str) -> None:
+    for make in (experiments.classifier_config, experiments.gan_config):
+        first = "real" if make is experiments.classifier_config else "all"
+        with pytest.raises(ValueError, match=rf"{field} is -1; give a whole number, 0 or more"):
+            make(first, "smoke", **{field: -1})
