@@ -322,12 +322,12 @@ def _cite(arguments: argparse.Namespace) -> None:
 
 
 def _number(kind: Callable[[str], float], least: float, said: str) -> Callable[[str], float]:
-    """Return a type of options: whole numbers from `least`, or finite fractions above 0."""
+    """Return a type of options: finite numbers from `least`."""
 
     def convert(text: str) -> float:
         with suppress(ValueError):
             value = kind(text)
-            if math.isfinite(value) and (value > 0 if kind is float else value >= least):
+            if math.isfinite(value) and value >= least:
                 return value
         msg = f"{text!r} is not {said}"
         raise argparse.ArgumentTypeError(msg)
@@ -335,7 +335,8 @@ def _number(kind: Callable[[str], float], least: float, said: str) -> Callable[[
     return convert
 
 
-_positive = _number(float, 0, "a positive number")
+_positive = _number(float, sys.float_info.min, "a positive number")
+_seconds = _number(float, 0, "a number of seconds, 0 or more")
 _whole = _number(int, 0, "a whole number, 0 or more")
 _some = _number(int, 1, "a whole number, 1 or more")
 
@@ -484,7 +485,7 @@ def _parser() -> argparse.ArgumentParser:
         trained.add_argument("--seed", type=_whole, default=0)
         trained.add_argument("--split-seed", type=_whole, default=0)
         trained.add_argument(
-            "--time-limit", type=_positive, metavar="S", help="stop cleanly after about S seconds"
+            "--time-limit", type=_seconds, metavar="S", help="stop cleanly after about S seconds"
         )
 
     study = commands.add_parser("study", help="repeat a comparison over splits, or replay the recorded study")
@@ -512,7 +513,7 @@ def _parser() -> argparse.ArgumentParser:
             "--jobs", type=_some, default=1, help="runs or trials at a time (default: %(default)s)"
         )
         parallel.add_argument(
-            "--time-limit", type=_positive, metavar="S", help="stop cleanly after about S seconds"
+            "--time-limit", type=_seconds, metavar="S", help="stop cleanly after about S seconds"
         )
 
     commands.add_parser("runs", help="list the recorded runs").set_defaults(do=_runs)
