@@ -15,7 +15,7 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from radiosynth.gan import DCGAN, GANSettings
+from radiosynth.generators.dcgan import DCGAN, GANSettings
 from radiosynth.training import Batches
 
 

@@ -19,7 +19,8 @@ import numpy as np
 from astropy.table import Table
 from scipy import ndimage
 
-from radiosynth.geometric import draw_parameters, render
+from radiosynth.simulation.parameters import draw_parameters
+from radiosynth.simulation.rendering import render
 
 
 def loop(table: Table, size: int) -> None:

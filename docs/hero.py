@@ -10,14 +10,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from radiosynth import experiments, plotting, simulate
-from radiosynth.gan import sample_generators
+from radiosynth import plotting, simulate
+from radiosynth.generators.base import sample_generators
+from radiosynth.reproduction import presets, recipes
 from radiosynth.taxonomy import CLASSES
 
 PER_CLASS = 2
 
 plotting.use_style()
-run = experiments.run(experiments.gan_config("all", "report"))
+run = recipes.run(presets.gan_config("all", "report"))
 rows = {
     "geometric": simulate(PER_CLASS, 56, rng=np.random.default_rng(4)),
     "adversarial": sample_generators([run.folder], PER_CLASS, rng=np.random.default_rng(5)),

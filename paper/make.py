@@ -34,7 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 60.0  # seconds that an interrupted script has to keep what it has done
 TAIL = 15  # lines of a failed script's log that are shown
 MANY = 5  # scripts, from which on it pays to load first what all import
-SHARED = ("matplotlib.pyplot", "radiosynth.experiments", "radiosynth.plotting")  # all but TensorFlow
+SHARED = ("matplotlib.pyplot", "radiosynth.reproduction.runs", "radiosynth.plotting")  # all but TensorFlow
 
 
 @dataclass(frozen=True)

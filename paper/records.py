@@ -59,7 +59,7 @@ class MissingRecordError(Exception):
 
 
 def runs_root(root: Path) -> Path:
-    """Return the folder of runs, as `radiosynth.experiments.runs_root` does in a source tree."""
+    """Return the folder of runs, as `radiosynth.reproduction.runs.runs_root` does in a source tree."""
     return Path(os.environ.get("RADIOSYNTH_RUNS") or root / "paper" / "runs").expanduser()
 
 

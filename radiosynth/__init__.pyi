@@ -1,64 +1,60 @@
 from . import (
+    augmentation as augmentation,
     bending as bending,
     catalogues as catalogues,
-    classifier as classifier,
+    citing as citing,
+    classification as classification,
     cli as cli,
-    comparison as comparison,
-    configurations as configurations,
     cutouts as cutouts,
     datasets as datasets,
-    experiments as experiments,
-    gan as gan,
-    geometric as geometric,
+    generators as generators,
+    measurements as measurements,
     metrics as metrics,
     networks as networks,
     plotting as plotting,
-    populations as populations,
     preprocessing as preprocessing,
+    realism as realism,
     records as records,
+    reproduction as reproduction,
     sample as sample,
     selection as selection,
     shapes as shapes,
+    simulation as simulation,
+    splitting as splitting,
     stopping as stopping,
-    studies as studies,
+    surveys as surveys,
     taxonomy as taxonomy,
     training as training,
-    tuning as tuning,
-    vae as vae,
 )
+from .augmentation import augment as augment, rotate_flip as rotate_flip, vary as vary
 from .bending import predict_angles as predict_angles, train_regressor as train_regressor
 from .catalogues import (
     load_catalogue as load_catalogue,
     load_report_sources as load_report_sources,
     read_positions as read_positions,
 )
-from .classifier import predict as predict, train_classifier as train_classifier
+from .citing import citations as citations
+from .classification import predict as predict, train_classifier as train_classifier
 from .cutouts import (
     download_cutouts as download_cutouts,
     read_cutouts as read_cutouts,
     write_cutouts as write_cutouts,
 )
 from .datasets import (
-    citations as citations,
     load_bending_sample as load_bending_sample,
     load_first_dataset as load_first_dataset,
     load_report_candidates as load_report_candidates,
     load_report_sample as load_report_sample,
 )
-from .experiments import find_run as find_run, run as run
-from .gan import (
+from .generators import (
     GANSettings as GANSettings,
+    VAESettings as VAESettings,
     generate as generate,
     load_generator as load_generator,
+    reconstruct as reconstruct,
     sample_generators as sample_generators,
     train_gan as train_gan,
-)
-from .geometric import (
-    Observation as Observation,
-    Population as Population,
-    render as render,
-    report_population as report_population,
-    simulate as simulate,
+    train_vae as train_vae,
 )
 from .metrics import confusion_matrix as confusion_matrix
 from .networks import (
@@ -71,19 +67,16 @@ from .networks import (
     build_residual_classifier as build_residual_classifier,
     build_stacked_classifier as build_stacked_classifier,
 )
-from .populations import fit_population as fit_population
 from .preprocessing import (
-    augment as augment,
     center_crop as center_crop,
     noise_threshold as noise_threshold,
     preprocess as preprocess,
     resize as resize,
-    rotate_flip as rotate_flip,
     scale as scale,
-    split as split,
-    stratified_folds as stratified_folds,
-    vary as vary,
 )
+from .reproduction.recipes import run as run
+from .reproduction.runs import find_run as find_run
+from .reproduction.search import tune as tune
 from .sample import Sample as Sample, concatenate as concatenate
 from .selection import (
     Cuts as Cuts,
@@ -94,8 +87,15 @@ from .selection import (
     read_folder as read_folder,
     review_page as review_page,
 )
+from .simulation import (
+    Observation as Observation,
+    Population as Population,
+    fit_population as fit_population,
+    render as render,
+    report_population as report_population,
+    simulate as simulate,
+)
+from .splitting import split as split, stratified_folds as stratified_folds
 from .taxonomy import CLASS_NAMES as CLASS_NAMES, CLASSES as CLASSES
-from .tuning import tune as tune
-from .vae import VAESettings as VAESettings, reconstruct as reconstruct, train_vae as train_vae
 
 __version__: str

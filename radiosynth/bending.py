@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.ndimage import center_of_mass
 
-from . import training
-from .classifier import ClassifierSettings, predict
-from .geometric import Population, report_population
-from .networks import OUTPUTS, build_regressor, keras_defaults
-from .preprocessing import rotate_flip
-from .sample import Sample
+from radiosynth import training
+from radiosynth.augmentation import rotate_flip
+from radiosynth.classification import ClassifierSettings, predict
+from radiosynth.networks.classifiers import OUTPUTS, build_regressor, keras_defaults
+from radiosynth.sample import Sample
+from radiosynth.simulation.population import Population, report_population
 
 __all__ = [
     "RegressorSettings",
@@ -43,7 +43,7 @@ class RegressorSettings(ClassifierSettings):
     Parameters
     ----------
     epochs, batch_size, learning_rate, width, seed, precision, architecture
-        As in `radiosynth.classifier.ClassifierSettings`; the optimiser is RMSprop.
+        As in `radiosynth.classification.ClassifierSettings`; the optimiser is RMSprop.
     output : {"linear", "bounded", "spread", "jets"}
         As in `radiosynth.build_regressor`.
     """
@@ -170,7 +170,7 @@ def _targets(sample: Sample) -> NDArray[np.float32]:
     if "bending_angle" in table.colnames:
         known[:, 0] = np.ma.filled(np.ma.asarray(table["bending_angle"], float), np.nan)
     if "position_angle" in table.colnames:
-        # As `radiosynth.geometric` has it: the second jet lies at 180 degrees less the bending angle.
+        # As `radiosynth.simulation.render` has it: the second jet lies at 180 degrees less the bending angle.
         known[:, 1] = np.ma.filled(np.ma.asarray(table["position_angle"], float), np.nan)
         known[:, 2] = known[:, 1] + 180 - known[:, 0]
     known[:, 0] = np.abs(known[:, 0])

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from . import stopping
-from ._io import SAMPLE, refuse_to_replace, table_format, write_table
-from .datasets import PIXEL_SCALE
-from .taxonomy import CLASS_NAMES, CLASSES
+from radiosynth import stopping
+from radiosynth._io import SAMPLE, refuse_to_replace, table_format, write_table
+from radiosynth.surveys import PIXEL_SCALE
+from radiosynth.taxonomy import CLASS_NAMES, CLASSES
 
 __all__ = ["main"]
 
@@ -59,12 +59,13 @@ def _print_table(table: Table) -> None:
 
 
 def _classify(arguments: argparse.Namespace) -> None:
-    from . import classifier, cutouts, experiments
+    from radiosynth import classification, cutouts
+    from radiosynth.reproduction import runs
 
     files = _files(arguments.files)
     if arguments.csv:
         refuse_to_replace(arguments.csv, b"file,class,", files)
-    run = experiments.find_run(arguments.run) if arguments.run else experiments.default_classifier()
+    run = runs.find_run(arguments.run) if arguments.run else runs.default_classifier()
     if run.config.kind not in ("classifier", "fold", "ensemble"):
         msg = (
             f"{run.folder.name} classifies nothing: `radiosynth runs` lists the runs, among them classifiers"
@@ -92,10 +93,10 @@ def _classify(arguments: argparse.Namespace) -> None:
                 f"the networks know sizes in pixels of {PIXEL_SCALE} arcsec: try --pixel-scale {PIXEL_SCALE}"
             )
             print(f"{file} has pixels of {scale:.2f} arcsec; {advice}", file=sys.stderr)
-    ready = experiments.make_ready(sample, run.config)
+    ready = runs.make_ready(sample, run.config)
     for file, reason in ready.table.meta["left_out"]:
         print(f"left out {file}: {reason}", file=sys.stderr)
-    probabilities = classifier.predict(run.model(), ready.images)
+    probabilities = classification.predict(run.model(), ready.images)
     table = Table({"file": ready.table["name"], "class": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]})
     for code, name in enumerate(CLASS_NAMES):
         table[name] = probabilities[:, code]
@@ -109,7 +110,7 @@ def _classify(arguments: argparse.Namespace) -> None:
 
 
 def _select(arguments: argparse.Namespace) -> None:
-    from . import selection
+    from radiosynth import selection
 
     if not arguments.decisions:
         _refuse_ignored(arguments, "without --decisions", "second", "undecided")
@@ -143,7 +144,7 @@ def _select(arguments: argparse.Namespace) -> None:
 
 def _compare(first: Path, second: Path) -> None:
     """Print how far two readers agree."""
-    from . import selection
+    from radiosynth import selection
 
     found = selection.agreement(selection.read_decisions(first), selection.read_decisions(second))
     print(f"{found.number} sources read twice, {found.share:.1%} alike")
@@ -156,7 +157,7 @@ def _sources(names: Sequence[str], classes: Sequence[str]) -> Table:
     """Return the sources of catalogues and of lists, by name and by file."""
     from astropy.table import vstack
 
-    from . import catalogues
+    from radiosynth import catalogues
 
     if wrong := [pair for pair in classes if "=" not in pair]:
         msg = f"--classes {' '.join(wrong)}: give LABEL=CLASS, and lists before this option"
@@ -179,7 +180,7 @@ def _sources(names: Sequence[str], classes: Sequence[str]) -> Table:
 
 
 def _catalogue(arguments: argparse.Namespace) -> None:
-    from . import catalogues
+    from radiosynth import catalogues
 
     if arguments.out:
         like = table_format(arguments.out)[1]
@@ -201,15 +202,15 @@ def _catalogue(arguments: argparse.Namespace) -> None:
 
 
 def _cutouts(arguments: argparse.Namespace) -> None:
-    from . import cutouts
+    from radiosynth import cutouts, surveys
 
-    surveys = {"first": cutouts.First, "skyview": cutouts.SkyView}
+    servers = {"first": surveys.First, "skyview": surveys.SkyView}
     logging.getLogger("radiosynth").setLevel(logging.INFO)
     try:
         manifest = cutouts.download_cutouts(
             _sources([arguments.list], arguments.classes),
             arguments.folder,
-            survey=[surveys[name](timeout=arguments.timeout) for name in arguments.survey],
+            survey=[servers[name](timeout=arguments.timeout) for name in arguments.survey],
             width=arguments.width,
             concurrency=arguments.concurrency,
             rate=arguments.rate,
@@ -231,12 +232,13 @@ def _cutouts(arguments: argparse.Namespace) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from . import experiments, metrics
+    from radiosynth import metrics
+    from radiosynth.reproduction import presets, recipes
 
-    config = experiments.classifier_config(
+    config = presets.classifier_config(
         arguments.training_set, arguments.scale, seed=arguments.seed, split_seed=arguments.split_seed
     )
-    run = experiments.run(config, time_limit=arguments.time_limit)
+    run = recipes.run(config, time_limit=arguments.time_limit)
     stored = run.predictions
     plain = stored["plain"]
     labels, probabilities = stored["labels"][plain], stored["probabilities"][plain]
@@ -251,29 +253,32 @@ def _run(arguments: argparse.Namespace) -> None:
 
 
 def _gan_train(arguments: argparse.Namespace) -> None:
-    from . import experiments
+    from radiosynth.reproduction import presets, recipes
 
-    config = experiments.gan_config(
+    config = presets.gan_config(
         arguments.morphology, arguments.scale, seed=arguments.seed, split_seed=arguments.split_seed
     )
-    run = experiments.run(config, time_limit=arguments.time_limit)
+    run = recipes.run(config, time_limit=arguments.time_limit)
     variety = ", ".join(f"{value:.2f}" for value in run.provenance["diversity"])
     print(f"{run.folder}{' (replayed)' if run.replayed else ''}")
     print(f"variety of its images relative to real ones: {variety}")
 
 
 def _gan_sample(arguments: argparse.Namespace) -> None:
-    from . import experiments, gan
+    from radiosynth import generators
+    from radiosynth.reproduction import runs
 
-    folders = [experiments.find_run(name).folder for name in arguments.runs]
+    folders = [runs.find_run(name).folder for name in arguments.runs]
     refuse_to_replace(arguments.out, SAMPLE, [file for folder in folders for file in folder.iterdir()])
-    sample = gan.sample_generators(folders, arguments.number, rng=np.random.default_rng(arguments.seed))
+    sample = generators.sample_generators(
+        folders, arguments.number, rng=np.random.default_rng(arguments.seed)
+    )
     sample.save(arguments.out)
     print(f"{arguments.out}: {sample}")
 
 
 def _study(arguments: argparse.Namespace) -> None:
-    from . import studies
+    from radiosynth.reproduction import studies
 
     result = studies.run_study(
         arguments.name,
@@ -287,38 +292,38 @@ def _study(arguments: argparse.Namespace) -> None:
 
 
 def _tune(arguments: argparse.Namespace) -> None:
-    from . import studies, tuning
+    from radiosynth.reproduction import search, studies
 
     limits = {"trials": arguments.trials, "jobs": arguments.jobs, "time_limit": arguments.time_limit}
     if arguments.family is None:
         _refuse_ignored(arguments, "without --family", "fold")
-        _print_table(studies.summary(tuning.evaluate(arguments.scale, **limits)))
+        _print_table(studies.summary(search.evaluate(arguments.scale, **limits)))
         return
-    search = tuning.tune(arguments.family, arguments.scale, fold=arguments.fold or 0, **limits)
-    trials, best = tuning.finished(search), search.best_trial
+    found = search.tune(arguments.family, arguments.scale, fold=arguments.fold or 0, **limits)
+    trials, best = search.finished(found), found.best_trial
     print(f"best of {len(trials)} trials: {best.number}, validation accuracy {best.value:.3f}")
     for name, value in best.params.items():
         print(f"  {name} = {value:.4g}")
 
 
 def _runs(arguments: argparse.Namespace) -> None:
-    from . import experiments
+    from radiosynth.reproduction import runs
 
-    for name in experiments.recorded_runs():
+    for name in runs.recorded_runs():
         print(name)
 
 
 def _data(arguments: argparse.Namespace) -> None:
-    from . import datasets
+    from radiosynth import datasets
 
     print(datasets.load_first_dataset(size=CROP))
     print(datasets.load_report_sample())
 
 
 def _cite(arguments: argparse.Namespace) -> None:
-    from . import datasets
+    from radiosynth import citing
 
-    print(datasets.citations(*arguments.names))
+    print(citing.citations(*arguments.names))
 
 
 def _number(kind: Callable[[str], float], least: float, said: str) -> Callable[[str], float]:
@@ -342,9 +347,10 @@ _some = _number(int, 1, "a whole number, 1 or more")
 
 
 def _parser() -> argparse.ArgumentParser:
-    from .configurations import ALL_TRAINING_SETS, SCALES
-    from .studies import STUDIES
-    from .tuning import FAMILIES
+    from radiosynth.reproduction.configs import ALL_TRAINING_SETS
+    from radiosynth.reproduction.scales import SCALES
+    from radiosynth.reproduction.search import FAMILIES
+    from radiosynth.reproduction.studies import STUDIES
 
     parser = argparse.ArgumentParser(prog="radiosynth", description=__doc__)
     parser.add_argument("-v", "--verbose", action="store_true", help="say what is done")

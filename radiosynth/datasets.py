@@ -11,7 +11,6 @@ import hashlib
 import importlib.metadata
 import io
 import logging
-import re
 import shutil
 import subprocess
 import sys
@@ -25,34 +24,40 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from .sample import DAMAGED, DataUnavailableError, Sample, cache_folder, write_atomically
-from .taxonomy import CLASS_NAMES, class_code
+from radiosynth._io import cache_folder, write_atomically
+from radiosynth.sample import DAMAGED, DataUnavailableError, Sample
+from radiosynth.surveys import PIXEL_SCALE
+from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-__all__ = [
-    "DataUnavailableError",
-    "cache_folder",
-    "citations",
-    "load_bending_sample",
-    "load_first_dataset",
-    "load_report_candidates",
-    "load_report_sample",
-]
+__all__ = ["load_bending_sample", "load_first_dataset", "load_report_candidates", "load_report_sample"]
 
 DOI = "10.5281/zenodo.7689127"
+
+
 ARCHIVE = "galaxy_data_h5.zip"
+
+
 ARCHIVE_SHA256 = "1f9656a9fe2519857a5b7c7498f60087a6af73d8015b85559418ce30cc212c52"
+
+
 PACKAGE, PACKAGE_VERSION = "firstgalaxydata", "0.2.1"
 
-PIXEL_SCALE = 1.8
-"""Width of a pixel of FIRST in arcseconds."""
 
 _FULL, _CENTRE = 300, 150
-PIXEL_SCALE = 1.8  # arcsec
+
+
 _CONVERTED = "first_galaxies.npz"
+
+
 _FORMAT = 1
+
+
 _COLUMNS = ("key", "label", "ra", "dec", "source", "split")
+
+
 # The archive numbers its classes FRI, FRII, compact, bent.
 _CODES = np.array([class_code(name) for name in ("FRI", "FRII", "compact", "bent")])
+
 
 log = logging.getLogger("radiosynth")
 
@@ -261,9 +266,6 @@ def _first_images(size: int) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
     return images[:, start : start + size, start : start + size], stored
 
 
-# The cache ------------------------------------------------------------------------------------------
-
-
 def _cached(pixels: str) -> dict[str, NDArray]:
     """Return the converted archive, made first if the cache does not hold it in good order."""
     from filelock import FileLock
@@ -336,9 +338,6 @@ def _convert(archive: bytes, target: Path) -> None:
     np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
     write_atomically(target, lambda partial: partial.write_bytes(packed.getbuffer()))
     log.info("%d images written to %s", len(keys), target)
-
-
-# The ways to the archive, each of which returns its bytes --------------------------------------------
 
 
 def _find_archive(folder: Path) -> bytes:
@@ -430,67 +429,3 @@ def _from_index(folder: Path) -> bytes:
         return _from_folder(download)
     finally:
         shutil.rmtree(download, ignore_errors=True)
-
-
-# What to cite -----------------------------------------------------------------------------------------
-
-_CITED = {
-    "software": ("The software", ["radiosynth"]),
-    "report": ("The report this software reproduces", ["morrison2020"]),
-    "first": (
-        "The FIRST survey (images for scholarly, educational and private non-commercial use)",
-        ["becker1995"],
-    ),
-    "griese2023": ("The labelled FIRST images", ["griese2023", "griese2023data"]),
-    "config": ("CoNFIG, FR I, FR II and compact sources (VizieR J/MNRAS/404/1719)", ["gendre2010"]),
-    "fricat": ("FRICAT, FR I sources (VizieR J/A+A/598/A49)", ["capetti2017a"]),
-    "friicat": ("FRIICAT, FR II sources (VizieR J/A+A/601/A81)", ["capetti2017b"]),
-    "proctor": ("Bent-tailed sources (VizieR J/ApJS/194/31, table 1)", ["proctor2011"]),
-    "garon": ("Bending angles (VizieR J/AJ/157/126)", ["garon2019"]),
-    "vizier": (
-        "The catalogue service VizieR, and astroquery, which asks it",
-        ["ochsenbein2000", "ginsburg2019"],
-    ),
-    "rustige2023": ("The five-fold scheme and GAN-supported classification on it", ["rustige2023"]),
-    "dcgan": ("The DCGAN architecture", ["radford2015"]),
-    "alhassan2018": ("The four classes and a network for them", ["alhassan2018"]),
-    "fanaroff1974": ("The classes FR I and FR II", ["fanaroff1974"]),
-}
-
-
-def citations(*names: str) -> str:
-    """Return what to cite, as text followed by BibTeX.
-
-    Parameters
-    ----------
-    *names : str
-        Any of software, report, first, griese2023, config, fricat, friicat, proctor, garon, vizier,
-        rustige2023, dcgan, alhassan2018 and fanaroff1974. All if none is given.
-
-    Returns
-    -------
-    str
-        A line for each name with the BibTeX keys, an empty line, then the entries.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown.
-
-    Examples
-    --------
-    >>> print(citations("fanaroff1974").splitlines()[0])
-    The classes FR I and FR II: fanaroff1974
-    """
-    unknown = [name for name in names if name not in _CITED]
-    if unknown:
-        msg = f"nothing to cite under {', '.join(unknown)}: choose from {', '.join(_CITED)}"
-        raise ValueError(msg)
-    chosen = [_CITED[name] for name in dict.fromkeys(names or _CITED)]
-    bibliography = files(__package__).joinpath("data", "references.bib").read_text("utf-8")
-    entries = {
-        match[1]: match[0].strip()
-        for match in re.finditer(r"^@\w+\{(\w+),.*?^\}", bibliography, re.MULTILINE | re.DOTALL)
-    }
-    lines = [f"{what}: {', '.join(keys)}" for what, keys in chosen]
-    return "\n".join([*lines, "", *(entries[key] for _, keys in chosen for key in keys)]) + "\n"

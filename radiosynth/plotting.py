@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
-import time
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -21,9 +17,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import ArrayLike
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from . import datasets, experiments
-from ._io import write_atomically, write_table, write_text
-from .taxonomy import CLASSES
+from radiosynth.taxonomy import CLASSES
 
 if TYPE_CHECKING:
     import keras
@@ -40,10 +34,7 @@ __all__ = [
     "network_stack",
     "node",
     "number_grid",
-    "paper_folder",
     "probability_bars",
-    "save_figure",
-    "save_table",
     "schematic",
     "set_label",
     "show_image",
@@ -51,19 +42,17 @@ __all__ = [
     "use_style",
 ]
 
-FIRST = f"FIRST images, doi:{datasets.DOI}"
-"""The data of most figures."""
-
-SCHEMATIC = "a schematic, no data"
-"""The data of figures that explain."""
-
 COLOUR_MAP = "inferno"
+
+
 TRAINING, VALIDATION = "#0072B2", "#D55E00"
+
+
 CONVOLUTION, POOLING, DENSE = "#56B4E9", "#F0E442", "#009E73"
+
+
 SHADES = ("#0B3C5D", "#D98E04", "#F6E3BA")
 """Three colours that are also three shades of grey."""
-
-_BEGUN = time.monotonic()
 
 
 def use_style() -> None:
@@ -305,7 +294,7 @@ def accuracies(axes: Axes, x: ArrayLike, summary: Table, style: str = "o", **opt
     x : array_like, shape (n,)
         The place of each.
     summary : ~astropy.table.Table
-        Rows of `radiosynth.studies.summary`.
+        Rows of `radiosynth.reproduction.studies.summary`.
     style : str
         Symbol, then style of the line that joins the accuracies.
     **options
@@ -333,7 +322,7 @@ def differences(axes: Axes, summary: Table) -> Any:
     axes : ~matplotlib.axes.Axes
         Where to draw; arms run downwards.
     summary : ~astropy.table.Table
-        Rows of `radiosynth.studies.summary`, without that of the reference.
+        Rows of `radiosynth.reproduction.studies.summary`, without that of the reference.
 
     Returns
     -------
@@ -615,114 +604,3 @@ def layer_table(model: keras.Model) -> Table:
     if learned != model.count_params():
         rows.append(("of these trainable", "", "", learned))
     return Table(rows=rows, names=["layer", "kind", "output", "parameters"])
-
-
-def paper_folder() -> Path:
-    """Return where figures and tables go: ``RADIOSYNTH_PAPER``, or ``paper`` of the source tree."""
-    if chosen := os.environ.get("RADIOSYNTH_PAPER"):
-        return Path(chosen).expanduser()
-    tree = Path(__file__).resolve().parents[1] / "paper"
-    return tree if tree.is_dir() else Path.cwd() / "paper"
-
-
-def _sidecar(
-    name: str,
-    runs: Iterable[experiments.Run[Any]],
-    seed: int | None,
-    data: str | None,
-    extra: Mapping[str, Any],
-) -> dict[str, Any]:
-    used = list(runs)
-    scale = " and ".join(dict.fromkeys(run.config.scale for run in used)) or experiments.current_scale()
-    return {
-        "figure": name,
-        "scale": scale,
-        "replayed": bool(used) and all(run.replayed for run in used),
-        "data": data,
-        "data_sha256": datasets.ARCHIVE_SHA256 if data == FIRST else None,
-        "runs": [run.folder.name for run in used],
-        "seed": used[0].config.seed if used else seed,
-        "versions": experiments.versions(),
-        "commit": experiments.commit(),
-        "seconds": round(time.monotonic() - _BEGUN, 1),
-        **extra,
-    }
-
-
-def save_figure(
-    figure: Figure,
-    name: str,
-    *,
-    runs: Iterable[experiments.Run[Any]] = (),
-    seed: int | None = None,
-    data: str | None = FIRST,
-    **extra: Any,
-) -> Path:
-    """Write a figure as ``.pdf``, ``.png`` and a ``.json`` that says where its numbers come from.
-
-    Parameters
-    ----------
-    figure : ~matplotlib.figure.Figure
-        The figure. What it was made of is printed small below it.
-    name : str
-        Its base name, such as ``"fig12_training_curves"``.
-    runs : iterable of Run
-        The runs that it shows.
-    seed : int, optional
-        Seed of what it shows if there are no runs.
-    data : str, optional
-        The data that it shows; None if it shows none.
-    **extra
-        Further numbers to keep in the ``.json``.
-
-    Returns
-    -------
-    Path
-        The ``.png`` file.
-    """
-    folder = paper_folder() / "figures"
-    record = _sidecar(name, runs, seed, data, extra)
-    if data != SCHEMATIC:
-        source = ", replayed from its record" if record["replayed"] else ""
-        figure.supxlabel(
-            f"data: {data or 'none, simulated'} · scale: {record['scale']}{source}",
-            fontsize=6,
-            color="0.4",
-            x=0.995,
-            ha="right",
-        )
-    for suffix in (".pdf", ".png"):
-        write_atomically(folder / f"{name}{suffix}", figure.savefig)
-    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
-    return folder / f"{name}.png"
-
-
-def save_table(
-    table: Table,
-    name: str,
-    *,
-    runs: Iterable[experiments.Run[Any]] = (),
-    seed: int | None = None,
-    data: str | None = FIRST,
-) -> Table:
-    """Write a table as ``.csv``, as ``.tex`` and with a ``.json`` as figures have.
-
-    Parameters
-    ----------
-    table : ~astropy.table.Table
-        The table.
-    name : str
-        Its base name, such as ``"table3_split"``.
-    runs, seed, data
-        As for `save_figure`.
-
-    Returns
-    -------
-    ~astropy.table.Table
-        The same table, to be shown.
-    """
-    folder = paper_folder() / "tables"
-    write_table(folder / f"{name}.csv", table)
-    write_table(folder / f"{name}.tex", table, "ascii.latex")
-    write_text(folder / f"{name}.json", json.dumps(_sidecar(name, runs, seed, data, {}), indent=1) + "\n")
-    return table

@@ -7,55 +7,49 @@ report (section on pre-processing and augmentation); images keep their order and
 from __future__ import annotations
 
 import logging
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from ._io import refuse_beyond_memory
-from .sample import Sample, check_count, check_rng
-from .taxonomy import CLASS_NAMES, UNLABELLED, class_code
+from radiosynth.sample import Sample
 
 __all__ = [
-    "augment",
-    "augmentation_plan",
-    "augmented_batches",
     "center_crop",
     "measure_noise",
     "missing_pixels",
     "noise_threshold",
     "preprocess",
     "resize",
-    "rotate_flip",
     "scale",
-    "split",
-    "stratified_folds",
-    "vary",
 ]
 
 log = logging.getLogger("radiosynth")
 
+
 CHUNK_PIXELS = 2**22
 """Pixels worked on at a time, so that temporary arrays stay near 30 MB whatever the number of images."""
+
 
 GREY_LEVELS = 255
 """Steps between background and peak of the published images."""
 
+
 MISSING_LIMIT = 0.3
 """Largest share of the central field without data in an image that can be used."""
 
+
 _CONSTANT = "one value in all pixels (no source above the noise)"
+
+
 _SPOILT = (
     f"missing data (NaN or zeros) that touch the source or are over {MISSING_LIMIT:.0%} of the part used"
 )
-_AROUND = np.ones((3, 3))
 
-SPLIT_ATTEMPTS = 100
-"""Random orders tried before a split is declared impossible."""
+
+_AROUND = np.ones((3, 3))
 
 
 def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
@@ -442,465 +436,6 @@ def preprocess(
     return ready.derived(scale(ready.images, low, high), f"scale: each image to [{low:g}, {high:g}]")
 
 
-def split(
-    sample: Sample, test_per_class: int | Mapping[str, int] = 40, *, rng: np.random.Generator
-) -> tuple[Sample, Sample]:
-    """Divide a sample at random into a training and a test set, as in the report's Table 3.
-
-    Sources that share a patch of sky, that is a value of ``table["sky_group"]`` of 0 or more, stay on one
-    side: the neighbour of a training source shows up in its image. -1 marks an isolated source; without
-    the column all sources are isolated.
-
-    Parameters
-    ----------
-    sample : Sample
-        Labelled sources.
-    test_per_class : int or mapping of str to int
-        Number of test images of each class, by name where it differs; an int asks for all four classes.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    train, test : Sample
-        Both shuffled; `test` has exactly the number of images asked for, `train` all others.
-
-    Raises
-    ------
-    ValueError
-        If a class has too few sources to leave at least one for training, if a source has no label or
-        a class no number, or if the shared patches of sky allow no such split.
-
-    Examples
-    --------
-    >>> sample = Sample(np.zeros((40, 8, 8)), np.arange(40) % 4)
-    >>> train, test = split(sample, test_per_class=3, rng=np.random.default_rng(1))
-    >>> test.counts(), len(train)
-    ({'FRI': 3, 'FRII': 3, 'bent': 3, 'compact': 3}, 28)
-    """
-    check_rng(rng)
-    if not isinstance(test_per_class, Mapping):
-        test_per_class = dict.fromkeys(CLASS_NAMES, test_per_class)
-    wanted = _numbers_per_class(sample.labels, test_per_class)
-    counts = np.bincount(sample.labels, minlength=len(CLASS_NAMES))
-    for code, number in wanted.items():
-        if not 0 <= number < max(counts[code], 1):
-            msg = (
-                f"cannot set {number} {CLASS_NAMES[code]} images aside for the test: the sample has "
-                f"{counts[code]}, of which at least one must be left for training; lower test_per_class, or "
-                "give it as a mapping of the classes in use"
-            )
-            raise ValueError(msg)
-
-    target = np.array([wanted.get(code, 0) for code in range(len(CLASS_NAMES))])
-    groups = _sky_groups(sample)
-    composition = np.zeros((groups.max() + 1, len(CLASS_NAMES)), int)
-    np.add.at(composition, (groups, sample.labels), 1)
-    for _ in range(SPLIT_ATTEMPTS):
-        missing = target.copy()
-        chosen = []
-        # Groups join the test set in random order as long as they fit. Only where many sources share their
-        # sky can the last places stay open; another order may fill them.
-        for group in rng.permutation(len(composition)):
-            if (composition[group] <= missing).all():
-                missing -= composition[group]
-                chosen.append(group)
-        if not missing.any():
-            break
-    else:
-        msg = (
-            f"found no split with {dict(test_per_class)} test images in {SPLIT_ATTEMPTS} attempts, because "
-            "too many sources share a sky_group; ask for other numbers"
-        )
-        raise ValueError(msg)
-    order = rng.permutation(len(sample))
-    in_test = np.isin(groups[order], chosen)
-    return sample[order[~in_test]], sample[order[in_test]]
-
-
-def stratified_folds(
-    sample: Sample, n_folds: int = 5, *, rng: np.random.Generator
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Divide a sample into folds of like composition, each of which is the test set once.
-
-    Sources that share a patch of sky stay in one fold, as in `split`.
-
-    Parameters
-    ----------
-    sample : Sample
-        Labelled sources.
-    n_folds : int
-        Number of folds, from 2 to the number of sources in the smallest class.
-    rng : numpy.random.Generator
-        Source of randomness.
-
-    Returns
-    -------
-    iterator of (train, test)
-        Positions of the training and of the test images, `n_folds` times.
-
-    Raises
-    ------
-    ValueError
-        If a source has no label or a class has fewer sources than there are folds.
-
-    Examples
-    --------
-    >>> sample = Sample(np.zeros((40, 8, 8)), np.arange(40) % 4)
-    >>> folds = stratified_folds(sample, rng=np.random.default_rng(1))
-    >>> [np.bincount(sample.labels[test]).tolist() for train, test in folds]
-    [[2, 2, 2, 2], [2, 2, 2, 2], [2, 2, 2, 2], [2, 2, 2, 2], [2, 2, 2, 2]]
-    """
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    _refuse_unlabelled(sample.labels)
-    groups = _sky_groups(sample)
-    most = min(int(np.unique(sample.labels, return_counts=True)[1].min()), int(groups.max()) + 1)
-    if not 2 <= n_folds <= most:
-        msg = (
-            f"cannot make {n_folds} folds: there can be 2 to {most}, as many as the smallest class has "
-            "sources and the sample separate patches of sky"
-        )
-        raise ValueError(msg)
-    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=int(rng.integers(2**32)))
-    return folds.split(sample.labels, sample.labels, groups)
-
-
-def rotate_flip(
-    images: ArrayLike,
-    angles: ArrayLike,
-    flips: ArrayLike,
-    *,
-    fill: float | None = None,
-    out: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
-    """Flip images left–right where asked, then rotate them about their centres, bilinearly.
-
-    Angles count counter-clockwise in an image shown with row 0 at the bottom. On the sky that is from north
-    through east, so that the position angles of the source grow by the angle.
-
-    Parameters
-    ----------
-    images : array_like, shape (n, size, size)
-        Square images.
-    angles : array_like, shape (n,)
-        Rotation of each image in degrees.
-    flips : array_like of bool, shape (n,)
-        Whether each image is flipped before it is rotated.
-    fill : float, optional
-        Value beyond the edges, seen in the corners; the lowest value of each image if not given.
-    out : ndarray of float32, shape (n, size, size), C-contiguous, optional
-        Array to write to; it must not overlap the images.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, size, size)
-        The images made; `out` itself where it is given.
-
-    Raises
-    ------
-    ValueError
-        If the images are not square, or the shapes do not agree.
-
-    Examples
-    --------
-    >>> image = np.array([[[1, 2], [3, 4]]])
-    >>> rotate_flip(image, [90], [False]).round(3).tolist()
-    [[[3.0, 1.0], [4.0, 2.0]]]
-    >>> rotate_flip(image, [0], [True]).round(3).tolist()
-    [[[2.0, 1.0], [4.0, 3.0]]]
-    """
-    stack = _stack(images)
-    shape = (len(stack),)
-    if stack.shape[1] != stack.shape[2] or np.shape(angles) != shape or np.shape(flips) != shape:
-        msg = (
-            f"images, angles and flips have the shapes {stack.shape}, {np.shape(angles)} and "
-            f"{np.shape(flips)}; they must be (n, size, size), (n,) and (n,)"
-        )
-        raise ValueError(msg)
-    if out is None:
-        out = np.empty_like(stack, order="C")
-    elif out.shape != stack.shape or out.dtype != np.float32 or not out.flags.c_contiguous:
-        msg = f"out is {out.dtype} of shape {out.shape}; it must be contiguous float32 of shape {stack.shape}"
-        raise ValueError(msg)
-    _warp(stack, np.arange(len(stack)), np.asarray(angles), np.asarray(flips), fill, out)
-    return out
-
-
-def vary(
-    images: ArrayLike,
-    rng: np.random.Generator,
-    *,
-    zoom: float = 0.12,
-    shift: float = 3.0,
-    fill: float | None = None,
-) -> NDArray[np.float32]:
-    """Draw a variation of each image: mirrored, turned by any angle, zoomed and shifted at random.
-
-    Parameters
-    ----------
-    images : array_like, shape (n, size, size)
-        Square images.
-    rng : numpy.random.Generator
-        Source of randomness.
-    zoom : float
-        Standard deviation of the logarithm of the magnification.
-    shift : float
-        Standard deviation of the shift along each axis in pixels.
-    fill : float, optional
-        Value beyond the edges of the images; the lowest value of each image if not given.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, size, size)
-        The images drawn.
-
-    Examples
-    --------
-    >>> bar = np.full((2, 30, 30), -1.0)
-    >>> bar[:, 8:22, 14:16] = 1
-    >>> drawn = vary(bar, np.random.default_rng(0))
-    >>> drawn.shape, bool(np.array_equal(drawn[0], drawn[1]))
-    ((2, 30, 30), False)
-    """
-    check_rng(rng)
-    stack = _stack(images)
-    n = len(stack)
-    angles, flips = rng.uniform(0, 360, n), rng.random(n) < 0.5
-    zooms, shifts = np.exp(rng.normal(0, zoom, n)), rng.normal(0, shift, (n, 2))
-    out = np.empty_like(stack, order="C")
-    _warp(stack, np.arange(n), angles, flips, fill, out, zooms, shifts)
-    return out
-
-
-def augmentation_plan(
-    labels: ArrayLike,
-    per_class: int | Mapping[str, int],
-    method: Literal["ordered", "random"] = "ordered",
-    *,
-    rng: np.random.Generator | None = None,
-) -> NDArray[np.void]:
-    """Decide which image is flipped and rotated by which angle to fill each class.
-
-    "ordered" is the report's way: the k copies of an image are turned by 1/(k+1), 2/(k+1), … of a full
-    circle, so that no two are alike, and every other copy is flipped. Where the number asked for does not
-    divide evenly, the first images get one copy more. "random" draws image, angle and flip of each copy.
-
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class codes.
-    per_class : int or mapping of str to int
-        Number of images of each class after augmentation, by name where it differs.
-    method : {"ordered", "random"}
-        How copies are chosen.
-    rng : numpy.random.Generator, optional
-        Source of randomness, needed by "random" alone.
-
-    Returns
-    -------
-    structured ndarray, shape (m,)
-        One element per image to make, with the fields ``source`` (position of the original), ``rotation``
-        (degrees, as in `rotate_flip`) and ``flipped``. Classes follow each other in the order of their
-        codes; within a class the originals come first. It can be shuffled or cut like any array.
-
-    Raises
-    ------
-    ValueError
-        If there is no image, one has no label, a class has more originals than images asked for, a mapping
-        and the classes do not agree, the method is unknown or needs `rng`.
-
-    Examples
-    --------
-    >>> plan = augmentation_plan([0, 0, 2], 4)
-    >>> plan["source"].tolist(), plan["rotation"].tolist()
-    ([0, 1, 0, 1, 2, 2, 2, 2], [0.0, 0.0, 180.0, 180.0, 0.0, 90.0, 180.0, 270.0])
-    """
-    if method not in ("ordered", "random"):
-        msg = f'unknown augmentation method {method!r}: use "ordered" or "random"'
-        raise ValueError(msg)
-    codes = np.asarray(labels)
-    parts = []
-    for code, number in _numbers_per_class(codes, per_class).items():
-        members = np.flatnonzero(codes == code)
-        extra = number - len(members)
-        if not len(members) or extra < 0:
-            msg = (
-                f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all originals are "
-                "kept, so there must be one and per_class no less than their number; raise it, or take fewer"
-            )
-            raise ValueError(msg)
-        refuse_beyond_memory((number, 4), "ask for fewer images of each class")
-        part = np.zeros(number, [("source", np.int64), ("rotation", np.float64), ("flipped", np.bool_)])
-        part["source"][: len(members)] = members
-        copies = part[len(members) :]
-        if method == "random":
-            if rng is None:
-                msg = 'the method "random" needs rng, for instance rng=numpy.random.default_rng(1)'
-                raise ValueError(msg)
-            check_rng(rng)
-            copies["source"] = rng.choice(members, extra)
-            copies["rotation"] = rng.uniform(0, 360, extra)
-            copies["flipped"] = rng.random(extra) < 0.5
-        else:
-            each = np.full(len(members), extra // len(members))
-            each[: extra % len(members)] += 1
-            copies["source"] = np.repeat(members, each)
-            turn = np.arange(extra) - np.repeat(np.cumsum(each) - each, each) + 1
-            copies["rotation"] = 360.0 * turn / (np.repeat(each, each) + 1)
-            copies["flipped"] = np.arange(extra) % 2 == 0
-        parts.append(part)
-    return np.concatenate(parts)
-
-
-def augment(
-    sample: Sample,
-    per_class: int | Mapping[str, int],
-    method: Literal["ordered", "random"] = "ordered",
-    *,
-    rng: np.random.Generator | None = None,
-    fill: float | None = None,
-) -> Sample:
-    """Fill each class of a sample up with rotated and flipped copies of its images.
-
-    Only the classes present are filled. Use `augmented_batches` for sets larger than memory.
-
-    Parameters
-    ----------
-    sample : Sample
-        Images to start from; all are kept unchanged.
-    per_class, method, rng
-        Passed on to `augmentation_plan`.
-    fill : float, optional
-        Value of the corners that a rotation lays bare; the lowest value of each image if not given.
-
-    Returns
-    -------
-    Sample
-        The images in the order of the plan. The table repeats the row of the original and adds ``source``
-        (position of the original), ``rotation`` (degrees, as in `rotate_flip`) and ``flipped``.
-
-    Raises
-    ------
-    ValueError
-        As `augmentation_plan`.
-
-    Examples
-    --------
-    >>> sample = Sample(np.random.default_rng(0).uniform(-1, 1, (3, 8, 8)), [0, 1, 1])
-    >>> augment(sample, per_class=100)
-    Sample(200 images of 8×8: FRI 100, FRII 100, bent 0, compact 0)
-    """
-    plan = augmentation_plan(sample.labels, per_class, method, rng=rng)
-    return _augmented(sample, plan, fill, f"augment: {method} rotation and flip to {len(plan)} images")
-
-
-def augmented_batches(
-    sample: Sample, plan: NDArray[np.void], batch_size: int, *, fill: float | None = None
-) -> Iterator[Sample]:
-    """Make the images of an augmentation plan batch by batch, for sets larger than memory.
-
-    Parameters
-    ----------
-    sample : Sample
-        Images to start from.
-    plan : structured ndarray
-        Result of `augmentation_plan` for the labels of the sample, shuffled or not.
-    batch_size : int
-        Images per batch; the last batch may have fewer.
-    fill : float, optional
-        Value of the corners that a rotation lays bare; the lowest value of each image if not given.
-
-    Yields
-    ------
-    Sample
-        Images and table rows as `augment` makes them, in the order of the plan.
-
-    Raises
-    ------
-    ValueError
-        If `batch_size` is not positive.
-
-    Examples
-    --------
-    >>> sample = Sample(np.random.default_rng(0).uniform(-1, 1, (3, 8, 8)), [0, 1, 1])
-    >>> plan = augmentation_plan(sample.labels, 50)
-    >>> [len(batch) for batch in augmented_batches(sample, plan, batch_size=64)]
-    [64, 36]
-    """
-    if batch_size < 1:
-        msg = f"batch_size is {batch_size}; it must be positive"
-        raise ValueError(msg)
-    for start in range(0, len(plan), batch_size):
-        part = plan[start : start + batch_size]
-        yield _augmented(sample, part, fill, f"augment: images {start} on of {len(plan)} in the plan")
-
-
-def _augmented(sample: Sample, plan: NDArray[np.void], fill: float | None, step: str) -> Sample:
-    """Return the images and table rows of a plan."""
-    source = plan["source"]
-    refuse_beyond_memory((len(plan), sample.size, sample.size), "make fewer, or use augmented_batches")
-    images = np.empty((len(plan), sample.size, sample.size), np.float32)
-    _warp(sample.images, source, plan["rotation"], plan["flipped"], fill, images)
-    table = sample.table[source]
-    for column in ("source", "rotation", "flipped"):
-        table[column] = plan[column]
-    table.meta["history"] = [*sample.history, step]
-    return Sample(images, sample.labels[source], table)
-
-
-def _warp(
-    images: NDArray[np.float32],
-    source: NDArray[np.int64],
-    angles: NDArray[np.float64],
-    flips: NDArray[np.bool_],
-    fill: float | None,
-    out: NDArray[np.float32],
-    zooms: NDArray[np.float64] | None = None,
-    shifts: NDArray[np.float64] | None = None,
-) -> None:
-    """Write ``images[source]``, flipped, rotated, zoomed and shifted, to `out`, not gathering them first."""
-    import cv2
-
-    # Prepared images have their background at the lower limit of their range, whatever that is.
-    edges = {i: images[i].min() if fill is None else fill for i in np.unique(source).tolist()}
-    # One matrix per image takes a pixel (x, y, 1) of the result to its place in the original: turned back
-    # about the centre first, then flipped.
-    center = (images.shape[1] - 1) / 2
-    cos, sin = np.cos(np.radians(angles)), np.sin(np.radians(angles))
-    mirror = np.where(flips, -1.0, 1.0)
-    matrices = np.empty((len(source), 2, 3))
-    matrices[:, 0, 0], matrices[:, 0, 1] = mirror * cos, mirror * sin
-    matrices[:, 1, 0], matrices[:, 1, 1] = -sin, cos
-    if zooms is not None:
-        matrices[:, :, :2] /= zooms[:, None, None]
-    matrices[:, :, 2] = center - center * matrices[:, :, :2].sum(axis=2)
-    if shifts is not None:
-        matrices[:, :, 2] -= np.einsum("nij,nj->ni", matrices[:, :, :2], shifts)
-
-    size = (images.shape[2], images.shape[1])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    # Exact weights; releases of OpenCV before 5 know no hint and round positions to 1/32 of a pixel.
-    hint = cv2.ALGO_HINT_ACCURATE
-
-    def work(part: slice) -> None:
-        for i, matrix, target in zip(source[part], matrices[part], out[part], strict=True):
-            image, edge = np.ascontiguousarray(images[i]), float(edges[int(i)])
-            cv2.warpAffine(image, matrix, size, target, flags, cv2.BORDER_CONSTANT, edge, hint)
-
-    # OpenCV lets go of the interpreter lock, so images are worked on side by side. Its own threads, which
-    # divide the single image, would only get in the way.
-    workers = os.cpu_count() or 1
-    own_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            step = max(1, len(source) // (4 * workers))
-            list(pool.map(work, [slice(i, i + step) for i in range(0, len(source), step)]))
-    finally:
-        cv2.setNumThreads(own_threads)
-
-
 def _stack(images: ArrayLike) -> NDArray[np.float32]:
     """Return images as a float32 array with one axis for the images and two for the pixels."""
     stack = np.asarray(images, dtype=np.float32)
@@ -915,45 +450,6 @@ def _chunks(images: NDArray[np.float32]) -> Iterator[slice]:
     step = max(1, CHUNK_PIXELS // (images.shape[1] * images.shape[2]))
     for start in range(0, len(images), step):
         yield slice(start, start + step)
-
-
-def _sky_groups(sample: Sample) -> NDArray[np.int64]:
-    """Return a number for each source, shared by those that must stay together, without gaps."""
-    if "sky_group" not in sample.table.colnames:
-        return np.arange(len(sample))
-    groups = np.ma.filled(np.ma.asarray(sample.table["sky_group"]), -1).astype(np.int64)
-    isolated = groups < 0
-    groups[isolated] = groups.max() + 1 + np.arange(isolated.sum())
-    return np.unique(groups, return_inverse=True)[1]
-
-
-def _numbers_per_class(labels: NDArray[np.int64], per_class: int | Mapping[str, int]) -> dict[int, int]:
-    """Return a number of images for each class code, after checking that every source has a class."""
-    _refuse_unlabelled(labels)
-    present = np.unique(labels).tolist()
-    if not isinstance(per_class, Mapping):
-        per_class = {CLASS_NAMES[code]: per_class for code in present}
-    for name, number in per_class.items():
-        check_count(number, f"the number of {name} images")
-    numbers = {class_code(name): number for name, number in per_class.items()}
-    left_out = [CLASS_NAMES[code] for code in present if code not in numbers]
-    if left_out:
-        msg = (
-            f"no number is given for the class {', '.join(left_out)}, of which there are images: give one, "
-            "or leave the class out of the sample"
-        )
-        raise ValueError(msg)
-    return dict(sorted(numbers.items()))
-
-
-def _refuse_unlabelled(labels: NDArray[np.int64]) -> None:
-    unknown = int((labels == UNLABELLED).sum())
-    if unknown or not len(labels):
-        msg = (
-            f"{unknown} of {len(labels)} images have no class (label {UNLABELLED}); give at least one image, "
-            f"and only images with a class: sample[sample.labels != {UNLABELLED}]"
-        )
-        raise ValueError(msg)
 
 
 def _constant(images: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -17,10 +17,10 @@ import numpy as np
 from astropy.table import Column, Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
-from ._io import SAMPLE, cache_folder, refuse_to_replace, write_arrays, write_atomically
-from .taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
+from radiosynth._io import SAMPLE, refuse_to_replace, write_arrays
+from radiosynth.taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 
-__all__ = ["DataUnavailableError", "Sample", "cache_folder", "concatenate", "write_atomically"]
+__all__ = ["DataUnavailableError", "Sample", "concatenate"]
 
 DAMAGED = (OSError, EOFError, KeyError, TypeError, AttributeError, ValueError, BadZipFile, zlib.error)
 """What reading an npz file raises where it is cut, another kind of file, or has arrays of other names."""

@@ -15,19 +15,22 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from .sample import Sample
-from .taxonomy import CLASS_NAMES, UNLABELLED
+from radiosynth.sample import Sample
+from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
 __all__ = ["FoldAnswers", "classify_by_shape", "measure_shapes"]
 
 LEVELS = (0.0, 0.05, 0.15, 0.4)
 """Shares of the peak above which a source is outlined."""
 
+
 RINGS = (0, 6, 12, 24, 48)
 """Radii in pixels that bound the rings in which angular modes are measured."""
 
+
 EXCHANGES = 10
 """How often the measures of a family are exchanged among the images of a fold."""
+
 
 PATCH = 99
 """Edge in pixels of the upright image that is compared with its mirror images."""

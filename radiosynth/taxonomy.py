@@ -43,6 +43,7 @@ CLASSES: tuple[Morphology, ...] = (
 )
 """The classes, ordered by code."""
 
+
 CLASS_NAMES: tuple[str, ...] = tuple(morphology.name for morphology in CLASSES)
 """Short names of the classes, ordered by code."""
 

@@ -23,26 +23,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ._io import write_arrays, write_atomically
-from .records import check, read_arrays, readable
-from .stopping import TrainingDiverged, TrainingStopped, on_signals
+from radiosynth._io import write_arrays, write_atomically
+from radiosynth.records import check, read_arrays, readable
+from radiosynth.stopping import TrainingDiverged, TrainingStopped, on_signals
 
-__all__ = [
-    "Batches",
-    "History",
-    "TrainingDiverged",
-    "TrainingStopped",
-    "check_images",
-    "digest",
-    "fit",
-    "load_weights",
-    "save_weights",
-]
+__all__ = ["Batches", "History", "check_images", "digest", "fit", "load_weights", "save_weights"]
 
 log = logging.getLogger("radiosynth")
 
+
 History = dict[str, list[float]]
 """One list of values per measured quantity, one value per epoch."""
+
 
 Stream = Generator[tuple[NDArray[Any], ...], None, None]
 """Batches without end."""

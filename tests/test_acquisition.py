@@ -20,9 +20,13 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from skyserver import SkyServer, fits_file, key_of
 
-from radiosynth import cutouts, geometric
-from radiosynth.cutouts import MANIFEST, First, SkyView, Survey, download_cutouts, read_cutouts
+from radiosynth import simulation
+from radiosynth.cutouts import download, write
+from radiosynth.cutouts.download import download_cutouts
+from radiosynth.cutouts.read import read_cutouts
+from radiosynth.cutouts.write import MANIFEST
 from radiosynth.sample import Sample
+from radiosynth.surveys import First, SkyView, Survey
 from radiosynth.taxonomy import CLASS_NAMES
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -34,7 +38,7 @@ QUICK = {"rate": 1000, "backoff": 0.01}
 def images():
     """Simulated sources with noise, in Jy per beam."""
     rng = np.random.default_rng(5)
-    fake = geometric.simulate(3, 150, rng=rng).images
+    fake = simulation.simulate(3, 150, rng=rng).images
     return (0.01 * (fake + 1) + rng.normal(0, 1.5e-4, fake.shape)).astype("f4")
 
 
@@ -297,7 +301,7 @@ def test_a_table_without_positions(tmp_path, first):
 
 
 def test_two_processes_do_not_fill_one_folder(tmp_path, first):
-    with cutouts._alone(tmp_path), pytest.raises(OSError, match="another process is fetching"):
+    with download._alone(tmp_path), pytest.raises(OSError, match="another process is fetching"):
         download_cutouts(sources(1), tmp_path, survey=first)
 
 
@@ -305,7 +309,7 @@ def test_a_folder_that_cannot_be_written_ends_the_batch(tmp_path, first, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cutouts, "_write_fits", full)
+    monkeypatch.setattr(write, "_write_fits", full)
     with pytest.raises(OSError, match="No space left"):
         download_cutouts(sources(5), tmp_path, survey=first, **QUICK)
     assert set(Table.read(tmp_path / MANIFEST)["status"]) == {"not tried"}

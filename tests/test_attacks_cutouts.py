@@ -18,8 +18,11 @@ from PIL import Image
 from skyserver import fits_file
 
 from radiosynth import selection
-from radiosynth.cutouts import MANIFEST, CutoutError, First, Survey, download_cutouts, read_cutouts
+from radiosynth.cutouts.download import download_cutouts
+from radiosynth.cutouts.read import CutoutError, read_cutouts
+from radiosynth.cutouts.write import MANIFEST
 from radiosynth.preprocessing import preprocess
+from radiosynth.surveys import First, Survey
 
 FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EDGE = 24

@@ -15,16 +15,17 @@ from scipy import stats
 from scipy.ndimage import center_of_mass
 
 from radiosynth import (
+    _io,
     bending,
     build_regressor,
     datasets,
-    experiments,
-    geometric,
     metrics,
     predict_angles,
+    simulation,
     train_regressor,
 )
 from radiosynth.bending import RegressorSettings, bending_angle, matched_population, measure_angles
+from radiosynth.reproduction import configs, presets, recipes, runs
 from radiosynth.sample import Sample
 
 
@@ -60,7 +61,7 @@ def test_images_are_moved_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(part.images, sample.images[:, 20:80, 20:80])
 
 
-@pytest.mark.skipif(not (datasets.cache_folder() / "first_galaxies.npz").exists(), reason="no images here")
+@pytest.mark.skipif(not (_io.cache_folder() / "first_galaxies.npz").exists(), reason="no images here")
 def test_the_real_sample() -> None:
     sample = datasets.load_bending_sample(size=70)
     assert sample.counts() == {"FRI": 25, "FRII": 155, "bent": 15, "compact": 0}
@@ -75,12 +76,12 @@ def test_the_real_sample() -> None:
 def simulated(n: int, size: int = 32, seed: int = 0) -> Sample:
     population = matched_population(np.random.default_rng(1).gamma(0.9, 14, 500))
     rng = np.random.default_rng(seed)
-    return geometric.simulate(n, size, classes=["FRII"], population=population, rng=rng)
+    return simulation.simulate(n, size, classes=["FRII"], population=population, rng=rng)
 
 
 def test_peaks_give_the_angle_that_was_simulated() -> None:
     population = matched_population([1, 20]).replace("FRII", lobe_distance=18.0, core_amplitude=0.3)
-    fake = geometric.simulate(40, 56, classes=["FRII"], population=population, rng=np.random.default_rng(0))
+    fake = simulation.simulate(40, 56, classes=["FRII"], population=population, rng=np.random.default_rng(0))
     error = np.abs(measure_angles(fake.images) - fake.table["bending_angle"])
     assert np.nanmedian(error) < 1.5
     assert np.isnan(measure_angles(np.zeros((1, 33, 33)))).all()
@@ -88,7 +89,7 @@ def test_peaks_give_the_angle_that_was_simulated() -> None:
 
 def test_the_matched_population_has_the_median_of_the_angles() -> None:
     angles = np.random.default_rng(1).beta(0.6, 4, 4000) * 180
-    fake = geometric.draw_parameters(
+    fake = simulation.draw_parameters(
         4000, classes=["FRI"], population=matched_population(angles), rng=np.random.default_rng(0)
     )
     assert np.median(fake["bending_angle"]) == pytest.approx(np.median(angles), rel=0.15)
@@ -132,9 +133,11 @@ def test_confined_outputs_stay_in_range(output: str) -> None:
 @pytest.mark.parametrize("output", ["bounded", "jets"])
 def test_it_learns_and_beats_the_constant_guess(tmp_path: Path, output: str) -> None:
     easy = {"position_angle": 0.0, "core_x": 28.0, "core_y": 28.0, "lobe_distance": 14.0}
-    population = geometric.report_population()
+    population = simulation.report_population()
     population = population.replace("FRII", bending_angle=stats.uniform(0, 150), **easy)
-    fake = geometric.simulate(1200, 24, classes=["FRII"], population=population, rng=np.random.default_rng(0))
+    fake = simulation.simulate(
+        1200, 24, classes=["FRII"], population=population, rng=np.random.default_rng(0)
+    )
     train, test = fake[:1000], fake[1000:]
     settings = RegressorSettings(epochs=6, width=0.25, batch_size=32, output=output)
     model, history = train_regressor(train, test, settings, folder=tmp_path)
@@ -181,20 +184,20 @@ TINY = {"images": 60, "synthetic": 40, "epochs": 1, "size": 16, "width": 0.1, "c
 def test_runs_hold_out_every_source_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     monkeypatch.setattr(datasets, "load_bending_sample", real_sources)
-    configs = experiments.bending_arms("smoke", **TINY)["with spread"]
-    runs, table = experiments.cross_validate(configs)
+    arm = presets.bending_arms("smoke", **TINY)["with spread"]
+    made, table = recipes.cross_validate(arm)
     assert sorted(table["name"]) == sorted(real_sources().table["name"])
     assert np.isfinite(table["spread"]).all()
     # One network on simulations is the start of all folds.
-    assert len(experiments.recorded_runs()) >= 3
-    assert experiments.find_run(configs[0].pretraining().name).replayed
-    train, test = experiments.prepare_bending(configs[0])
+    assert len(runs.recorded_runs()) >= 3
+    assert runs.find_run(arm[0].pretraining().name).replayed
+    train, test = recipes.prepare_bending(arm[0])
     assert not set(train.table["name"]) & set(test.table["name"])
-    again = predict_angles(runs[0].model(), test.images, turns=8)["bending_angle"]
-    recorded = runs[0].predictions
+    again = predict_angles(made[0].model(), test.images, turns=8)["bending_angle"]
+    recorded = made[0].predictions
     np.testing.assert_allclose(recorded["bending_angle"], again, atol=0.5)  # half precision
-    mixed, _ = experiments.prepare_bending(
-        experiments.BendingConfig(**{**TINY, "training_set": "synthetic+real", "synthetic": 30})
+    mixed, _ = recipes.prepare_bending(
+        configs.BendingConfig(**{**TINY, "training_set": "synthetic+real", "synthetic": 30})
     )
     assert len(mixed) == 90
 
@@ -210,7 +213,7 @@ def test_runs_hold_out_every_source_once(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_impossible_configurations(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        experiments.BendingConfig(**wrong)  # type: ignore[arg-type]
+        configs.BendingConfig(**wrong)  # type: ignore[arg-type]
 
 
 def test_faults(tmp_path: Path) -> None:

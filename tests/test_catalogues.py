@@ -21,21 +21,12 @@ from hypothesis import given, settings, strategies as st
 from skyserver import SkyServer
 
 import radiosynth
-from radiosynth import catalogues, geometric
+from radiosynth import catalogues, simulation
 from radiosynth._io import write_table
-from radiosynth.catalogues import (
-    CATALOGUES,
-    REPORT_CATALOGUES,
-    add_decisions,
-    checksum,
-    cross_match,
-    designation,
-    find_duplicates,
-    load_catalogue,
-    load_report_sources,
-    read_positions,
-    sky_groups,
-)
+from radiosynth.catalogues import positions, vizier as vizier_module
+from radiosynth.catalogues.matching import add_decisions, cross_match, find_duplicates, sky_groups
+from radiosynth.catalogues.positions import checksum, designation, read_positions
+from radiosynth.catalogues.vizier import CATALOGUES, REPORT_CATALOGUES, load_catalogue, load_report_sources
 from radiosynth.datasets import load_report_candidates
 from radiosynth.sample import DataUnavailableError
 
@@ -120,10 +111,10 @@ def vizier(cache, monkeypatch):
         VizierClass, "_server_to_url", lambda *args, **kw: address(*args, **kw).replace("https:", "http:")
     )
     pinned = {name: dataclasses.replace(entry, sha256="") for name, entry in CATALOGUES.items()}
-    monkeypatch.setattr(catalogues, "CATALOGUES", pinned)
-    monkeypatch.setattr(catalogues, "BACKOFF", 0)
+    monkeypatch.setattr(vizier_module, "CATALOGUES", pinned)
+    monkeypatch.setattr(vizier_module, "BACKOFF", 0)
     with sky.running() as url:
-        monkeypatch.setattr(catalogues, "MIRRORS", (url.removeprefix("http://"),))
+        monkeypatch.setattr(vizier_module, "MIRRORS", (url.removeprefix("http://"),))
         yield sky
 
 
@@ -171,7 +162,7 @@ def test_table_2_comes_out_of_the_published_catalogues(vizier, monkeypatch, capl
     vizier.vizier["J/AJ/157/126"] = {"table1": garon[:3723], "table2": garon[3723:]}
     [fricat] = vizier.vizier["J/A+A/598/A49"].values()
     vizier.vizier["J/A+A/598/A49"] = {"small": fricat[:14], "main": fricat}
-    monkeypatch.setattr(catalogues, "CATALOGUES", CATALOGUES)
+    monkeypatch.setattr(vizier_module, "CATALOGUES", CATALOGUES)
     check_table_2()
     table = load_catalogue("Garon2019")
     assert len(table) == 4304
@@ -236,7 +227,7 @@ def test_a_fault_that_stays_is_told_and_nothing_is_kept(vizier, cache, fault, me
 
 
 def test_a_mirror_steps_in(vizier, monkeypatch):
-    monkeypatch.setattr(catalogues, "MIRRORS", ("127.0.0.1:9", *catalogues.MIRRORS))
+    monkeypatch.setattr(vizier_module, "MIRRORS", ("127.0.0.1:9", *vizier.MIRRORS))
     assert len(load_catalogue("FRIICAT")) == 123
 
 
@@ -267,9 +258,9 @@ def test_the_lines_for_the_whole_list_of_bending_angles(vizier, tmp_path, monkey
     vizier.vizier[entry.vizier] = {"main": garon}
     monkeypatch.setitem(catalogues.CATALOGUES, "Garon2019", dataclasses.replace(entry, rows=len(garon)))
     rng = np.random.default_rng(2)
-    fake = geometric.simulate({"FRII": 3}, 150, rng=rng).images
+    fake = simulation.simulate({"FRII": 3}, 150, rng=rng).images
     vizier.images = (fake + rng.normal(0, 0.005, fake.shape)).astype("f4")
-    monkeypatch.setattr(FirstClass, "URL", f"http://{catalogues.MIRRORS[0]}/cgi-bin/firstcutout")
+    monkeypatch.setattr(FirstClass, "URL", f"http://{vizier.MIRRORS[0]}/cgi-bin/firstcutout")
     monkeypatch.chdir(tmp_path)
     text = (project / "docs" / "methods" / "bending.rst").read_text("utf-8")
     (code,) = re.findall(r"python\n\n((?:   .*\n)*   sources = (?:.*\n)(?:   .*\n)*)", text)
@@ -333,7 +324,7 @@ def test_lists_of_any_kind(tmp_path, name):
     assert table.colnames[:6] == ["name", "ra", "dec", "class", "catalogue", "catalogue_class"]
     assert set(table["catalogue"]) == {Path(name).stem}
     assert len(set(table["name"])) == 2
-    assert table.meta["sha256"] == checksum(table[catalogues.COLUMNS])
+    assert table.meta["sha256"] == checksum(table[positions.COLUMNS])
 
 
 @pytest.mark.parametrize("suffix", ["ecsv", "fits", "vot"])
@@ -492,7 +483,7 @@ def test_labels_can_be_translated(tmp_path):
 def test_designations_agree_with_the_catalogues():
     known = load_report_candidates()
     names = known["name"][known["catalogue"] == "FRICAT"].tolist()
-    ra, dec = zip(*map(catalogues._from_designation, names), strict=True)
+    ra, dec = zip(*map(positions._from_designation, names), strict=True)
     # J002900.98-011341.7 has one digit more in both.
     assert designation(SkyCoord([*ra], [*dec], unit="deg")) == [name[:9] + name[10:17] for name in names]
     assert designation(SkyCoord(0.0, -0.0001, unit="deg")) == ["J000000.0-000000"]

@@ -12,12 +12,12 @@ from radiosynth import (
     augment,
     build_classifier,
     build_residual_classifier,
-    classifier,
+    classification,
     predict,
     simulate,
     split,
 )
-from radiosynth.classifier import ClassifierSettings, train_classifier
+from radiosynth.classification import ClassifierSettings, train_classifier
 from radiosynth.sample import Sample
 from radiosynth.training import save_weights
 
@@ -33,7 +33,7 @@ def test_it_learns_to_tell_simulated_classes_apart(tmp_path: Path) -> None:
     probabilities = predict(model, validation.images)
     right = probabilities.argmax(1) == validation.labels
     assert history["val_accuracy"][-1] == pytest.approx(right.mean())
-    plain = classifier.originals(validation)
+    plain = classification.originals(validation)
     assert plain.sum() == 120
     assert history["plain_accuracy"][-1] == pytest.approx(right[plain].mean())
     chosen = probabilities[np.arange(len(right)), validation.labels]
@@ -61,7 +61,7 @@ def test_settling_for_a_measure_leaves_no_trace_and_gives_the_mean_over_the_batc
     first = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
     inside = keras.Model(model.input, first.input)
     before = [keras.ops.convert_to_numpy(variable).copy() for variable in model.variables]
-    with classifier._settled(model, images, settings, batches=5):
+    with classification._settled(model, images, settings, batches=5):
         mean, variance = (
             keras.ops.convert_to_numpy(value).copy() for value in (first.moving_mean, first.moving_variance)
         )
@@ -132,13 +132,15 @@ def test_a_folder_is_for_one_training_set(tmp_path: Path) -> None:
 
 def test_variations_of_another_start_are_another_training(tmp_path: Path) -> None:
     train = simulate(4, 64, rng=np.random.default_rng(0))
-    settings = classifier.VariationSettings(epochs=1, batch_size=8, width=0.05)
-    model, _ = classifier.train_on_variations(train, settings, folder=tmp_path)
+    settings = classification.VariationSettings(epochs=1, batch_size=8, width=0.05)
+    model, _ = classification.train_on_variations(train, settings, folder=tmp_path)
     save_weights(model, tmp_path / "start.npz")
     with pytest.raises(ValueError, match="checkpoint of another training"):
-        classifier.train_on_variations(train, settings, start=tmp_path / "start.npz", folder=tmp_path)
+        classification.train_on_variations(train, settings, start=tmp_path / "start.npz", folder=tmp_path)
     with pytest.raises(ValueError, match="use radiosynth"):
-        classifier.train_on_variations(train.derived(train.images * 2, "twice"), settings, folder=tmp_path)
+        classification.train_on_variations(
+            train.derived(train.images * 2, "twice"), settings, folder=tmp_path
+        )
 
 
 def test_settings_and_images_out_of_range() -> None:

@@ -10,16 +10,10 @@ from astropy.io import fits
 from astropy.table import Table
 from skyserver import SkyServer, key_of
 
-from radiosynth import (
-    cutouts as cutouts_room,
-    datasets,
-    experiments,
-    geometric,
-    predict,
-    read_cutouts,
-    studies,
-)
+from radiosynth import datasets, predict, read_cutouts, simulation
 from radiosynth.cli import main
+from radiosynth.cutouts import download
+from radiosynth.reproduction import configs, presets, recipes, runs, studies
 from radiosynth.sample import Sample
 
 TINY = {
@@ -33,21 +27,19 @@ TINY = {
 
 
 @pytest.fixture
-def recorded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> experiments.Run[experiments.ClassifierConfig]:
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> runs.Run[configs.ClassifierConfig]:
     def survey(*, size: int = 150) -> Sample:
-        return geometric.simulate(20, 48, rng=np.random.default_rng(1))
+        return simulation.simulate(20, 48, rng=np.random.default_rng(1))
 
     monkeypatch.setattr(datasets, "load_report_sample", survey)
-    monkeypatch.setattr(experiments, "PACKAGED_RUNS", tmp_path / "none")
+    monkeypatch.setattr(runs, "PACKAGED_RUNS", tmp_path / "none")
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "runs"))
-    return experiments.run(experiments.classifier_config("real", "smoke", **TINY))
+    return recipes.run(presets.classifier_config("real", "smoke", **TINY))
 
 
 @pytest.fixture
 def cutouts(tmp_path: Path) -> list[str]:
-    fake = geometric.simulate(
+    fake = simulation.simulate(
         {"FRI": 1, "FRII": 1, "bent": 1, "compact": 0}, 200, rng=np.random.default_rng(2)
     )
     raw = fake.images + np.random.default_rng(3).normal(0, 0.01, fake.images.shape)
@@ -60,7 +52,7 @@ def cutouts(tmp_path: Path) -> list[str]:
 
 
 def test_classify_prints_probabilities_of_each_file(
-    recorded: experiments.Run[experiments.ClassifierConfig],
+    recorded: runs.Run[configs.ClassifierConfig],
     cutouts: list[str],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -97,7 +89,9 @@ def test_the_class_depends_on_neither_unit_nor_offset_nor_a_survey_edge(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(5)
-    image = 0.01 * geometric.simulate({"FRII": 1}, 150, rng=rng).images[0] + rng.normal(0, 1.5e-4, (150, 150))
+    image = 0.01 * simulation.simulate({"FRII": 1}, 150, rng=rng).images[0] + rng.normal(
+        0, 1.5e-4, (150, 150)
+    )
     changed = {"raw": image, "si": image * 1e-26, "sky": image + 0.01, "micro": 1e6 * image}
     for gap in (np.nan, 0):
         changed[f"edge{gap}"], changed[f"source{gap}"] = image.copy(), image.copy()
@@ -119,7 +113,7 @@ def test_the_class_depends_on_neither_unit_nor_offset_nor_a_survey_edge(
 def test_pixels_of_another_width_are_named_and_resampled(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    double = geometric.simulate({"FRII": 1}, 300, rng=np.random.default_rng(2)).images[0]
+    double = simulation.simulate({"FRII": 1}, 300, rng=np.random.default_rng(2)).images[0]
     header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 30.0})
     header.update({"CRPIX1": 150.5, "CRPIX2": 150.5, "CDELT1": -0.9 / 3600, "CDELT2": 0.9 / 3600})
     path = tmp_path / "fine.fits"
@@ -136,8 +130,8 @@ def test_pixels_of_another_width_are_named_and_resampled(
     assert "arcsec" not in said
     assert resampled != native
     coarse = read_cutouts([path], size=150, pixel_scale=1.8)
-    expected = experiments.default_classifier()
-    wanted = predict(expected.model(), experiments.make_ready(coarse, expected.config).images)[0]
+    expected = runs.default_classifier()
+    wanted = predict(expected.model(), runs.make_ready(coarse, expected.config).images)[0]
     np.testing.assert_allclose(resampled, wanted, atol=1e-5)
 
 
@@ -146,10 +140,10 @@ def test_what_is_no_classifier_classifies_nothing(
     cutouts: list[str],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
-    recorded: experiments.Run[experiments.ClassifierConfig],
+    recorded: runs.Run[configs.ClassifierConfig],
 ) -> None:
     monkeypatch.undo()
-    gan = next(name for name in experiments.recorded_runs() if name.startswith("laptop-gan-all-"))
+    gan = next(name for name in runs.recorded_runs() if name.startswith("laptop-gan-all-"))
     assert main(["classify", "--run", gan, *cutouts]) == 1
     assert f"{gan} classifies nothing" in capsys.readouterr().err
     out = str(tmp_path / "out.npz")
@@ -178,13 +172,13 @@ def test_without_a_recorded_run_it_says_how_to_get_one(
     cutouts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "none"))
-    monkeypatch.setattr(experiments, "PACKAGED_RUNS", tmp_path / "none")
+    monkeypatch.setattr(runs, "PACKAGED_RUNS", tmp_path / "none")
     assert main(["classify", *cutouts]) == 1
     assert "train one with `radiosynth run`" in capsys.readouterr().err
 
 
 def test_runs_are_listed(
-    recorded: experiments.Run[experiments.ClassifierConfig], capsys: pytest.CaptureFixture[str]
+    recorded: runs.Run[configs.ClassifierConfig], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["runs"]) == 0
     assert capsys.readouterr().out.strip() == recorded.folder.name
@@ -259,7 +253,7 @@ def test_cutouts_of_a_list(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cutouts_room, "download_cutouts", stopped)
+    monkeypatch.setattr(download, "download_cutouts", stopped)
     assert main(arguments) == 1
     assert "the same command goes on" in capsys.readouterr().err
 
@@ -283,11 +277,11 @@ def test_a_recorded_study_is_extended_when_asked_for(
 
 
 def test_run_prints_both_accuracies_on_the_unaugmented_sources(
-    recorded: experiments.Run[experiments.ClassifierConfig],
+    recorded: runs.Run[configs.ClassifierConfig],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(experiments, "run", lambda *_, **__: recorded)
+    monkeypatch.setattr(recipes, "run", lambda *_, **__: recorded)
     assert main(["run", "--scale", "smoke"]) == 0
     stored = recorded.predictions
     labels, answers = (x[stored["plain"]] for x in (stored["labels"], stored["probabilities"].argmax(axis=1)))

@@ -15,8 +15,9 @@ from astropy.table import Table
 from astropy.wcs import WCS
 from skimage.io import imsave
 
-from radiosynth import geometric
-from radiosynth.cutouts import CutoutError, read_cutouts, write_cutouts
+from radiosynth import simulation
+from radiosynth.cutouts.read import CutoutError, read_cutouts
+from radiosynth.cutouts.write import write_cutouts
 from radiosynth.sample import Sample
 
 SHARED = Path(os.environ.get("RADIOSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
@@ -359,7 +360,7 @@ def test_bad_scale_and_number_of_positions(tmp_path):
 
 @pytest.mark.parametrize("located", [True, False])
 def test_a_sample_written_as_fits_files_is_read_back_equal(tmp_path, located):
-    fake = geometric.simulate(2, 24, rng=np.random.default_rng(4))
+    fake = simulation.simulate(2, 24, rng=np.random.default_rng(4))
     labels = fake.labels.copy()
     labels[0] = -1
     table = fake.table.copy()

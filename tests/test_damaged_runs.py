@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from test_experiments import TINY, simulated_survey
 
-from radiosynth import cli, datasets, experiments, gan, studies, training, vae
+from radiosynth import cli, datasets, generators, training
+from radiosynth.reproduction import presets, recipes, runs, studies
 
 SMALL = {"per_class": 32, "epochs": 2, "width": 0.05, "size": 24, "test_per_class": 6}
 
@@ -36,13 +37,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load_report_sample", simulated_survey)
         patch.setenv("RADIOSYNTH_RUNS", str(root))
-        config = experiments.classifier_config("real", "smoke", **TINY)
+        config = presets.classifier_config("real", "smoke", **TINY)
         for name, each in {
             "classifier": config,
-            "gan": experiments.gan_config("all", "smoke", **SMALL),
-            "vae": experiments.vae_config("smoke", **SMALL),
+            "gan": presets.gan_config("all", "smoke", **SMALL),
+            "vae": presets.vae_config("smoke", **SMALL),
         }.items():
-            (root / name).symlink_to(experiments.run(each).folder)
+            (root / name).symlink_to(recipes.run(each).folder)
         _study()
         (root / "study").symlink_to(studies.study_folder("damage", "smoke"))
         _train(root / "begun", epochs=1)
@@ -62,17 +63,17 @@ def _train(folder: Path, epochs: int = 2) -> Any:
     return training.fit(_model(), batches, epochs=epochs, folder=folder, fingerprint="a")
 
 
-def _found(folder: Path) -> experiments.Run[Any]:
-    return experiments.find_run(folder)
+def _found(folder: Path) -> runs.Run[Any]:
+    return runs.find_run(folder)
 
 
 def _study(folder: Path | None = None) -> studies.StudyResult:
-    arm = [experiments.classifier_config("real", "smoke", **TINY, folds=3, fold=fold) for fold in (0, 1)]
+    arm = [presets.classifier_config("real", "smoke", **TINY, folds=3, fold=fold) for fold in (0, 1)]
     return studies.run_arms("damage", "smoke", {"real": arm}, {})
 
 
 def _reconstruct(folder: Path) -> Any:
-    return vae.reconstruct(folder, np.zeros((1, 24, 24), "f4"), np.zeros(1, int))
+    return generators.reconstruct(folder, np.zeros((1, 24, 24), "f4"), np.zeros(1, int))
 
 
 FILES: dict[tuple[str, str], Callable[[Path], Any]] = {
@@ -83,8 +84,8 @@ FILES: dict[tuple[str, str], Callable[[Path], Any]] = {
     ("classifier", "model.npz"): lambda folder: _found(folder).model(),
     ("gan", "provenance.json"): lambda folder: _found(folder).provenance["diversity"],
     ("gan", "frames.npz"): lambda folder: _found(folder).frames,
-    ("gan", "generator.json"): gan.load_generator,
-    ("gan", "generator.npz"): gan.load_generator,
+    ("gan", "generator.json"): generators.load_generator,
+    ("gan", "generator.npz"): generators.load_generator,
     ("vae", "generator.json"): _reconstruct,
     ("vae", "encoder.npz"): _reconstruct,
     ("study", "study.json"): _study,
@@ -133,7 +134,7 @@ def test_a_changed_byte_gives_no_traceback(
     at = int(place * len(whole))
     (folder / file).write_bytes(whole[:at] + (b"" if cut else bytes([byte]) + whole[at + 1 :]))
     try:
-        run = experiments.find_run(folder)
+        run = runs.find_run(folder)
         assert len(run.history) == 2
         assert len(run.predictions["labels"]) == 48
     except ValueError as error:
@@ -144,8 +145,8 @@ def test_a_saved_run_in_a_read_only_folder_is_loaded(made: Path, monkeypatch: py
     def locked(*arguments: object) -> None:
         raise PermissionError(30, "Read-only file system")
 
-    monkeypatch.setattr(experiments, "FileLock", locked)
-    config = experiments.classifier_config("real", "smoke", **TINY)
-    assert experiments.run(config, root=made).replayed
+    monkeypatch.setattr(runs, "FileLock", locked)
+    config = presets.classifier_config("real", "smoke", **TINY)
+    assert recipes.run(config, root=made).replayed
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(made))
     assert cli.main(["runs"]) == 0

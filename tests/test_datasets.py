@@ -22,14 +22,10 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-from radiosynth import datasets
-from radiosynth.datasets import (
-    DataUnavailableError,
-    citations,
-    load_first_dataset,
-    load_report_candidates,
-    load_report_sample,
-)
+from radiosynth import _io, datasets
+from radiosynth.citing import citations
+from radiosynth.datasets import load_first_dataset, load_report_candidates, load_report_sample
+from radiosynth.sample import DataUnavailableError
 from radiosynth.taxonomy import CLASS_NAMES
 
 WHEEL = "firstgalaxydata-0.2.1-py3-none-any.whl"
@@ -436,7 +432,7 @@ def test_citations_of_some():
 
 @pytest.fixture(scope="module")
 def real():
-    if not (datasets.cache_folder() / "first_galaxies.npz").is_file():
+    if not (_io.cache_folder() / "first_galaxies.npz").is_file():
         pytest.skip("the FIRST images are not in the cache")
     return load_first_dataset(size=150)
 

@@ -9,39 +9,32 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from radiosynth import (
-    build_foveated_classifier,
-    datasets,
-    experiments,
-    geometric,
-    metrics,
-    predict,
-    vary,
-)
-from radiosynth.networks import build_ensemble
+from radiosynth import build_foveated_classifier, datasets, metrics, predict, simulation, vary
+from radiosynth.networks.classifiers import build_ensemble
+from radiosynth.reproduction import configs, recipes, runs
 from radiosynth.sample import Sample
 
 TINY = {"size": 64, "width": 0.125, "epochs": 8, "batch_size": 12, "zoom": 0.05, "shift": 1.0}
 
 
 def simulated_dataset(*, size: int = 300) -> Sample:
-    sample = geometric.simulate(60, size, rng=np.random.default_rng(1))
+    sample = simulation.simulate(60, size, rng=np.random.default_rng(1))
     sample.table["fold"] = np.arange(len(sample)) % 6 - 1
     sample.table["name"] = [f"source {row}" for row in range(len(sample))]
     return sample
 
 
 @pytest.fixture(scope="module")
-def ensemble(tmp_path_factory: pytest.TempPathFactory) -> experiments.Run[experiments.EnsembleConfig]:
+def ensemble(tmp_path_factory: pytest.TempPathFactory) -> runs.Run[configs.EnsembleConfig]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load_first_dataset", simulated_dataset)
-        members = (experiments.FoldConfig("smoke", fold, seed=fold, **TINY) for fold in (0, 1))
-        config = experiments.EnsembleConfig("smoke", tuple(members))
-        return experiments.run(config, root=tmp_path_factory.mktemp("ensemble"))
+        members = (configs.FoldConfig("smoke", fold, seed=fold, **TINY) for fold in (0, 1))
+        config = configs.EnsembleConfig("smoke", tuple(members))
+        return recipes.run(config, root=tmp_path_factory.mktemp("ensemble"))
 
 
 def test_an_ensemble_learns_and_keeps_what_its_members_said(
-    ensemble: experiments.Run[experiments.EnsembleConfig],
+    ensemble: runs.Run[configs.EnsembleConfig],
 ) -> None:
     stored = ensemble.predictions
     assert stored["members"].shape == (2, 40, 4)
@@ -52,23 +45,23 @@ def test_an_ensemble_learns_and_keeps_what_its_members_said(
 
 
 def test_recorded_weights_give_the_recorded_probabilities(
-    ensemble: experiments.Run[experiments.EnsembleConfig], monkeypatch: pytest.MonkeyPatch
+    ensemble: runs.Run[configs.EnsembleConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(datasets, "load_first_dataset", simulated_dataset)
-    _, _, test = experiments.prepare_fold(ensemble.config.members[0])
+    _, _, test = recipes.prepare_fold(ensemble.config.members[0])
     again = predict(ensemble.model(), test.images)
     np.testing.assert_allclose(again, ensemble.predictions["probabilities"], atol=0.02)  # half precision
 
 
-def test_an_ensemble_is_replayed(ensemble: experiments.Run[experiments.EnsembleConfig]) -> None:
-    again = experiments.run(ensemble.config, root=ensemble.folder.parent)
+def test_an_ensemble_is_replayed(ensemble: runs.Run[configs.EnsembleConfig]) -> None:
+    again = recipes.run(ensemble.config, root=ensemble.folder.parent)
     assert again.replayed
     assert again.config == ensemble.config
 
 
 def test_all_views_of_a_square_are_alike_to_an_ensemble() -> None:
     model = build_ensemble([build_foveated_classifier(64, width=0.125, seed=seed) for seed in (0, 1)])
-    images = geometric.simulate(2, 64, rng=np.random.default_rng(0)).images
+    images = simulation.simulate(2, 64, rng=np.random.default_rng(0)).images
     expected = predict(model, images)
     for view in (images[:, ::-1], images[:, :, ::-1], images.transpose(0, 2, 1), np.rot90(images, 1, (1, 2))):
         np.testing.assert_allclose(predict(model, view), expected, atol=1e-5)
@@ -91,8 +84,8 @@ def test_views_of_the_fovea() -> None:
 
 def test_simulations_are_added_in_the_pixels_of_the_survey(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_first_dataset", simulated_dataset)
-    config = experiments.FoldConfig("smoke", size=160, synthetic=0.5)
-    train, validation, test = experiments.prepare_fold(config)
+    config = configs.FoldConfig("smoke", size=160, synthetic=0.5)
+    train, validation, test = recipes.prepare_fold(config)
     assert train.counts() == dict.fromkeys(train.counts(), 60)  # 40 real ones and half as many
     assert len(validation) == len(test) == 40
     added = train.images[-1]
@@ -113,7 +106,7 @@ def test_temperature_against_a_grid() -> None:
 
 
 def test_variations_keep_a_source_in_the_image_and_repeat_with_the_seed() -> None:
-    images = geometric.simulate(3, 64, rng=np.random.default_rng(0)).images
+    images = simulation.simulate(3, 64, rng=np.random.default_rng(0)).images
     first, second = (vary(images, np.random.default_rng(7)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
     still = vary(images, np.random.default_rng(7), zoom=0, shift=0)
@@ -130,9 +123,9 @@ def test_variations_keep_a_source_in_the_image_and_repeat_with_the_seed() -> Non
 def test_faults(wrong: dict[str, float], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_first_dataset", simulated_dataset)
     with pytest.raises(ValueError, match=said):
-        experiments.run(experiments.FoldConfig("smoke", **{**TINY, **wrong}), root=tmp_path)
+        recipes.run(configs.FoldConfig("smoke", **{**TINY, **wrong}), root=tmp_path)
 
 
 def test_an_empty_ensemble_is_refused() -> None:
     with pytest.raises(ValueError, match="one at least"):
-        experiments.EnsembleConfig("smoke", ())
+        configs.EnsembleConfig("smoke", ())

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from radiosynth import datasets, experiments, geometric
+from radiosynth import datasets, simulation
+from radiosynth.reproduction import configs, presets, published, recipes, runs, scales
 from radiosynth.sample import Sample
-from radiosynth.training import TrainingStopped
+from radiosynth.stopping import TrainingStopped
 
 TINY = {
     "per_class": 48,
@@ -25,7 +26,7 @@ TINY = {
 
 
 def simulated_survey(*, size: int = 150) -> Sample:
-    sample = geometric.simulate(30, 48, rng=np.random.default_rng(1))
+    sample = simulation.simulate(30, 48, rng=np.random.default_rng(1))
     sample.table["sky_group"] = np.where(np.arange(len(sample)) < 4, 0, -1)
     return sample
 
@@ -37,13 +38,13 @@ def survey(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("survey")
 def test_a_run_is_recorded_and_then_replayed(tmp_path: Path) -> None:
-    config = experiments.classifier_config("real+geometric", "smoke", **TINY)
-    first = experiments.run(config, root=tmp_path)
+    config = presets.classifier_config("real+geometric", "smoke", **TINY)
+    first = recipes.run(config, root=tmp_path)
     files = {path.name for path in first.folder.iterdir()}
     assert not first.replayed
     assert files == {"config.json", "provenance.json", "history.csv", "predictions.npz", "model.npz"}
     before = (first.folder / "provenance.json").read_bytes()
-    second = experiments.run(config, root=tmp_path)
+    second = recipes.run(config, root=tmp_path)
     assert second.replayed
     assert (second.folder / "provenance.json").read_bytes() == before
     assert second.config == config
@@ -62,18 +63,18 @@ def test_a_run_is_recorded_and_then_replayed(tmp_path: Path) -> None:
 def test_recorded_weights_give_the_recorded_predictions(tmp_path: Path) -> None:
     from radiosynth import predict
 
-    run = experiments.run(experiments.classifier_config("real", "smoke", **TINY), root=tmp_path)
-    _, validation, _ = experiments.prepare(run.config)
+    run = recipes.run(presets.classifier_config("real", "smoke", **TINY), root=tmp_path)
+    _, validation, _ = recipes.prepare(run.config)
     again = predict(run.model(), validation.images)
     np.testing.assert_allclose(again, run.predictions["probabilities"], atol=5e-3)  # half precision
 
 
 @pytest.mark.usefixtures("survey")
 def test_same_configuration_gives_the_same_numbers(tmp_path: Path) -> None:
-    config = experiments.classifier_config("real", "smoke", **TINY)
-    one, two = (experiments.run(config, root=tmp_path / name) for name in ("one", "two"))
+    config = presets.classifier_config("real", "smoke", **TINY)
+    one, two = (recipes.run(config, root=tmp_path / name) for name in ("one", "two"))
     np.testing.assert_array_equal(one.predictions["probabilities"], two.predictions["probabilities"])
-    other = experiments.run(experiments.classifier_config("real", "smoke", **TINY, seed=1), root=tmp_path)
+    other = recipes.run(presets.classifier_config("real", "smoke", **TINY, seed=1), root=tmp_path)
     assert not np.array_equal(one.predictions["probabilities"], other.predictions["probabilities"])
 
 
@@ -82,18 +83,16 @@ def test_a_gan_is_trained_for_the_training_set_that_needs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
-    gan = experiments.gan_config(
-        "all", "smoke", per_class=64, epochs=2, width=0.05, size=24, test_per_class=6
-    )
-    config = experiments.classifier_config("real+gan", "smoke", **TINY, generators=(gan,))
-    run = experiments.run(config)
+    gan = presets.gan_config("all", "smoke", per_class=64, epochs=2, width=0.05, size=24, test_per_class=6)
+    config = presets.classifier_config("real+gan", "smoke", **TINY, generators=(gan,))
+    run = recipes.run(config)
     assert run.provenance["training_images"]["bent"] == 96
-    trained = experiments.run(gan)
+    trained = recipes.run(gan)
     assert trained.replayed
     frames, epochs = trained.frames
     assert frames.shape[1:] == (64, 24, 24)
     assert epochs.tolist() == [0, 1, 2]
-    assert experiments.find_run(run.folder.name).config == config
+    assert runs.find_run(run.folder.name).config == config
     assert {path.name for path in trained.folder.iterdir()} >= {
         "generator.npz",
         "generator.json",
@@ -104,24 +103,24 @@ def test_a_gan_is_trained_for_the_training_set_that_needs_it(
 @pytest.mark.usefixtures("survey")
 def test_training_set_d_has_an_autoencoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
-    drawing = experiments.vae_config("smoke", per_class=64, epochs=2, width=0.05, size=24, test_per_class=6)
-    config = experiments.classifier_config("real+vae", "smoke", **TINY, generators=(drawing,))
-    run = experiments.run(config)
+    drawing = presets.vae_config("smoke", per_class=64, epochs=2, width=0.05, size=24, test_per_class=6)
+    config = presets.classifier_config("real+vae", "smoke", **TINY, generators=(drawing,))
+    run = recipes.run(config)
     assert run.provenance["training_images"]["bent"] == 96
-    assert experiments.find_run(run.folder).config == config  # of the same kinds, too
-    assert experiments.run(drawing).model().output_shape == (None, 24, 24, 1)
+    assert runs.find_run(run.folder).config == config  # of the same kinds, too
+    assert recipes.run(drawing).model().output_shape == (None, 24, 24, 1)
     # It shares the split of the classifier that it draws for.
-    made = experiments.classifier_config("real+vae", "laptop", folds=10, fold=3)
-    assert made.generators == (experiments.vae_config("laptop", folds=10, fold=3),)
+    made = presets.classifier_config("real+vae", "laptop", folds=10, fold=3)
+    assert made.generators == (presets.vae_config("laptop", folds=10, fold=3),)
     for wrong in ({"training_set": "real+vae"}, {"generators": (drawing,)}):
         with pytest.raises(ValueError, match=r"real\+gan and real\+vae need some"):
-            experiments.ClassifierConfig(**wrong)
+            configs.ClassifierConfig(**wrong)
 
 
 def test_the_held_out_sources_never_reach_the_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
-    config = experiments.classifier_config("real", "smoke", **TINY)
-    train, validation, _ = experiments.prepare(config)
+    config = presets.classifier_config("real", "smoke", **TINY)
+    train, validation, _ = recipes.prepare(config)
     assert not set(train.table["name"]) & set(validation.table["name"])
     grouped = {"train": set(train.table["name"]), "validation": set(validation.table["name"])}
     first_four = set(simulated_survey().table["name"][:4])
@@ -129,16 +128,16 @@ def test_the_held_out_sources_never_reach_the_training_images(monkeypatch: pytes
 
 
 def test_a_folder_that_does_not_match_its_configuration_is_refused(tmp_path: Path) -> None:
-    config = experiments.classifier_config("real", "smoke", **TINY)
+    config = presets.classifier_config("real", "smoke", **TINY)
     folder = tmp_path / config.name
     folder.mkdir()
-    other = experiments.classifier_config("real", "smoke", **{**TINY, "epochs": 3})
+    other = presets.classifier_config("real", "smoke", **{**TINY, "epochs": 3})
     (folder / "config.json").write_text(other.to_json())
     with pytest.raises(ValueError, match="another configuration than its name says"):
-        experiments.run(config, root=tmp_path)
+        recipes.run(config, root=tmp_path)
     (folder / "config.json").write_text("{")
     with pytest.raises(ValueError, match="no readable configuration"):
-        experiments.run(config, root=tmp_path)
+        recipes.run(config, root=tmp_path)
 
 
 @pytest.mark.usefixtures("survey")
@@ -146,17 +145,17 @@ def test_a_renamed_run_is_refused_and_a_missing_one_lists_those_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
-    monkeypatch.setattr(experiments, "PACKAGED_RUNS", tmp_path / "none")
+    monkeypatch.setattr(runs, "PACKAGED_RUNS", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="radiosynth run"):
-        experiments.default_run()
-    run = experiments.run(experiments.classifier_config("real", "smoke", **TINY))
-    assert experiments.default_run().folder == run.folder
-    assert experiments.recorded_runs() == [run.folder.name]
+        runs.default_run()
+    run = recipes.run(presets.classifier_config("real", "smoke", **TINY))
+    assert runs.default_run().folder == run.folder
+    assert runs.recorded_runs() == [run.folder.name]
     with pytest.raises(FileNotFoundError, match=run.folder.name):
-        experiments.find_run("absent")
+        runs.find_run("absent")
     moved = run.folder.rename(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match="renamed or edited"):
-        experiments.find_run(moved)
+        runs.find_run(moved)
 
 
 def test_default_run_of_a_checkout_is_the_real_one_and_has_its_weights(
@@ -165,10 +164,10 @@ def test_default_run_of_a_checkout_is_the_real_one_and_has_its_weights(
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(project / "paper" / "runs"))
     # In whatever order the file system names them: those with synthetic images have no weights.
     for order in (sorted, lambda names: sorted(names, reverse=True)):
-        found = {name: experiments._recorded()[name] for name in order(experiments._recorded())}
+        found = {name: runs._recorded()[name] for name in order(runs._recorded())}
         with monkeypatch.context() as patched:
-            patched.setattr(experiments, "_recorded", lambda found=found: found)
-            run = experiments.default_run()
+            patched.setattr(runs, "_recorded", lambda found=found: found)
+            run = runs.default_run()
         assert (run.config.scale, run.config.training_set) == ("report", "real")
         assert run.model().input_shape == (None, run.config.size, run.config.size, 1)
 
@@ -186,13 +185,13 @@ def test_default_run_of_a_checkout_is_the_real_one_and_has_its_weights(
     ids=str,
 )
 def test_impossible_configurations(changes: dict[str, Any], message: str) -> None:
-    for make in (experiments.classifier_config, experiments.vae_config):
+    for make in (presets.classifier_config, presets.vae_config):
         with pytest.raises(ValueError, match=message):
             make(scale="smoke", **changes)
 
 
 def test_networks_of_an_ensemble_have_seeds_of_their_own() -> None:
-    members = experiments.ensemble_config("report", seed=7).members
+    members = presets.ensemble_config("report", seed=7).members
     assert [member.seed for member in members] == [7, 8, 9, 10, 11]
 
 
@@ -202,10 +201,10 @@ def test_a_run_that_needs_others_makes_them_beside_it_and_in_its_time(
 ) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "elsewhere"))
     gan_settings = {"per_class": 32, "epochs": 3, "width": 0.05, "size": 24, "test_per_class": 6}
-    generators = (experiments.gan_config("all", "smoke", **gan_settings),)
-    config = experiments.classifier_config("real+gan", "smoke", generators=generators, **TINY)
+    generators = (presets.gan_config("all", "smoke", **gan_settings),)
+    config = presets.classifier_config("real+gan", "smoke", generators=generators, **TINY)
     with pytest.raises(TrainingStopped):
-        experiments.run(config, root=tmp_path / "here", time_limit=0)
+        recipes.run(config, root=tmp_path / "here", time_limit=0)
     assert (tmp_path / "here" / generators[0].name / "checkpoint.npz").exists()  # one epoch, then no time
     assert not (tmp_path / "here" / config.name / "checkpoint.npz").exists()
     assert not list((tmp_path / "elsewhere").glob("*gan*"))
@@ -215,9 +214,9 @@ def test_a_run_that_comes_with_the_package_is_replayed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
-    run = experiments.run(experiments.ensemble_config("report"), time_limit=0)
+    run = recipes.run(presets.ensemble_config("report"), time_limit=0)
     assert run.replayed
-    assert run.folder.parent == experiments.PACKAGED_RUNS
+    assert run.folder.parent == runs.PACKAGED_RUNS
     assert not list(tmp_path.iterdir())
 
 
@@ -225,24 +224,24 @@ def test_a_run_that_comes_with_the_package_is_replayed(
 def test_a_run_killed_before_its_configuration_was_written_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = experiments.classifier_config("real", "smoke", **TINY)
+    config = presets.classifier_config("real", "smoke", **TINY)
     (tmp_path / config.name).mkdir()
-    run = experiments.run(config, root=tmp_path)
+    run = recipes.run(config, root=tmp_path)
     monkeypatch.chdir(run.folder)
-    assert experiments.find_run(".").config == config
+    assert runs.find_run(".").config == config
 
 
 def test_hash_counts_what_is_not_as_in_the_report() -> None:
-    report = experiments.classifier_config("real", "report")
-    assert report.hash == experiments.ClassifierConfig().hash
-    assert report.hash != experiments.classifier_config("real", "report", seed=1).hash
+    report = presets.classifier_config("real", "report")
+    assert report.hash == configs.ClassifierConfig().hash
+    assert report.hash != presets.classifier_config("real", "report", seed=1).hash
     assert json.loads(report.to_json())["epochs"] == 100
     names = {
         config.name
-        for scale in experiments.SCALES
+        for scale in scales.SCALES
         for config in (
-            *(experiments.classifier_config(name, scale) for name in experiments.TRAINING_SETS),
-            *(experiments.gan_config(name, scale) for name in ("FRI", "all")),
+            *(presets.classifier_config(name, scale) for name in configs.TRAINING_SETS),
+            *(presets.gan_config(name, scale) for name in ("FRI", "all")),
         )
     }
     assert len(names) == 3 * 5
@@ -257,20 +256,20 @@ def test_hash_counts_what_is_not_as_in_the_report() -> None:
 )
 def test_unknown_names(training_set: str, scale: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        experiments.classifier_config(training_set, scale)
+        presets.classifier_config(training_set, scale)
 
 
 def test_scale_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RADIOSYNTH_SCALE", "tiny")
     with pytest.raises(ValueError, match="unknown scale 'tiny'"):
-        experiments.current_scale()
+        scales.current_scale()
     monkeypatch.delenv("RADIOSYNTH_SCALE")
-    assert experiments.current_scale() == "laptop"
+    assert scales.current_scale() == "laptop"
 
 
 def _run_in_process(root: Path) -> bool:
     datasets.load_report_sample = simulated_survey
-    return experiments.run(experiments.classifier_config("real", "smoke", **TINY), root=root).replayed
+    return recipes.run(presets.classifier_config("real", "smoke", **TINY), root=root).replayed
 
 
 def test_two_processes_that_ask_for_one_run_compute_it_once(tmp_path: Path) -> None:
@@ -280,7 +279,7 @@ def test_two_processes_that_ask_for_one_run_compute_it_once(tmp_path: Path) -> N
 
 
 def test_published_numbers_agree_with_each_other() -> None:
-    stated = experiments.published()
+    stated = published.published()
     for name, (initial, image, morphology, final) in stated["selection"].items():
         assert initial - image - morphology == final == stated["split"][name][0]
     for matrix in stated["confusion"].values():
@@ -293,16 +292,16 @@ def test_the_packaged_run_is_the_default_and_knows_a_compact_source_from_a_doubl
     from radiosynth import predict
 
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
-    run = experiments.default_run()
-    assert run.folder.parent == experiments.PACKAGED_RUNS
+    run = runs.default_run()
+    assert run.folder.parent == runs.PACKAGED_RUNS
     stored = run.predictions
     right = stored["probabilities"].argmax(1) == stored["labels"]
     assert right[stored["plain"]].mean() > 0.8
     # A point as wide as the beam at this size, and a wide double.
     middle = {"core_x": 28, "core_y": 28}
-    population = geometric.report_population().replace("compact", core_sigma=0.6, **middle)
+    population = simulation.report_population().replace("compact", core_sigma=0.6, **middle)
     population = population.replace("FRII", lobe_distance=14, **middle)
-    fake = geometric.simulate(
+    fake = simulation.simulate(
         50,
         run.config.size,
         classes=("FRII", "compact"),
@@ -316,6 +315,6 @@ def test_the_packaged_run_is_the_default_and_knows_a_compact_source_from_a_doubl
 
 
 def test_a_record_without_weights_says_so(tmp_path: Path) -> None:
-    config = experiments.classifier_config("real", "smoke")
+    config = presets.classifier_config("real", "smoke")
     with pytest.raises(FileNotFoundError, match=f"{config.name} is recorded without its weights"):
-        experiments.Run(tmp_path / config.name, config, replayed=True).model()
+        runs.Run(tmp_path / config.name, config, replayed=True).model()

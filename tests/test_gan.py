@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radiosynth import gan, training
-from radiosynth.gan import DCGAN, GANSettings
+from radiosynth import generators, stopping, training
+from radiosynth.generators import animation, base
+from radiosynth.generators.dcgan import DCGAN, GANSettings
 
 TINY = GANSettings(size=16, latent=8, width=0.05, epochs=4, batch_size=16, seed=3)
 
@@ -79,10 +80,10 @@ def test_one_loss_has_the_gradients_of_the_two_separate_steps(batch_aware, condi
     def draw():
         model.seeds.state.assign(start)
         noise = keras.random.normal((8, TINY.latent), seed=model.seeds)
-        return generator(gan._inputs(noise, label), training=True)
+        return generator(base._inputs(noise, label), training=True)
 
     def judge(pictures):
-        return discriminator(gan._inputs(pictures, label), training=True)
+        return discriminator(base._inputs(pictures, label), training=True)
 
     entropy = keras.losses.BinaryCrossentropy(from_logits=True)
     ones, zeros = np.ones((8, 1)), np.zeros((8, 1))
@@ -128,7 +129,7 @@ def whole(tmp_path_factory):
     images, labels = blobs(64)
     settings = dataclasses.replace(TINY, conditional=2, average=0.9, beta_1=0.5)
     folder = tmp_path_factory.mktemp("whole")
-    return gan.train_gan(images, settings, folder, labels=labels, class_names=["FRI", "compact"])
+    return generators.train_gan(images, settings, folder, labels=labels, class_names=["FRI", "compact"])
 
 
 def test_the_folder_holds_all_that_was_trained(whole):
@@ -148,7 +149,7 @@ def test_the_folder_holds_all_that_was_trained(whole):
 def test_the_first_frame_is_the_untrained_generator(whole):
     untrained = dataclasses.replace(TINY, conditional=2).build()
     labels = np.repeat([0, 1], 16)
-    images = gan.generate(untrained, 32, rng=np.random.default_rng([TINY.seed, 9]), labels=labels)
+    images = generators.generate(untrained, 32, rng=np.random.default_rng([TINY.seed, 9]), labels=labels)
     np.testing.assert_allclose(whole.frames[0], np.round((images + 1) * 127.5), atol=1)
     assert not np.array_equal(whole.frames[0], whole.frames[-1])
 
@@ -156,10 +157,10 @@ def test_the_first_frame_is_the_untrained_generator(whole):
 def test_the_average_follows_the_trained_weights(tmp_path):
     images, _ = blobs(32)
     settings = dataclasses.replace(TINY, epochs=1, batch_size=32)  # one step
-    plain = gan.train_gan(images, dataclasses.replace(settings, average=0.0), tmp_path / "plain")
+    plain = generators.train_gan(images, dataclasses.replace(settings, average=0.0), tmp_path / "plain")
     # The mean is taken before the step: after one step it is still where it began, but for the batch
     # statistics, which the step has moved.
-    averaged = gan.train_gan(images, dataclasses.replace(settings, average=0.5), tmp_path / "averaged")
+    averaged = generators.train_gan(images, dataclasses.replace(settings, average=0.5), tmp_path / "averaged")
     for variable, trained, mean, first in zip(
         plain.generator.weights,
         plain.generator.get_weights(),
@@ -176,7 +177,9 @@ def test_the_average_follows_the_trained_weights(tmp_path):
 def test_training_again_returns_the_same(whole):
     images, labels = blobs(64)
     settings = GANSettings(**json.loads((whole.folder / "generator.json").read_text())["settings"])
-    again = gan.train_gan(images, settings, whole.folder, labels=labels, class_names=["FRI", "compact"])
+    again = generators.train_gan(
+        images, settings, whole.folder, labels=labels, class_names=["FRI", "compact"]
+    )
     assert again.history == whole.history
     np.testing.assert_array_equal(again.frames, whole.frames)
     assert arrays_equal(again.generator.get_weights(), whole.generator.get_weights())
@@ -239,8 +242,8 @@ def test_killed_and_terminated_training_ends_with_the_same_numbers(tmp_path):
     assert output.endswith("finished\n")
 
     images = blobs(64)[0]
-    resumed = gan.train_gan(images, settings, tmp_path / "killed")
-    whole = gan.train_gan(images, settings, tmp_path / "whole")
+    resumed = generators.train_gan(images, settings, tmp_path / "killed")
+    whole = generators.train_gan(images, settings, tmp_path / "whole")
     assert arrays_equal(resumed.generator.get_weights(), whole.generator.get_weights())
     np.testing.assert_array_equal(resumed.frames, whole.frames)
     np.testing.assert_array_equal(resumed.epochs, whole.epochs)
@@ -250,10 +253,10 @@ def test_killed_and_terminated_training_ends_with_the_same_numbers(tmp_path):
 
 def test_time_limit(tmp_path):
     images = blobs(64)[0]
-    with pytest.raises(training.TrainingStopped, match="time limit"):
-        gan.train_gan(images, TINY, tmp_path / "stopped", time_limit=1e-6)
-    stopped = gan.train_gan(images, TINY, tmp_path / "stopped")
-    whole = gan.train_gan(images, TINY, tmp_path / "whole")
+    with pytest.raises(stopping.TrainingStopped, match="time limit"):
+        generators.train_gan(images, TINY, tmp_path / "stopped", time_limit=1e-6)
+    stopped = generators.train_gan(images, TINY, tmp_path / "stopped")
+    whole = generators.train_gan(images, TINY, tmp_path / "whole")
     assert arrays_equal(stopped.generator.get_weights(), whole.generator.get_weights())
     np.testing.assert_array_equal(stopped.frames, whole.frames)
 
@@ -275,11 +278,11 @@ def test_learns_mean_and_variety_of_each_class(tmp_path):
         batch_aware=True,
         conditional=2,
     )
-    run = gan.train_gan(images, settings, tmp_path, labels=labels)
+    run = generators.train_gan(images, settings, tmp_path, labels=labels)
 
     def errors(generator):
         codes = np.repeat([0, 1], 64)
-        drawn = gan.generate(generator, 128, rng=np.random.default_rng(1), labels=codes)
+        drawn = generators.generate(generator, 128, rng=np.random.default_rng(1), labels=codes)
         return np.array(
             [
                 np.abs(moment(drawn[codes == code], 0) - moment(images[labels == code], 0)).mean()
@@ -301,10 +304,10 @@ def test_learns_mean_and_variety_of_each_class(tmp_path):
 
 def test_generate_depends_on_the_seed_alone(whole):
     labels = np.arange(20) % 2
-    loaded = gan.load_generator(whole.folder)
+    loaded = generators.load_generator(whole.folder)
 
     def draw(seed, **options):
-        return gan.generate(loaded, 20, rng=np.random.default_rng(seed), labels=labels, **options)
+        return generators.generate(loaded, 20, rng=np.random.default_rng(seed), labels=labels, **options)
 
     first = draw(5)
     assert first.shape == (20, 16, 16)
@@ -313,37 +316,39 @@ def test_generate_depends_on_the_seed_alone(whole):
     np.testing.assert_array_equal(first, draw(5))
     np.testing.assert_allclose(first, draw(5, batch_size=7), atol=1e-5)
     assert not np.allclose(first, draw(6), atol=1e-3)
-    shorter = gan.generate(loaded, 6, rng=np.random.default_rng(5), labels=labels[:6])
+    shorter = generators.generate(loaded, 6, rng=np.random.default_rng(5), labels=labels[:6])
     np.testing.assert_allclose(first[:6], shorter, atol=1e-5)
     # Half precision costs less than one of the 256 levels of a frame.
-    exact = gan.generate(whole.generator, 20, rng=np.random.default_rng(5), labels=labels)
+    exact = generators.generate(whole.generator, 20, rng=np.random.default_rng(5), labels=labels)
     np.testing.assert_allclose(first, exact, atol=1 / 255)
 
 
 def test_generate_into_a_memory_map(whole, tmp_path):
     out = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.float32, (9, 16, 16))
     labels = np.zeros(9, int)
-    result = gan.generate(
+    result = generators.generate(
         whole.generator, 9, rng=np.random.default_rng(1), labels=labels, batch_size=4, out=out
     )
     assert result is out
-    expected = gan.generate(whole.generator, 9, rng=np.random.default_rng(1), labels=labels, batch_size=4)
+    expected = generators.generate(
+        whole.generator, 9, rng=np.random.default_rng(1), labels=labels, batch_size=4
+    )
     np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), expected)
 
 
 def test_the_class_matters(whole):
     ones = [
-        gan.generate(whole.generator, 4, rng=np.random.default_rng(1), labels=np.full(4, code))
+        generators.generate(whole.generator, 4, rng=np.random.default_rng(1), labels=np.full(4, code))
         for code in (0, 1)
     ]
     assert not np.allclose(*ones, atol=1e-3)
 
 
 def test_sample_of_several_generators(whole, tmp_path):
-    one = gan.train_gan(blobs(32)[0], TINY, tmp_path, class_names=["bent"])
-    sample = gan.sample_generators([whole.folder, one.folder], 5, rng=np.random.default_rng(0))
+    one = generators.train_gan(blobs(32)[0], TINY, tmp_path, class_names=["bent"])
+    sample = generators.sample_generators([whole.folder, one.folder], 5, rng=np.random.default_rng(0))
     assert sample.counts() == {"FRI": 5, "FRII": 0, "bent": 5, "compact": 5}
-    again = gan.sample_generators([whole.folder, one.folder], 5, rng=np.random.default_rng(0))
+    again = generators.sample_generators([whole.folder, one.folder], 5, rng=np.random.default_rng(0))
     np.testing.assert_array_equal(sample.images, again.images)
     assert "5 images per class" in sample.history[0]
 
@@ -353,14 +358,14 @@ def test_sample_of_several_generators(whole, tmp_path):
 )
 def test_generate_refuses_labels_that_do_not_fit(whole, labels, message):
     with pytest.raises(ValueError, match=message):
-        gan.generate(whole.generator, 3, rng=np.random.default_rng(0), labels=labels)
+        generators.generate(whole.generator, 3, rng=np.random.default_rng(0), labels=labels)
 
 
 def test_a_network_of_another_make_draws_too():
     noise, label = keras.Input((5,)), keras.Input((), dtype="int32")
     joined = keras.layers.Concatenate()([noise, keras.layers.Embedding(4, 3)(label)])
     image = keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64, "tanh")(joined))
-    images = gan.generate(
+    images = generators.generate(
         keras.Model([noise, label], image), 8, labels=np.arange(8) % 4, rng=np.random.default_rng(0)
     )
     assert images.shape == (8, 8, 8)
@@ -369,7 +374,7 @@ def test_a_network_of_another_make_draws_too():
 
 def test_generate_refuses_labels_for_one_class():
     with pytest.raises(ValueError, match="knows no classes"):
-        gan.generate(TINY.build(), 3, rng=np.random.default_rng(0), labels=np.zeros(3, int))
+        generators.generate(TINY.build(), 3, rng=np.random.default_rng(0), labels=np.zeros(3, int))
 
 
 def test_broken_generator_files(whole, tmp_path):
@@ -379,24 +384,24 @@ def test_broken_generator_files(whole, tmp_path):
     described["settings"]["width"] = 0.1
     (folder / "generator.json").write_text(json.dumps(described))
     with pytest.raises(ValueError, match="does not hold the weights"):
-        gan.load_generator(folder)
+        generators.load_generator(folder)
     for text in ("{}", "nonsense", '{"settings": {"code": 1}, "class_names": [], "collapsed": false}'):
         (folder / "generator.json").write_text(text)
         with pytest.raises(ValueError, match="does not describe a generator"):
-            gan.load_generator(folder)
+            generators.load_generator(folder)
 
 
 # --- going wrong ------------------------------------------------------------------------------------
 
 
 def test_collapse_is_reported(tmp_path, caplog):
-    run = gan.train_gan(blobs(32)[0], dataclasses.replace(TINY, epochs=1), tmp_path)
+    run = generators.train_gan(blobs(32)[0], dataclasses.replace(TINY, epochs=1), tmp_path)
     assert run.collapsed
-    assert run.diversity[0] < gan.FEWEST_DIFFERENCES
+    assert run.diversity[0] < base.FEWEST_DIFFERENCES
     assert "has collapsed" in caplog.text
     assert json.loads((tmp_path / "generator.json").read_text())["collapsed"] is True
     caplog.clear()
-    gan.load_generator(tmp_path)
+    generators.load_generator(tmp_path)
     assert "had collapsed" in caplog.text
 
 
@@ -404,15 +409,15 @@ def test_diversity():
     rng = np.random.default_rng(0)
     images = rng.normal(size=(10, 5, 5))
     pairs = [np.linalg.norm(images[i] - images[j]) for i in range(10) for j in range(i)]
-    assert gan.diversity(images) == pytest.approx(np.mean(pairs))
-    assert gan.diversity(np.ones((4, 3, 3))) == 0
-    assert gan.diversity(np.ones((1, 3, 3))) == 0
+    assert generators.diversity(images) == pytest.approx(np.mean(pairs))
+    assert generators.diversity(np.ones((4, 3, 3))) == 0
+    assert generators.diversity(np.ones((1, 3, 3))) == 0
 
 
 def test_divergence_stops_the_training(tmp_path):
     settings = dataclasses.replace(TINY, learning_rate=1e30, epochs=20)
-    with pytest.raises(gan.TrainingDiverged, match="lower learning rate than 1e\\+30"):
-        gan.train_gan(blobs(32)[0], settings, tmp_path)
+    with pytest.raises(stopping.TrainingDiverged, match="lower learning rate than 1e\\+30"):
+        generators.train_gan(blobs(32)[0], settings, tmp_path)
     assert not (tmp_path / "generator.npz").exists()
 
 
@@ -421,7 +426,7 @@ def test_a_folder_of_another_training_is_refused(whole):
     settings = dataclasses.replace(TINY, conditional=2, seed=9)
     before = (whole.folder / "frames.npz").read_bytes()
     with pytest.raises(ValueError, match="checkpoint of another training"):
-        gan.train_gan(images, settings, whole.folder, labels=labels)
+        generators.train_gan(images, settings, whole.folder, labels=labels)
     assert (whole.folder / "frames.npz").read_bytes() == before
 
 
@@ -444,7 +449,7 @@ GOOD, CODES = blobs(8)
 )
 def test_unfit_training_sets_are_refused(tmp_path, images, labels, names, conditional, message):
     with pytest.raises(ValueError, match=message):
-        gan.train_gan(
+        generators.train_gan(
             images,
             dataclasses.replace(TINY, conditional=conditional),
             tmp_path / "new",
@@ -472,13 +477,13 @@ def test_size_must_be_a_multiple_of_8():
 
 
 def test_frame_epochs_are_thinned_as_the_square_root():
-    epochs = gan.frame_epochs(500)
+    epochs = generators.frame_epochs(500)
     assert epochs[:4] == [0, 1, 2, 3]
     assert {100, 300, 500} <= set(epochs)
     assert len(epochs) == len(set(epochs)) <= 51
     roots = np.sqrt(epochs[20:])
     assert np.diff(roots).max() < 1.1 * np.sqrt(500) / 48
-    assert gan.frame_epochs(3) == [0, 1, 2, 3]
+    assert generators.frame_epochs(3) == [0, 1, 2, 3]
 
 
 def test_gif(tmp_path):
@@ -487,8 +492,8 @@ def test_gif(tmp_path):
     frames[:, 0] = 0
     frames[:, 0, 0, 0] = 255  # the south-eastern corner of the first image
     path = tmp_path / "training.gif"
-    gan.write_gif(frames, [0, 1, 4, 9, 500], path)
-    assert path.stat().st_size <= gan.MAX_GIF_BYTES
+    generators.write_gif(frames, [0, 1, 4, 9, 500], path)
+    assert path.stat().st_size <= animation.MAX_GIF_BYTES
     with Image.open(path) as film:
         assert film.n_frames == 5
         assert film.info["loop"] == 0
@@ -510,19 +515,19 @@ def test_a_long_film_stays_below_3_megabytes(tmp_path):
     rng = np.random.default_rng(0)
     frames = np.zeros((51, 16, 56, 56), np.uint8)
     frames[:10] = rng.integers(0, 256, (10, 16, 56, 56))  # noise, as at the beginning of a training
-    gan.write_gif(frames, range(51), tmp_path / "long.gif")
+    generators.write_gif(frames, range(51), tmp_path / "long.gif")
     assert (tmp_path / "long.gif").stat().st_size <= 3_000_000
     noise = rng.integers(0, 256, (80, 64, 56, 56)).astype(np.uint8)
     with pytest.raises(ValueError, match="give fewer"):
-        gan.write_gif(noise, range(80), tmp_path / "noise.gif")
+        generators.write_gif(noise, range(80), tmp_path / "noise.gif")
     assert not (tmp_path / "noise.gif").exists()
 
 
 def test_mp4(tmp_path, monkeypatch):
     frames = np.zeros((3, 16, 16, 16), np.uint8)
     if shutil.which("ffmpeg"):
-        gan.write_mp4(frames, [0, 1, 2], tmp_path / "film.mp4")
+        generators.write_mp4(frames, [0, 1, 2], tmp_path / "film.mp4")
         assert b"ftyp" in (tmp_path / "film.mp4").read_bytes()[:16]
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RuntimeError, match="ffmpeg is not on the path"):
-        gan.write_mp4(frames, [0, 1, 2], tmp_path / "none.mp4")
+        generators.write_mp4(frames, [0, 1, 2], tmp_path / "none.mp4")

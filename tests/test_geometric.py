@@ -7,9 +7,14 @@ import pytest
 from astropy.modeling.models import Gaussian2D
 from scipy import integrate, ndimage, optimize, stats
 
-from radiosynth import Sample, geometric, noise_threshold, preprocess, scale as scale_images
-from radiosynth.geometric import Observation, draw_parameters, fr_ratio, render, report_population, simulate
+from radiosynth import Sample, noise_threshold, preprocess, scale as scale_images, simulation
 from radiosynth.preprocessing import measure_noise
+from radiosynth.simulation import gaussians, parameters
+from radiosynth.simulation.fanaroff_riley import fr_ratio
+from radiosynth.simulation.observe import Observation
+from radiosynth.simulation.parameters import draw_parameters
+from radiosynth.simulation.population import report_population
+from radiosynth.simulation.rendering import render, simulate
 
 FR = {
     "fr_type": 1, "core_x": 28.0, "core_y": 28.0, "core_sigma": 1.5, "core_amplitude": 0.7,
@@ -132,8 +137,8 @@ def test_bending_angle_and_distance_are_recovered_from_images(trajectory, bendin
 @pytest.mark.parametrize("bending", [1e-3, 30.0, 120.0, 179.0])
 def test_parabola_geometry(bending):
     parameters = source(bending_angle=bending, position_angle=123.0)
-    columns = geometric._checked(parameters, "parabola")
-    _, lobes = geometric._galaxies(columns, "parabola")
+    columns = gaussians._checked(parameters, "parabola")
+    _, lobes = gaussians._galaxies(columns, "parabola")
     bisector = np.radians(123 + 90 + (180 - bending) / 2)
     x_axis = bisector - np.pi / 2
     for i, side in ((0, 1), (1, -1)):
@@ -305,7 +310,7 @@ def test_share_of_consistent_sources_is_as_documented():
 
 
 def test_impossible_consistency_is_refused(monkeypatch):
-    monkeypatch.setattr(geometric, "_MAX_REDRAWS", 3)
+    monkeypatch.setattr(parameters, "_MAX_REDRAWS", 3)
     population = report_population(consistent=True).replace("FRI", lobe_distance=25.0)
     with pytest.raises(ValueError, match="contradict their FR type after 3 draws"):
         draw_parameters(2, population=population, rng=np.random.default_rng(0))
@@ -548,35 +553,35 @@ def test_bad_contour_is_refused():
 
 
 def test_arguments_that_are_not_finite_or_of_another_layout() -> None:
-    table = geometric.draw_parameters(1, rng=np.random.default_rng(0))
+    table = simulation.draw_parameters(1, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="all finite"):
-        geometric.Observation(rms=np.inf)
+        simulation.Observation(rms=np.inf)
     with pytest.raises(ValueError, match="all finite"):
-        geometric.Observation(beam_fwhm=np.inf)
+        simulation.Observation(beam_fwhm=np.inf)
     with pytest.raises(ValueError, match="noise is inf"):
-        geometric.render(table, noise=np.inf, rng=np.random.default_rng(0))
+        simulation.render(table, noise=np.inf, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="beam is too narrow for the pixels"):
-        geometric.render(table, observation=geometric.Observation(beam_fwhm=1e-3))
+        simulation.render(table, observation=simulation.Observation(beam_fwhm=1e-3))
     for amplitude in (np.inf, 1e30):
         table["core_amplitude"] = amplitude
         with pytest.raises(ValueError, match=r"core_amplitude is .* below 1e30"):
-            geometric.render(table)
-    table = geometric.draw_parameters({"compact": 2}, rng=np.random.default_rng(0))
+            simulation.render(table)
+    table = simulation.draw_parameters({"compact": 2}, rng=np.random.default_rng(0))
     for out in (
         np.empty((56, 56, 2), np.float32).T,
         np.empty((4, 56, 56), np.float32)[::2],
         np.broadcast_to(np.float32(0), (2, 56, 56)),
     ):
         with pytest.raises(ValueError, match="in C order and writable"):
-            geometric.render(table, out=out)
+            simulation.render(table, out=out)
     table["core_sigma"] = 1e-30
     with pytest.raises(ValueError, match=r"leave no light"):
-        geometric.render(table)
+        simulation.render(table)
 
 
 @pytest.mark.parametrize("rng", [None, 1])
 def test_random_numbers_come_from_a_generator(rng: object) -> None:
     with pytest.raises(TypeError, match="give a generator of random numbers"):
-        geometric.simulate(1, rng=rng)  # type: ignore[arg-type]
+        simulation.simulate(1, rng=rng)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="give a generator of random numbers"):
-        geometric.draw_parameters(1, rng=rng)  # type: ignore[arg-type]
+        simulation.draw_parameters(1, rng=rng)  # type: ignore[arg-type]

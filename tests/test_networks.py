@@ -7,18 +7,16 @@ import numpy as np
 import pytest
 
 from radiosynth import simulate
-from radiosynth.classifier import ClassifierSettings, train_classifier
-from radiosynth.gan import GANSettings, train_gan
-from radiosynth.networks import (
+from radiosynth.classification import ClassifierSettings, train_classifier
+from radiosynth.generators.dcgan import GANSettings, train_gan
+from radiosynth.networks.classifiers import (
     build_classifier,
-    build_discriminator,
-    build_encoder,
     build_ensemble,
     build_foveated_classifier,
-    build_generator,
     build_regressor,
     build_residual_classifier,
 )
+from radiosynth.networks.generators import build_discriminator, build_encoder, build_generator
 
 BUILDERS = {
     "classifier": build_classifier,

@@ -16,10 +16,11 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from radiosynth import Sample, experiments, read_positions, review_page
+from radiosynth import Sample, read_positions, review_page
 from radiosynth._io import decoded, refuse_to_replace, write_atomically, write_table, write_text
 from radiosynth.cli import main
-from radiosynth.selection import read_decisions
+from radiosynth.reproduction import presets
+from radiosynth.selection.decisions import read_decisions
 
 TABLE = Table({"file": ["Müller.fits"], "x": [1.5]})
 
@@ -315,6 +316,7 @@ def test_catalogues_are_known_in_any_capitalisation(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from radiosynth import catalogues
+    from radiosynth.catalogues import vizier
 
     asked = []
 
@@ -323,7 +325,7 @@ def test_catalogues_are_known_in_any_capitalisation(
         msg = "asked"
         raise OSError(msg)
 
-    monkeypatch.setattr(catalogues, "_from_vizier", load)
+    monkeypatch.setattr(vizier, "_from_vizier", load)
     monkeypatch.setenv("RADIOSYNTH_DATA", "/nowhere")
     assert main(["catalogue", "fricat"]) == 1
     assert asked == ["FRICAT"]
@@ -339,7 +341,7 @@ def test_hash_signs_are_no_comments_in_what_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("field", ["seed", "split_seed"])
 def test_seeds_are_checked_before_anything_is_made(field: str) -> None:
-    for make in (experiments.classifier_config, experiments.gan_config):
-        first = "real" if make is experiments.classifier_config else "all"
+    for make in (presets.classifier_config, presets.gan_config):
+        first = "real" if make is presets.classifier_config else "all"
         with pytest.raises(ValueError, match=rf"{field} is -1; give a whole number, 0 or more"):
             make(first, "smoke", **{field: -1})

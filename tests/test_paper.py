@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from radiosynth import comparison, datasets, experiments, geometric, plotting
+from radiosynth import datasets, simulation
+from radiosynth.reproduction import configs, figures, presets, published, runs
+from radiosynth.reproduction.published import Reproduced
 from radiosynth.sample import Sample
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -24,12 +26,12 @@ SCALE = "laptop"
 
 
 def simulated_survey(*, size: int = 150) -> Sample:
-    sample = geometric.simulate(50, 48, rng=np.random.default_rng(1))
+    sample = simulation.simulate(50, 48, rng=np.random.default_rng(1))
     sample.table["sky_group"] = np.full(len(sample), -1)
     return sample
 
 
-def record_run(root: Path, config: experiments.Config, right: float) -> experiments.Run:
+def record_run(root: Path, config: configs.Config, right: float) -> runs.Run:
     """Record a run that nobody trained: as many sources classified rightly as asked for."""
     folder = root / config.name
     folder.mkdir(parents=True)
@@ -47,7 +49,7 @@ def record_run(root: Path, config: experiments.Config, right: float) -> experime
     )
     made = {"training_images": {"FRI": 1200, "FRII": 1300}, "seconds_training": 90, "device": "cpu:0"}
     (folder / "provenance.json").write_text(json.dumps(made))
-    return experiments.Run(folder, config, replayed=True)
+    return runs.Run(folder, config, replayed=True)
 
 
 @pytest.fixture(scope="module")
@@ -69,14 +71,14 @@ def whole(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         patch.syspath_prepend(str(project / "paper"))
         import records
 
-        configs = [experiments.classifier_config(name) for name in experiments.TRAINING_SETS]
+        made = [presets.classifier_config(name) for name in configs.TRAINING_SETS]
         runs = [
             record_run(root / "paper" / "runs", config, right)
-            for config, right in zip(configs, (0.9, 0.9, 0.95), strict=True)
+            for config, right in zip(made, (0.9, 0.9, 0.95), strict=True)
         ]
-        fake = record_run(root / "paper" / "runs", experiments.gan_config("all"), 0)
+        fake = record_run(root / "paper" / "runs", presets.gan_config("all"), 0)
         for name in records.FIGURES:
-            plotting.save_figure(plt.figure(figsize=(1, 1)), name, runs=[*runs, fake])
+            figures.save_figure(plt.figure(figsize=(1, 1)), name, runs=[*runs, fake])
             plt.close()
         columns = {"table1_surveys": 6, "table2_selection": 7, "table3_split": 9}
         for name in records.TABLES:
@@ -89,8 +91,8 @@ def whole(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
                 ]
                 table = Table(rows=rows)
             elif name == "published_reproduced":
-                table = comparison.compare(runs)
-            plotting.save_table(table, name, runs=runs)
+                table = published.compare(runs)
+            figures.save_table(table, name, runs=runs)
         yield root
 
 
@@ -114,7 +116,7 @@ def records(project: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_every_published_number_has_a_verdict(whole: Path) -> None:
     table = Table.read(whole / "paper" / "tables" / "published_reproduced.csv", format="ascii.csv")
-    stated = comparison.published_numbers()
+    stated = published.published_numbers()
     assert len(table) == len(stated) > 200
     assert set(table["verdict"]) == {"agrees", "differs", "cannot be reproduced"}
     impossible = table["verdict"] == "cannot be reproduced"
@@ -145,21 +147,21 @@ def test_every_published_number_has_a_verdict(whole: Path) -> None:
 
 def test_a_number_without_reason_or_counterpart_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
-    monkeypatch.setattr(comparison, "REASONS", {})
+    monkeypatch.setattr(published, "REASONS", {})
     with pytest.raises(KeyError, match=r"surveys\.NVSS.year: neither reproduced nor a reason"):
-        comparison.compare()
+        published.compare()
 
 
 def test_a_study_replaces_the_numbers_of_single_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="laptop-study-protocol is not recorded"):
-        comparison.study_summary("protocol", "laptop")
+        published.study_summary("protocol", "laptop")
     folder = tmp_path / "laptop-study-protocol"
     folder.mkdir()
     numbers = {"accuracy.real.validation": {"value": 0.95, "low": 0.94, "high": 0.96}}
     (folder / "summary.json").write_text(json.dumps({"name": "protocol", "numbers": numbers}))
-    table = comparison.compare(studies=[comparison.study_summary("protocol", "laptop")])
+    table = published.compare(studies=[published.study_summary("protocol", "laptop")])
     row = table[(table["section"] == "results") & (table["number"] == "real.validation")][0]
     assert (row["reproduced"], row["source"], row["verdict"]) == (0.95, "laptop-study-protocol", "differs")
 
@@ -186,11 +188,11 @@ def test_verdicts(
     published: float | Decimal,
     agrees: bool,
 ) -> None:
-    assert comparison.Reproduced(value, low, high, published_error=error).agrees(published) is agrees
+    assert Reproduced(value, low, high, published_error=error).agrees(published) is agrees
 
 
 def test_every_class_and_set_of_the_published_numbers_is_read() -> None:
-    stated = comparison.published_numbers()
+    stated = published.published_numbers()
     assert stated["confusion.real+gan.bent.FRII"] == 0.044
     assert stated["selection.total.final"] == 1094
     assert {f"split.{name}.augmented" for name in CLASS_NAMES} < stated.keys()
@@ -207,7 +209,7 @@ def test_numbers_name_their_run(tree: Path, records: ModuleType) -> None:
     assert number["published"] == 0.92
     assert number["source"].startswith("laptop-classifier-real-gan-")
     assert found["numbers"]["run real: minutes"]["value"] == 1.5
-    assert sum(found["verdicts"].values()) == len(comparison.published_numbers())
+    assert sum(found["verdicts"].values()) == len(published.published_numbers())
     assert sum(found["measured"].values()) == 5 + 32 + 1  # accuracies, two matrices and the gain
 
 

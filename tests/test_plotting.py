@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from radiosynth import build_classifier, datasets, experiments, plotting
+from radiosynth import build_classifier, datasets, plotting
+from radiosynth.reproduction import figures, presets, runs
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +72,7 @@ def test_network_stack_has_a_slab_for_each_layer_with_weights_or_pooling() -> No
 def test_saved_figure_says_where_it_comes_from(tmp_path: Path) -> None:
     figure, axes = plt.subplots()
     axes.plot([0, 1])
-    path = plotting.save_figure(figure, "fig99_test", seed=7, note="x")
+    path = figures.save_figure(figure, "fig99_test", seed=7, note="x")
     plt.close(figure)
     assert {file.name for file in (tmp_path / "figures").iterdir()} == {
         f"fig99_test.{s}" for s in ("png", "pdf", "json")
@@ -89,10 +90,10 @@ def test_saved_figure_says_where_it_comes_from(tmp_path: Path) -> None:
 
 
 def test_a_figure_of_two_scales_names_both(tmp_path: Path) -> None:
-    configs = [experiments.classifier_config("real", scale) for scale in ("laptop", "report", "laptop")]
-    runs = [experiments.Run(tmp_path / config.name, config, replayed=True) for config in configs]
+    configs = [presets.classifier_config("real", scale) for scale in ("laptop", "report", "laptop")]
+    drawn = [runs.Run(tmp_path / config.name, config, replayed=True) for config in configs]
     figure, _ = plt.subplots()
-    path = plotting.save_figure(figure, "fig99_two", runs=runs)
+    path = figures.save_figure(figure, "fig99_two", runs=drawn)
     plt.close(figure)
     assert json.loads(path.with_suffix(".json").read_text())["scale"] == "laptop and report"
     assert "scale: laptop and report, replayed" in figure.get_supxlabel()
@@ -100,7 +101,7 @@ def test_a_figure_of_two_scales_names_both(tmp_path: Path) -> None:
 
 def test_saved_table_reads_back(tmp_path: Path) -> None:
     table = Table({"class": ["FRI", "FRII"], "sources": [209, 384]})
-    assert plotting.save_table(table, "table9_test") is table
+    assert figures.save_table(table, "table9_test") is table
     with (tmp_path / "tables" / "table9_test.csv").open() as stream:
         assert list(csv.DictReader(stream))[1] == {"class": "FRII", "sources": "384"}
     assert "384" in (tmp_path / "tables" / "table9_test.tex").read_text()

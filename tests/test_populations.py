@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 from test_experiments import TINY, simulated_survey
 
-from radiosynth import datasets, experiments, geometric, populations
+from radiosynth import datasets, measurements, simulation, surveys
+from radiosynth.reproduction import presets, recipes
 from radiosynth.sample import Sample
 
 
@@ -17,42 +18,42 @@ from radiosynth.sample import Sample
 def small_sources() -> Sample:
     """Simulate a sky of small straight FR II and slightly resolved compact sources."""
     sky = (
-        geometric.report_population()
+        simulation.report_population()
         .replace("FRII", lobe_distance=stats.uniform(4, 1), lobe_sigma_across=0.7, lobe_sigma_along=0.8)
         .replace("FRII", halo_amplitude=0.0, core_amplitude=0.1, core_x=28.0, core_y=28.0)
         .replace("compact", core_sigma=1.4, axis_ratio=0.9, core_x=28.0, core_y=28.0)
     )
-    return geometric.simulate({"FRII": 60, "compact": 60}, 56, population=sky, rng=np.random.default_rng(3))
+    return simulation.simulate({"FRII": 60, "compact": 60}, 56, population=sky, rng=np.random.default_rng(3))
 
 
 @pytest.fixture(scope="module")
-def fitted(small_sources: Sample) -> geometric.Population:
-    return populations.fit_population(small_sources, per_class=400, rounds=4, rng=np.random.default_rng(1))
+def fitted(small_sources: Sample) -> simulation.Population:
+    return simulation.fit_population(small_sources, per_class=400, rounds=4, rng=np.random.default_rng(1))
 
 
 def test_what_is_measured_moves_to_the_real_images(
-    small_sources: Sample, fitted: geometric.Population
+    small_sources: Sample, fitted: simulation.Population
 ) -> None:
     samples = {"real": small_sources}
     for name, population in (("report", None), ("fitted", fitted)):
-        samples[name] = geometric.simulate(
+        samples[name] = simulation.simulate(
             {"FRII": 200, "compact": 200}, 56, population=population, rng=np.random.default_rng(2)
         )
-    tables = {k: populations.measure(s.images, pixel_scale=geometric.FIELD / 56) for k, s in samples.items()}
+    tables = {k: measurements.measure(s.images, pixel_scale=surveys.FIELD / 56) for k, s in samples.items()}
     for measure in ("angular_size", "area", "edge_brightening"):
         for code in (1, 3):
             real, before, after = (
                 np.nanmedian(tables[k][measure].value[samples[k].labels == code]) for k in samples
             )
             assert abs(after - real) <= max(0.6 * abs(before - real), 0.12 * real), (measure, code)
-    before, after, same = populations.mismatch(
+    before, after, same = simulation.mismatch(
         small_sources, (samples["report"], samples["fitted"], small_sources)
     )
     assert after < before - 0.05
     assert same == 0
 
 
-def test_a_parameter_that_the_images_tell_is_found(fitted: geometric.Population) -> None:
+def test_a_parameter_that_the_images_tell_is_found(fitted: simulation.Population) -> None:
     rng = np.random.default_rng(0)
     distance = fitted.FRII["lobe_distance"].rvs(size=2000, random_state=rng)  # type: ignore[union-attr]
     assert 3.5 < np.median(distance) < 5.5  # 4 to 5; the fit began with a median of 3
@@ -67,10 +68,10 @@ def test_a_parameter_that_the_images_tell_is_found(fitted: geometric.Population)
 
 def test_the_same_seed_gives_the_same_population(small_sources: Sample) -> None:
     def draw(seed: int) -> np.ndarray:
-        population = populations.fit_population(
+        population = simulation.fit_population(
             small_sources, per_class=50, rounds=1, rng=np.random.default_rng(seed)
         )
-        return geometric.simulate(5, 16, population=population, rng=np.random.default_rng(0)).images
+        return simulation.simulate(5, 16, population=population, rng=np.random.default_rng(0)).images
 
     np.testing.assert_array_equal(draw(1), draw(1))
     assert not np.array_equal(draw(1), draw(2))
@@ -80,7 +81,7 @@ def test_measures_are_those_of_a_source_made_by_hand() -> None:
     y, x = np.mgrid[:41, :41] - 20
     round_source = np.exp(-((x - 4) ** 2 + (y - 3) ** 2) / (2 * 2.0**2))
     pair = np.exp(-((x - 8) ** 2 + y**2) / 2) + np.exp(-((x + 8) ** 2 + y**2) / 2)
-    table = populations.measure([round_source, pair, np.zeros((41, 41))], pixel_scale=2)
+    table = measurements.measure([round_source, pair, np.zeros((41, 41))], pixel_scale=2)
     # Above 5 % of the peak lie 95 % of the flux of a Gaussian.
     assert table["area"][0] == pytest.approx(0.95 * 2 * np.pi * 2.0**2 * 2**2, rel=0.03)
     assert table["offset"][:2].value == pytest.approx([10, 0], abs=0.01)
@@ -90,14 +91,14 @@ def test_measures_are_those_of_a_source_made_by_hand() -> None:
 
 
 def test_what_cannot_be_fitted_is_refused() -> None:
-    few = geometric.simulate({"FRI": 4, "bent": 20}, 24, rng=np.random.default_rng(0))
+    few = simulation.simulate({"FRI": 4, "bent": 20}, 24, rng=np.random.default_rng(0))
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="5 labelled images or more of each class"):
-        populations.fit_population(few, rng=rng)
+        simulation.fit_population(few, rng=rng)
     with pytest.raises(ValueError, match="per_class=5, rounds=3: simulate 10 sources"):
-        populations.fit_population(few.of_class("bent"), per_class=5, rounds=3, rng=rng)
+        simulation.fit_population(few.of_class("bent"), per_class=5, rounds=3, rng=rng)
     with pytest.raises(ValueError, match="rounds=0"):
-        populations.fit_population(few.of_class("bent"), rounds=0, rng=rng)
+        simulation.fit_population(few.of_class("bent"), rounds=0, rng=rng)
 
 
 def test_a_network_is_trained_with_a_population_fitted_to_its_sources_alone(
@@ -106,19 +107,19 @@ def test_a_network_is_trained_with_a_population_fitted_to_its_sources_alone(
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     seen: list[set[str]] = []
-    fit = populations.fit_population
+    fit = simulation.fit_population
 
-    def spy(real: Sample, **options: object) -> geometric.Population:
+    def spy(real: Sample, **options: object) -> simulation.Population:
         seen.append(set(real.table["name"]))
         return fit(real, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(populations, "fit_population", spy)
-    config = experiments.classifier_config("real+fitted", "smoke", **TINY)
-    train, _, test = experiments.prepare(config)
+    monkeypatch.setattr(fit, "fit_population", spy)
+    config = presets.classifier_config("real+fitted", "smoke", **TINY)
+    train, _, test = recipes.prepare(config)
     assert train.counts() == dict.fromkeys(("FRI", "FRII", "bent", "compact"), 96)
     assert len(seen) == 1
     assert not seen[0] & set(test.table["name"])
-    again = experiments.prepare(config)[0]
+    again = recipes.prepare(config)[0]
     np.testing.assert_array_equal(train.images, again.images)
-    other = experiments.prepare(experiments.classifier_config("real+geometric", "smoke", **TINY))[0]
+    other = recipes.prepare(presets.classifier_config("real+geometric", "smoke", **TINY))[0]
     assert not np.array_equal(train.images[-96:], other.images[-96:])

@@ -18,7 +18,7 @@ from radiosynth import (
     center_crop,
     noise_threshold,
     preprocess,
-    preprocessing as module,
+    preprocessing,
     resize,
     rotate_flip,
     scale,
@@ -26,7 +26,8 @@ from radiosynth import (
     stratified_folds,
     vary,
 )
-from radiosynth.preprocessing import augmentation_plan, augmented_batches, measure_noise, missing_pixels
+from radiosynth.augmentation import augmentation_plan, augmented_batches
+from radiosynth.preprocessing import measure_noise, missing_pixels
 
 
 def cutouts(n: int = 6, size: int = 60, seed: int = 0) -> Sample:
@@ -53,7 +54,7 @@ def inside(size: int) -> np.ndarray:
 class TestNoiseThreshold:
     def test_agrees_with_astropy_for_each_image(self, monkeypatch: pytest.MonkeyPatch) -> None:
         images = cutouts(7).images * np.logspace(-9, 9, 7, dtype=np.float32)[:, None, None]
-        monkeypatch.setattr(module, "CHUNK_PIXELS", 2 * 60 * 60)  # several chunks
+        monkeypatch.setattr(preprocessing, "CHUNK_PIXELS", 2 * 60 * 60)  # several chunks
         thresholded, thresholds = noise_threshold(images, n_sigma=2.5, fill="zero")
         for image, clean, threshold in zip(images, thresholded, thresholds, strict=True):
             _, median, std = sigma_clipped_stats(image, sigma=3, maxiters=None)
@@ -190,7 +191,7 @@ class TestCropResizeScale:
     def test_resize_agrees_with_skimage_for_each_image(
         self, old: int, new: int, n: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(module, "CHUNK_PIXELS", 2 * old * old)
+        monkeypatch.setattr(preprocessing, "CHUNK_PIXELS", 2 * old * old)
         images = cutouts(n, old).images
         resized = resize(images, new)
         assert resized.dtype == np.float32
@@ -332,7 +333,7 @@ class TestPreprocess:
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert peak < 4 * max(sample.images.nbytes, 8 * module.CHUNK_PIXELS)
+        assert peak < 4 * max(sample.images.nbytes, 8 * preprocessing.CHUNK_PIXELS)
 
 
 def grouped(seed: int) -> Sample:

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import sqrtm
 from scipy.stats import norm
 
-from radiosynth import Sample, build_classifier, metrics, report_population, simulate
+from radiosynth import Sample, build_classifier, measurements, realism, report_population, simulate
 
 SCALE = 270 / 56
 
@@ -30,29 +30,29 @@ def test_frechet_distance_of_gaussians_is_the_closed_form(rng: np.random.Generat
     one, other = rng.normal(size=(2, 3, 3))
     a, b = rng.normal(size=(40_000, 3)) @ one, rng.normal(size=(40_000, 3)) @ other + [1, 0, -2]
     truth = 5 + np.trace(one.T @ one + other.T @ other - 2 * sqrtm(one.T @ one @ other.T @ other).real)
-    assert metrics.frechet_distance(a, b) == pytest.approx(truth, rel=0.02)
+    assert realism.frechet_distance(a, b) == pytest.approx(truth, rel=0.02)
 
 
 def test_frechet_distance_agrees_with_a_matrix_root_of_the_sample(rng: np.random.Generator) -> None:
     a, b = rng.normal(size=(30, 4)), 2 * rng.normal(size=(20, 4)) + 1
     s, t = np.cov(a.T), np.cov(b.T)
     expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(s + t - 2 * sqrtm(s @ t).real)
-    assert metrics.frechet_distance(a, b) == pytest.approx(expected)
+    assert realism.frechet_distance(a, b) == pytest.approx(expected)
 
 
 def test_frechet_distance_of_a_set_from_itself_is_zero_with_fewer_images_than_features(
     rng: np.random.Generator,
 ) -> None:
     few = rng.normal(size=(10, 50))
-    assert metrics.frechet_distance(few, few) == pytest.approx(0, abs=1e-9)
-    assert metrics.frechet_distance(few, few[::-1] + 1) == pytest.approx(50)
+    assert realism.frechet_distance(few, few) == pytest.approx(0, abs=1e-9)
+    assert realism.frechet_distance(few, few[::-1] + 1) == pytest.approx(50)
 
 
 def test_kernel_distance_is_unbiased_and_sees_a_shift(rng: np.random.Generator) -> None:
-    same = [metrics.kernel_distance(*rng.normal(size=(2, 20, 5))) for _ in range(200)]
+    same = [realism.kernel_distance(*rng.normal(size=(2, 20, 5))) for _ in range(200)]
     assert abs(np.mean(same)) < 3 * np.std(same) / np.sqrt(200)
     a, b = rng.normal(size=(2, 20, 5))
-    assert metrics.kernel_distance(a, b + 1) > 5 * np.std(same)
+    assert realism.kernel_distance(a, b + 1) > 5 * np.std(same)
 
 
 def test_kernel_distance_agrees_with_sums_over_pairs(rng: np.random.Generator) -> None:
@@ -64,18 +64,18 @@ def test_kernel_distance_agrees_with_sums_over_pairs(rng: np.random.Generator) -
         )
 
     expected = mean(a, a, others=True) + mean(b, b, others=True) - 2 * mean(a, b, others=False)
-    assert metrics.kernel_distance(a, b) == pytest.approx(expected)
+    assert realism.kernel_distance(a, b) == pytest.approx(expected)
 
 
 def test_two_samples_are_told_apart_only_if_they_differ(rng: np.random.Generator) -> None:
     a, b = rng.normal(size=(2, 150, 10))
-    assert metrics.two_sample_accuracy(a, b, rng=rng) == pytest.approx(0.5, abs=0.1)
-    assert metrics.two_sample_accuracy(a, b + 2, rng=rng) > 0.95
+    assert realism.two_sample_accuracy(a, b, rng=rng) == pytest.approx(0.5, abs=0.1)
+    assert realism.two_sample_accuracy(a, b + 2, rng=rng) > 0.95
     # Guessing that all are of the larger set is no skill.
-    assert metrics.two_sample_accuracy(a, b[:20], rng=rng) == pytest.approx(0.5, abs=0.15)
+    assert realism.two_sample_accuracy(a, b[:20], rng=rng) == pytest.approx(0.5, abs=0.15)
 
 
-@pytest.mark.parametrize("distance", [metrics.frechet_distance, metrics.kernel_distance])
+@pytest.mark.parametrize("distance", [realism.frechet_distance, realism.kernel_distance])
 def test_faults_of_distances(distance: object) -> None:
     with pytest.raises(ValueError, match="from one network"):
         distance(np.ones((5, 3)), np.ones((5, 4)))
@@ -87,7 +87,7 @@ def test_faults_of_distances(distance: object) -> None:
 
 def test_faults_of_the_two_sample_test(rng: np.random.Generator) -> None:
     with pytest.raises(ValueError, match="give 5 of each"):
-        metrics.two_sample_accuracy(np.ones((4, 3)), np.ones((9, 3)), rng=rng)
+        realism.two_sample_accuracy(np.ones((4, 3)), np.ones((9, 3)), rng=rng)
 
 
 # Memorisation ----------------------------------------------------------------------------------------
@@ -96,28 +96,28 @@ def test_faults_of_the_two_sample_test(rng: np.random.Generator) -> None:
 def test_copies_are_found_however_they_are_turned(rng: np.random.Generator) -> None:
     training = rng.random((6, 12, 12))
     copies = np.stack([training[3], np.rot90(training[2], 3), training[5, :, ::-1], training[0].T])
-    np.testing.assert_allclose(metrics.nearest_neighbour(copies, training), 0, atol=1e-6)
-    fresh = metrics.nearest_neighbour(rng.random((4, 12, 12)), training)
+    np.testing.assert_allclose(realism.nearest_neighbour(copies, training), 0, atol=1e-6)
+    fresh = realism.nearest_neighbour(rng.random((4, 12, 12)), training)
     assert (fresh > 0.2).all()
 
 
 def test_distance_is_the_root_mean_square_of_pixels() -> None:
-    assert metrics.nearest_neighbour(np.zeros((1, 8, 8)), np.full((2, 8, 8), 0.25)) == pytest.approx(0.25)
+    assert realism.nearest_neighbour(np.zeros((1, 8, 8)), np.full((2, 8, 8), 0.25)) == pytest.approx(0.25)
 
 
 def test_training_images_are_not_their_own_neighbours(rng: np.random.Generator) -> None:
     training = rng.random((5, 12, 12))
     training[4] = training[4] + training[4].T  # equals itself when turned, which is no copy
-    assert (metrics.nearest_neighbour(training) > 0.2).all()
+    assert (realism.nearest_neighbour(training) > 0.2).all()
     twice = np.concatenate([training, np.rot90(training[1:2], 1, (1, 2))])
-    np.testing.assert_allclose(metrics.nearest_neighbour(twice)[[1, 5]], 0, atol=1e-6)
+    np.testing.assert_allclose(realism.nearest_neighbour(twice)[[1, 5]], 0, atol=1e-6)
 
 
 def test_faults_of_neighbours() -> None:
     with pytest.raises(ValueError, match="of one size"):
-        metrics.nearest_neighbour(np.ones((2, 8, 8)), np.ones((2, 9, 9)))
+        realism.nearest_neighbour(np.ones((2, 8, 8)), np.ones((2, 9, 9)))
     with pytest.raises(ValueError, match="1 images and 1 to compare"):
-        metrics.nearest_neighbour(np.ones((1, 8, 8)))
+        realism.nearest_neighbour(np.ones((1, 8, 8)))
 
 
 # Physics ---------------------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ def test_faults_of_neighbours() -> None:
 
 def test_properties_of_a_gaussian() -> None:
     image = gaussian(101, (50, 47, 6, 12))
-    table = metrics.source_properties([image, 100 * image - 3, np.rot90(image)], pixel_scale=1.8)
+    table = measurements.source_properties([image, 100 * image - 3, np.rot90(image)], pixel_scale=1.8)
     # Half of the flux of a Gaussian is above half its peak, and 95 % above a twentieth.
     np.testing.assert_allclose(table["concentration"], 0.5 / 0.95, rtol=0.02)
     np.testing.assert_allclose(table["angular_size"], 2 * 12 * np.sqrt(2 * np.log(20)) * 1.8, rtol=0.02)
@@ -142,13 +142,13 @@ def test_bending_of_a_core_and_two_lobes(bending: float) -> None:
     core, lobes = (50, 50, 2, 2), [(50 + arm[0], 50 + side * arm[1], 3, 3) for side in (-1, 1)]
     image = 2 * gaussian(101, core) + gaussian(101, *lobes)  # the core is the brightest component
     images = [image, np.rot90(image), image.T]
-    table = metrics.source_properties(images, pixel_scale=1.8)
+    table = measurements.source_properties(images, pixel_scale=1.8)
     assert table["components"].tolist() == [3, 3, 3]
     np.testing.assert_allclose(table["bending_angle"], bending, atol=3)
 
 
 def test_bending_is_unknown_where_nothing_lies_between_the_ends() -> None:
-    table = metrics.source_properties([gaussian(61, (30, 10, 2, 2), (30, 50, 2, 2))], pixel_scale=1.8)
+    table = measurements.source_properties([gaussian(61, (30, 10, 2, 2), (30, 50, 2, 2))], pixel_scale=1.8)
     assert table["components"][0] == 2
     assert np.isnan(table["bending_angle"][0])
 
@@ -156,7 +156,7 @@ def test_bending_is_unknown_where_nothing_lies_between_the_ends() -> None:
 def test_bending_of_simulated_sources_is_recovered(rng: np.random.Generator) -> None:
     population = report_population().replace("bent", fr_type=2, lobe_distance=norm(13, 1))
     sample = simulate({"FRII": 80, "bent": 120}, population=population, classes=("FRII", "bent"), rng=rng)
-    table = metrics.source_properties(sample.images, pixel_scale=SCALE)
+    table = measurements.source_properties(sample.images, pixel_scale=SCALE)
     far = np.isfinite(table["bending_angle"]) & (sample.table["lobe_distance"] > 10)
     error = np.asarray(table["bending_angle"] - sample.table["bending_angle"])
     for name in ("FRII", "bent"):
@@ -167,7 +167,7 @@ def test_bending_of_simulated_sources_is_recovered(rng: np.random.Generator) -> 
 
 def test_classes_differ_as_they_should(rng: np.random.Generator) -> None:
     sample = simulate(40, rng=rng)
-    table = metrics.source_properties(sample.images, pixel_scale=SCALE)
+    table = measurements.source_properties(sample.images, pixel_scale=SCALE)
     sizes = [np.median(table["angular_size"][sample.labels == code]) for code in range(4)]
     assert sizes[3] < sizes[0] < sizes[1]
     bending = [np.nanmedian(table["bending_angle"][sample.labels == code]) for code in (1, 2)]
@@ -178,11 +178,11 @@ def test_classes_differ_as_they_should(rng: np.random.Generator) -> None:
 def test_blank_images_have_no_properties_and_single_pixels_do() -> None:
     pixel = np.zeros((9, 9))
     pixel[4, 4] = 1
-    table = metrics.source_properties([np.ones((9, 9)), pixel], pixel_scale=2)
+    table = measurements.source_properties([np.ones((9, 9)), pixel], pixel_scale=2)
     assert np.isnan(table["angular_size"][0])
     assert table["components"].tolist() == [0, 1]
     assert (table["angular_size"][1], table["axis_ratio"][1], table["concentration"][1]) == (2, 1, 1)
-    assert len(metrics.source_properties(np.empty((0, 9, 9)), pixel_scale=2)) == 0
+    assert len(measurements.source_properties(np.empty((0, 9, 9)), pixel_scale=2)) == 0
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_blank_images_have_no_properties_and_single_pixels_do() -> None:
 )
 def test_faults_of_properties(images: np.ndarray, pixel_scale: float) -> None:
     with pytest.raises(ValueError, match="positive pixel scale"):
-        metrics.source_properties(images, pixel_scale=pixel_scale)
+        measurements.source_properties(images, pixel_scale=pixel_scale)
 
 
 # All together ----------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_realism_tells_good_images_from_bad_ones_and_copies(rng: np.random.Gener
     bad = good.derived(2 * rng.random(good.images.shape) - 1, "noise")
 
     def measured(fake: Sample) -> dict[tuple[str, str], np.ndarray]:
-        table = metrics.realism(real, fake, model, training=training, draws=9, rng=np.random.default_rng(0))
+        table = realism.realism(real, fake, model, training=training, draws=9, rng=np.random.default_rng(0))
         return {
             (row["class"], row["measure"]): np.array([row[c] for c in ("value", "low", "high", "reference")])
             for row in table
@@ -233,24 +233,24 @@ def test_realism_tells_good_images_from_bad_ones_and_copies(rng: np.random.Gener
 def test_features_are_those_of_the_dense_layer(rng: np.random.Generator) -> None:
     model = build_classifier(16, width=0.1, seed=0)
     images = rng.random((3, 16, 16), np.float32)
-    seen = metrics.features(model, images)
+    seen = realism.features(model, images)
     weights, offset = model.get_layer("probabilities").get_weights()
     scores = np.exp(seen @ weights + offset)
     expected = np.asarray(model(images[..., None], training=False))
     np.testing.assert_allclose(scores / scores.sum(1, keepdims=True), expected, rtol=1e-4)
     with pytest.raises(ValueError, match="this model takes"):
-        metrics.features(model, np.ones((3, 8, 8)))
+        realism.features(model, np.ones((3, 8, 8)))
 
 
 def test_realism_needs_enough_images(rng: np.random.Generator) -> None:
     sample = simulate(4, 16, rng=rng)
     with pytest.raises(ValueError, match="4 real, 4 synthetic and 4 training images of FRI"):
-        metrics.realism(sample, sample, build_classifier(16, width=0.1), training=sample, rng=rng)
+        realism.realism(sample, sample, build_classifier(16, width=0.1), training=sample, rng=rng)
     enough = simulate(12, 16, rng=rng)
     with pytest.raises(ValueError, match="12 real, 12 synthetic and 0 training images of FRI"):
-        metrics.realism(enough, enough, build_classifier(16, width=0.1), training=enough[:0], rng=rng)
+        realism.realism(enough, enough, build_classifier(16, width=0.1), training=enough[:0], rng=rng)
 
 
 def test_frechet_distance_of_few_images_is_the_bias_that_the_pages_state(rng: np.random.Generator) -> None:
-    alike = [metrics.frechet_distance(*rng.normal(size=(2, n, 194))) for n in (200, 2000)]
+    alike = [realism.frechet_distance(*rng.normal(size=(2, n, 194))) for n in (200, 2000)]
     assert alike == pytest.approx([97, 9.5], rel=0.03)

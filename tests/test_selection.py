@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 from sklearn.metrics import cohen_kappa_score
 
-from radiosynth import datasets, geometric, selection
+from radiosynth import datasets, measurements, selection, simulation, taxonomy
 from radiosynth.cli import main
-from radiosynth.cutouts import CutoutError, read_cutouts
+from radiosynth.cutouts.read import CutoutError, read_cutouts
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample
 
@@ -152,11 +152,11 @@ def test_flags_do_not_depend_on_the_unit() -> None:
 
 def test_largest_extent_is_that_of_the_farthest_pixels() -> None:
     where = np.random.default_rng(5).integers(0, 60, (40, 2))
-    assert selection.largest_extent(where) - 1 == pytest.approx(pdist(where).max(), rel=0.01)
+    assert measurements.largest_extent(where) - 1 == pytest.approx(pdist(where).max(), rel=0.01)
 
 
 def test_most_simulated_sources_pass() -> None:
-    fake = geometric.simulate(25, SIZE, rng=np.random.default_rng(6))
+    fake = simulation.simulate(25, SIZE, rng=np.random.default_rng(6))
     noisy = (fake.images + 1) * 50 + np.random.default_rng(7).normal(0, 1, fake.images.shape)
     found = selection.automatic_cuts(Sample(noisy, fake.labels))
     assert np.mean(np.any([found[name] for name in selection.CUTS], axis=0)) < 0.25
@@ -369,7 +369,7 @@ def test_what_is_no_decisions_file(tmp_path: Path, text: str, suffix: str) -> No
 def test_the_authors_own_decisions_give_the_counts_of_table_2() -> None:
     candidates = datasets.load_report_candidates()
     candidates["name"] = [f"{i} {name}" for i, name in enumerate(candidates["name"])]  # one is there twice
-    codes = [selection.class_code(name) for name in candidates["class"]]
+    codes = [taxonomy.class_code(name) for name in candidates["class"]]
     report = Sample(np.zeros((len(candidates), 1, 1)), codes, candidates)
     kept = selection.apply_decisions(report, candidates)
     assert kept.counts() == {"FRI": 220, "FRII": 405, "bent": 226, "compact": 243}

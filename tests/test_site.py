@@ -221,11 +221,11 @@ def test_the_report_page_lists_every_figure_with_its_record(site: Path) -> None:
 
 @pytest.mark.browser
 def test_the_report_page_puts_published_numbers_beside_those_of_the_records(site: Path) -> None:
-    from radiosynth import experiments
+    from radiosynth.reproduction import published
 
     text = re.sub(r"<[^>]+>", "", (site / "report.html").read_text("utf-8"))
     assert re.search(r"real \+ GAN: 0\.92 → 0\.\d{3}", text)
-    for count in experiments.published()["parameters"].values():
+    for count in published.published()["parameters"].values():
         assert f"parameters: {count:,} → {count:,}" in text
 
 
@@ -381,14 +381,15 @@ def test_a_still_picture_stands_where_scripts_are_off(visitor: Visitor, name: st
 @pytest.mark.browser
 @pytest.mark.usefixtures("generator")
 def test_the_generator_draws_what_keras_draws(visitor: Visitor) -> None:
-    from radiosynth import experiments
+    import radiosynth
+    from radiosynth.reproduction import runs
 
     page = visitor.page()
     page.goto(f"{ORIGIN}/interactive/generator.html")
     page.wait_for_function("window.radiosynthGenerator !== undefined")
     name = page.evaluate("radiosynthGenerator.run")
-    places = Path(experiments.__file__).parent / "runs", Path(__file__).parents[1] / "paper" / "runs"
-    run = experiments.find_run(next(place / name for place in places if (place / name).is_dir()))
+    places = Path(radiosynth.__file__).parent / "runs", Path(__file__).parents[1] / "paper" / "runs"
+    run = runs.find_run(next(place / name for place in places if (place / name).is_dir()))
     noise = np.random.default_rng(5).standard_normal((8, run.config.latent)).astype(np.float32)
     labels = np.arange(8) % 4
     expected = run.model().predict([noise, labels], verbose=0)[..., 0]
@@ -430,14 +431,14 @@ def test_the_generator_answers_to_keys_and_clicks(visitor: Visitor) -> None:
 
 @pytest.mark.browser
 def test_the_simulator_draws_what_radiosynth_renders(visitor: Visitor) -> None:
-    from radiosynth import geometric
+    from radiosynth import simulation
 
     page = visitor.page()
     page.goto(f"{ORIGIN}/interactive/simulator.html")
-    table = geometric.draw_parameters(4, rng=np.random.default_rng(3))
+    table = simulation.draw_parameters(4, rng=np.random.default_rng(3))
     names = table.colnames[2:]
     for trajectory, size in (("ray", 56), ("parabola", 75)):
-        expected = geometric.render(table, size, trajectory=trajectory)
+        expected = simulation.render(table, size, trajectory=trajectory)
         for row, image in zip(table, expected, strict=True):
             values = {name: None if np.isnan(row[name]) else float(row[name]) for name in names}
             drawn = page.evaluate(

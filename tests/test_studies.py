@@ -14,8 +14,9 @@ from astropy.table import Table
 from sklearn.metrics import balanced_accuracy_score
 from test_experiments import simulated_survey
 
-from radiosynth import datasets, experiments, studies
-from radiosynth.training import TrainingStopped
+from radiosynth import datasets
+from radiosynth.reproduction import configs, presets, recipes, runs, scales, studies
+from radiosynth.stopping import TrainingStopped
 
 TINY = {
     "folds": 3,
@@ -33,20 +34,18 @@ TINY = {
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
     monkeypatch.setitem(studies.SCALES, "smoke", TINY)
-    gan = {**experiments.SCALES["smoke"]["gan"], "per_class": 64, "epochs": 1, "width": 0.05}
-    monkeypatch.setitem(experiments.SCALES["smoke"], "gan", gan)
+    gan = {**scales.SCALES["smoke"]["gan"], "per_class": 64, "epochs": 1, "width": 0.05}
+    monkeypatch.setitem(scales.SCALES["smoke"], "gan", gan)
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     return tmp_path
 
 
 @pytest.mark.usefixtures("tiny")
 def test_train_validation_and_test_sources_are_disjoint_and_every_source_tests_once() -> None:
-    configs = [
-        experiments.classifier_config("real", "smoke", folds=5, fold=fold, size=24) for fold in range(5)
-    ]
+    configs = [presets.classifier_config("real", "smoke", folds=5, fold=fold, size=24) for fold in range(5)]
     tested: list[str] = []
     for config in configs:
-        train, validation, test = (set(part.table["name"]) for part in experiments.split_sample(config))
+        train, validation, test = (set(part.table["name"]) for part in recipes.split_sample(config))
         assert not train & validation
         assert not train & test
         assert not validation & test
@@ -62,10 +61,10 @@ def test_train_validation_and_test_sources_are_disjoint_and_every_source_tests_o
 def test_generators_learn_from_the_training_sources_of_their_classifier(
     tiny: Path, training_set: str, changes: dict[str, Any]
 ) -> None:
-    config = experiments.classifier_config(training_set, "smoke", test_per_class=6, size=24, **changes)
-    train, _, test = experiments.split_sample(config)
+    config = presets.classifier_config(training_set, "smoke", test_per_class=6, size=24, **changes)
+    train, _, test = recipes.split_sample(config)
     for generator in config.generators:
-        learned, *_ = experiments.split_sample(generator)
+        learned, *_ = recipes.split_sample(generator)
         np.testing.assert_array_equal(learned.images, train.images)
         assert not set(learned.table["name"]) & set(test.table["name"])
     other = replace(config.generators[0], split_seed=1)
@@ -77,19 +76,19 @@ def test_generators_learn_from_the_training_sources_of_their_classifier(
 def test_another_part_is_one_that_no_network_of_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
-    def run(config: experiments.ClassifierConfig) -> experiments.Run[Any]:
+    def run(config: configs.ClassifierConfig) -> runs.Run[Any]:
         asked.append(config)
         raise InterruptedError
 
     arms = {"real+gan": studies.study_arms("protocol", "smoke")["real+gan"]}
-    monkeypatch.setattr(experiments, "run", run)
+    monkeypatch.setattr(recipes, "run", run)
     with pytest.raises(InterruptedError):
         studies.another_part(arms)
-    _, _, test = experiments.split_sample(asked[0])
-    learned, *_ = experiments.split_sample(asked[0].generators[0])
+    _, _, test = recipes.split_sample(asked[0])
+    learned, *_ = recipes.split_sample(asked[0].generators[0])
     assert not set(learned.table["name"]) & set(test.table["name"])
     assert asked[0].fold == len(arms["real+gan"])
-    whole = experiments.classifier_config("real", "smoke", folds=3)
+    whole = presets.classifier_config("real", "smoke", folds=3)
     with pytest.raises(ValueError, match="tests all of its 3 parts"):
         studies.another_part({"whole": [replace(whole, fold=fold) for fold in range(3)]})
 
@@ -102,8 +101,8 @@ def test_no_process_is_too_few() -> None:
 @pytest.mark.usefixtures("tiny")
 def test_smaller_shares_of_the_sources_are_parts_of_larger_ones() -> None:
     def names(fraction: float) -> set[str]:
-        config = experiments.classifier_config("real", "smoke", folds=3, size=24, fraction=fraction)
-        train = experiments.split_sample(config)[0]
+        config = presets.classifier_config("real", "smoke", folds=3, size=24, fraction=fraction)
+        train = recipes.split_sample(config)[0]
         assert min(train.counts().values()) == max(1, round(fraction * 10))
         return set(train.table["name"])
 
@@ -114,12 +113,12 @@ def test_smaller_shares_of_the_sources_are_parts_of_larger_ones() -> None:
 def test_a_leaking_gan_sees_the_held_out_sources_and_a_mistaken_set_repeats_fr_i() -> None:
     seen = []
     for leak in (False, True):
-        gan = experiments.gan_config("all", "smoke", leak=leak, size=24, test_per_class=6, per_class=64)
-        seen.append(experiments.run(gan).provenance["sources"])
-        config = experiments.classifier_config(
+        gan = presets.gan_config("all", "smoke", leak=leak, size=24, test_per_class=6, per_class=64)
+        seen.append(recipes.run(gan).provenance["sources"])
+        config = presets.classifier_config(
             "real+gan", "smoke", size=24, per_class=24, test_per_class=6, generators=(gan,), mistaken=True
         )
-        train = experiments.prepare(config)[0]
+        train = recipes.prepare(config)[0]
         fake = train[len(train) // 2 :]
         np.testing.assert_array_equal(fake.images[fake.labels == 0], fake.images[fake.labels == 1])
         assert not np.array_equal(fake.images[fake.labels == 0], fake.images[fake.labels == 2])
@@ -137,7 +136,7 @@ def test_a_study_is_computed_in_slices_recorded_and_replayed(tiny: Path) -> None
     for arm in result.arms:
         assert studies.accuracy_by_fold(result, arm).shape == (2,)
     first = studies.study_arms("protocol", "smoke")["real"][0]
-    plain = experiments.run(first).predictions
+    plain = recipes.run(first).predictions
     right = (plain["probabilities"].argmax(1) == plain["labels"])[plain["plain"]].mean()
     assert studies.accuracy_by_fold(result, "real")[0] == pytest.approx(right)
     again = studies.run_study("protocol", "smoke")
@@ -160,8 +159,8 @@ def test_a_study_that_runs_out_of_time_records_whole_divisions_and_is_extended(
     monkeypatch.setitem(studies.SCALES["smoke"], "repeats", 3)
     run_one = studies._run_one
 
-    def slow(config: experiments.ClassifierConfig, deadline: float | None) -> str:
-        late = config.fold == 2 and isinstance(config, experiments.ClassifierConfig)
+    def slow(config: configs.ClassifierConfig, deadline: float | None) -> str:
+        late = config.fold == 2 and isinstance(config, configs.ClassifierConfig)
         return "" if late and config.training_set == "real+gan" else run_one(config, deadline)
 
     with monkeypatch.context() as patch:
@@ -213,11 +212,11 @@ def test_runs_that_another_study_has_recorded_are_not_made_again(tiny: Path) -> 
 def test_an_interrupt_ends_the_study_and_not_one_run_only(monkeypatch: pytest.MonkeyPatch) -> None:
     begun = []
 
-    def stopped(config: experiments.ClassifierConfig, **_: object) -> None:
+    def stopped(config: configs.ClassifierConfig, **_: object) -> None:
         begun.append(config.name)
         raise TrainingStopped("stopped by Ctrl-C", interrupted=True)
 
-    monkeypatch.setattr(experiments, "run", stopped)
+    monkeypatch.setattr(recipes, "run", stopped)
     with pytest.raises(TrainingStopped, match="Ctrl-C"):
         studies.run_study("protocol", "smoke")
     assert len(begun) == 1
@@ -225,7 +224,7 @@ def test_an_interrupt_ends_the_study_and_not_one_run_only(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "report"])
 def test_arms_of_the_further_studies_differ_in_what_they_ask_alone(scale: str) -> None:
-    def steps(configs: list[experiments.ClassifierConfig]) -> set[int]:
+    def steps(configs: list[configs.ClassifierConfig]) -> set[int]:
         return {c.per_class * c.epochs * (1 if c.training_set == "real" else 2) for c in configs}
 
     copies = studies.study_arms("augmentations", scale)
@@ -256,7 +255,7 @@ def hand_made(right: dict[str, list[int]], folds: list[int]) -> studies.StudyRes
         for arm, values in right.items()
         for i, (r, fold) in enumerate(zip(values, folds, strict=True))
     ]
-    config = experiments.classifier_config("real", "smoke")
+    config = presets.classifier_config("real", "smoke")
     return studies.StudyResult(Path("by-hand"), config, {"b": "a"}, Table(rows), Table(), replayed=True)
 
 
@@ -288,7 +287,7 @@ def test_a_preference_for_the_large_class_is_no_gain() -> None:
             chosen = 1 - label if wrong else label
             p = {f"p{code}": float(code == chosen) for code in range(4)}
             rows.append({"arm": arm, "fold": i % 2, "name": f"s{i}", "label": label, **p})
-    config = experiments.classifier_config("real", "smoke")
+    config = presets.classifier_config("real", "smoke")
     result = studies.StudyResult(Path("by-hand"), config, {"b": "a"}, Table(rows), Table(), replayed=True)
     c = studies.compare(result, "a", "b")
     assert c.difference > 0

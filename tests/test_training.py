@@ -17,9 +17,9 @@ import keras
 import numpy as np
 import pytest
 
-from radiosynth import sample, training
-from radiosynth.sample import write_atomically
-from radiosynth.training import TrainingDiverged, TrainingStopped
+from radiosynth import _io, stopping, training
+from radiosynth._io import write_atomically
+from radiosynth.stopping import TrainingDiverged, TrainingStopped
 
 SCRIPT = textwrap.dedent(
     """
@@ -124,7 +124,7 @@ def test_time_limit_stops_and_a_second_call_goes_on(tmp_path: Path) -> None:
         def on_epoch_end(self, epoch: int, logs: object = None) -> None:
             time.sleep(0.1)
 
-    with pytest.raises(training.TrainingStopped, match=r"time limit after \d of 5 epochs"):
+    with pytest.raises(stopping.TrainingStopped, match=r"time limit after \d of 5 epochs"):
         training.fit(
             small_model(),
             line(),
@@ -244,7 +244,7 @@ def test_write_atomically_leaves_the_old_file_if_writing_fails(tmp_path: Path) -
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        sample.write_atomically(path, fail)
+        _io.write_atomically(path, fail)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

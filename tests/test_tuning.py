@@ -13,8 +13,9 @@ import optuna
 import pytest
 from test_experiments import simulated_survey
 
-from radiosynth import classifier, cli, datasets, experiments, studies, tuning
-from radiosynth.training import TrainingStopped
+from radiosynth import classification as classifier, cli, datasets
+from radiosynth.reproduction import recipes, runs, search as tuning, studies
+from radiosynth.stopping import TrainingStopped
 
 TINY: dict[str, dict[str, Any]] = {
     "plan": {
@@ -74,7 +75,7 @@ def test_the_sources_that_test_never_enter_the_objective(painted: list[dict[str,
     for fold in range(3):
         painted.clear()
         search = tuning.tune("residual", fold=fold, trials=2)
-        *inner, test = experiments.split_sample(tuning.trial_config(search))
+        *inner, test = recipes.split_sample(tuning.trial_config(search))
         seen = {
             name for call in painted for part in ("train", "validation") for name in call[part].table["name"]
         }
@@ -230,12 +231,12 @@ def test_the_whole_plan_is_carried_out_recorded_and_replayed(monkeypatch: pytest
     searches = [tuning.tune(family) for family in TINY["plan"]["families"]]
     best = max(searches, key=lambda search: search.best_value)
     assert tuning.chosen("smoke", 0).best_params == best.best_params
-    run = experiments.find_run(json.loads((result.folder / "study.json").read_text())["arms"]["tuned"][0])
+    run = runs.find_run(json.loads((result.folder / "study.json").read_text())["arms"]["tuned"][0])
     assert run.config == tuning.trial_config(best)
     # The network is trained again as in its trial, and as accurate on the sources that guide the search.
     assert run.history["val_accuracy"][-1] == pytest.approx(best.best_value, abs=1e-6)
     assert run.model().count_params() > 0
-    *_, test = experiments.split_sample(run.config)
+    *_, test = recipes.split_sample(run.config)
     assert set(result.sources["name"]) == set(test.table["name"])
     again = tuning.evaluate()
     assert again.replayed

@@ -8,9 +8,9 @@ import keras
 import numpy as np
 import pytest
 
-from radiosynth import gan, vae
-from radiosynth.networks import build_encoder
-from radiosynth.vae import VAE, VAESettings
+from radiosynth import generators, stopping
+from radiosynth.generators.vae import VAE, VAESettings
+from radiosynth.networks.generators import build_encoder
 
 SETTINGS = VAESettings(
     size=16,
@@ -39,12 +39,12 @@ def blobs(n: int) -> tuple[np.ndarray, np.ndarray]:
 def trained(tmp_path_factory):
     images, labels = blobs(512)
     folder = tmp_path_factory.mktemp("vae")
-    return vae.train_vae(images, SETTINGS, folder, labels=labels, class_names=["FRI", "compact"])
+    return generators.train_vae(images, SETTINGS, folder, labels=labels, class_names=["FRI", "compact"])
 
 
 def test_images_come_back_better_than_the_mean_image_of_their_class(trained):
     images, labels = blobs(64)
-    again = vae.reconstruct(trained.folder, images, labels)
+    again = generators.reconstruct(trained.folder, images, labels)
     mean = np.array([images[labels == code].mean(axis=0) for code in (0, 1)])[labels]
     assert ((again - images) ** 2).mean() < 0.3 * ((mean - images) ** 2).mean()
     assert trained.history["reconstruction"][-1] < 0.3 * trained.history["reconstruction"][0]
@@ -52,7 +52,7 @@ def test_images_come_back_better_than_the_mean_image_of_their_class(trained):
 
 
 def test_it_draws_each_class_in_its_place_and_with_variety(trained):
-    sample = gan.sample_generators([trained.folder], 64, rng=np.random.default_rng(0))
+    sample = generators.sample_generators([trained.folder], 64, rng=np.random.default_rng(0))
     assert sample.counts() == {"FRI": 64, "FRII": 0, "bent": 0, "compact": 64}
     assert np.abs(sample.images).max() <= 1
     light = sample.images + 1
@@ -64,9 +64,9 @@ def test_it_draws_each_class_in_its_place_and_with_variety(trained):
 
 
 def test_it_is_kept_as_a_gan_is(trained):
-    loaded = gan.load_generator(trained.folder)
+    loaded = generators.load_generator(trained.folder)
     drawn = [
-        gan.generate(network, 6, rng=np.random.default_rng(1), labels=np.arange(6) % 2)
+        generators.generate(network, 6, rng=np.random.default_rng(1), labels=np.arange(6) % 2)
         for network in (loaded, trained.generator)
     ]
     np.testing.assert_allclose(*drawn, atol=1 / 255)  # half precision
@@ -89,17 +89,17 @@ def test_the_loss_is_that_of_the_equations(stretch):
 
 
 def test_it_learns_one_class_too_and_goes_on_where_it_was_stopped(tmp_path):
-    from radiosynth.training import TrainingStopped
+    from radiosynth.stopping import TrainingStopped
 
     images = blobs(48)[0]
     settings = dataclasses.replace(SETTINGS, conditional=0, epochs=2)
-    whole = vae.train_vae(images, settings, tmp_path / "whole")
+    whole = generators.train_vae(images, settings, tmp_path / "whole")
     with pytest.raises(TrainingStopped):
-        vae.train_vae(images, settings, tmp_path / "parts", time_limit=1e-6)
-    parts = vae.train_vae(images, settings, tmp_path / "parts")
+        generators.train_vae(images, settings, tmp_path / "parts", time_limit=1e-6)
+    parts = generators.train_vae(images, settings, tmp_path / "parts")
     np.testing.assert_array_equal(whole.frames, parts.frames)
     assert whole.history["reconstruction"] == parts.history["reconstruction"]
-    assert vae.reconstruct(tmp_path / "whole", images).shape == images.shape
+    assert generators.reconstruct(tmp_path / "whole", images).shape == images.shape
 
 
 def test_faults(trained, tmp_path):
@@ -107,19 +107,21 @@ def test_faults(trained, tmp_path):
     with pytest.raises(ValueError, match="beta=0 is not possible"):
         VAESettings(beta=0)
     with pytest.raises(ValueError, match=r"need \(n, 24, 24\)"):
-        vae.train_vae(images, dataclasses.replace(SETTINGS, size=24), tmp_path, labels=labels)
+        generators.train_vae(images, dataclasses.replace(SETTINGS, size=24), tmp_path, labels=labels)
     with pytest.raises(ValueError, match=r"takes \(n, 16, 16\)"):
-        vae.reconstruct(trained.folder, np.zeros((2, 8, 8), np.float32), labels[:2])
+        generators.reconstruct(trained.folder, np.zeros((2, 8, 8), np.float32), labels[:2])
     with pytest.raises(ValueError, match="labels are needed"):
-        vae.reconstruct(trained.folder, images)
+        generators.reconstruct(trained.folder, images)
     with pytest.raises(ValueError, match="multiple of 8"):
         build_encoder(20)
     with pytest.raises(ValueError, match="at least 1 latent value"):
         build_encoder(16, 0)
-    with pytest.raises(gan.TrainingDiverged, match="lower learning rate"):
-        vae.train_vae(
+    with pytest.raises(stopping.TrainingDiverged, match="lower learning rate"):
+        generators.train_vae(
             *blobs(96)[:1], dataclasses.replace(SETTINGS, learning_rate=1e30), tmp_path, labels=blobs(96)[1]
         )
-    one = gan.train_gan(images, gan.GANSettings(size=16, latent=4, width=0.05, epochs=1), tmp_path / "gan")
+    one = generators.train_gan(
+        images, generators.GANSettings(size=16, latent=4, width=0.05, epochs=1), tmp_path / "gan"
+    )
     with pytest.raises(ValueError, match="no variational autoencoder"):
-        vae.reconstruct(one.folder, images)
+        generators.reconstruct(one.folder, images)

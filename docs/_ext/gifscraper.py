@@ -14,7 +14,7 @@ from typing import Any
 import keras  # noqa: F401
 from sphinx_gallery.scrapers import figure_rst
 
-from radiosynth import plotting
+from radiosynth.reproduction import figures
 
 
 def gif_scraper(block: tuple[Any, ...], block_vars: dict[str, Any], gallery_conf: dict[str, Any]) -> str:
@@ -23,5 +23,5 @@ def gif_scraper(block: tuple[Any, ...], block_vars: dict[str, Any], gallery_conf
         return ""
     name = Path(block_vars["src_file"]).stem.removeprefix("plot_")
     shown = Path(next(block_vars["image_path_iterator"])).with_suffix(".gif")
-    shutil.copyfile(plotting.paper_folder() / "figures" / f"{name}.gif", shown)
+    shutil.copyfile(figures.paper_folder() / "figures" / f"{name}.gif", shown)
     return figure_rst([shown], gallery_conf["src_dir"])

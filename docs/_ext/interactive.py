@@ -24,7 +24,8 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from sphinx.util import logging
 
-from radiosynth import experiments, gan, load_report_sample, plotting, preprocess, simulate
+from radiosynth import generators, load_report_sample, plotting, preprocess, simulate
+from radiosynth.reproduction import configs, presets, runs, scales
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ MAX_BYTES = 15_000_000
 STRETCH = PowerNorm(0.5, -1, 1)
 
 
-def shown_generator() -> experiments.Run[experiments.GANConfig]:
+def shown_generator() -> runs.Run[configs.GANConfig]:
     """Return the conditional generator of the largest scale that is recorded, or comes with the package."""
-    names = (experiments.gan_config("all", scale).name for scale in reversed(experiments.SCALES))
-    recorded = experiments.recorded_runs()
-    return experiments.find_run(next(name for name in names if name in recorded))
+    names = (presets.gan_config("all", scale).name for scale in reversed(scales.SCALES))
+    recorded = runs.recorded_runs()
+    return runs.find_run(next(name for name in names if name in recorded))
 
 
-def export(run: experiments.Run[experiments.GANConfig]) -> tuple[dict[str, Any], bytes]:
+def export(run: runs.Run[configs.GANConfig]) -> tuple[dict[str, Any], bytes]:
     """Return a generator as a list of steps, and the numbers that the steps refer to.
 
     A number is stored in half precision where that loses nothing, which holds for recorded kernels, and in
@@ -137,7 +138,7 @@ def draw(model: keras.Model, z: NDArray[np.float32], labels: NDArray[np.int64]) 
     return np.asarray(model.predict([z, labels], batch_size=256, verbose=0))[..., 0]
 
 
-def bundle(run: experiments.Run[experiments.GANConfig]) -> bool:
+def bundle(run: runs.Run[configs.GANConfig]) -> bool:
     """Write ``generator.js``, the network with its weights and the library; return whether that went well."""
     npm = shutil.which("npm")
     if npm is None:
@@ -186,7 +187,7 @@ def strip(images: NDArray[np.float32], columns: int, path: Path) -> None:
     plt.imsave(path, picture, cmap=plotting.COLOUR_MAP, vmin=0, vmax=1)
 
 
-def front(run: experiments.Run[experiments.GANConfig], path: Path, seed: int = 8) -> None:
+def front(run: runs.Run[configs.GANConfig], path: Path, seed: int = 8) -> None:
     """Draw the picture of the front page: the middle of real, simulated and generated images."""
     each, middle = 2, slice(7, -7)
     rng = np.random.default_rng(seed)
@@ -194,7 +195,7 @@ def front(run: experiments.Run[experiments.GANConfig], path: Path, seed: int = 8
     rows = {
         "real (FIRST)": ready[rng.permutation(len(ready))],
         "geometric": simulate(each, 56, rng=rng),
-        "adversarial": gan.sample_generators([run.folder], each, rng=rng),
+        "adversarial": generators.sample_generators([run.folder], each, rng=rng),
     }
     with plt.rc_context():
         plotting.use_style()
@@ -222,8 +223,8 @@ def make() -> None:
     frames, epochs = run.frames
     each = frames.shape[1] // len(CLASS_NAMES)
     shown = [each * code + i for code in range(len(CLASS_NAMES)) for i in range(8)]
-    gan.write_gif(frames[:, shown], epochs, MADE / "training.gif")
-    fake = gan.sample_generators([run.folder], 8, rng=np.random.default_rng(1))
+    generators.write_gif(frames[:, shown], epochs, MADE / "training.gif")
+    fake = generators.sample_generators([run.folder], 8, rng=np.random.default_rng(1))
     strip(fake.images, 8, STATIC / "generator.png")
     strip(simulate(8, 56, rng=np.random.default_rng(1)).images, 8, STATIC / "simulator.png")
 

@@ -20,7 +20,8 @@ from docutils.parsers.rst import directives
 from figure_role import SECTIONS, scripts, title_of
 from sphinx.util.docutils import SphinxDirective
 
-from radiosynth import citations, experiments, plotting
+from radiosynth import citations, plotting
+from radiosynth.reproduction import figures, published, runs, scales
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -35,7 +36,7 @@ Numbers = list[tuple[str, str, str]]  # what, as published, here
 def record_of(name: str) -> tuple[Record, Path] | None:
     """Return what a figure or table says of itself, and where; None if this build has not drawn it."""
     for folder in ("figures", "tables"):
-        path = plotting.paper_folder() / folder / f"{name}.json"
+        path = figures.paper_folder() / folder / f"{name}.json"
         if path.exists():
             return json.loads(path.read_text()), path
     return None
@@ -43,12 +44,12 @@ def record_of(name: str) -> tuple[Record, Path] | None:
 
 def last_row(name: str) -> dict[str, str]:
     """Return the last row of a table: the sum."""
-    with (plotting.paper_folder() / "tables" / f"{name}.csv").open(newline="") as stream:
+    with (figures.paper_folder() / "tables" / f"{name}.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))[-1]
 
 
 def _accuracies(record: Record) -> Numbers:
-    stated = experiments.published()["accuracy"]
+    stated = published.published()["accuracy"]
     return [
         (plotting.set_label(name), f"{stated[name]['validation']:.2f}", f"{values['val_accuracy']:.3f}")
         for name, values in record["measured"].items()
@@ -56,7 +57,7 @@ def _accuracies(record: Record) -> Numbers:
 
 
 def _recalls(record: Record) -> Numbers:
-    stated = experiments.published()["confusion"]
+    stated = published.published()["confusion"]
     return [
         (
             f"mean recall, {plotting.set_label(name)}",
@@ -68,7 +69,7 @@ def _recalls(record: Record) -> Numbers:
 
 
 def _selected(_: Record) -> Numbers:
-    kept = sum(row[-1] for row in experiments.published()["selection"].values())
+    kept = sum(row[-1] for row in published.published()["selection"].values())
     row = last_row("table2_selection")
     return [("sources kept", str(kept), row["final"]), ("of these with an image", NOTHING, row["with image"])]
 
@@ -82,15 +83,15 @@ def _split(_: Record) -> Numbers:
 
 
 def _surveys(_: Record) -> Numbers:
-    with (plotting.paper_folder() / "tables" / "table1_surveys.csv").open(newline="") as stream:
+    with (figures.paper_folder() / "tables" / "table1_surveys.csv").open(newline="") as stream:
         here = sum(1 for _ in csv.DictReader(stream))
-    return [("surveys", str(len(experiments.published()["surveys"])), str(here))]
+    return [("surveys", str(len(published.published()["surveys"])), str(here))]
 
 
 def _parameters(network: str) -> Callable[[Record], Numbers]:
     def numbers(record: Record) -> Numbers:
         here = int(last_row(record["figure"])["parameters"])
-        return [("parameters", f"{experiments.published()['parameters'][network]:,}", f"{here:,}")]
+        return [("parameters", f"{published.published()['parameters'][network]:,}", f"{here:,}")]
 
     return numbers
 
@@ -175,15 +176,15 @@ class ReportRuns(SphinxDirective):
                 self.env.note_dependency(str(found[1]))
         rows = []
         for name in sorted(names):
-            study = experiments.runs_root() / name / "study.json"
+            study = runs.runs_root() / name / "study.json"
             if study.exists():
                 made = json.loads(study.read_text())
-                runs = sum(len(configs) for configs in made["arms"].values())
-                done = f"{runs} runs in {len(made['arms'])} arms, {made['seconds_training']:,} s"
+                number = sum(len(configs) for configs in made["arms"].values())
+                done = f"{number} runs in {len(made['arms'])} arms, {made['seconds_training']:,} s"
                 rows.append([f".. _run-{name}:\n\n``{name}``", done, place_of(made)])
                 continue
             try:
-                run = experiments.find_run(name)
+                run = runs.find_run(name)
             except FileNotFoundError:
                 rows.append([f".. _run-{name}:\n\n``{name}``", "not recorded on this machine", NOTHING])
                 continue
@@ -214,8 +215,8 @@ class TrainingTime(SphinxDirective):
         seconds: dict[str, float] = defaultdict(float)
         record, path = record_of(self.arguments[0]) or ({"runs": []}, None)
         for name in record["runs"]:
-            study = experiments.runs_root() / name / "study.json"
-            made = json.loads(study.read_text()) if study.exists() else experiments.find_run(name).provenance
+            study = runs.runs_root() / name / "study.json"
+            made = json.loads(study.read_text()) if study.exists() else runs.find_run(name).provenance
             seconds[made["device"].partition(":")[0]] += made["seconds_training"]
         if not seconds:
             return []
@@ -246,8 +247,8 @@ class Finding(SphinxDirective):
         """Return the paragraph; nothing if there is no such study."""
         recorded = [
             path.parent
-            for scale in experiments.SCALES
-            for path in experiments.runs_root().glob(f"{scale}-study-protocol/summary.json")
+            for scale in scales.SCALES
+            for path in runs.runs_root().glob(f"{scale}-study-protocol/summary.json")
         ]
         if not recorded:
             return []
@@ -310,7 +311,7 @@ def points(change: dict[str, float]) -> str:
 
 
 def said(finding: str) -> str:
-    """Return what `radiosynth.studies.finding` says, as part of a sentence."""
+    """Return what `radiosynth.reproduction.studies.finding` says, as part of a sentence."""
     return finding if finding == "not established" else f"a {finding}"
 
 

@@ -14,12 +14,13 @@ the sources are bent by less than 7°, so an error of 10° is easily had. What c
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import experiments, plotting
+from radiosynth import plotting
+from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-arms = experiments.bending_arms()
+arms = presets.bending_arms()
 chosen = {"real": plotting.TRAINING, "with spread": plotting.VALIDATION}
-results = {name: experiments.cross_validate(arms[name]) for name in chosen}
+results = {name: recipes.cross_validate(arms[name]) for name in chosen}
 layout = [["mae", "mse", "true"], ["histogram", "spread", "box"]]
 figure, panels = plt.subplot_mosaic(layout, figsize=(8.4, 5))
 
@@ -54,5 +55,5 @@ panels["spread"].loglog(table["spread"], np.abs(errors["with spread"]), ".", col
 panels["spread"].plot([1, 60], [1, 60], color="0.6", lw=0.8)
 panels["spread"].set(xlabel="expected error (°)", ylabel="absolute error (°)", ylim=(0.05, 200))
 runs = [run for each, _ in results.values() for run in each]
-plotting.save_figure(figure, "bending1_training", runs=runs)
+figures.save_figure(figure, "bending1_training", runs=runs)
 plt.show()

@@ -12,11 +12,12 @@ Look for sources whose bend you would not have seen without it: two lobes alone 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import datasets, experiments, plotting
+from radiosynth import datasets, plotting, surveys
+from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-configs = experiments.bending_arms()["with spread"]
-runs, table = experiments.cross_validate(configs)
+configs = presets.bending_arms()["with spread"]
+runs, table = recipes.cross_validate(configs)
 
 # %%
 # Twelve sources spread evenly over all in the order of the angle; the last row holds the most bent ones.
@@ -29,10 +30,8 @@ images = sample.images[[row_of[name] for name in table["name"][chosen]]]
 titles = [
     f"{row['truth']:.0f}°, read {row['bending_angle']:.0f} ± {row['spread']:.0f}°" for row in table[chosen]
 ]
-figure = plotting.image_grid(
-    np.sqrt(images), 3, 6, titles=titles, pixel_scale=datasets.PIXEL_SCALE, panel=1.4
-)
+figure = plotting.image_grid(np.sqrt(images), 3, 6, titles=titles, pixel_scale=surveys.PIXEL_SCALE, panel=1.4)
 for panel in figure.axes:
     panel.plot((configs[0].crop - 1) / 2, (configs[0].crop - 1) / 2, "+", color="white", ms=5, mew=0.6)
-plotting.save_figure(figure, "bending2_images", runs=runs)
+figures.save_figure(figure, "bending2_images", runs=runs)
 plt.show()

@@ -17,10 +17,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 
-from radiosynth import bending, datasets, experiments, metrics, plotting
+from radiosynth import bending, datasets, metrics, plotting
+from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-results = {name: experiments.cross_validate(each) for name, each in experiments.bending_arms().items()}
+results = {name: recipes.cross_validate(each) for name, each in presets.bending_arms().items()}
 runs, reference = results["real"]
 truth, median = reference["truth"], reference["guess"]
 mean = (truth.sum() - truth) / (len(truth) - 1)
@@ -40,7 +41,7 @@ table = Table(rows=rows)
 for column in table.colnames[1:]:
     table[column].format = ".3f" if column.startswith("within") else ".2f"
 every = [run for each, _ in results.values() for run in each]
-plotting.save_table(table, "bending3_training_sets", runs=every).pprint_all()
+figures.save_table(table, "bending3_training_sets", runs=every).pprint_all()
 
 # %%
 # The same drawn, with the published numbers dotted.
@@ -54,5 +55,5 @@ for panel, name, published in zip(panels, ("mae", "within"), (10.9, 0.687), stri
     panel.axvline(published, color=plotting.VALIDATION, ls=":")
 panels[0].set(yticks=places, yticklabels=table["angle from"], xlabel="mean absolute error (°)")
 panels[1].set(xlabel="share within 10°")
-plotting.save_figure(figure, "bending3_training_sets", runs=every)
+figures.save_figure(figure, "bending3_training_sets", runs=every)
 plt.show()

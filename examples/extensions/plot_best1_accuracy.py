@@ -17,12 +17,13 @@ import numpy as np
 from astropy.table import Table
 from scipy.stats import binomtest
 
-from radiosynth import experiments, metrics, plotting
+from radiosynth import metrics, plotting
+from radiosynth.reproduction import figures, presets, published, recipes
 
 plotting.use_style()
 arms = {"real": 0.0, "real + geometric": 1.0}
-here = {arm: experiments.run(experiments.ensemble_config(synthetic=share)) for arm, share in arms.items()}
-best = {arm: experiments.best_ensemble(share) for arm, share in arms.items()}
+here = {arm: recipes.run(presets.ensemble_config(synthetic=share)) for arm, share in arms.items()}
+best = {arm: recipes.best_ensemble(share) for arm, share in arms.items()}
 rows = {(arm, run.config.scale): run for group in (here, best) for arm, run in group.items()}
 
 figure, (axes, matrix) = plt.subplots(1, 2, figsize=(7.6, 3.2), width_ratios=(3, 2), layout="constrained")
@@ -39,7 +40,7 @@ for y, ((arm, scale), run) in enumerate(rows.items()):
     p_value = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
     spread = single.mean(), single.std(ddof=min(1, len(single) - 1))
     found.append((arm, scale, len(single), *spread, value, low, high, gained, lost, p_value))
-for name, value in experiments.published()["rustige"].items():
+for name, value in published.published()["rustige"].items():
     if not name.startswith("FCN"):  # 0.59 and 0.69, further left
         axes.axvline(value, ls=":", color="0.4", lw=1)
         axes.text(value, len(rows) - 0.45, name, rotation=90, fontsize=6, ha="center")
@@ -48,7 +49,7 @@ axes.set(xlabel="accuracy on the test images", ylim=(-0.5, len(rows) - 0.5))
 last, scale = best["real"].predictions, best["real"].config.scale
 classes = metrics.confusion_matrix(last["labels"], last["probabilities"])
 plotting.confusion(matrix, classes, f"real, {scale}")
-plotting.save_figure(figure, "best1_accuracy", runs=rows.values())
+figures.save_figure(figure, "best1_accuracy", runs=rows.values())
 plt.show()
 
 # %%
@@ -57,4 +58,4 @@ plt.show()
 columns = ["arm", "scale", "networks", "mean", "sd", "together", "low", "high", "gained", "lost", "p_value"]
 table = Table(rows=found, names=columns)
 table.round(4)
-plotting.save_table(table, "best1_accuracy", runs=rows.values()).pprint_all()
+figures.save_table(table, "best1_accuracy", runs=rows.values()).pprint_all()

@@ -15,10 +15,11 @@ other mixtures of classes were not tested.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import experiments, metrics, plotting
+from radiosynth import metrics, plotting
+from radiosynth.reproduction import figures, recipes
 
 plotting.use_style()
-run = experiments.best_ensemble()
+run = recipes.best_ensemble()
 stored = run.predictions
 before, after = stored["members"].mean(axis=0), stored["probabilities"]
 labels = stored["labels"]
@@ -47,5 +48,5 @@ right.plot(100 * kept[20:] / len(kept), (np.cumsum(correct) / kept)[20:], color=
 right.axhline(0.9, ls=":", color="0.4", lw=1)
 right.set(xlabel="surest images kept (%)", ylabel="accuracy on them")
 temperature = run.provenance["temperature"]
-plotting.save_figure(figure, "best2_calibration", runs=[run], log_loss=losses, temperature=temperature)
+figures.save_figure(figure, "best2_calibration", runs=[run], log_loss=losses, temperature=temperature)
 plt.show()

@@ -15,10 +15,11 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.colors import PowerNorm
 
-from radiosynth import CLASS_NAMES, CLASSES, experiments, load_first_dataset, plotting
+from radiosynth import CLASS_NAMES, CLASSES, load_first_dataset, plotting
+from radiosynth.reproduction import figures, recipes
 
 plotting.use_style()
-run = experiments.best_ensemble()
+run = recipes.best_ensemble()
 stored = run.predictions
 p, labels = stored["probabilities"], stored["labels"]
 chosen = p.argmax(axis=1)
@@ -38,7 +39,7 @@ for panel, row in zip(axes.flat, wrong, strict=False):
     panel.set_title(f"{said} → {seen} {p[row, chosen[row]]:.2f}", fontsize=7)
 for panel in axes.flat[len(wrong) :]:
     panel.axis("off")
-plotting.save_figure(figure, "best3_disagreements", runs=[run])
+figures.save_figure(figure, "best3_disagreements", runs=[run])
 plt.show()
 
 # %%
@@ -51,4 +52,4 @@ counts = np.bincount(kinds), np.bincount(kinds, alike).astype(int)
 names = [(CLASS_NAMES[a], CLASS_NAMES[b], *n) for (a, b), *n in zip(pairs, *counts, strict=True)]
 table = Table(rows=names, names=["catalogue", "classifier", "test images", "by all networks"])
 table.sort("test images", reverse=True)
-plotting.save_table(table, "best3_disagreements", runs=[run]).pprint_all()
+figures.save_table(table, "best3_disagreements", runs=[run]).pprint_all()

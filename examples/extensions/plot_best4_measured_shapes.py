@@ -16,12 +16,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 
-from radiosynth import CLASS_NAMES, concatenate, experiments, metrics, plotting, shapes
+from radiosynth import CLASS_NAMES, concatenate, metrics, plotting, shapes
+from radiosynth.reproduction import figures, published, recipes, scales
 
 plotting.use_style()
-run = experiments.best_ensemble()
-sample = concatenate(list(experiments.prepare_fold(run.config.members[0])))
-steps = 40 if experiments.current_scale() == "smoke" else 250
+run = recipes.best_ensemble()
+sample = concatenate(list(recipes.prepare_fold(run.config.members[0])))
+steps = 40 if scales.current_scale() == "smoke" else 250
 found = shapes.classify_by_shape(sample, trees=steps)
 answers = {"trees": found.test, "networks": run.predictions["members"]}
 
@@ -34,7 +35,7 @@ for y, (name, each) in enumerate(answers.items()):
     axes.plot(single, np.full(len(single), y), "o", color=plotting.TRAINING, alpha=0.5)
     axes.errorbar(value, y, xerr=[[value - low], [high - value]], fmt="D", color=plotting.VALIDATION)
     print(f"{name}: singly {single.mean():.3f} ± {single.std(ddof=1):.3f}, together {value:.3f}")
-for name, value in experiments.published()["rustige"].items():
+for name, value in published.published()["rustige"].items():
     if not name.startswith("FCN"):  # 0.59 and 0.69, further left
         axes.axvline(value, ls=":", color="0.4", lw=1)
         axes.text(value, 1.55, name, rotation=90, fontsize=6, ha="center")
@@ -43,7 +44,7 @@ axes.set(xlabel="accuracy on the test images", ylim=(-0.5, 1.5))
 lost = dict(sorted(found.lost.items(), key=lambda item: item[1]))
 needed.barh(list(lost), [100 * value for value in lost.values()], color=plotting.TRAINING)
 needed.set(xlabel="accuracy lost (points)")
-plotting.save_figure(figure, "best4_measured_shapes", runs=[run])
+figures.save_figure(figure, "best4_measured_shapes", runs=[run])
 plt.show()
 
 # %%
@@ -55,4 +56,4 @@ shared = wrong["trees"] & wrong["networks"]
 table["both wrong"] = shared.sum(axis=0)
 table["by chance"] = (table["trees wrong"] * table["networks wrong"] / np.bincount(labels)).round(1)
 table["alike"] = (shared & (chosen["trees"] == chosen["networks"])[:, None]).sum(axis=0)
-plotting.save_table(table, "best4_measured_shapes", runs=[run]).pprint_all()
+figures.save_table(table, "best4_measured_shapes", runs=[run]).pprint_all()

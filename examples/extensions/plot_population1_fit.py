@@ -15,26 +15,27 @@ This page is computed live, in about a minute.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import CLASSES, concatenate, experiments, geometric, plotting, populations
+from radiosynth import CLASSES, concatenate, measurements, plotting, simulation, surveys
+from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-config = experiments.classifier_config("real", folds=4)
-train, *held_out = experiments.split_sample(config)
+config = presets.classifier_config("real", folds=4)
+train, *held_out = recipes.split_sample(config)
 rng = np.random.default_rng(0)
 number = 200 if config.scale == "smoke" else 1000
-fitted = populations.fit_population(train, per_class=number, rng=rng)
+fitted = simulation.fit_population(train, per_class=number, rng=rng)
 samples = {
     "real": concatenate(held_out),
-    "report": geometric.simulate(number // 4, config.size, rng=rng),
-    "fitted": geometric.simulate(number // 4, config.size, population=fitted, rng=rng),
+    "report": simulation.simulate(number // 4, config.size, rng=rng),
+    "fitted": simulation.simulate(number // 4, config.size, population=fitted, rng=rng),
 }
 
 # %%
 # Rows are measures, columns classes.
 
 SHOWN = ("angular_size", "area", "concentration", "axis_ratio", "edge_brightening", "bending_angle")
-scale = geometric.FIELD / config.size
-measured = {kind: populations.measure(s.images, pixel_scale=scale) for kind, s in samples.items()}
+scale = surveys.FIELD / config.size
+measured = {kind: measurements.measure(s.images, pixel_scale=scale) for kind, s in samples.items()}
 figure, axes = plt.subplots(len(SHOWN), 4, figsize=(7.6, 9), sharex=True, sharey="row")
 for row, name in zip(axes, SHOWN, strict=True):
     for panel, morphology in zip(row, CLASSES, strict=True):
@@ -44,7 +45,7 @@ for row, name in zip(axes, SHOWN, strict=True):
     row[0].set_ylabel(name.replace("_", " ") + (f" ({unit:unicode})" if unit else ""))
 for panel, morphology in zip(axes[0], CLASSES, strict=True):
     panel.set_title(morphology.label)
-plotting.save_figure(figure, "population1_fit", seed=0)
+figures.save_figure(figure, "population1_fit", seed=0)
 
 # %%
 # Sources drawn at random: three columns of each class.
@@ -56,5 +57,5 @@ figure = plotting.image_grid(np.concatenate(rows), 3, 12, titles=titles, pixel_s
 for row, kind in enumerate(samples):
     edge = figure.axes[12 * row]
     edge.text(-0.1, 0.5, kind, transform=edge.transAxes, rotation=90, ha="right", va="center")
-plotting.save_figure(figure, "population1_images", seed=0)
+figures.save_figure(figure, "population1_images", seed=0)
 plt.show()

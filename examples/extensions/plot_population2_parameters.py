@@ -17,20 +17,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 
-from radiosynth import CLASS_NAMES, concatenate, experiments, geometric, plotting, populations
+from radiosynth import CLASS_NAMES, concatenate, plotting, simulation
+from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-config = experiments.classifier_config("real", folds=4)
-train, *held_out = experiments.split_sample(config)
+config = presets.classifier_config("real", folds=4)
+train, *held_out = recipes.split_sample(config)
 real, number = concatenate(held_out), 100 if config.scale == "smoke" else 1000
-report = geometric.report_population()
-fitted = populations.fit_population(train, per_class=number, rng=np.random.default_rng(0))
+report = simulation.report_population()
+fitted = simulation.fit_population(train, per_class=number, rng=np.random.default_rng(0))
 
 
 def draw(population):
     """Return sources of a population; the random numbers are always the same."""
     rng = np.random.default_rng(1)
-    return geometric.simulate(number // 5, real.size, population=population, rng=rng)
+    return simulation.simulate(number // 5, real.size, population=population, rng=rng)
 
 
 names, changed = [], []
@@ -44,7 +45,7 @@ for key in {**fitted.bent, **fitted.compact}:
         names.append(key.replace("_", " "))
         changed += [alone, without]
 samples = itertools.chain(map(draw, changed), [draw(report), draw(fitted), train])
-*values, before, after, floor = populations.mismatch(real, samples)
+*values, before, after, floor = simulation.mismatch(real, samples)
 table = Table([names, values[::2], values[1::2]], names=("parameter", "alone fitted", "alone not fitted"))
 table.sort("alone not fitted")
 
@@ -55,6 +56,6 @@ for name, value, style in (("report", before, "--"), ("fitted", after, "-."), ("
     axes.axvline(value, color="0.3", ls=style, lw=1, label=f"{name}: {value:.2f}")
 axes.set(xlabel="mean distance from the distributions of real sources", xlim=(0, None))
 axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
-plotting.save_figure(figure, "population2_parameters", seed=0, report=before, fitted=after, floor=floor)
-plotting.save_table(table, "population2_parameters", seed=0).pprint_all()
+figures.save_figure(figure, "population2_parameters", seed=0, report=before, fitted=after, floor=floor)
+figures.save_table(table, "population2_parameters", seed=0).pprint_all()
 plt.show()

@@ -16,27 +16,28 @@ ten folds and, as "short", a narrow network after a quarter of the steps on two 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import CLASSES, concatenate, experiments, geometric, metrics, plotting, populations, studies
+from radiosynth import CLASSES, concatenate, plotting, realism, simulation
+from radiosynth.reproduction import figures, presets, recipes, scales, studies
 
 plotting.use_style()
-number = 100 if experiments.current_scale() == "smoke" else 1000
+number = 100 if scales.current_scale() == "smoke" else 1000
 shared = {"folds": 4, "validation_per_class": 100, "precision": "mixed_bfloat16"}
-run = experiments.run(experiments.classifier_config("real", per_class=max(250, number // 2), **shared))
-train, *held_out = experiments.split_sample(run.config)
+run = recipes.run(presets.classifier_config("real", per_class=max(250, number // 2), **shared))
+train, *held_out = recipes.split_sample(run.config)
 real = concatenate(held_out)
-fitted = populations.fit_population(train, per_class=number, rng=np.random.default_rng(0))
+fitted = simulation.fit_population(train, per_class=number, rng=np.random.default_rng(0))
 tables = {}
 for name, population in (("report", None), ("fitted", fitted)):
     rng = np.random.default_rng(1)
-    fake = geometric.simulate(number // 5, real.size, population=population, rng=rng)
-    tables[name] = metrics.realism(real, fake, run.model(), training=train, draws=10, rng=rng)
+    fake = simulation.simulate(number // 5, real.size, population=population, rng=rng)
+    tables[name] = realism.realism(real, fake, run.model(), training=train, draws=10, rng=rng)
 
 table = tables["fitted"]["class", "measure", "reference"]
 for name, measured in tables.items():
     for column, end in (("value", ""), ("low", " low"), ("high", " high")):
         table[name + end] = measured[column]
 table.round(3)
-plotting.save_table(table, "population3_realism", runs=[run]).pprint_all()
+figures.save_table(table, "population3_realism", runs=[run]).pprint_all()
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
 for name, colour in (("report", plotting.TRAINING), ("fitted", plotting.VALIDATION)):
     part = tables[name][tables[name]["measure"] == "two-sample accuracy"]
@@ -53,8 +54,8 @@ accuracies = studies.summary(study)
 plotting.differences(right, accuracies[accuracies["arm"] != accuracies["compared_with"]])
 right.margins(x=0.25)
 right.set_xlabel("change of accuracy / percentage points")
-plotting.save_figure(figure, "population3_value", runs=[run, study])
-plotting.save_table(accuracies, "population3_value", runs=[study]).pprint_all()
+figures.save_figure(figure, "population3_value", runs=[run, study])
+figures.save_table(accuracies, "population3_value", runs=[study]).pprint_all()
 pairs = [(f"real+geometric{end}", f"real+fitted{end}") for end in ("", ", short")]
 print(*(studies.compare(study, *pair) for pair in pairs if pair[0] in study.arms), sep="\n")
 plt.show()

@@ -14,27 +14,28 @@ import numpy as np
 from astropy.table import Table
 from scipy.stats import ks_2samp
 
-from radiosynth import experiments, gan, geometric, metrics, plotting, preprocessing
+from radiosynth import generators, measurements, plotting, preprocessing, realism, surveys
+from radiosynth.reproduction import figures, presets, recipes, scales
 
 plotting.use_style()
-quick = {**experiments.QUICK, "batch_size": 16, "width": 0.125, "average": 0.98}
+quick = {**scales.QUICK, "batch_size": 16, "width": 0.125, "average": 0.98}
 full = {**quick, "batch_size": 64, "width": 1.0, "learning_rate": 2e-4, "per_class": 6000, "epochs": 80}
 few = {**quick, "per_class": 48, "fraction": 0.1, "epochs": 1}
 laptop = [{**quick, "per_class": 400, "epochs": epochs} for epochs in (8, 4, 2)]
-changes = {"smoke": [few] * 2, "laptop": laptop, "report": [full] * 3}[experiments.current_scale()]
+changes = {"smoke": [few] * 2, "laptop": laptop, "report": [full] * 3}[scales.current_scale()]
 thin, draws, number = (4, 2, 10) if changes[0] is few else (1, 10, 60)
 sizes = zip((56, 112, 152), changes, strict=False)
-runs = [experiments.run(experiments.gan_config("all", size=size, **change)) for size, change in sizes]
-judge = experiments.run(experiments.classifier_config("real")).model()
-reals, held_out, _ = zip(*(experiments.split_sample(run.config) for run in runs), strict=True)
-fakes = [gan.sample_generators([run.folder], number, rng=np.random.default_rng(0)) for run in runs]
+runs = [recipes.run(presets.gan_config("all", size=size, **change)) for size, change in sizes]
+judge = recipes.run(presets.classifier_config("real")).model()
+reals, held_out, _ = zip(*(recipes.split_sample(run.config) for run in runs), strict=True)
+fakes = [generators.sample_generators([run.folder], number, rng=np.random.default_rng(0)) for run in runs]
 figure, axes = plt.subplots(1 + len(runs), 12, figsize=(8.4, 3.2))
 for line, sample in zip(axes, (reals[-1], *fakes), strict=True):
     line[0].set_ylabel(f"{'real' if sample is reals[-1] else 'GAN'}, {sample.size}", fontsize=7)
     chosen = np.concatenate([np.flatnonzero(sample.labels == code)[:3] for code in range(4)])
     for panel, image in zip(line, sample.images[chosen], strict=True):
         plotting.show_image(panel, np.sqrt((image + 1) / 2), vmin=0, vmax=1)
-plotting.save_figure(figure, "resolution1_gan", runs=runs)
+figures.save_figure(figure, "resolution1_gan", runs=runs)
 
 # %%
 figure, axes = plt.subplots(figsize=(5, 3))
@@ -43,17 +44,17 @@ for run, real, unseen, fake in zip(runs, reals, held_out, fakes, strict=True):
     frames, epochs = run.frames
     even = [rng.permutation(np.flatnonzero(real.labels == code))[:16] for code in range(4)]
     sets = (unseen.images, real.images[np.concatenate(even)], *frames[:, ::thin])
-    truth, *others = (metrics.source_properties(x, pixel_scale=geometric.FIELD / real.size) for x in sets)
+    truth, *others = (measurements.source_properties(x, pixel_scale=surveys.FIELD / real.size) for x in sets)
     reference, *gaps = (np.mean([ks_2samp(truth[n], each[n]).statistic for n in names]) for each in others)
     steps = epochs * (4 * run.config.per_class // run.config.batch_size)
     seconds = np.append(0, np.cumsum(run.history["seconds"]))[epochs]
     axes.plot(seconds, gaps, "o-", ms=3, label=f"{real.size} px, {steps[-1]} steps")
     axes.axhline(reference, color="0.5", ls=":", lw=0.8)
     small = fake.derived(preprocessing.scale(preprocessing.resize(fake.images, 56)), "resized")
-    judged = metrics.realism(held_out[0], small, judge, training=reals[0], draws=draws, rng=rng)
+    judged = realism.realism(held_out[0], small, judge, training=reals[0], draws=draws, rng=rng)
     rows += [(real.size, steps[-1], seconds[-1], gaps[-1], *row) for row in judged]
 axes.set(xlabel="seconds of training", ylabel="distance from real images", ylim=(0, 1))
 axes.legend()
-plotting.save_figure(figure, "resolution1_cost", runs=runs)
+figures.save_figure(figure, "resolution1_cost", runs=runs)
 columns = ("size", "steps", "seconds", "distance", "class", "measure", "value", "low", "high", "reference")
-plotting.save_table(Table(rows=rows, names=columns), "resolution1_gan", runs=runs).pprint_all()
+figures.save_table(Table(rows=rows, names=columns), "resolution1_gan", runs=runs).pprint_all()

@@ -16,7 +16,8 @@ The last table has a third fold, trained with the page.
 
 import matplotlib.pyplot as plt
 
-from radiosynth import experiments, plotting, studies
+from radiosynth import plotting
+from radiosynth.reproduction import figures, published, studies
 
 plotting.use_style()
 study = studies.best_study("image-size")
@@ -34,7 +35,7 @@ for name, (colour, style) in styles.items():
     place = part["size"] * (1.02 if name != "report" else 1)  # beside each other
     label = "report's network" if name == "report" else "residual network"
     plotting.accuracies(axes, place, part, style, color=colour, label=label)
-stated = experiments.published()["accuracy"]["real"]["validation"]
+stated = published.published()["accuracy"]["real"]["validation"]
 axes.axhline(stated, color="0.3", ls=":", lw=1, label="stated in the report, 56 px")
 axes.set_xscale("log")
 ticks = sorted(set(table["size"]))
@@ -42,16 +43,16 @@ axes.set_xticks(ticks, [str(tick) for tick in ticks])
 axes.minorticks_off()
 axes.set(xlabel="edge of the images / pixels", ylabel="accuracy on the test sources")
 axes.legend(loc="lower right")
-plotting.save_figure(figure, "size1_image_size", runs=[study])
+figures.save_figure(figure, "size1_image_size", runs=[study])
 
 # %%
 # The numbers. Each row is compared with the report's network at 56 pixels, whose own scatter is not known.
 
-plotting.save_table(table, "size1_image_size", runs=[study]).pprint_all()
+figures.save_table(table, "size1_image_size", runs=[study]).pprint_all()
 
 # %%
 # Does it hold? The report's network on one part of the sources more, trained now.
 arms = studies.study_arms("image-size")
 again, runs = studies.another_part({arm: arms[arm] for arm in arms if "report" in arm})
-plotting.save_table(again, "size1_again", runs=runs).pprint_all()
+figures.save_table(again, "size1_again", runs=runs).pprint_all()
 plt.show()

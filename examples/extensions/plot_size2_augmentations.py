@@ -16,7 +16,8 @@ scale loads two of four folds, one training each; a third is trained with the pa
 
 import matplotlib.pyplot as plt
 
-from radiosynth import plotting, studies
+from radiosynth import plotting
+from radiosynth.reproduction import figures, studies
 
 plotting.use_style()
 study = studies.best_study("augmentations")
@@ -45,14 +46,14 @@ plotting.differences(right, paired)
 right.margins(x=0.2)
 right.set_yticks(range(len(paired)), [str(copies) for copies in paired["images per class"]])
 right.set(xlabel="change by simulations / percentage points", ylabel="images per class")
-plotting.save_figure(figure, "size2_augmentations", runs=[study])
+figures.save_figure(figure, "size2_augmentations", runs=[study])
 
 # %%
 # The numbers. Sets with simulations are compared with real images alone, copied as often.
-plotting.save_table(table, "size2_augmentations", runs=[study]).pprint_all()
+figures.save_table(table, "size2_augmentations", runs=[study]).pprint_all()
 
 # %%
 # Does it hold? All sets again, on one part of the sources more, trained now.
 again, runs = studies.another_part(studies.study_arms("augmentations"))
-plotting.save_table(again, "size2_again", runs=runs).pprint_all()
+figures.save_table(again, "size2_again", runs=runs).pprint_all()
 plt.show()

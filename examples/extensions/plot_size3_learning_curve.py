@@ -17,14 +17,15 @@ import numpy as np
 from astropy.table import Table
 from scipy.optimize import curve_fit
 
-from radiosynth import experiments, plotting, studies
+from radiosynth import plotting
+from radiosynth.reproduction import figures, recipes, studies
 
 plotting.use_style()
 study = studies.best_study("learning-curve")
 table = studies.summary(study)
 arms = studies.study_arms("learning-curve", study.config.scale)
 firsts = [configs[0] for arm, configs in arms.items() if arm.startswith("real,")]
-train = {f"{config.fraction:.0%}": len(experiments.split_sample(config)[0]) for config in firsts}
+train = {f"{config.fraction:.0%}": len(recipes.split_sample(config)[0]) for config in firsts}
 table.add_column([train[arm.split(", ")[1]] for arm in table["arm"]], 1, "sources in training")
 
 
@@ -52,7 +53,7 @@ for name, colour, style in (("real", plotting.TRAINING, "o"), ("real+geometric",
 axes.axvline(2158, color="0.6", lw=0.8, ls=":")
 axes.set(xscale="log", xlabel="real sources in training", ylabel="accuracy on the test sources")
 axes.legend(loc="lower right")
-plotting.save_figure(figure, "size3_learning_curve", runs=[study])
+figures.save_figure(figure, "size3_learning_curve", runs=[study])
 names = ("training set", "a", "b at 100", "c", "sources", "accuracy", "low", "high")
-plotting.save_table(Table(rows=rows, names=names), "size3_learning_curve", runs=[study]).pprint_all()
+figures.save_table(Table(rows=rows, names=names), "size3_learning_curve", runs=[study]).pprint_all()
 plt.show()

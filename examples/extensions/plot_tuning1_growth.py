@@ -18,10 +18,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 
-from radiosynth import plotting, studies, tuning
+from radiosynth import plotting
+from radiosynth.reproduction import figures, search, studies
 
 plotting.use_style()
-study = tuning.grow(studies.recorded_scale("growth"))  # replayed, or computed now if there is no record
+study = search.grow(studies.recorded_scale("growth"))  # replayed, or computed now if there is no record
 measures = ["loss", "val_loss", "accuracy", "val_accuracy"]
 
 # %%
@@ -44,17 +45,17 @@ for panel, arm in zip(axes, study.arms, strict=True):
 axes[0].set_ylabel("loss (cross-entropy)")
 axes[0].legend(loc="lower left")
 figure.suptitle("blocks × channels of the first")
-plotting.save_figure(figure, "tuning1_growth", runs=[study])
+figures.save_figure(figure, "tuning1_growth", runs=[study])
 
 # %%
 # The numbers after the last epoch. The gap between training and validation is what over-fitting costs.
 table = Table(rows)
 for column in table.itercols():
     column.info.format = ".3f" if column.dtype.kind == "f" else ""
-plotting.save_table(table, "tuning1_growth", runs=[study]).pprint_all()
+figures.save_table(table, "tuning1_growth", runs=[study]).pprint_all()
 
 # %%
 # Does it hold? The same networks on one part of the sources more, trained now.
-again, runs = studies.another_part(tuning.grown_arms())
-plotting.save_table(again, "tuning1_again", runs=runs).pprint_all()
+again, runs = studies.another_part(search.grown_arms())
+figures.save_table(again, "tuning1_again", runs=runs).pprint_all()
 plt.show()

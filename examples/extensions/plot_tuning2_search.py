@@ -17,24 +17,25 @@ from astropy.table import Table
 from optuna import create_study, importance
 from optuna.visualization import matplotlib as draw
 
-from radiosynth import experiments, plotting, studies, tuning
+from radiosynth import plotting
+from radiosynth.reproduction import figures, scales, search, studies
 
 plotting.use_style()
 plt.rcParams["figure.figsize"], plt.style.library["ggplot"] = (6, 2.8), {}  # Optuna's looks become ours
-scale = studies.recorded_scale("tuning") or experiments.current_scale()
-result = tuning.evaluate(scale)  # replayed, or computed now if there is no record
-turns, rows = range(tuning.SCALES[scale]["plan"]["turns"]), []
-names = tuning.ranking(scale, 0)
-searches = {name: [tuning.tune(name, scale, fold=turn, trials=1) for turn in turns] for name in names}
+scale = studies.recorded_scale("tuning") or scales.current_scale()
+result = search.evaluate(scale)  # replayed, or computed now if there is no record
+turns, rows = range(search.SCALES[scale]["plan"]["turns"]), []
+names = search.ranking(scale, 0)
+searches = {name: [search.tune(name, scale, fold=turn, trials=1) for turn in turns] for name in names}
 
 # %%
 # Means over the searches: the first trials, and the best ones, with tuning where a family was tuned.
 for name, found in searches.items():
-    states = [trial.state.name for search in found for trial in tuning.finished(search)]
+    states = [trial.state.name for each in found for trial in search.finished(each)]
     row = {"family": name, "searches": len(found), "trials": len(states), "cut": states.count("PRUNED")}
-    row["first trial"] = np.mean([tuning.finished(search)[0].value for search in found]).round(3)
-    rows.append(row | {"best trial": np.mean([search.best_value for search in found]).round(3)})
-plotting.save_table(Table(rows), "tuning2_search", runs=[result]).pprint_all()
+    row["first trial"] = np.mean([search.finished(each)[0].value for each in found]).round(3)
+    rows.append(row | {"best trial": np.mean([each.best_value for each in found]).round(3)})
+figures.save_table(Table(rows), "tuning2_search", runs=[result]).pprint_all()
 
 # %%
 # How the searches of the family with the most trials went, one search for each test part.
@@ -42,19 +43,19 @@ plotting.save_table(Table(rows), "tuning2_search", runs=[result]).pprint_all()
 family = max(rows, key=lambda row: row["trials"])["family"]
 axes = draw.plot_optimization_history(searches[family], target_name="validation accuracy")
 axes.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
-plotting.save_figure(axes.figure, "tuning2_search", runs=[result])
+figures.save_figure(axes.figure, "tuning2_search", runs=[result])
 
 # %%
 # Which settings matter, as shares of the variance (fANOVA), and where good ones lie.
 
 pooled = create_study(direction="maximize")
-pooled.add_trials([trial for search in searches[family] for trial in tuning.finished(search)])
+pooled.add_trials([trial for each in searches[family] for trial in search.finished(each)])
 axes = draw.plot_param_importances(pooled, importance.FanovaImportanceEvaluator(seed=0))
-plotting.save_figure(axes.figure, "tuning2_importances", runs=[result])
+figures.save_figure(axes.figure, "tuning2_importances", runs=[result])
 slices = draw.plot_slice(pooled, target_name="validation accuracy")
 for panel in slices:
     panel.minorticks_off()
     tried = sorted(trial.params[panel.get_xlabel()] for trial in pooled.trials)
     panel.set_xticks(tried[:: len(tried) - 1], [f"{value:.2g}" for value in tried[:: len(tried) - 1]])
 slices[0].figure.set_size_inches(1.3 * len(slices) + 0.8, 2.5)
-plotting.save_figure(slices[0].figure, "tuning2_slices", runs=[result])
+figures.save_figure(slices[0].figure, "tuning2_slices", runs=[result])

@@ -20,11 +20,12 @@ report's network, a quarter as wide, is far from done. To search longer: ``radio
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import experiments, plotting, studies, tuning
+from radiosynth import plotting
+from radiosynth.reproduction import figures, scales, search, studies
 
 plotting.use_style()
-scale = studies.recorded_scale("tuning") or experiments.current_scale()
-result = tuning.evaluate(scale)  # replayed, or computed now if there is no record
+scale = studies.recorded_scale("tuning") or scales.current_scale()
+result = search.evaluate(scale)  # replayed, or computed now if there is no record
 table = studies.summary(result)
 
 # %%
@@ -43,18 +44,18 @@ axes[0].set_xlabel("accuracy")
 axes[0].set_ylim(2.5, -0.5)
 axes[1].axvline(0, color="0.6", linewidth=0.8)
 axes[1].set_xlabel("change against the report's network")
-plotting.save_figure(figure, "tuning3_nested", runs=[result])
+figures.save_figure(figure, "tuning3_nested", runs=[result])
 
 # %%
 # The numbers; what tuning adds to the choice of a family; what was chosen in each turn; and by how many
 # standard errors the best of as many equally good trials would seem better than it is.
 
-plotting.save_table(table, "tuning3_nested", runs=[result]).pprint_all()
+figures.save_table(table, "tuning3_nested", runs=[result]).pprint_all()
 added = studies.compare(result, "best family", "tuned")
 print(f"tuned against best family: {added.difference:+.3f} ({added.low:+.3f} to {added.high:+.3f})")
-for turn in range(tuning.SCALES[scale]["plan"]["turns"]):
-    search = tuning.chosen(scale, turn)
-    settings = ", ".join(f"{name} {setting:.3g}" for name, setting in search.best_params.items())
-    trials = len(tuning.finished(search))
-    print(f"{search.user_attrs['family']}: {settings}; best of {trials}: {tuning.optimism(trials):.2f} σ")
+for turn in range(search.SCALES[scale]["plan"]["turns"]):
+    best = search.chosen(scale, turn)
+    settings = ", ".join(f"{name} {setting:.3g}" for name, setting in best.best_params.items())
+    trials = len(search.finished(best))
+    print(f"{best.user_attrs['family']}: {settings}; best of {trials}: {search.optimism(trials):.2f} σ")
 plt.show()

@@ -18,13 +18,14 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.ticker import MaxNLocator
 
-from radiosynth import experiments, plotting, studies, tuning
+from radiosynth import plotting
+from radiosynth.reproduction import figures, recipes, scales, search, studies
 
 plotting.use_style()
-scale = studies.recorded_scale("tuning") or experiments.current_scale()
-result = tuning.evaluate(scale)  # replayed, or computed now if there is no record
-families = tuning.ranking(scale, 0)[:2]
-at_most = 1 if experiments.current_scale() == "smoke" else None  # of the trials that were cut
+scale = studies.recorded_scale("tuning") or scales.current_scale()
+result = search.evaluate(scale)  # replayed, or computed now if there is no record
+families = search.ranking(scale, 0)[:2]
+at_most = 1 if scales.current_scale() == "smoke" else None  # of the trials that were cut
 
 # %%
 # One panel for each family that was tuned.
@@ -32,22 +33,22 @@ at_most = 1 if experiments.current_scale() == "smoke" else None  # of the trials
 figure, axes = plt.subplots(1, 2, figsize=(6.6, 2.8), sharey=True)
 rows, runs = [], []
 for panel, family in zip(axes, families, strict=True):
-    search = tuning.tune(family, scale, trials=1)
-    cut = [trial for trial in tuning.finished(search) if trial.state.name == "PRUNED"][:at_most]
+    found = search.tune(family, scale, trials=1)
+    cut = [trial for trial in search.finished(found) if trial.state.name == "PRUNED"][:at_most]
     for number, trial in enumerate(cut):
-        runs.append(experiments.run(tuning.trial_config(search, trial)))
+        runs.append(recipes.run(search.trial_config(found, trial)))
         history, seen = runs[-1].history, np.array(list(trial.intermediate_values.values()))
         panel.plot(history["epoch"], history["val_accuracy"], color=f"C{number}", label=trial.number)
         panel.plot(np.arange(len(seen)) + 1, seen, "o", ms=3, color=f"C{number}")
         row = {"family": family, "trial": trial.number, "cut after epoch": len(seen), "then": seen[-1]}
-        rows.append(row | {"in the end": history["val_accuracy"][-1], "best": search.best_value})
-    panel.axhline(search.best_value, color="0.3", ls="--", lw=1)
+        rows.append(row | {"in the end": history["val_accuracy"][-1], "best": found.best_value})
+    panel.axhline(found.best_value, color="0.3", ls="--", lw=1)
     panel.set(title=f"{family} ({len(cut)} cut)", xlabel="epoch")
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     if cut:
         panel.legend(title="trial", ncols=2)
 axes[0].set_ylabel("accuracy on the sources\nthat guide the search")
-plotting.save_figure(figure, "tuning4_cut_trials", runs=[result, *runs])
+figures.save_figure(figure, "tuning4_cut_trials", runs=[result, *runs])
 
 # %%
 # The same in numbers.
@@ -56,5 +57,5 @@ print(f"{sum(lost)} of {len(rows)} would have been the best of their search")
 table = Table(rows or [{"trial": "none was cut"}])
 for column in table.itercols():
     column.info.format = ".3f" if column.dtype.kind == "f" else ""
-plotting.save_table(table, "tuning4_cut_trials", runs=[result, *runs]).pprint_all()
+figures.save_table(table, "tuning4_cut_trials", runs=[result, *runs]).pprint_all()
 plt.show()

@@ -17,18 +17,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from radiosynth import CLASSES, experiments, gan, plotting, vae
+from radiosynth import CLASSES, generators, plotting
+from radiosynth.reproduction import figures, presets, recipes
 
 EACH = 3
 plotting.use_style()
-run = experiments.run(experiments.vae_config())
-_, held_out, _ = experiments.split_sample(run.config)
+run = recipes.run(presets.vae_config())
+_, held_out, _ = recipes.split_sample(run.config)
 chosen = np.concatenate([np.flatnonzero(held_out.labels == code)[:EACH] for code in range(4)])
 real, labels = held_out.images[chosen], held_out.labels[chosen]
 rows = {
     "real": real,
-    "reconstructed": vae.reconstruct(run.folder, real, labels),
-    "sampled": gan.generate(run.model(), len(labels), labels=labels, rng=np.random.default_rng(0)),
+    "reconstructed": generators.reconstruct(run.folder, real, labels),
+    "sampled": generators.generate(run.model(), len(labels), labels=labels, rng=np.random.default_rng(0)),
 }
 
 # %%
@@ -49,11 +50,11 @@ for axes, name, unit in ((loss, "reconstruction", ""), (divergence, "divergence"
     axes.plot(history["epoch"], history[name], "o-", color=plotting.TRAINING)
     axes.set(xlabel="epoch", ylabel=name + unit, ylim=(0, 1.15 * max(history[name][1:])))
     axes.grid(alpha=0.25, lw=0.5)
-plotting.save_figure(figure, "vae1_samples", runs=[run])
+figures.save_figure(figure, "vae1_samples", runs=[run])
 plt.show()
 
 # %%
 # The losses in numbers. The difference is that of square roots of brightness, scaled to run from −1 to 1.
 
 columns = ["epoch", "reconstruction", "divergence", "seconds"]
-plotting.save_table(history[columns], "vae1_samples", runs=[run]).pprint_all()
+figures.save_table(history[columns], "vae1_samples", runs=[run]).pprint_all()

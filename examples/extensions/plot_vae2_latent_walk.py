@@ -15,11 +15,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from radiosynth import CLASSES, experiments, gan, plotting
+from radiosynth import CLASSES, generators, plotting
+from radiosynth.reproduction import figures, presets, recipes
 
 STEPS, SHOWN = 48, 8
 plotting.use_style()
-run = experiments.run(experiments.vae_config())
+run = recipes.run(presets.vae_config())
 decoder = run.model()
 
 # %%
@@ -44,7 +45,7 @@ for line, morphology, drawn in zip(axes, CLASSES, images[:: STEPS // SHOWN].swap
         plotting.show_image(panel, image[12:-12, 12:-12] + 1, norm=PowerNorm(0.5, 0, 2))
 for panel, angle in zip(axes[0], np.degrees(angles[:: STEPS // SHOWN, 0]), strict=True):
     panel.set_title(f"{angle:.0f}°")
-path = plotting.save_figure(figure, "vae2_latent_walk", runs=[run])
+path = figures.save_figure(figure, "vae2_latent_walk", runs=[run])
 plt.show()
 
 # %%
@@ -52,7 +53,7 @@ plt.show()
 
 frames = np.round((images + 1) * 127.5).astype(np.uint8)
 degrees = np.degrees(angles[:, 0]).round().astype(int)
-gan.write_gif(
+generators.write_gif(
     frames, degrees, path.with_suffix(".gif"), columns=4, caption="{}° of a circle", milliseconds=120
 )
 

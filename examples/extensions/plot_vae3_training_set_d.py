@@ -16,23 +16,24 @@ import numpy as np
 from astropy.table import Table
 from scipy.stats import bootstrap
 
-from radiosynth import experiments, gan, geometric, metrics, plotting
+from radiosynth import generators, plotting, realism, simulation
+from radiosynth.reproduction import figures, presets, recipes, scales
 
 plotting.use_style()
 sets = ("real", "real+gan", "real+vae")
-runs = [experiments.run(experiments.classifier_config(name)) for name in sets]
-drawing = [experiments.run(config) for config in (experiments.gan_config("all"), experiments.vae_config())]
-train, real, _ = experiments.split_sample(runs[0].config)
-number, draws = (60, 2) if experiments.current_scale() == "smoke" else (300, 10)
+runs = [recipes.run(presets.classifier_config(name)) for name in sets]
+drawing = [recipes.run(config) for config in (presets.gan_config("all"), presets.vae_config())]
+train, real, _ = recipes.split_sample(runs[0].config)
+number, draws = (60, 2) if scales.current_scale() == "smoke" else (300, 10)
 rng = np.random.default_rng(0)
-fakes = {"geometric": geometric.simulate(number, real.size, rng=rng)}
+fakes = {"geometric": simulation.simulate(number, real.size, rng=rng)}
 for name, run in zip(("GAN", "VAE"), drawing, strict=True):
-    fakes[name] = gan.sample_generators([run.folder], number, rng=rng)
+    fakes[name] = generators.sample_generators([run.folder], number, rng=rng)
 judge, options = runs[0].model(), {"training": train, "draws": draws, "rng": rng}
-found = {kind: metrics.realism(real, fake, judge, **options) for kind, fake in fakes.items()}
+found = {kind: realism.realism(real, fake, judge, **options) for kind, fake in fakes.items()}
 table = found["VAE"]["class", "measure", "reference"]
 table.add_columns([found[name]["value"] for name in fakes], names=list(fakes))
-plotting.save_table(table, "vae3_realism", runs=runs + drawing).pprint_all()
+figures.save_table(table, "vae3_realism", runs=runs + drawing).pprint_all()
 # %%
 # The kernel distance is in the table only, since its reference is about zero.
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
@@ -51,10 +52,10 @@ for name, run in zip(sets, runs, strict=True):
         ends = bootstrap((x,), np.mean, method="percentile", rng=rng).confidence_interval
         rows.append((name, kind, 100 * x.mean(), 100 * ends.low, 100 * ends.high))
 scores = Table(rows=rows, names=("training set", "number", "percent", "low", "high"))
-plotting.save_table(scores, "vae3_training_set_d", runs=runs + drawing).pprint_all()
+figures.save_table(scores, "vae3_training_set_d", runs=runs + drawing).pprint_all()
 gains = scores[scores["number"] == "gain"][1:]
 error = (gains["percent"] - gains["low"], gains["high"] - gains["percent"])
 right.errorbar(gains["percent"], gains["training set"], xerr=error, fmt="D", capsize=4)
 right.axvline(0, color="0.6", lw=0.8)
 right.set(xlabel="accuracy beyond that of real images, in points", ylim=(-0.6, 1.6))
-plotting.save_figure(figure, "vae3_training_set_d", runs=runs + drawing)
+figures.save_figure(figure, "vae3_training_set_d", runs=runs + drawing)

@@ -17,6 +17,7 @@ from matplotlib.colors import PowerNorm
 
 import radiosynth
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 from radiosynth.taxonomy import CLASSES
 
 plotting.use_style()
@@ -35,5 +36,5 @@ for panel, name in zip(axes, names, strict=True):
         panel, image, f"{label}\n{name}", pixel_scale=1.8, norm=PowerNorm(0.5, vmin=0, vmax=1)
     )
 figure.colorbar(artist, ax=axes, label="flux density / peak", shrink=0.8, ticks=[0, 0.25, 0.5, 1])
-plotting.save_figure(figure, "fig01_first_cutouts", sources=list(names))
+figures.save_figure(figure, "fig01_first_cutouts", sources=list(names))
 plt.show()

@@ -14,6 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 
 plotting.use_style()
 figure, axes = plotting.schematic(6.3, 2.55)
@@ -47,5 +48,5 @@ for x, text in ((0.7, "inputs"), (1.5, "weights"), (2.6, "sum"), (4.1, "activati
     axes.text(x, 0.02, text, ha="center", va="bottom", color="0.3")
 axes.text(2.85, 2.25, "bias", va="center", color="0.3")
 axes.text(4.85, 2.25, r"$y = f\,(\sum_i w_i x_i + b)$", ha="center", va="center", fontsize=10)
-plotting.save_figure(figure, "fig02_neuron", data=plotting.SCHEMATIC)
+figures.save_figure(figure, "fig02_neuron", data=figures.SCHEMATIC)
 plt.show()

@@ -16,6 +16,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 
 plotting.use_style()
 figure, axes = plotting.schematic(6.3, 2.75)
@@ -43,6 +44,6 @@ for i, place in enumerate(reversed(places[-1]), 1):
     plotting.arrow(axes, (place[0] + 0.15, place[1]), (place[0] + 0.5, place[1]))
     axes.text(place[0] + 0.55, place[1], f"$y_{i}$", va="center")
 lines = int(np.dot(NEURONS[:-1], NEURONS[1:]))
-plotting.save_figure(figure, "fig03_network", data=plotting.SCHEMATIC, weights=lines)
+figures.save_figure(figure, "fig03_network", data=figures.SCHEMATIC, weights=lines)
 print(lines, "weights")
 plt.show()

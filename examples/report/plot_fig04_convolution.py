@@ -15,6 +15,7 @@ import numpy as np
 from scipy.signal import correlate2d
 
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 
 plotting.use_style()
 image = np.array([[1, 0, 2, 1, 0], [0, 1, 3, 1, 0], [1, 2, 3, 0, 1], [0, 1, 2, 1, 0], [1, 0, 1, 0, 2]])
@@ -43,5 +44,5 @@ for top, padding in ((3.48, 0), (1.78, 1)):
     plotting.arrow(axes, (3.95, middle), (4.35, middle))
 axes.text(0.02, 3.55, "(a)", weight="bold")
 axes.text(0.02, 1.85, "(b)", weight="bold")
-plotting.save_figure(figure, "fig04_convolution", data=plotting.SCHEMATIC)
+figures.save_figure(figure, "fig04_convolution", data=figures.SCHEMATIC)
 plt.show()

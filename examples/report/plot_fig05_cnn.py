@@ -17,6 +17,7 @@ from skimage.measure import block_reduce
 
 import radiosynth
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 
 plotting.use_style()
 image = radiosynth.simulate({"FRII": 1}, 56, classes=["FRII"], rng=np.random.default_rng(5)).images[0]
@@ -55,5 +56,5 @@ for morphology in radiosynth.CLASSES:
         axes.plot([left, left + 0.6], [y, end], color="0.45", lw=0.5, zorder=1)
         plotting.node(axes, (left, y), colour=plotting.DENSE, radius=0.1)
 axes.text(left + 0.3, 0.06, "dense", ha="center", va="bottom", color="0.3")
-plotting.save_figure(figure, "fig05_cnn", data=plotting.SCHEMATIC, seed=5)
+figures.save_figure(figure, "fig05_cnn", data=figures.SCHEMATIC, seed=5)
 plt.show()

@@ -15,6 +15,7 @@ import numpy as np
 
 import radiosynth
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 
 plotting.use_style()
 figure, axes = plotting.schematic(7.2, 2.9)
@@ -51,5 +52,5 @@ axes.plot([6.4, 6.4, 1.7], [low - 0.31, low - 0.6, low - 0.6], lw=0.9, **back)
 plotting.arrow(axes, (1.7, low - 0.6), (1.7, low - 0.35), **back)
 axes.text(5.6, high + 0.55, "changes $D$", ha="center", color=plotting.VALIDATION)
 axes.text(4.0, low - 0.55, "changes $G$, through $D$", ha="center", color=plotting.VALIDATION)
-plotting.save_figure(figure, "fig06_gan_loop", data=plotting.FIRST, sources=["J075628.78+501716.3"])
+figures.save_figure(figure, "fig06_gan_loop", data=figures.FIRST, sources=["J075628.78+501716.3"])
 plt.show()

@@ -15,6 +15,7 @@ import matplotlib.pyplot as plt
 
 import radiosynth
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 
 plotting.use_style()
 sample = radiosynth.load_report_sample()
@@ -42,5 +43,5 @@ steps = {
 figure, axes = plt.subplots(1, 5, figsize=(7.2, 1.85))
 for panel, (title, images) in zip(axes, steps.items(), strict=True):
     plotting.show_image(panel, images[0], title, pixel_scale=1.8 * 150 / images.shape[-1])
-plotting.save_figure(figure, "fig07_preprocessing", sources=["J124100.0+183312"])
+figures.save_figure(figure, "fig07_preprocessing", sources=["J124100.0+183312"])
 plt.show()

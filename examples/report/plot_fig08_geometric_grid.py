@@ -16,6 +16,7 @@ import numpy as np
 
 import radiosynth
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 
 SEED = 8
 plotting.use_style()
@@ -34,5 +35,5 @@ chosen = np.concatenate(rows)
 
 titles = [f"FR {'I' * fr_type[i]}, {bending[i]:.0f}°" for i in chosen]
 figure = plotting.image_grid(fake.images[chosen], 3, 3, titles=titles, pixel_scale=1.8 * 150 / 56, panel=1.6)
-plotting.save_figure(figure, "fig08_geometric_grid", seed=SEED, data=None)
+figures.save_figure(figure, "fig08_geometric_grid", seed=SEED, data=None)
 plt.show()

@@ -19,13 +19,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from radiosynth import experiments, gan, plotting
+from radiosynth import generators, plotting
+from radiosynth.reproduction import figures, presets, recipes, scales
 from radiosynth.taxonomy import class_code
 
 CLASS = "FRII"
 plotting.use_style()
-conditional = "all" in experiments.GENERATORS[experiments.current_scale()]
-run = experiments.run(experiments.gan_config("all" if conditional else CLASS))
+conditional = "all" in scales.GENERATORS[scales.current_scale()]
+run = recipes.run(presets.gan_config("all" if conditional else CLASS))
 
 # %%
 # A frame holds 16 images, or 16 of each class if the network knows classes. Frames are not kept after every
@@ -43,15 +44,15 @@ for panel, i in zip(figure.subfigures(1, 3), chosen, strict=True):
     for axes, image in zip(panel.subplots(2, 4).flat, frames[i], strict=False):
         plotting.show_image(axes, image, norm=PowerNorm(0.5, 0, 255))
 shown = epochs[chosen].tolist()
-path = plotting.save_figure(figure, "fig09_gan_training", runs=[run], morphology=CLASS, epochs=shown)
+path = figures.save_figure(figure, "fig09_gan_training", runs=[run], morphology=CLASS, epochs=shown)
 plt.show()
 
 # %%
 # The frames are closer together in the beginning, where much changes: they are thinned as the square root of
 # the epoch. Where ffmpeg is installed, there is a film too.
 
-gan.write_gif(frames, epochs, path.with_suffix(".gif"))
+generators.write_gif(frames, epochs, path.with_suffix(".gif"))
 if shutil.which("ffmpeg"):
-    gan.write_mp4(frames, epochs, path.with_suffix(".mp4"))
+    generators.write_mp4(frames, epochs, path.with_suffix(".mp4"))
 
 # sphinx_gallery_thumbnail_number = -1

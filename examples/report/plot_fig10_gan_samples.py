@@ -16,22 +16,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from radiosynth import CLASSES, experiments, gan, plotting
+from radiosynth import CLASSES, generators, plotting
+from radiosynth.reproduction import figures, presets, recipes, scales
 
 ROWS, SEED = 5, 10
 plotting.use_style()
-names = experiments.GENERATORS[experiments.current_scale()]
-runs = [experiments.run(experiments.gan_config(name)) for name in names]
+names = scales.GENERATORS[scales.current_scale()]
+runs = [recipes.run(presets.gan_config(name)) for name in names]
 
 # %%
 # The generators of all runs together make one labelled sample.
 
-fake = gan.sample_generators([run.folder for run in runs], ROWS, rng=np.random.default_rng(SEED))
+fake = generators.sample_generators([run.folder for run in runs], ROWS, rng=np.random.default_rng(SEED))
 
 figure, axes = plt.subplots(ROWS, len(CLASSES), figsize=(5.2, 6.9))
 for column, morphology in zip(axes.T, CLASSES, strict=True):
     for panel, image in zip(column, fake.images[fake.labels == morphology.code], strict=True):
         plotting.show_image(panel, image, norm=PowerNorm(0.5, -1, 1))
     column[0].set_title(morphology.label)
-plotting.save_figure(figure, "fig10_gan_samples", runs=runs, seed_of_noise=SEED)
+figures.save_figure(figure, "fig10_gan_samples", runs=runs, seed_of_noise=SEED)
 plt.show()

@@ -14,17 +14,18 @@ the dense layer.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import experiments, plotting, predict
+from radiosynth import plotting, predict
+from radiosynth.reproduction import figures, presets, published, recipes
 
 plotting.use_style()
-run = experiments.run(experiments.classifier_config("real"))
-_, validation, _ = experiments.split_sample(run.config)
+run = recipes.run(presets.classifier_config("real"))
+_, validation, _ = recipes.split_sample(run.config)
 
 # %%
 # The image is the FR II galaxy of the validation set that the network is surest of.
 
 model = run.model()
-stated = experiments.published()["parameters"]["classifier"]
+stated = published.published()["parameters"]["classifier"]
 print(f"{model.count_params():,} parameters; the report has {stated:,}")
 candidates = validation.of_class("FRII")
 probabilities = predict(model, candidates.images)
@@ -34,5 +35,5 @@ figure, (stack, bars) = plt.subplots(1, 2, figsize=(7.6, 2.6), width_ratios=(6, 
 plotting.network_stack(stack, model, candidates.images[best])
 plotting.probability_bars(bars, probabilities[best], truth=1)
 bars.set(xlabel="probability", box_aspect=1.6)
-plotting.save_figure(figure, "fig11_classifier", runs=[run], sources=[str(candidates.table["name"][best])])
+figures.save_figure(figure, "fig11_classifier", runs=[run], sources=[str(candidates.table["name"][best])])
 plt.show()

@@ -13,15 +13,16 @@ dotted line is the validation accuracy that the report states.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import experiments, plotting
+from radiosynth import plotting
+from radiosynth.reproduction import configs, figures, presets, published, recipes
 
 plotting.use_style()
-runs = {name: experiments.run(experiments.classifier_config(name)) for name in experiments.TRAINING_SETS}
+runs = {name: recipes.run(presets.classifier_config(name)) for name in configs.TRAINING_SETS}
 
 # %%
 # The published headline numbers are means over the last 20 epochs; here over the last fifth.
 
-stated = experiments.published()["accuracy"]
+stated = published.published()["accuracy"]
 figure, axes = plt.subplots(2, len(runs), figsize=(2.9 * len(runs), 4.2), sharex="col", squeeze=False)
 measured = {}
 for column, (name, run) in enumerate(runs.items()):
@@ -35,5 +36,5 @@ for column, (name, run) in enumerate(runs.items()):
     measured[name] = {key: round(float(np.mean(last[key])), 4) for key in ("accuracy", "val_accuracy")}
     print(f"{name}: {measured[name]}, the report states {stated[name]}")
 axes[1, 0].legend(loc="lower right")
-plotting.save_figure(figure, "fig12_training_curves", runs=runs.values(), measured=measured)
+figures.save_figure(figure, "fig12_training_curves", runs=runs.values(), measured=measured)
 plt.show()

@@ -12,10 +12,11 @@ short, small FR I galaxies are taken for compact sources too, as at 56 pixels th
 
 import matplotlib.pyplot as plt
 
-from radiosynth import confusion_matrix, experiments, metrics, plotting
+from radiosynth import confusion_matrix, metrics, plotting
+from radiosynth.reproduction import configs, figures, presets, published, recipes
 
 plotting.use_style()
-runs = {name: experiments.run(experiments.classifier_config(name)) for name in experiments.TRAINING_SETS}
+runs = {name: recipes.run(presets.classifier_config(name)) for name in configs.TRAINING_SETS}
 
 figure, axes = plt.subplots(2, len(runs), figsize=(3.1 * len(runs), 6.1), squeeze=False)
 matrices = {}
@@ -26,14 +27,14 @@ for column, (name, run) in enumerate(runs.items()):
         plotting.confusion(panel, matrix, f"({'abc'[column]}) {plotting.set_label(name)}, by {kind}")
         panel.set_ylabel("true class" if column == 0 else "")
         matrices[f"{name}, by {kind}"] = matrix.round(4).tolist()
-plotting.save_figure(figure, "fig13_confusion_matrices", runs=runs.values(), matrices=matrices)
+figures.save_figure(figure, "fig13_confusion_matrices", runs=runs.values(), matrices=matrices)
 plt.show()
 
 # %%
 # The report's own matrices, and recall and precision of each class on the untouched validation images with
 # their binomial intervals of one standard deviation:
 
-print("report, real:", *experiments.published()["confusion"]["real"], sep="\n  ")
+print("report, real:", *published.published()["confusion"]["real"], sep="\n  ")
 for name, run in runs.items():
     stored = run.predictions
     plain = stored["plain"]

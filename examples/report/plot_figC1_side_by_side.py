@@ -16,21 +16,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import PowerNorm
 
-from radiosynth import CLASSES, experiments, gan, plotting, simulate
+from radiosynth import CLASSES, generators, plotting, simulate
+from radiosynth.reproduction import figures, presets, recipes, scales
 
 EACH, SEED = 3, 4
 plotting.use_style()
-names = experiments.GENERATORS[experiments.current_scale()]
-runs = [experiments.run(experiments.gan_config(name)) for name in names]
+names = scales.GENERATORS[scales.current_scale()]
+runs = [recipes.run(presets.gan_config(name)) for name in names]
 
 # %%
 # The real images are training sources, those that the adversarial network has learned from.
 
 rng = np.random.default_rng(SEED)
-sources, *_ = experiments.split_sample(runs[0].config)
+sources, *_ = recipes.split_sample(runs[0].config)
 samples = {
     "real": sources[rng.permutation(len(sources))],
-    "adversarial network": gan.sample_generators([run.folder for run in runs], EACH, rng=rng),
+    "adversarial network": generators.sample_generators([run.folder for run in runs], EACH, rng=rng),
     "geometric simulation": simulate(EACH, runs[0].config.size, rng=rng),
 }
 
@@ -45,5 +46,5 @@ for column, (title, sample) in enumerate(samples.items()):
     panels[0, 1].set_title(title)
 for panel, morphology in zip(axes[:, 0], CLASSES, strict=True):
     panel.set_ylabel(morphology.label)
-plotting.save_figure(figure, "figC1_side_by_side", runs=runs, seed_of_choice=SEED)
+figures.save_figure(figure, "figC1_side_by_side", runs=runs, seed_of_choice=SEED)
 plt.show()

@@ -17,14 +17,14 @@ from contextlib import suppress
 
 from astropy import conf
 
-from radiosynth import comparison, experiments, plotting, studies
+from radiosynth.reproduction import configs, figures, presets, published, recipes, studies
 
-runs = [experiments.run(experiments.classifier_config(name)) for name in experiments.TRAINING_SETS]
+runs = [recipes.run(presets.classifier_config(name)) for name in configs.TRAINING_SETS]
 found = []
 for name, scale in (("published-code", studies.recorded_scale("published-code")), ("protocol", None)):
     with suppress(FileNotFoundError):  # many runs taken together, where they are recorded
-        found.append(comparison.study_summary(name, scale))
-table = comparison.compare(runs, found)
+        found.append(published.study_summary(name, scale))
+table = published.compare(runs, found)
 
 # %%
 # How many of each verdict there are, measured results apart; then the whole table. It is also a CSV file.
@@ -34,5 +34,5 @@ for part in table.group_by(["kind", "verdict"]).groups:
 for column in ("reproduced", "low", "high"):
     table[column] = table[column].round(5)
 conf.max_lines = len(table) + 10  # show all of them
-plotting.save_table(table, "published_reproduced", runs=runs)
+figures.save_table(table, "published_reproduced", runs=runs)
 table

@@ -10,11 +10,11 @@ of the sky, angular resolution, sensitivity and expected number of sources. FIRS
 from astropy import units as u
 from astropy.table import QTable
 
-from radiosynth import experiments, plotting
+from radiosynth.reproduction import figures, published
 
-surveys = QTable(experiments.published()["surveys"])
+surveys = QTable(published.published()["surveys"])
 surveys["resolution"].unit = u.arcsec
 surveys["sensitivity"].unit = u.mJy / u.beam
 surveys["sources"].info.description = "millions"
-plotting.save_table(surveys, "table1_surveys", data="as stated in the report")
+figures.save_table(surveys, "table1_surveys", data="as stated in the report")
 surveys

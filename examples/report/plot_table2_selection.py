@@ -16,7 +16,8 @@ import numpy as np
 from astropy.table import Table
 
 import radiosynth
-from radiosynth import catalogues, experiments, plotting
+from radiosynth import catalogues
+from radiosynth.reproduction import figures, published
 from radiosynth.sample import DataUnavailableError
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -34,7 +35,7 @@ for name in CLASS_NAMES:
     of_class = decided[np.asarray(decided["class"]) == name]
     cut, decision = np.asarray(of_class["cut"]), np.asarray(of_class["decision"])
     counts = [len(of_class), (cut == "image").sum(), (cut == "morphology").sum(), (decision == "keep").sum()]
-    agrees = counts == experiments.published()["selection"][name]
+    agrees = counts == published.published()["selection"][name]
     rows.append([name, *counts, "agrees" if agrees else "differs", with_image[name]])
 rows.append(["total", *np.sum([row[1:5] for row in rows], axis=0), "", sum(with_image.values())])
 
@@ -43,7 +44,7 @@ rows.append(["total", *np.sum([row[1:5] for row in rows], axis=0), "", sum(with_
 
 names = ["class", "initial", "image cut", "morphology cut", "final", "report", "with image"]
 table = Table(rows=rows, names=names)
-plotting.save_table(table, "table2_selection", data=f"positions from {origin}, decisions of the author")
+figures.save_table(table, "table2_selection", data=f"positions from {origin}, decisions of the author")
 table
 
 # %%

@@ -9,11 +9,12 @@ transposed convolutions double the edge: 7, 14, 28, 56.
 """
 
 import radiosynth
-from radiosynth import experiments, plotting
+from radiosynth import plotting
+from radiosynth.reproduction import figures, published
 
 model = radiosynth.build_generator()
 table = plotting.layer_table(model)
-assert table["parameters"][-1] == experiments.published()["parameters"]["generator"]
+assert table["parameters"][-1] == published.published()["parameters"]["generator"]
 
-plotting.save_table(table, "tablea1_generator", data=None)
+figures.save_table(table, "tablea1_generator", data=None)
 table

@@ -7,11 +7,12 @@ number is a logit, positive where it takes an image for real; the probability is
 """
 
 import radiosynth
-from radiosynth import experiments, plotting
+from radiosynth import plotting
+from radiosynth.reproduction import figures, published
 
 model = radiosynth.build_discriminator()
 table = plotting.layer_table(model)
-assert table["parameters"][-1] == experiments.published()["parameters"]["discriminator"]
+assert table["parameters"][-1] == published.published()["parameters"]["discriminator"]
 
-plotting.save_table(table, "tablea2_discriminator", data=None)
+figures.save_table(table, "tablea2_discriminator", data=None)
 table

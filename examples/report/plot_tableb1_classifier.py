@@ -6,11 +6,12 @@ The architecture, read from the network as it is built. It has 1,975,892 paramet
 """
 
 import radiosynth
-from radiosynth import experiments, plotting
+from radiosynth import plotting
+from radiosynth.reproduction import figures, published
 
 model = radiosynth.build_classifier()
 table = plotting.layer_table(model)
-assert table["parameters"][-1] == experiments.published()["parameters"]["classifier"]
+assert table["parameters"][-1] == published.published()["parameters"]["classifier"]
 
-plotting.save_table(table, "tableb1_classifier", data=None)
+figures.save_table(table, "tableb1_classifier", data=None)
 table

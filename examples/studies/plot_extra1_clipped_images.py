@@ -14,6 +14,7 @@ import numpy as np
 
 import radiosynth
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 from radiosynth.taxonomy import CLASSES
 
 SEED = 64
@@ -30,5 +31,5 @@ for row in range(8):
     figure.axes[8 * row].text(
         -0.1, 0.5, label, transform=figure.axes[8 * row].transAxes, rotation=90, ha="right", va="center"
     )
-plotting.save_figure(figure, "extra1_clipped_images", seed=SEED)
+figures.save_figure(figure, "extra1_clipped_images", seed=SEED)
 plt.show()

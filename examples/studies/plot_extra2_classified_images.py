@@ -13,11 +13,12 @@ about.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import experiments, plotting, predict
+from radiosynth import plotting, predict
+from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-run = experiments.run(experiments.classifier_config("real"))
-_, validation, _ = experiments.split_sample(run.config)
+run = recipes.run(presets.classifier_config("real"))
+_, validation, _ = recipes.split_sample(run.config)
 probabilities = predict(run.model(), validation.images)
 
 # %%
@@ -38,5 +39,5 @@ for i, (picture, bars) in zip(chosen, axes.reshape(-1, 2), strict=True):
     picture.title.set_fontsize(7)
     plotting.probability_bars(bars, probabilities[i], truth=int(validation.labels[i]))
     bars.set_box_aspect(1.4)
-plotting.save_figure(figure, "extra2_classified_images", runs=[run])
+figures.save_figure(figure, "extra2_classified_images", runs=[run])
 plt.show()

@@ -17,11 +17,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from radiosynth import CLASSES, experiments, plotting
+from radiosynth import CLASSES, plotting
+from radiosynth.reproduction import figures, presets, recipes, scales
 
 plotting.use_style()
-names = experiments.GENERATORS[experiments.current_scale()]
-runs = {name: experiments.run(experiments.gan_config(name)) for name in names}
+names = scales.GENERATORS[scales.current_scale()]
+runs = {name: recipes.run(presets.gan_config(name)) for name in names}
 
 # %%
 # The history of a run has one row for each epoch.
@@ -51,5 +52,5 @@ axes[0, 0].set_ylabel("loss")
 axes[1, 0].set_ylabel("share judged right")
 axes[0, 0].legend()
 axes[1, 0].legend(loc="lower right")
-plotting.save_figure(figure, "gan1_losses", runs=runs.values())
+figures.save_figure(figure, "gan1_losses", runs=runs.values())
 plt.show()

@@ -18,25 +18,26 @@ from astropy.table import Table
 from matplotlib.ticker import NullFormatter
 from scipy.stats import linregress, t
 
-from radiosynth import CLASSES, experiments, metrics, plotting
+from radiosynth import CLASSES, plotting, realism
+from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-config = experiments.classifier_config("real")
-judge = experiments.run(config)
+config = presets.classifier_config("real")
+judge = recipes.run(config)
 model = judge.model()
-_, real, _ = experiments.split_sample(config)
-networks = {m.name: experiments.run(experiments.gan_config(m.name)) for m in CLASSES}
-shared = experiments.run(experiments.gan_config("all"))
+_, real, _ = recipes.split_sample(config)
+networks = {m.name: recipes.run(presets.gan_config(m.name)) for m in CLASSES}
+shared = recipes.run(presets.gan_config("all"))
 
 figure, panels = plt.subplots(1, 4, figsize=(9.6, 2.7), sharey=True, layout="constrained")
 rows = []
 for panel, morphology in zip(panels, CLASSES, strict=True):
-    truth = metrics.features(model, real.images[real.labels == morphology.code])
+    truth = realism.features(model, real.images[real.labels == morphology.code])
     for run, label in ((networks[morphology.name], "one class"), (shared, "conditional")):
         frames, epochs = run.frames
         own = frames[:, 16 * morphology.code :][:, :16] if run is shared else frames
-        drawn = [metrics.features(model, images / np.float32(127.5) - 1) for images in own]
-        distances = np.array([metrics.kernel_distance(images, truth) for images in drawn])
+        drawn = [realism.features(model, images / np.float32(127.5) - 1) for images in own]
+        distances = np.array([realism.kernel_distance(images, truth) for images in drawn])
         seen = epochs * sum(run.provenance["training_images"].values())
         late = (epochs > epochs[-1] / 10) & (distances > 0)
         x, y = np.log2(seen[late]), np.log2(distances[late])
@@ -52,9 +53,9 @@ for panel, morphology in zip(panels, CLASSES, strict=True):
     panel.xaxis.set_minor_formatter(NullFormatter())
 panels[0].set_ylabel("distance from real images")
 panels[0].legend()
-plotting.save_figure(figure, "gan2_progress", runs=[judge, *networks.values(), shared])
+figures.save_figure(figure, "gan2_progress", runs=[judge, *networks.values(), shared])
 plt.show()
 names = ["class", "network", "epochs", "distance", "per doubling", "low", "high"]
 table = Table(rows=rows or None, names=names, dtype=[str, str, int, *4 * [float]])
 table.round(2)
-plotting.save_table(table, "gan2_progress", runs=[judge, *networks.values(), shared]).pprint_all()
+figures.save_table(table, "gan2_progress", runs=[judge, *networks.values(), shared]).pprint_all()

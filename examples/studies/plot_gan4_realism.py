@@ -14,24 +14,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import vstack
 
-from radiosynth import CLASS_NAMES, CLASSES, experiments, gan, geometric, metrics, plotting
+from radiosynth import CLASS_NAMES, CLASSES, generators, measurements, plotting, realism, simulation, surveys
+from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-config = experiments.classifier_config("real")
-runs = [experiments.run(each) for each in (config, *experiments.classifier_config("real+gan").generators)]
-training, real, _ = experiments.split_sample(config)
+config = presets.classifier_config("real")
+runs = [recipes.run(each) for each in (config, *presets.classifier_config("real+gan").generators)]
+training, real, _ = recipes.split_sample(config)
 number = max(training.counts().values())
 samples = {
     "real": real,
-    "geometric": geometric.simulate(number, config.size, rng=np.random.default_rng(0)),
-    "GAN": gan.sample_generators([run.folder for run in runs[1:]], number, rng=np.random.default_rng(0)),
+    "geometric": simulation.simulate(number, config.size, rng=np.random.default_rng(0)),
+    "GAN": generators.sample_generators(
+        [run.folder for run in runs[1:]], number, rng=np.random.default_rng(0)
+    ),
 }
 
 # %%
 # Rows are measures, columns classes.
 
-scale = geometric.FIELD / config.size
-measured = {kind: metrics.source_properties(s.images, pixel_scale=scale) for kind, s in samples.items()}
+scale = surveys.FIELD / config.size
+measured = {kind: measurements.source_properties(s.images, pixel_scale=scale) for kind, s in samples.items()}
 figure, axes = plt.subplots(5, 4, figsize=(7.6, 8.2), sharex=True, sharey="row")
 for row, name in zip(axes, measured["real"].colnames, strict=True):
     for panel, morphology in zip(row, CLASSES, strict=True):
@@ -42,7 +45,7 @@ for row, name in zip(axes, measured["real"].colnames, strict=True):
     row[0].set_ylabel(name.replace("_", " ") + unit)
 for panel, morphology in zip(axes[0], CLASSES, strict=True):
     panel.set_title(morphology.label)
-plotting.save_figure(figure, "gan4_realism", runs=runs)
+figures.save_figure(figure, "gan4_realism", runs=runs)
 plt.show()
 
 # %%
@@ -51,10 +54,12 @@ plt.show()
 # networks of training set (c) stands the other kind: one for each class, or a conditional one for all.
 
 names, other = (("all",), "conditional GAN") if len(runs) > 2 else (CLASS_NAMES, "GANs, one per class")
-trained = [experiments.run(experiments.gan_config(name)) for name in names]
-samples[other] = gan.sample_generators([r.folder for r in trained], number, rng=np.random.default_rng(0))
+trained = [recipes.run(presets.gan_config(name)) for name in names]
+samples[other] = generators.sample_generators(
+    [r.folder for r in trained], number, rng=np.random.default_rng(0)
+)
 tables, options = [], {"training": training, "draws": 20, "rng": np.random.default_rng(0)}
 for kind in ("geometric", "GAN", other):
-    tables.append(metrics.realism(real, samples[kind], runs[0].model(), **options))
+    tables.append(realism.realism(real, samples[kind], runs[0].model(), **options))
     tables[-1].add_column(kind, name="images", index=0)
-plotting.save_table(vstack(tables), "gan4_realism", runs=runs + trained).pprint_all()
+figures.save_table(vstack(tables), "gan4_realism", runs=runs + trained).pprint_all()

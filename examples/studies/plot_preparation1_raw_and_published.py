@@ -21,8 +21,9 @@ from astropy.table import Table
 from scipy import ndimage
 
 import radiosynth
-from radiosynth import experiments, plotting
+from radiosynth import plotting
 from radiosynth.preprocessing import measure_noise
+from radiosynth.reproduction import figures, runs
 
 plotting.use_style()
 published = radiosynth.load_first_dataset(size=150)
@@ -41,8 +42,8 @@ if folder := os.environ.get("RADIOSYNTH_RAW_FITS"):
     assert wanted.match_to_catalog_sky(sky)[1].max().arcsec < 20, f"files of some of {keys} are missing"
 sigma = measure_noise(raw.images)[1][:, None, None]
 fainter = [raw.derived(raw.images + np.sqrt(n**2 - 1) * sigma * noise[0], "noise") for n in (2, 4, 8)]
-model = (run := experiments.default_classifier()).model()
-ready = [experiments.make_ready(sample, run.config).images for sample in (published, raw, *fainter)]
+model = (run := runs.default_classifier()).model()
+ready = [runs.make_ready(sample, run.config).images for sample in (published, raw, *fainter)]
 given = [100 * radiosynth.predict(model, images) for images in ready]
 shown = [np.sqrt(radiosynth.center_crop(images + 1, 150)) for images in ready]
 shown.insert(1, np.arcsinh(raw.images / sigma))
@@ -52,9 +53,9 @@ for i, head in enumerate(["published", origin, "prepared", "peak at 1/2", "peak 
     titles[i] = f"{head}\n{titles[i]}"
 panels = np.concatenate(np.stack(shown, axis=1))
 figure = plotting.image_grid(panels, 4, 6, titles=titles, pixel_scale=1.8, panel=1.15)
-plotting.save_figure(figure, "preparation1_raw_and_published", runs=[run], raw=origin)
+figures.save_figure(figure, "preparation1_raw_and_published", runs=[run], raw=origin)
 
 # %%
 # All 45 raw files, by ``benchmarks/raw_agreement.py``: the share that gets the class of the published image.
-for record in experiments.runs_root().glob("raw_agreement.json"):
+for record in runs.runs_root().glob("raw_agreement.json"):
     Table(rows=json.loads(record.read_text())["rows"]).pprint_all()

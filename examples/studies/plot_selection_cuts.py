@@ -18,6 +18,7 @@ import numpy as np
 
 import radiosynth
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 from radiosynth.taxonomy import CLASSES, class_code
 
 plotting.use_style()
@@ -46,5 +47,5 @@ figure = plotting.image_grid(shown, len(reasons), 6, titles=titles, pixel_scale=
 for i, label in enumerate(labels):
     axes = figure.axes[6 * i]
     axes.text(-0.1, 0.5, label, transform=axes.transAxes, ha="right", va="center", fontsize=8)
-plotting.save_figure(figure, "selection_cuts")
+figures.save_figure(figure, "selection_cuts")
 plt.show()

@@ -16,6 +16,7 @@ from astropy.table import Table
 
 import radiosynth
 from radiosynth import plotting
+from radiosynth.reproduction import figures
 from radiosynth.taxonomy import class_code
 
 # The author's reasons that come closest to each cut. No image lies partly outside the survey.
@@ -50,11 +51,11 @@ for place, axes in enumerate(figure.axes):
     if place % 8 == 0:
         label = list(REASONS)[place // 8].replace("_", " ")
         axes.text(-0.06, 0.5, label, transform=axes.transAxes, rotation=90, ha="right", va="center")
-plotting.save_figure(figure, "selection_flags")
+figures.save_figure(figure, "selection_flags")
 
 # %%
 # Precision and recall count reasons that mean the same; intervals hold 68 %. Thresholds were chosen by eye on
 # these images, which flatters them. Of all candidates 0.25 were dropped. Images clipped at three times the
 # noise show no artefacts, and their noise is only estimated: the last rows say little about those cuts.
 columns = ["cut", "reason", "flagged", "meant", "both", "precision", "recall", "dropped at all"]
-plotting.save_table(Table(rows=rows, names=columns), "selection_flags")
+figures.save_table(Table(rows=rows, names=columns), "selection_flags")

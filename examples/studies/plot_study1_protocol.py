@@ -15,7 +15,8 @@ sources, and that of balanced accuracy (open), as training is balanced and the t
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import experiments, plotting, studies
+from radiosynth import plotting
+from radiosynth.reproduction import figures, published, studies
 
 plotting.use_style()
 study = studies.best_study("protocol")
@@ -32,14 +33,14 @@ left.set_xticks(range(len(folds)), [plotting.set_label(arm).replace("+ ", "+\n")
 left.set(ylabel="accuracy on the test sources", xlim=(-0.4, len(folds) - 0.6))
 table = studies.summary(study)
 plotting.differences(right, table[1:])
-stated = experiments.published()["accuracy"]
+stated = published.published()["accuracy"]
 claim = stated["real+gan"]["validation"] - stated["real"]["validation"]
 right.axvline(100 * claim, color="0.3", ls=":", lw=1)
 right.set_xlabel("change of accuracy / percentage points")
-plotting.save_figure(figure, "study1_protocol", runs=[study])
+figures.save_figure(figure, "study1_protocol", runs=[study])
 
 # %%
 # The numbers, one row per training set.
 
-plotting.save_table(table, "study1_protocol", runs=[study]).pprint_all()
+figures.save_table(table, "study1_protocol", runs=[study]).pprint_all()
 plt.show()

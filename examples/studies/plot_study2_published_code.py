@@ -14,7 +14,8 @@ alone. As this divides the sources anew, only those count that both tested.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from radiosynth import load_report_sample, plotting, preprocess, studies
+from radiosynth import load_report_sample, plotting, preprocess
+from radiosynth.reproduction import figures, studies
 
 plotting.use_style()
 study = studies.best_study("published-code")
@@ -25,12 +26,12 @@ figure, axes = plt.subplots(figsize=(6.4, 2.4))
 plotting.differences(axes, slips)
 axes.axhline(1.5, color="0.6", lw=0.8, ls="--")
 axes.set_xlabel("change of accuracy by the slip / percentage points")
-plotting.save_figure(figure, "study2_published_code", runs=[study])
+figures.save_figure(figure, "study2_published_code", runs=[study])
 
 # %%
 # The numbers, one row per slip.
 
-plotting.save_table(table, "study2_published_code", runs=[study]).pprint_all()
+figures.save_table(table, "study2_published_code", runs=[study]).pprint_all()
 
 # %%
 # Thirty epochs or a hundred: what the last seven tenths of the epochs add to the validation accuracy, in the

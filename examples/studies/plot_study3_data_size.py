@@ -12,14 +12,15 @@ balanced accuracies.
 
 import matplotlib.pyplot as plt
 
-from radiosynth import experiments, plotting, studies
+from radiosynth import plotting
+from radiosynth.reproduction import figures, recipes, studies
 
 plotting.use_style()
 study = studies.best_study("data-size")
 table = studies.summary(study)
 arms = studies.study_arms("data-size", study.config.scale)
 first = {arm: configs[0] for arm, configs in arms.items()}
-train = {c.fraction: len(experiments.split_sample(c)[0]) for arm, c in first.items() if "+" not in arm}
+train = {c.fraction: len(recipes.split_sample(c)[0]) for arm, c in first.items() if "+" not in arm}
 table.add_column([train[first[arm].fraction] for arm in table["arm"]], 1, "sources in training")
 
 # %%
@@ -37,10 +38,10 @@ axes.set_xticks(ticks, [str(tick) for tick in ticks])
 axes.minorticks_off()
 axes.set(xlabel="real sources in training", ylabel="accuracy on the test sources")
 axes.legend(loc="lower right")
-plotting.save_figure(figure, "study3_data_size", runs=[study])
+figures.save_figure(figure, "study3_data_size", runs=[study])
 
 # %%
 # The numbers; the sets with simulations are compared with real images alone at the same share.
 
-plotting.save_table(table, "study3_data_size", runs=[study]).pprint_all()
+figures.save_table(table, "study3_data_size", runs=[study]).pprint_all()
 plt.show()

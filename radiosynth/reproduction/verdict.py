@@ -33,17 +33,20 @@ from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
 from radiosynth import (
-    classifier,
+    augmentation,
+    classification,
     datasets,
-    experiments,
-    geometric,
     networks,
-    populations,
     preprocessing,
+    simulation,
+    splitting,
+    stopping,
     training,
 )
 from radiosynth._io import write_atomically, write_table
+from radiosynth.reproduction import configs, recipes, runs
 from radiosynth.sample import Sample
+from radiosynth.simulation import fit
 from radiosynth.taxonomy import CLASS_NAMES
 
 log = logging.getLogger("radiosynth")
@@ -100,9 +103,9 @@ class Trial:
     synthetic_per_class: int = 6000
 
     @property
-    def statistics(self) -> classifier.ClassifierSettings:
+    def statistics(self) -> classification.ClassifierSettings:
         """How the statistics of batch normalisation are measured anew, where a network has it."""
-        return classifier.ClassifierSettings(batch_size=self.batch_size, seed=self.seed)
+        return classification.ClassifierSettings(batch_size=self.batch_size, seed=self.seed)
 
     @property
     def hash(self) -> str:
@@ -165,7 +168,7 @@ def report_sources() -> Sample:
     )
     rng = np.random.default_rng(settings["split_seed"])
     ready.table["part"] = -1
-    for number, (_, test) in enumerate(preprocessing.stratified_folds(ready, settings["folds"], rng=rng)):
+    for number, (_, test) in enumerate(splitting.stratified_folds(ready, settings["folds"], rng=rng)):
         ready.table["part"][test] = number
     return ready
 
@@ -203,7 +206,7 @@ def synthetic_images(trial: Trial, train: Sample) -> Sample:
     """Draw the synthetic images of a run, which know its training sources only."""
     number, rng = trial.synthetic_per_class, np.random.default_rng([trial.seed, trial.fold])
     if trial.synthetic == "geometric":
-        return geometric.simulate(number, train.size, rng=rng)
+        return simulation.simulate(number, train.size, rng=rng)
     if trial.synthetic == "observed":
         parameters = _observed_parameters(trial, train)
         rows = [
@@ -211,12 +214,12 @@ def synthetic_images(trial: Trial, train: Sample) -> Sample:
             for name in CLASS_NAMES
         ]
         drawn = parameters[np.concatenate(rows)]
-        images = populations.observed_images(drawn, train.size, geometric.Observation(), rng=rng)
+        images = fit.observed_images(drawn, train.size, simulation.Observation(), rng=rng)
         return Sample(images, np.repeat(np.arange(len(CLASS_NAMES)), number), drawn)
     if trial.synthetic in ("gan", "vae"):
-        from radiosynth.gan import sample_generators
+        from radiosynth.generators.base import sample_generators
 
-        return sample_generators([experiments.run(generator_config(trial)).folder], number, rng=rng)
+        return sample_generators([recipes.run(generator_config(trial)).folder], number, rng=rng)
     msg = f"unknown kind of synthetic images {trial.synthetic!r}"
     raise ValueError(msg)
 
@@ -226,18 +229,18 @@ def _observed_parameters(trial: Trial, train: Sample) -> Table:
     path = records() / f".observed-fold{trial.fold}-{trial.fraction:g}-{trial.synthetic_per_class}.ecsv"
     if not path.exists():
         fitting, drawing = np.random.default_rng([trial.fold]).spawn(2)
-        population = populations.fit_population(train, observation=geometric.Observation(), rng=fitting)
+        population = simulation.fit_population(train, observation=simulation.Observation(), rng=fitting)
         seeds = max(part["seeds"] for part in protocol()["parts"].values())
         number = seeds * trial.synthetic_per_class
-        write_table(path, geometric.draw_parameters(number, population=population, rng=drawing))
+        write_table(path, simulation.draw_parameters(number, population=population, rng=drawing))
     return Table.read(path, format="ascii.ecsv")
 
 
-def generator_config(trial: Trial) -> experiments.GANConfig:
+def generator_config(trial: Trial) -> configs.GANConfig:
     """Return the configuration of the generator of a run: one for each fold."""
     settings = protocol()["generators"][trial.synthetic]["settings"]
     n_folds = protocol()["sources"]["folds"]
-    return experiments.GANConfig(
+    return configs.GANConfig(
         "laptop", "all", folds=n_folds, fold=trial.fold, fraction=trial.fraction, **settings
     )
 
@@ -273,7 +276,7 @@ class _Views(training.Batches):
                 rows = np.flatnonzero((chosen == number) & (labels == code))
                 if len(rows):
                     images[rows] = pool.images[rng.choice(members, len(rows))]
-        return preprocessing.rotate_flip(images, rng.uniform(0, 360, n), rng.random(n) < 0.5), labels
+        return augmentation.rotate_flip(images, rng.uniform(0, 360, n), rng.random(n) < 0.5), labels
 
 
 class _Validation(keras.callbacks.Callback):
@@ -284,8 +287,8 @@ class _Validation(keras.callbacks.Callback):
         self.sources, self.train, self.trial = sources, train, trial
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        with classifier._settled(self.model, self.train.images, self.trial.statistics):
-            probabilities = classifier.predict(self.model, self.sources.images)
+        with classification._settled(self.model, self.train.images, self.trial.statistics):
+            probabilities = classification.predict(self.model, self.sources.images)
         labels, given = self.sources.labels, probabilities.argmax(axis=1)
         assert logs is not None
         logs["val_loss"] = float(
@@ -353,7 +356,7 @@ def train(
             title=trial.name,
         )
         history = {key: [*history.get(key, []), *values] for key, values in found.items()}
-    classifier._settle(model, sources.images, trial.statistics)
+    classification._settle(model, sources.images, trial.statistics)
     return model, history
 
 
@@ -362,7 +365,7 @@ def train(
 
 def records() -> Path:
     """Return the folder of the records."""
-    return experiments.runs_root() / "verdict"
+    return runs.runs_root() / "verdict"
 
 
 def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
@@ -399,7 +402,7 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
                 model, history = train(trial, work, time_limit=time_limit)
                 seconds = round(time.monotonic() - begun, 1)
                 about = {
-                    **experiments.provenance(),
+                    **runs.provenance(),
                     "seconds": seconds,
                     "seconds_training": round(sum(history["seconds"]), 1),
                 }
@@ -407,7 +410,7 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
                 for name, sample in (("test", sources_of(trial)[2]), ("external", external_sources())):
                     arrays[f"{name}_names"] = np.asarray(sample.table["griese_key"], "S")
                     arrays[f"{name}_labels"] = sample.labels.astype(np.int8)
-                    arrays[f"{name}_probabilities"] = classifier.predict(model, sample.images).astype(
+                    arrays[f"{name}_probabilities"] = classification.predict(model, sample.images).astype(
                         np.float16
                     )
                 arrays |= {
@@ -442,7 +445,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 75
         try:
             run(trial, time_limit=None if left == float("inf") else left)
-        except training.TrainingStopped as stop:
+        except stopping.TrainingStopped as stop:
             log.info("%s", stop)
             return 75
         log.info("%s", trial.name)

@@ -18,10 +18,19 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from . import training
-from .gan import GANRun, GeneratorSettings, _inputs, _stretched, _unstretched, fit_generator, load_generator
-from .networks import build_encoder, keras_defaults
-from .records import read_json
+from radiosynth import training
+from radiosynth.generators.base import (
+    GANRun,
+    GeneratorSettings,
+    _inputs,
+    _stretched,
+    _unstretched,
+    fit_generator,
+    load_generator,
+)
+from radiosynth.networks.classifiers import keras_defaults
+from radiosynth.networks.generators import build_encoder
+from radiosynth.records import read_json
 
 __all__ = ["VAE", "VAESettings", "reconstruct", "train_vae"]
 

@@ -28,11 +28,14 @@ from astropy.table import Table, vstack
 from numpy.typing import NDArray
 from scipy.stats import binomtest, bootstrap, sem, t
 
-from . import experiments, metrics
-from ._io import write_table, write_text
-from .configurations import ClassifierConfig, GANConfig, classifier_config, gan_config
-from .records import check, read_json, read_table, readable
-from .stopping import TrainingStopped
+from radiosynth import metrics
+from radiosynth._io import write_table, write_text
+from radiosynth.records import check, read_json, read_table, readable
+from radiosynth.reproduction import recipes, scales
+from radiosynth.reproduction.configs import ClassifierConfig, GANConfig
+from radiosynth.reproduction.presets import classifier_config, gan_config
+from radiosynth.reproduction.runs import Run, provenance, runs_root
+from radiosynth.stopping import TrainingStopped
 
 __all__ = [
     "STUDIES",
@@ -52,11 +55,16 @@ __all__ = [
 
 log = logging.getLogger("radiosynth")
 
+
 T = TypeVar("T")
 
+
 Arms = dict[str, list[ClassifierConfig]]
+
+
 Layout = tuple[Arms, dict[str, str]]
 """The arms of a study, and for each arm that is compared the name of the one that it is compared with."""
+
 
 SCALES: dict[str, dict[str, Any]] = {
     "smoke": {
@@ -141,6 +149,7 @@ GRIDS: dict[str, dict[str, Any]] = {
 """For each scale: image sizes in pixels, numbers of augmented images per class, how many parts of the sources
 test them, and what differs from the other studies."""
 
+
 FRACTIONS = (1.0, 0.25, 0.1, 0.05)
 """Shares of the real training sources in the learning curve; all but one are those of "data-size" too."""
 
@@ -214,7 +223,7 @@ def study_arms(name: str, scale: str | None = None) -> Arms:
     name : str
         One of `STUDIES`.
     scale : str, optional
-        One of `radiosynth.experiments.SCALES`; that of the environment if not given.
+        One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
 
     Returns
     -------
@@ -238,7 +247,7 @@ def _layout(name: str, scale: str | None) -> Layout:
     if name not in STUDIES:
         msg = f"unknown study {name!r}: the studies are {', '.join(STUDIES)}"
         raise ValueError(msg)
-    scale = scale or experiments.current_scale()
+    scale = scale or scales.current_scale()
     whole = classifier_config("real", scale)  # refuses an unknown scale
     settings = dict(SCALES[scale])
     folds, repeats, few = (settings.pop(key) for key in ("folds", "repeats", "few"))
@@ -482,7 +491,7 @@ def run_study(
     name : str
         One of `STUDIES`.
     scale : str, optional
-        One of `radiosynth.experiments.SCALES`; that of the environment if not given.
+        One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
     jobs : int, default 1
         Runs at a time, each on its share of the processors.
     time_limit : float, optional
@@ -502,7 +511,7 @@ def run_study(
     radiosynth.training.TrainingStopped
         If the time was over before all runs were done; calling again, with `extend`, goes on.
     """
-    scale = scale or experiments.current_scale()
+    scale = scale or scales.current_scale()
     arms, references = _layout(name, scale)
     return run_arms(name, scale, arms, references, jobs=jobs, time_limit=time_limit, extend=extend)
 
@@ -575,7 +584,7 @@ def run_arms(
     return _record(name, folder, arms, references)
 
 
-def another_part(arms: Arms) -> tuple[Table, list[experiments.Run[ClassifierConfig]]]:
+def another_part(arms: Arms) -> tuple[Table, list[Run[ClassifierConfig]]]:
     """Try arms of a study on the part of the sources after those that the study tests, with another seed.
 
     What a record says should hold there too.
@@ -605,7 +614,7 @@ def another_part(arms: Arms) -> tuple[Table, list[experiments.Run[ClassifierConf
             msg = f"{arm} tests all of its {max(1, first.folds)} parts: give arms that leave one untested"
             raise ValueError(msg)
         generators = tuple(replace(each, fold=done) if each.folds else each for each in first.generators)
-        run = experiments.run(replace(first, fold=done, seed=done, generators=generators))
+        run = recipes.run(replace(first, fold=done, seed=done, generators=generators))
         stored = run.predictions
         plain = stored["plain"]
         right = (stored["probabilities"].argmax(axis=1) == stored["labels"])[plain]
@@ -646,11 +655,11 @@ def recorded_scale(name: str) -> str | None:
 
 def study_folder(name: str, scale: str) -> Path:
     """Return where the record of a study is kept."""
-    return experiments.runs_root() / f"{scale}-study-{name}"
+    return runs_root() / f"{scale}-study-{name}"
 
 
 def _finished(config: ClassifierConfig | GANConfig) -> bool:
-    return (experiments.runs_root() / config.name / "provenance.json").exists()
+    return (runs_root() / config.name / "provenance.json").exists()
 
 
 def _recorded(folder: Path) -> dict[str, list[str]]:
@@ -735,7 +744,7 @@ def _run_one(config: ClassifierConfig | GANConfig, deadline: float | None) -> st
     if left is not None and left <= 0:
         return ""
     try:
-        experiments.run(config, time_limit=left)
+        recipes.run(config, time_limit=left)
     except TrainingStopped as stop:
         if stop.interrupted:
             raise
@@ -763,7 +772,7 @@ def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> 
                     part["arm"] = [arm] * len(part)  # a scalar would be cut to the old width
                     parts.append(part)
                 continue
-            run = experiments.run(config)
+            run = recipes.run(config)
             made[config.name] = run.provenance
             stored = run.predictions
             plain = stored["plain"]
@@ -785,7 +794,7 @@ def _record(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> 
     result = _read(folder, arms, references, replayed=False, plan=plan)
     _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
     last = max([*made.values(), *taken.values()], key=lambda provenance: provenance["finished"])
-    content = {key: last[key] for key in experiments.provenance()}  # where the runs were done, not this
+    content = {key: last[key] for key in provenance()}  # where the runs were done, not this
     content |= {"study": name, "arms": plan}
     seconds = {"seconds_training": round(float(np.sum(result.histories["seconds"])))}
     _write_json(folder / "study.json", content | seconds)

@@ -14,33 +14,42 @@ from typing import Any
 
 import numpy as np
 from astropy.table import Table
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial import cKDTree
 from scipy.stats import ks_2samp
 
-from .geometric import FIELD, Distribution, Observation, Population, draw_parameters, render
-from .metrics import THRESHOLD, source_properties
-from .preprocessing import resize, scale
-from .sample import Sample
-from .taxonomy import CLASS_NAMES
+from radiosynth.measurements import measure
+from radiosynth.preprocessing import resize, scale
+from radiosynth.sample import Sample
+from radiosynth.simulation.observe import Observation
+from radiosynth.simulation.parameters import draw_parameters
+from radiosynth.simulation.population import Distribution, Population
+from radiosynth.simulation.rendering import render
+from radiosynth.surveys import FIELD
+from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["fit_population", "measure", "mismatch", "observed_images", "wide_population"]
+__all__ = ["fit_population", "mismatch", "observed_images", "wide_population"]
 
 NEIGHBOURS = 5
 """Simulated sources that stand for each real one."""
 
+
 STEPS = 16
 """Steps of a fitted distribution, as probable as each other at the start."""
+
 
 WIDE = 0.02
 """Share of each round that is still drawn from the wide distributions, so that nothing is lost for good."""
 
+
 NOISE = stats.loguniform(3e-4, 0.2)
 """Noise in units of the peak, with which a fit begins: peaks of 3000 to 5 sigma."""
 
+
 OBSERVED = 150
 """Edge of the observed images in pixels of FIRST."""
+
 
 LEAST = 5
 """Fewest real sources that a class is fitted to."""
@@ -78,40 +87,6 @@ def wide_population() -> Population:
     return Population(FRI=extended, FRII=extended, bent=bent, compact=compact)
 
 
-def measure(images: ArrayLike, *, pixel_scale: float) -> Table:
-    """Measure what populations are fitted to: `radiosynth.metrics.source_properties` and four more.
-
-    Parameters
-    ----------
-    images, pixel_scale
-        As for `radiosynth.metrics.source_properties`.
-
-    Returns
-    -------
-    ~astropy.table.Table
-        Its columns and, from the pixels above 5 % of the peak, NaN where the image is blank:
-
-        ``area``: flux over peak, in square arcseconds.
-        ``offset``: distance of the mean of the flux from the middle of the image, in arcseconds.
-        ``asymmetry``: distance of the peak from that mean, over the angular size.
-        ``edge_brightening``: root mean square distance of the flux from its mean, over the angular size.
-
-    Examples
-    --------
-    >>> y, x = np.mgrid[:41, :41] - 20
-    >>> table = measure([np.exp(-((x - 3) ** 2 + y**2) / 8)], pixel_scale=1)
-    >>> round(float(table["offset"][0]), 2), round(float(table["asymmetry"][0]), 2)
-    (3.0, 0.0)
-    """
-    table = source_properties(images, pixel_scale=pixel_scale)
-    rows = [_moments(image - image.min()) for image in np.asarray(images, np.float64)]
-    area, offset, shift, spread = np.reshape(rows, (-1, 4)).T * pixel_scale
-    table["area"], table["offset"] = area * pixel_scale, offset
-    table["asymmetry"], table["edge_brightening"] = (x / table["angular_size"].value for x in (shift, spread))
-    table["area"].unit, table["offset"].unit = "arcsec2", "arcsec"
-    return table
-
-
 def mismatch(real: Sample, fakes: Iterable[Sample]) -> list[float]:
     """Return how far simulated sources measure from real ones, in one number for each set.
 
@@ -138,23 +113,6 @@ def mismatch(real: Sample, fakes: Iterable[Sample]) -> list[float]:
                 gaps.append(ks_2samp(first, second, method="asymp").statistic)
         found.append(float(np.mean(gaps)) if gaps else np.nan)
     return found
-
-
-def _moments(flux: NDArray[np.float64]) -> tuple[float, ...]:
-    """Return the last four columns of `measure` in pixels, not yet over the angular size."""
-    if not flux.any():
-        return (np.nan,) * 4
-    bright = flux > THRESHOLD * flux.max()
-    where, weights = np.argwhere(bright), flux[bright]
-    mean = np.average(where, axis=0, weights=weights)
-    far = np.linalg.norm(where - mean, axis=1)
-    offset = np.linalg.norm(mean - (len(flux) - 1) / 2)
-    return (
-        weights.sum() / weights.max(),
-        float(offset),
-        far[weights.argmax()],
-        np.sqrt(np.average(far**2, weights=weights)),
-    )
 
 
 def fit_population(

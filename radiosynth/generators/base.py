@@ -1,21 +1,14 @@
-"""The report's DCGAN: train it, watch it learn, keep its generator, draw images from it.
-
-Both networks live in one `keras.Model` that plain ``fit`` trains (see `DCGAN.compute_loss`), so that the
-same code runs on every Keras backend. One network per class is the report's way; with
-``GANSettings(conditional=4)`` one network learns all classes.
-"""
+"""What generators of all kinds share: settings, training, saving, drawing."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
 import logging
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -23,41 +16,25 @@ from astropy.table import Table
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
-from . import training
-from ._io import write_arrays, write_text
-from .networks import build_discriminator, build_generator, keras_defaults
-from .records import check, read_arrays, read_json, readable
-from .sample import Sample, write_atomically
-from .stopping import TrainingDiverged
-from .taxonomy import CLASS_NAMES, class_code
+from radiosynth import training
+from radiosynth._io import write_arrays, write_text
+from radiosynth.networks.classifiers import keras_defaults
+from radiosynth.networks.generators import build_generator
+from radiosynth.records import check, read_arrays, read_json, readable
+from radiosynth.sample import Sample
+from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-__all__ = [
-    "DCGAN",
-    "GANRun",
-    "GANSettings",
-    "TrainingDiverged",
-    "diversity",
-    "frame_epochs",
-    "generate",
-    "load_generator",
-    "sample_generators",
-    "train_gan",
-    "write_gif",
-    "write_mp4",
-]
+__all__ = ["GANRun", "diversity", "frame_epochs", "generate", "load_generator", "sample_generators"]
 
 log = logging.getLogger("radiosynth")
+
 
 FRAME_SAMPLES = 16
 """Noise vectors (per class) whose images are kept during training: the report's 2 rows of 8."""
 
+
 FEWEST_DIFFERENCES = 0.25
 """Diversity, relative to real images, below which a generator has collapsed."""
-
-MAX_GIF_BYTES = 3_000_000
 
 
 @dataclass(frozen=True)
@@ -92,54 +69,6 @@ class GeneratorSettings:
         return build_generator(self.size, self.latent, self.width, classes=self.conditional, seed=self.seed)
 
 
-@dataclass(frozen=True)
-class GANSettings(GeneratorSettings):
-    """How a GAN is built and trained; the defaults are the report's.
-
-    Parameters
-    ----------
-    size : int
-        Edge of the images in pixels, a multiple of 8.
-    latent : int
-        Length of the noise vector.
-    width : float
-        Multiple of the report's number of channels, in both networks.
-    epochs : int
-        Passes over the training images.
-    batch_size : int
-        Images per step, real ones and generated ones.
-    learning_rate : float
-        Step size of Adam, for both networks.
-    stretch : bool
-        Let both networks work on the square root of the brightness, in which faint parts count for more.
-        The generator that is kept squares its images again.
-    rescale : bool
-        Let the generator that is kept divide each image by its peak, as the pre-processing does.
-    conditional : int
-        Number of classes that one network learns from labelled images; 0 for a network of one class.
-    seed : int
-        Seed of the initial weights, the noise, the dropout and the order of the images.
-    beta_1 : float
-        Decay of Adam's mean gradient; 0.5 is usual for GANs, the report has Keras' 0.9.
-    average : float
-        If above 0, the generator that is kept is the running mean of the trained one's weights, with
-        this decay per step.
-    batch_aware : bool
-        Let the discriminator see how much the images of a batch differ (see `build_discriminator`).
-    """
-
-    beta_1: float = 0.9
-    average: float = 0.0
-    batch_aware: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("beta_1", "average"):
-            if not 0 <= getattr(self, name) < 1:
-                msg = f"{name}={getattr(self, name)!r} is not possible: give a number from 0 to below 1"
-                raise ValueError(msg)
-
-
 def _stretched(images: Any) -> Any:
     """Return the square root of the brightness, on the same range from -1 to 1."""
     return 2 * ops.sqrt((images + 1) / 2) - 1
@@ -159,90 +88,6 @@ def _unstretched(network: keras.Model, settings: GeneratorSettings) -> keras.Mod
 
 def _inputs(values: Any, labels: Any = None) -> Any:
     return values if labels is None else [values, labels]
-
-
-class DCGAN(keras.Model):
-    """Generator and discriminator as one model, which plain ``fit`` trains on any backend.
-
-    ``fit`` takes images (n, size, size) in [-1, 1], and their labels if the settings are conditional.
-
-    Parameters
-    ----------
-    settings : GANSettings
-        Architecture, loss and seed.
-    """
-
-    def __init__(self, settings: GANSettings) -> None:
-        super().__init__(name="gan")
-        self.settings = settings
-        self.generator = settings._build_network()
-        self.discriminator = build_discriminator(
-            settings.size,
-            settings.width,
-            classes=settings.conditional,
-            batch_aware=settings.batch_aware,
-            seed=settings.seed + 1,
-        )
-        self.seeds = keras.random.SeedGenerator(settings.seed)
-        self.averaged = None
-        if settings.average:
-            self.averaged = settings._build_network()
-            self.averaged.trainable = False
-        self.logged = [
-            keras.metrics.Mean(name=name)
-            for name in ("discriminator_loss", "generator_loss", "accuracy_on_real", "accuracy_on_fake")
-        ]
-        self.built = True
-
-    @property
-    def kept(self) -> keras.Model:
-        """The generator to look at and to save."""
-        return _unstretched(self.averaged or self.generator, self.settings)
-
-    def call(self, images: Any) -> Any:
-        """Return the images: all that happens in a step happens in `compute_loss`."""
-        return images
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Return one loss whose gradient is, for each network, the gradient of its own loss.
-
-        The discriminator judges the generated images behind a ``stop_gradient``. The generator's term
-        goes through a copy of the discriminator whose weights are constants. Nothing else is shared, so
-        the sum has the gradients of the two separate steps, and Adam works on each weight by itself.
-        """
-        real = ops.expand_dims(x, -1)
-        if self.settings.stretch:
-            real = _stretched(real)
-        number = ops.shape(real)[0]
-        noise = keras.random.normal((number, self.settings.latent), seed=self.seeds)
-        fake = self.generator(_inputs(noise, y), training=training)
-        on_real = self.discriminator(_inputs(real, y), training=training)
-        on_fake = self.discriminator(_inputs(ops.stop_gradient(fake), y), training=training)
-        frozen = self.discriminator
-        on_fake_again, _ = frozen.stateless_call(
-            [ops.stop_gradient(ops.convert_to_tensor(v)) for v in frozen.trainable_variables],
-            [ops.convert_to_tensor(v) for v in frozen.non_trainable_variables],
-            _inputs(fake, y),
-            training=training,
-        )
-        # Softplus is the binary cross-entropy of a logit.
-        discriminator = ops.mean(ops.softplus(-on_real)) + ops.mean(ops.softplus(on_fake))
-        generator = ops.mean(ops.softplus(-on_fake_again))
-        if self.averaged is not None:
-            for mean, value in zip(self.averaged.weights, self.generator.weights, strict=True):
-                mean.assign(mean + (1 - self.settings.average) * (value - mean))
-        for metric, value in zip(
-            self.logged, (discriminator, generator, on_real > 0, on_fake < 0), strict=True
-        ):
-            metric.update_state(value)
-        return discriminator + generator
 
 
 @dataclass(frozen=True)
@@ -349,68 +194,6 @@ class _Watch(keras.callbacks.Callback):
         self.frames[epoch] = np.round((images + 1) * 127.5).astype(np.uint8)
         epochs, frames = np.array(list(self.frames)), np.array(list(self.frames.values()))
         write_arrays(self.path, epochs=epochs, frames=frames)
-
-
-@keras_defaults()
-def train_gan(
-    images: NDArray[np.float32],
-    settings: GANSettings | None = None,
-    folder: str | Path = "gan",
-    *,
-    labels: NDArray[np.int64] | None = None,
-    class_names: Sequence[str] = (),
-    fingerprint: str = "",
-    time_limit: float | None = None,
-) -> GANRun:
-    """Train a DCGAN (report, section on generative adversarial networks, and tables A1 and A2).
-
-    Adam and binary cross-entropy for both networks. Interrupted training goes on from its checkpoint
-    and ends with the same numbers.
-
-    Parameters
-    ----------
-    images : ndarray of float32, shape (n, size, size)
-        Real images in [-1, 1], augmented; may be a memory map. The report trains on 60,000 of one class.
-    settings : GANSettings, optional
-        The report's if not given.
-    folder : path-like
-        Where everything is kept.
-    labels : ndarray of int, shape (n,), optional
-        Class codes from 0, needed if and only if the settings are conditional.
-    class_names : sequence of str
-        Names of the classes, by code; kept with the generator.
-    fingerprint : str
-        Identity of this training beside its settings, such as the hash of a configuration; a checksum of
-        the images if not given.
-    time_limit : float, optional
-        Seconds after which no further epoch is begun.
-
-    Returns
-    -------
-    GANRun
-        Generator, history and frames. Look at its `collapsed` before you use the generator.
-
-    Raises
-    ------
-    ValueError
-        If images, labels and settings do not fit, or the folder holds another training.
-    radiosynth.training.TrainingDiverged
-        If the loss or a weight is not finite any more.
-    radiosynth.training.TrainingStopped
-        If the time limit or a signal ended the training; calling again goes on.
-    """
-    settings = settings or GANSettings()
-    return fit_generator(
-        DCGAN(settings),
-        images,
-        folder,
-        optimizer=keras.optimizers.Adam(settings.learning_rate, beta_1=settings.beta_1),
-        partner="discriminator",
-        labels=labels,
-        class_names=class_names,
-        fingerprint=fingerprint,
-        time_limit=time_limit,
-    )
 
 
 def fit_generator(
@@ -675,113 +458,3 @@ def sample_generators(
     table = Table({"name": [f"gan_{i}" for i in range(len(images))]})
     table.meta["history"] = [f"drawn from generators: {per_class} images per class"]
     return Sample(images, labels, table)
-
-
-def _page(frame: NDArray[np.uint8], caption: str, *, columns: int, magnification: int) -> Image:
-    """Return a grid of images, north up, over a strip with a caption."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    n, size = frame.shape[:2]
-    rows = -(-n // columns)
-    tiles = np.zeros((rows * columns, size, size), np.uint8)
-    # Row 0 is the south, and the upper edge of a picture. The square root shows faint parts.
-    tiles[:n] = np.sqrt(frame[:, ::-1] / 255) * 255
-    tiles = np.pad(tiles, ((0, 0), (0, 1), (0, 1)), constant_values=96)  # lines between the images
-    size += 1
-    grid = tiles.reshape(rows, columns, size, size).swapaxes(1, 2).reshape(rows * size, columns * size)
-    # 64 grey levels look the same and halve the file.
-    grid = (grid // 4 * 4).repeat(magnification, 0).repeat(magnification, 1)
-    strip = 24
-    page = Image.new("L", (grid.shape[1], grid.shape[0] + strip), 255)
-    page.paste(Image.fromarray(grid), (0, 0))
-    font = ImageFont.load_default(size=16)
-    ImageDraw.Draw(page).text((6, grid.shape[0] + 2), caption, fill=0, font=font)
-    return page
-
-
-def write_gif(
-    frames: NDArray[np.uint8],
-    epochs: ArrayLike,
-    path: str | Path,
-    *,
-    columns: int = 8,
-    milliseconds: int = 200,
-    caption: str = "epoch {}",
-) -> None:
-    """Write the samples of a training as an endless animation, each frame labelled with its epoch.
-
-    Parameters
-    ----------
-    frames : ndarray of uint8, shape (n_frames, n, size, size)
-        Frames of a `GANRun`, or those of one class: ``frames[:, 16:32]`` are the second.
-    epochs : array_like of int, shape (n_frames,)
-        Epoch of each frame.
-    path : path-like
-        File to write, ending in ``.gif``.
-    columns : int
-        Images in a row; the report has 8.
-    milliseconds : int
-        Time that a frame is shown; the last stays ten times as long.
-    caption : str
-        What is written below a frame, with its epoch in the place of ``{}``.
-
-    Raises
-    ------
-    ValueError
-        If the animation takes more than 3 MB.
-    """
-    for magnification in (2, 1):
-        pages = [
-            _page(frame, caption.format(epoch), columns=columns, magnification=magnification)
-            for frame, epoch in zip(frames, np.asarray(epochs), strict=True)
-        ]
-        durations = [milliseconds] * (len(pages) - 1) + [10 * milliseconds]
-        data = io.BytesIO()
-        pages[0].save(
-            data, "GIF", save_all=True, append_images=pages[1:], duration=durations, loop=0, optimize=True
-        )
-        if data.tell() <= MAX_GIF_BYTES:
-            break
-    else:
-        msg = f"{len(pages)} frames of {len(frames[0])} images take {data.tell()} bytes: give fewer than that"
-        raise ValueError(msg)
-    write_atomically(Path(path), lambda partial: partial.write_bytes(data.getvalue()))
-
-
-def write_mp4(
-    frames: NDArray[np.uint8],
-    epochs: ArrayLike,
-    path: str | Path,
-    *,
-    columns: int = 8,
-    milliseconds: int = 200,
-) -> None:
-    """Write the same animation as `write_gif` as a film, for which ffmpeg must be installed.
-
-    Raises
-    ------
-    RuntimeError
-        If there is no ``ffmpeg`` on the path.
-    """
-    if shutil.which("ffmpeg") is None:
-        msg = "ffmpeg is not on the path: install it, or write a GIF with write_gif"
-        raise RuntimeError(msg)
-    from matplotlib.animation import FFMpegWriter
-    from matplotlib.figure import Figure
-
-    pages = [
-        np.asarray(_page(frame, f"epoch {epoch}", columns=columns, magnification=2))
-        for frame, epoch in zip(frames, np.asarray(epochs), strict=True)
-    ]
-    height, width = pages[0].shape
-    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-    shown = figure.figimage(pages[0], cmap="gray", vmin=0, vmax=255)
-    writer = FFMpegWriter(fps=round(1000 / milliseconds))
-
-    def save(partial: Path) -> None:
-        with writer.saving(figure, str(partial), dpi=100):
-            for page in pages:
-                shown.set_data(page)
-                writer.grab_frame()
-
-    write_atomically(Path(path), save)

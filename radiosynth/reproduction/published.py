@@ -8,9 +8,11 @@ reason why there is none. A number that has neither is an error, so that the tab
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,14 @@ from astropy.stats import binom_conf_interval
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
-from . import datasets, experiments, gan, geometric, metrics, networks
-from .taxonomy import CLASS_NAMES
+from radiosynth import datasets, metrics, networks, simulation, surveys
+from radiosynth.generators import base
+from radiosynth.reproduction import configs, presets, recipes, scales
+from radiosynth.reproduction.runs import Run, runs_root
+from radiosynth.simulation import gaussians
+from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["Reproduced", "compare", "published_numbers", "study_summary"]
+__all__ = ["Reproduced", "compare", "published", "published_numbers", "study_summary"]
 
 SECTIONS = {
     "surveys": "table 1",
@@ -41,10 +47,12 @@ SECTIONS = {
 }
 """Where in the report each part of ``published.json`` stands."""
 
+
 COLUMNS = {
     "selection": ("initial", "image cut", "morphology cut", "final"),
     "split": ("original", "validation", "training", "augmented"),
 }
+
 
 REASONS = {
     "surveys": "quoted from the literature; nothing here measures it",
@@ -56,13 +64,19 @@ REASONS = {
 }
 """Why a number, or all of a part, has no counterpart. A number that was reproduced needs none."""
 
+
 MEASURED = ("accuracy.", "confusion.", "notebook_accuracy.", "training.gain ")
 """How the numbers begin that a training decides."""
 
+
 TAUGHT_WRONG = "accuracy.real+gan.training"
+
+
 MISLABELLED = "change in training: FR I generator for FR II"
 
+
 NO_RUN = dict.fromkeys(("accuracy", "confusion", "training"), "its run is not recorded")
+
 
 Z = 3.3  # of 1000 estimates one is further off than this many standard errors
 
@@ -115,7 +129,7 @@ def published_numbers() -> dict[str, float]:
 
 def _stated() -> dict[str, float | Decimal]:
     """Return the numbers of the report with the decimals that it gives."""
-    parts = experiments.published(parse_float=Decimal)
+    parts = published(parse_float=Decimal)
     return dict(leaf for section in SECTIONS for leaf in _leaves(section, parts[section]))
 
 
@@ -140,12 +154,12 @@ def study_summary(name: str, scale: str | None = None) -> dict[str, Any]:
     name : str
         Name of the study.
     scale : str, optional
-        Scale at which it was done; `radiosynth.experiments.current_scale` if not given.
+        Scale at which it was done; `radiosynth.reproduction.scales.current_scale` if not given.
 
     Returns
     -------
     dict
-        Contents of ``<scale>-study-<name>/summary.json`` under `radiosynth.experiments.runs_root`. Its
+        Contents of ``<scale>-study-<name>/summary.json`` under `radiosynth.reproduction.runs.runs_root`. Its
         ``numbers`` map names to ``value``, ``low`` and ``high``, the ends of the 95 % interval; and the
         ``scale``.
 
@@ -154,8 +168,8 @@ def study_summary(name: str, scale: str | None = None) -> dict[str, Any]:
     FileNotFoundError
         If the study is not recorded at that scale.
     """
-    scale = scale or experiments.current_scale()
-    folder = experiments.runs_root() / f"{scale}-study-{name}"
+    scale = scale or scales.current_scale()
+    folder = runs_root() / f"{scale}-study-{name}"
     path = folder / "summary.json"
     if not path.exists():
         msg = f"the study {folder.name} is not recorded: {path} is missing"
@@ -163,7 +177,7 @@ def study_summary(name: str, scale: str | None = None) -> dict[str, Any]:
     return {**json.loads(path.read_text()), "scale": scale}
 
 
-def compare(runs: Iterable[experiments.Run[Any]] = (), studies: Iterable[dict[str, Any]] = ()) -> Table:
+def compare(runs: Iterable[Run[Any]] = (), studies: Iterable[dict[str, Any]] = ()) -> Table:
     """Set every number that the report states beside the one that comes out here.
 
     Parameters
@@ -219,7 +233,7 @@ def compare(runs: Iterable[experiments.Run[Any]] = (), studies: Iterable[dict[st
         if mine is None:
             reason = REASONS.get(key) or REASONS.get(section) or NO_RUN.get(section)
             if reason is None:
-                msg = f"{key}: neither reproduced nor a reason why not; add it to radiosynth.comparison"
+                msg = f"{key}: neither reproduced nor a reason why not; add it to reproduction/published.py"
                 raise KeyError(msg)
             rows.append(
                 (SECTIONS[section], name, float(value), *[np.nan] * 3, "cannot be reproduced", "", reason, "")
@@ -240,9 +254,9 @@ def compare(runs: Iterable[experiments.Run[Any]] = (), studies: Iterable[dict[st
 
 def _from_code() -> dict[str, Reproduced]:
     """Return what networks and configurations of the report's scale hold."""
-    config = experiments.classifier_config("real", "report")
-    fake = experiments.gan_config("FRI", "report")
-    bent = experiments.BendingConfig("report")
+    config = presets.classifier_config("real", "report")
+    fake = presets.gan_config("FRI", "report")
+    bent = configs.BendingConfig("report")
     built = {
         "generator": networks.build_generator(),
         "discriminator": networks.build_discriminator(),
@@ -281,7 +295,7 @@ def _from_code() -> dict[str, Reproduced]:
         "gan.batch": fake.batch_size,
         "gan.learning rate": fake.learning_rate,
         "gan.epochs": fake.epochs,
-        "gan.noise vectors of the animation": gan.FRAME_SAMPLES,
+        "gan.noise vectors of the animation": base.FRAME_SAMPLES,
         "gan.images drawn of a class": config.per_class,
         "training.learning rate": config.learning_rate,
         "training.batch": config.batch_size,
@@ -311,8 +325,8 @@ def _from_tables() -> dict[str, Reproduced]:
     """Return what is counted in the table of decisions and in the images."""
     candidates = datasets.load_report_candidates()
     sample = datasets.load_report_sample()
-    config = experiments.classifier_config("real", "report")
-    train, validation, _ = experiments.split_sample(config)
+    config = presets.classifier_config("real", "report")
+    train, validation, _ = recipes.split_sample(config)
     rows: dict[str, dict[str, list[float]]] = {"selection": {}, "split": {}}
     for name in CLASS_NAMES:
         of_class = candidates[np.asarray(candidates["class"]) == name]
@@ -331,9 +345,9 @@ def _from_tables() -> dict[str, Reproduced]:
     numbers |= {
         "preparation.candidates": len(candidates),
         "preparation.rows of Proctor's table 1": sum(np.asarray(candidates["catalogue"]) == "Proctor2011"),
-        "preparation.field, arcmin": geometric.FIELD / 60,
+        "preparation.field, arcmin": surveys.FIELD / 60,
         "preparation.cutout edge, pixels": sample.size,
-        "preparation.pixel, arcsec": geometric.FIELD / sample.size,
+        "preparation.pixel, arcsec": surveys.FIELD / sample.size,
         "preparation.edge after resizing, pixels": train.size,
         "preparation.least brightness": train.images.min(),
         "preparation.greatest brightness": train.images.max(),
@@ -351,8 +365,8 @@ def _from_tables() -> dict[str, Reproduced]:
 
 def _from_simulation() -> dict[str, Reproduced]:
     """Return ends, means and spreads of the parameters of 6000 simulated sources of each class."""
-    number = experiments.classifier_config("real", "report").per_class
-    drawn = geometric.draw_parameters(number, rng=np.random.default_rng(0))
+    number = presets.classifier_config("real", "report").per_class
+    drawn = simulation.draw_parameters(number, rng=np.random.default_rng(0))
     name = np.asarray(drawn["class"])
     galaxies = drawn[(name == "FRI") | (name == "FRII")]
     galaxies["lobe_c2_over_c1"] = galaxies["lobe_c2"] / galaxies["lobe_c1"]
@@ -396,7 +410,7 @@ def _from_simulation() -> dict[str, Reproduced]:
     second = float(np.mean(np.asarray(of["bent"]["fr_type"]) == 2))
     error = Z * np.sqrt(0.25 / len(of["bent"]))
     found["bent drawn as FRII.share"] = (second, second - error, second + error)
-    exact = {"edge, pixels": geometric.FRAME, "images of a class": number}
+    exact = {"edge, pixels": gaussians.FRAME, "images of a class": number}
     source = f"{number} draws of each class"
     return {f"simulation.{key}": Reproduced(*value, source=source) for key, value in found.items()} | {
         f"simulation.{key}": Reproduced(float(value), source="code") for key, value in exact.items()
@@ -408,7 +422,7 @@ def _spread(value: float, n: int) -> tuple[float, float, float]:
     return value, value * (1 - Z / np.sqrt(2 * n)), value * (1 + Z / np.sqrt(2 * n))
 
 
-def _from_run(run: experiments.Run[Any]) -> dict[str, Reproduced]:
+def _from_run(run: Run[Any]) -> dict[str, Reproduced]:
     """Return accuracies, means over the last fifth of the epochs, and the confusion matrix of a run."""
     stored, history, name = run.predictions, run.history, run.config.training_set
     last = history[-max(1, len(history) // 5) :]
@@ -426,7 +440,7 @@ def _from_run(run: experiments.Run[Any]) -> dict[str, Reproduced]:
     }
     # Nothing is drawn here but the seed: a point either way is allowed for it.
     training = float(np.mean(last["accuracy"]))
-    stop = int(experiments.published()["training"]["epochs of the notebook"])
+    stop = int(published()["training"]["epochs of the notebook"])
     for part, column in (("augmented", "val_accuracy"), ("plain", "plain_accuracy")):
         if len(history) >= stop:  # the step size is constant: the notebook's training is the first part
             then = float(history[column][stop - 1])
@@ -454,7 +468,7 @@ def _from_run(run: experiments.Run[Any]) -> dict[str, Reproduced]:
     return found
 
 
-def _gain(one: experiments.Run[Any], two: experiments.Run[Any]) -> Reproduced:
+def _gain(one: Run[Any], two: Run[Any]) -> Reproduced:
     """Return what the second run's final accuracy is more than the first's, source by source."""
     right = []
     for stored in (one.predictions, two.predictions):
@@ -469,3 +483,16 @@ def _gain(one: experiments.Run[Any], two: experiments.Run[Any]) -> Reproduced:
     return Reproduced(
         gain, gain - 1.96 * error, gain + 1.96 * error, source, "after the last epoch, paired", own
     )
+
+
+@lru_cache
+def published(parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
+    """Return the numbers that the report states, as nested dictionaries.
+
+    Parameters
+    ----------
+    parse_float : callable
+        Makes a number of the text of one with decimals; ``decimal.Decimal`` keeps how many there are.
+    """
+    text = files("radiosynth").joinpath("data/published.json").read_text()
+    return json.loads(text, parse_float=parse_float)

@@ -2,8 +2,8 @@
 
 This is the plan that the report left to do, with Optuna in the place of hyperas (Akiba et al. 2019,
 arXiv:1907.10902). What a search finds on the sources that guide it flatters it. So the sources are divided
-as in `radiosynth.studies`: in each turn one part tests, the next one guides the search and the others
-train. The search never sees the part that tests.
+as in `radiosynth.reproduction.studies`: in each turn one part tests, the next one guides the search and
+the others train. The search never sees the part that tests.
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ import numpy as np
 from filelock import FileLock
 from scipy.stats import norm
 
-from . import experiments, preprocessing, studies
-from .configurations import ClassifierConfig, classifier_config
-from .records import readable
-from .sample import Sample
-from .stopping import TrainingStopped
-from .studies import StudyResult
+from radiosynth import augmentation
+from radiosynth.records import readable
+from radiosynth.reproduction import recipes, scales, studies
+from radiosynth.reproduction.configs import ClassifierConfig
+from radiosynth.reproduction.presets import classifier_config
+from radiosynth.reproduction.studies import StudyResult
+from radiosynth.sample import Sample
+from radiosynth.stopping import TrainingStopped
 
 if TYPE_CHECKING:
     import optuna
@@ -74,6 +76,7 @@ class Family:
 
 _FIRST = {"learning_rate": 1e-3, "dropout": 0.5, "kernel": 3, "stride": 1, "channels": 8, "blocks": 3}
 
+
 FAMILIES = {
     "report": Family("stacked", {}, {**_FIRST, "dense": 48}),
     "paired": Family("stacked", {"convolutions": 2}, {**_FIRST, "dense": 48}),
@@ -83,8 +86,10 @@ FAMILIES = {
 """Families by name: convolution and pooling in turn, as in the report; two convolutions before each pooling;
 strides in the place of pooling, and a mean in that of the dense layer; and residual blocks."""
 
+
 STACKS = ((1, 8), (2, 8), (3, 8), (4, 8), (5, 8), (5, 16))
 """Blocks, and channels of the first of them, of the networks that are grown."""
+
 
 SCALES: dict[str, dict[str, dict[str, Any]]] = {
     "smoke": {
@@ -120,7 +125,7 @@ each network: what differs from the classifiers of that scale."""
 
 
 def _scale(scale: str | None) -> str:
-    scale = scale or experiments.current_scale()
+    scale = scale or scales.current_scale()
     classifier_config("real", scale)  # refuses an unknown one
     return scale
 
@@ -141,7 +146,7 @@ def grown_arms(scale: str | None = None) -> studies.Arms:
     Parameters
     ----------
     scale : str, optional
-        One of `radiosynth.experiments.SCALES`; that of the environment if not given.
+        One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
 
     Returns
     -------
@@ -181,9 +186,9 @@ def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = 
     Parameters
     ----------
     scale : str, optional
-        One of `radiosynth.experiments.SCALES`; that of the environment if not given.
+        One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
     jobs, time_limit
-        As in `radiosynth.studies.run_study`.
+        As in `radiosynth.reproduction.studies.run_study`.
 
     Returns
     -------
@@ -215,10 +220,10 @@ def inner_sets(config: ClassifierConfig) -> tuple[Sample, Sample]:
     train, validation : Sample
         Augmented images of the parts that do not test.
     """
-    train, validation, _ = experiments.split_sample(config)
+    train, validation, _ = recipes.split_sample(config)
     return (
-        preprocessing.augment(train, config.per_class, "ordered"),
-        preprocessing.augment(validation, config.validation_per_class, "ordered"),
+        augmentation.augment(train, config.per_class, "ordered"),
+        augmentation.augment(validation, config.validation_per_class, "ordered"),
     )
 
 
@@ -373,7 +378,7 @@ def _objective(
     import keras
     import optuna
 
-    from .classifier import train_classifier
+    from radiosynth.classification import train_classifier
 
     def report(epoch: int, logs: dict[str, float]) -> None:
         trial.report(logs["val_accuracy"], epoch)
@@ -472,7 +477,7 @@ def tune(
     family : str
         One of `FAMILIES`.
     scale : str, optional
-        One of `radiosynth.experiments.SCALES`; that of the environment if not given.
+        One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
     fold : int
         The part of the sources that tests, which the search does not see.
     trials : int, optional

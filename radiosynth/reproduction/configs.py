@@ -7,105 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .sample import check_count
-from .taxonomy import CLASS_NAMES
+from radiosynth.reproduction.scales import _check_scale
+from radiosynth.sample import check_count
+from radiosynth.taxonomy import CLASS_NAMES
 
 if TYPE_CHECKING:
-    from .classifier import ClassifierSettings
+    from radiosynth.classification import ClassifierSettings
 
 TRAINING_SETS = ("real", "real+geometric", "real+gan")
 """The training sets (a), (b) and (c) of the report."""
 
+
 BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
 """What a network for bending angles is trained on, in the last case one after the other."""
 
+
 ALL_TRAINING_SETS = (*TRAINING_SETS, "real+vae", "real+fitted")
 """And set (d), with the images of a variational autoencoder, and simulations of fitted populations."""
-
-# With the report's choices a narrow GAN draws one and the same blob for the first thousands of steps. What
-# makes the difference, by measurement, is a discriminator that sees the batch, and Adam without momentum.
-QUICK = {
-    "width": 0.25,
-    "batch_size": 32,
-    "learning_rate": 8e-4,
-    "beta_1": 0.0,
-    "average": 0.99,
-    "stretch": True,
-    "batch_aware": True,
-}
-
-SCALES: dict[str, dict[str, dict[str, Any]]] = {
-    # Seconds: everything runs, nothing is learned well.
-    "smoke": {
-        "classifier": {"per_class": 400, "validation_per_class": 80, "epochs": 8, "width": 0.25},
-        "gan": {**QUICK, "per_class": 400, "epochs": 2, "width": 0.125},
-        "fold": {"epochs": 1, "width": 0.125, "size": 64},
-        "bending": {"images": 200, "synthetic": 300, "epochs": 2, "size": 24, "width": 0.1, "folds": 2},
-        "vae": {"per_class": 400, "epochs": 2, "width": 0.125, "batch_size": 32},
-    },
-    # Minutes on two CPU cores: half the channels and fewer turned copies, but more steps per image.
-    "laptop": {
-        "classifier": {
-            "per_class": 2000,
-            "validation_per_class": 400,
-            "epochs": 14,
-            "batch_size": 32,
-            "width": 0.5,
-        },
-        "gan": {**QUICK, "per_class": 1500, "epochs": 12},
-        "fold": {"epochs": 12, "width": 0.5},
-        "bending": {
-            "images": 1200,
-            "synthetic": 12_000,
-            "epochs": 5,
-            "batch_size": 32,
-            "size": 40,
-            "width": 0.25,
-            "precision": "mixed_bfloat16",
-        },
-        "vae": {
-            "per_class": 1500,
-            "epochs": 8,
-            "width": 0.125,
-            "batch_size": 32,
-            "learning_rate": 3e-3,
-        },
-    },
-    # The numbers of the report, but for its GANs: a fifth of their 500 epochs, which is not yet their best.
-    "report": {
-        "classifier": {},
-        "gan": {"epochs": 100},
-        # Two hundred times less arithmetic than the report's four networks, so that one for each division
-        # of the sources can be trained.
-        "conditional": {
-            **QUICK,
-            "width": 0.5,
-            "batch_size": 64,
-            "learning_rate": 4e-4,
-            "average": 0.998,
-            "per_class": 6000,
-            "epochs": 20,
-        },
-        "fold": {"rounds": 2},
-        "bending": {},
-        "vae": {},
-    },
-}
-"""What each scale changes in the report's configuration; ``"conditional"`` in a GAN of all classes alone."""
-
-GENERATORS: dict[str, tuple[str, ...]] = {"smoke": ("all",), "laptop": ("all",), "report": CLASS_NAMES}
-"""The GANs of each scale: one per class, as in the report, or one conditional network for all.
-
-Where the sources are divided into `folds`, each division has one conditional network at every scale.
-"""
-
-
-MEMBERS = {"smoke": 1, "laptop": 2, "report": 5}
-"""How many of the five folds an ensemble of each scale has a network for."""
 
 
 @dataclass(frozen=True)
@@ -233,7 +154,7 @@ class GANConfig(GeneratorConfig):
     per_class : int
         Real training images of each class after augmentation.
     epochs, batch_size, learning_rate, width, latent, beta_1, average, stretch, rescale, batch_aware, seed
-        As in `radiosynth.gan.GANSettings`.
+        As in `radiosynth.generators.GANSettings`.
     """
 
     kind: ClassVar[str] = "gan"
@@ -253,7 +174,7 @@ class VAEConfig(GeneratorConfig):
     per_class, leak
         As in `GANConfig`.
     epochs, batch_size, learning_rate, width, latent, stretch, rescale, beta, seed
-        As in `radiosynth.vae.VAESettings`.
+        As in `radiosynth.generators.VAESettings`.
     """
 
     kind: ClassVar[str] = "vae"
@@ -293,7 +214,7 @@ class ClassifierConfig(Config):
     synthetic_per_class : int
         Synthetic images of each class in the sets that have them; as many as real ones if negative.
     epochs, batch_size, learning_rate, width
-        As in `radiosynth.classifier.ClassifierSettings`.
+        As in `radiosynth.classification.ClassifierSettings`.
     split_seed : int
         Seed of the split into training and validation sources.
     seed : int
@@ -313,7 +234,7 @@ class ClassifierConfig(Config):
     precision : {"float32", "mixed_bfloat16"}
         Number format of the arithmetic in training.
     architecture, network, schedule
-        As in `radiosynth.classifier.ClassifierSettings`.
+        As in `radiosynth.classification.ClassifierSettings`.
     """
 
     kind: ClassVar[str] = "classifier"
@@ -347,7 +268,7 @@ class ClassifierConfig(Config):
             msg = (
                 f"training set {self.training_set!r} with {len(self.generators)} generators: "
                 f"{' and '.join(GENERATED)} need some and the others have none; "
-                "radiosynth.experiments.classifier_config sets them"
+                "radiosynth.reproduction.presets.classifier_config sets them"
             )
             raise ValueError(msg)
         if self.training_set not in ALL_TRAINING_SETS:
@@ -359,7 +280,7 @@ class ClassifierConfig(Config):
             if other and not generator.leak:
                 msg = (
                     f"the generator {generator.name} differs in {', '.join(other)}, so it could learn from "
-                    "test sources: let radiosynth.experiments.classifier_config set it, or say leak=True"
+                    "test sources: let presets.classifier_config set it, or say leak=True"
                 )
                 raise ValueError(msg)
 
@@ -370,7 +291,7 @@ class ClassifierConfig(Config):
 
     def settings(self) -> ClassifierSettings:
         """Return how the network is built and trained."""
-        from .classifier import ClassifierSettings
+        from radiosynth.classification import ClassifierSettings
 
         return ClassifierSettings(
             **{part.name: getattr(self, part.name) for part in fields(ClassifierSettings)}
@@ -488,7 +409,7 @@ class FoldConfig(Config):
         How often the whole training is done; each round goes on from the recorded weights of the last, with
         a step size that rises and falls again (warm restarts: Loshchilov & Hutter 2017, arXiv:1608.03983).
     epochs, batch_size, learning_rate, weight_decay, label_smoothing, width, zoom, shift, seed, precision
-        As in `radiosynth.classifier.VariationSettings`.
+        As in `radiosynth.classification.VariationSettings`.
     """
 
     kind: ClassVar[str] = "fold"
@@ -564,181 +485,3 @@ KINDS: dict[str, type[Config]] = {
     "bending": BendingConfig,
 }
 """Configurations by the kind that their record names."""
-
-
-def _check_scale(scale: str) -> str:
-    if scale not in SCALES:
-        msg = f"unknown scale {scale!r}: the scales are {', '.join(SCALES)}"
-        raise ValueError(msg)
-    return scale
-
-
-def current_scale() -> str:
-    """Return the scale named by the environment variable ``RADIOSYNTH_SCALE``, or ``"laptop"``.
-
-    Raises
-    ------
-    ValueError
-        If it names no scale.
-    """
-    return _check_scale(os.environ.get("RADIOSYNTH_SCALE") or "laptop")
-
-
-def _at(scale: str | None, kind: str, changes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the scale, the current one if none is named, and its settings with the changes made."""
-    scale = _check_scale(scale or current_scale())
-    return scale, {**SCALES[scale][kind], **changes}
-
-
-def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> GANConfig:
-    """Return the configuration of the GAN of one class, or of ``"all"``, at a scale.
-
-    Parameters
-    ----------
-    morphology : str
-        Name of a class, or ``"all"`` for one class-conditional network.
-    scale : str, optional
-        One of `SCALES`; `current_scale` if not given.
-    **changes
-        Fields of `GANConfig` to set otherwise than the scale does.
-
-    Returns
-    -------
-    GANConfig
-        The frozen configuration.
-    """
-    scale, settings = _at(scale, "gan", {})
-    if morphology == "all":
-        settings |= SCALES[scale].get("conditional", {})
-    return GANConfig(scale, morphology, **{**settings, **changes})
-
-
-def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
-    """Return the configuration of the variational autoencoder of all classes at a scale.
-
-    Parameters
-    ----------
-    scale : str, optional
-        One of `SCALES`; `current_scale` if not given.
-    **changes
-        Fields of `VAEConfig` to set otherwise than the scale does.
-
-    Returns
-    -------
-    VAEConfig
-        The frozen configuration.
-    """
-    scale, settings = _at(scale, "vae", changes)
-    return VAEConfig(scale, **settings)
-
-
-def classifier_config(
-    training_set: str = "real", scale: str | None = None, **changes: Any
-) -> ClassifierConfig:
-    """Return the configuration of a classifier at a scale.
-
-    Parameters
-    ----------
-    training_set : str
-        One of `ALL_TRAINING_SETS`.
-    scale : str, optional
-        One of `SCALES`; `current_scale` if not given.
-    **changes
-        Fields of `ClassifierConfig` to set otherwise than the scale does.
-
-    Returns
-    -------
-    ClassifierConfig
-        The frozen configuration.
-
-    Examples
-    --------
-    >>> classifier_config("real", "report").epochs
-    100
-    """
-    scale, settings = _at(scale, "classifier", changes)
-    if training_set in GENERATED and "generators" not in settings:
-        shared = {key: settings[key] for key in SPLIT if key in settings}
-        settings["generators"] = (
-            (vae_config(scale, **shared),)
-            if training_set == "real+vae"
-            else tuple(
-                gan_config(name, scale, **shared)
-                for name in (("all",) if shared.get("folds") else GENERATORS[scale])
-            )
-        )
-    return ClassifierConfig(scale, training_set, **settings)
-
-
-def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **changes: Any) -> EnsembleConfig:
-    """Return the configuration of an ensemble of networks of the five-fold scheme at a scale.
-
-    Parameters
-    ----------
-    scale : str, optional
-        One of `SCALES`; `current_scale` if not given.
-    synthetic : float
-        Geometric simulations for each real training image. The epochs are fewer by as much, so that the
-        number of steps is the same.
-    **changes
-        Fields of `FoldConfig` to set otherwise than the scale does, but for `fold`, which counts the
-        networks; to `seed` the number of the fold is added.
-
-    Returns
-    -------
-    EnsembleConfig
-        The frozen configuration.
-
-    Examples
-    --------
-    >>> [member.epochs for member in ensemble_config("report", synthetic=1.0).members]
-    [50, 50, 50, 50, 50]
-    """
-    scale, settings = _at(scale, "fold", changes)
-    epochs = max(1, round(settings.pop("epochs", FoldConfig.epochs) / (1 + synthetic)))
-    seed = settings.pop("seed", 0)
-    members = (
-        FoldConfig(scale, fold, seed=seed + fold, epochs=epochs, synthetic=synthetic, **settings)
-        for fold in range(MEMBERS[scale])
-    )
-    return EnsembleConfig(scale, tuple(members))
-
-
-_TUNED = {"training_set": "synthetic-then-real", "population": "matched", "turns": 8, "stretch": True}
-_ARMS: dict[str, dict[str, Any]] = {
-    "synthetic": {"training_set": "synthetic"},
-    "real": {},
-    "synthetic + real": {"training_set": "synthetic+real"},
-    "matched": {**_TUNED, "training_set": "synthetic"},
-    "matched, then real": _TUNED,
-    "confined": {**_TUNED, "output": "bounded"},
-    "with spread": {**_TUNED, "output": "spread"},
-    "both jets, matched": {**_TUNED, "training_set": "synthetic", "output": "jets"},
-    "both jets": {**_TUNED, "output": "jets"},
-}
-
-
-def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[BendingConfig]]:
-    """Return the networks for bending angles that are compared, one per fold, by what they are trained on.
-
-    Parameters
-    ----------
-    scale : str, optional
-        One of `SCALES`; `current_scale` if not given. The smallest has two arms only.
-    **changes
-        Fields of `BendingConfig` to set otherwise than scale and arm do.
-
-    Returns
-    -------
-    dict of str to list of BendingConfig
-        The author's three; then those on simulations matched to the real sources, predictions being averaged
-        over eight turns: alone, followed by real images, and so with the other outputs.
-    """
-    arms = {}
-    for name in ("real", "with spread") if (scale or current_scale()) == "smoke" else _ARMS:
-        used, settings = _at(scale, "bending", {**_ARMS[name], **changes})
-        if settings.get("training_set") == "synthetic":
-            settings["folds"] = 0
-        first = BendingConfig(used, **settings)
-        arms[name] = [replace(first, fold=fold) for fold in range(max(1, first.folds))]
-    return arms

@@ -12,19 +12,18 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import training
-from .networks import CLASSIFIERS, build_foveated_classifier, build_network, keras_defaults
-from .preprocessing import vary
-from .sample import Sample
-from .taxonomy import CLASS_NAMES, UNLABELLED
+from radiosynth import training
+from radiosynth.augmentation import vary
+from radiosynth.networks.classifiers import (
+    CLASSIFIERS,
+    build_foveated_classifier,
+    build_network,
+    keras_defaults,
+)
+from radiosynth.sample import Sample
+from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
-__all__ = [
-    "ClassifierSettings",
-    "VariationSettings",
-    "predict",
-    "train_classifier",
-    "train_on_variations",
-]
+__all__ = ["ClassifierSettings", "VariationSettings", "predict", "train_classifier", "train_on_variations"]
 
 SCHEDULES = ("constant", "cosine")
 """What the learning rate may do in the course of the training."""

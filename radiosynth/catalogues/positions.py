@@ -1,275 +1,32 @@
-"""Labelled positions of sources: the catalogues of the report from VizieR, and anybody's own lists.
-
-Every reader returns one `~astropy.table.Table` with the columns ``name``, ``ra`` and ``dec`` (deg, ICRS),
-``class`` (a name of `radiosynth.taxonomy.CLASS_NAMES`, or empty where it is not known), ``catalogue`` and
-``catalogue_class`` (what the catalogue says, as text), and with its provenance in ``meta``.
-"""
+"""Lists of positions and labels in the formats that people have."""
 
 from __future__ import annotations
 
 import csv
-import datetime
 import hashlib
 import io
-import logging
 import os
 import re
-import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import Angle, SkyCoord, search_around_sky
+from astropy.coordinates import Angle, SkyCoord
 from astropy.io import fits
 from astropy.io.ascii import convert_numpy
-from astropy.table import Column, Table, vstack
+from astropy.table import Column, Table
 from numpy.typing import NDArray
 
-from ._io import cache_folder, decoded, write_table
-from .sample import DataUnavailableError
-from .taxonomy import CLASS_NAMES, class_code
+from radiosynth._io import decoded
+from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-__all__ = [
-    "CATALOGUES",
-    "REPORT_CATALOGUES",
-    "Catalogue",
-    "add_decisions",
-    "cross_match",
-    "designation",
-    "find_duplicates",
-    "load_catalogue",
-    "load_report_sources",
-    "read_positions",
-    "sky_groups",
-]
+__all__ = ["designation", "read_positions"]
 
 COLUMNS = ("name", "ra", "dec", "class", "catalogue", "catalogue_class")
-MIRRORS = ("vizier.cds.unistra.fr", "vizier.cfa.harvard.edu")
-ATTEMPTS = 3
-BACKOFF = 2.0
-"""Seconds to wait after the first failure; twice as long after each further one."""
-
-log = logging.getLogger("radiosynth")
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """A catalogue of VizieR and how its rows become labelled positions.
-
-    Parameters
-    ----------
-    name : str
-        Short name, as in the table of the report's decisions.
-    vizier : str
-        Identifier in VizieR.
-    rows : int
-        Number of rows of the edition used here; a reply with another number is refused.
-    columns : tuple of str
-        Columns that tell the catalogue's table from others under the same identifier.
-    label : callable
-        Takes the table and returns the columns ``name``, ``ra`` and ``dec`` (deg, or sexagesimal text),
-        ``class``, ``catalogue_class`` and any others.
-    sha256 : str
-        Checksum of the rows of this edition (`radiosynth.catalogues.checksum`); empty if not pinned.
-    """
-
-    name: str
-    vizier: str
-    rows: int
-    columns: tuple[str, ...]
-    label: Callable[[Table], dict[str, Any]]
-    sha256: str = ""
-
-
-def _config(table: Table) -> dict[str, Any]:
-    kind, note, sure = (_text(table[name]) for name in ("mt", "n_mt", "u_mt"))
-    names = {"I": "FRI", "II": "FRII"}
-    # Only rows flagged as confirmed have a shape; the compact ones carry no such flag.
-    classes = [
-        "compact" if k in ("C", "C*", "S*") else names.get(k, "") if s == "c" else ""
-        for k, s in zip(kind, sure, strict=True)
-    ]
-    return {
-        "name": [f"CoNFIG-{s} {n}" for s, n in zip(_text(table["S"]), _text(table["CoNFIG"]), strict=True)],
-        "ra": table["RAJ2000"],
-        "dec": table["DEJ2000"],
-        "class": classes,
-        "catalogue_class": [" ".join(filter(None, row)) for row in zip(kind, note, sure, strict=True)],
-    }
-
-
-def _capetti(morphology: str) -> Callable[[Table], dict[str, Any]]:
-    def label(table: Table) -> dict[str, Any]:
-        names = _text(table["SDSS"])
-        ra, dec = zip(*(_from_designation(name) for name in names), strict=True)
-        return {"name": names, "ra": ra, "dec": dec, "class": morphology, "catalogue_class": morphology}
-
-    return label
-
-
-def _proctor(table: Table) -> dict[str, Any]:
-    return {
-        "name": _text(table["FCG"]),
-        "ra": table["RAJ2000"],
-        "dec": table["DEJ2000"],
-        # Table 1 of the paper holds the wide-angle and the narrow-angle tails.
-        "class": np.where(_text(table["Tno"]) == "1", "bent", ""),
-        "catalogue_class": _text(table["Com"]),
-    }
-
-
-def _garon(table: Table) -> dict[str, Any]:
-    return {
-        "name": _text(table["Name"]),
-        "ra": table["RAJ2000"],
-        "dec": table["DEJ2000"],
-        "class": "",
-        "catalogue_class": _text(table["Morph"]),
-        "bending_angle": u.Quantity(np.ma.filled(np.ma.asarray(table["BA"], float), np.nan), u.deg),
-    }
-
-
-CATALOGUES: dict[str, Catalogue] = {
-    catalogue.name: catalogue
-    for catalogue in (
-        Catalogue(
-            "CoNFIG",
-            "J/MNRAS/404/1719",
-            858,
-            ("CoNFIG", "S", "mt", "n_mt", "u_mt"),
-            _config,
-            "c99a3211bacd427908c84063578a063df0526755efab82ebb73bf280507b54e6",
-        ),
-        Catalogue(
-            "FRICAT",
-            "J/A+A/598/A49",
-            219,
-            ("SDSS",),
-            _capetti("FRI"),
-            "fbbdf739ef2e07451d86537529dbcd5962cd06184d2d62e5e8a0e6f01f721e6a",
-        ),
-        Catalogue(
-            "FRIICAT",
-            "J/A+A/601/A81",
-            123,
-            ("SDSS",),
-            _capetti("FRII"),
-            "727e0ffee7b1b30fa55a8fd51e92d42cbfb7f92320c6dfdc627c0e43ada55655",
-        ),
-        Catalogue(
-            "Proctor2011",
-            "J/ApJS/194/31",
-            1932,
-            ("FCG", "Com", "Tno"),
-            _proctor,
-            "db770531211039bd58304409584eb57473d761d424e17e3f0edd72760dcef78c",
-        ),
-        Catalogue(
-            "Garon2019",
-            "J/AJ/157/126",
-            4304,
-            ("Name", "Morph", "BA"),
-            _garon,
-            "f73b9f085c73eb6321ad244da47b11a87a32ba0543666364147b6f6beff288f8",
-        ),
-    )
-}
-"""The catalogues known here, by name."""
-
-REPORT_CATALOGUES = ("FRICAT", "FRIICAT", "CoNFIG", "Proctor2011")
-"""Those whose labels the report used; the fifth has bending angles."""
-
-
-def load_catalogue(catalogue: str | Catalogue, *, refresh: bool = False) -> Table:
-    """Return all rows of a catalogue, from the cache or from VizieR.
-
-    Parameters
-    ----------
-    catalogue : str or Catalogue
-        A name of `CATALOGUES`, in any capitalisation, or the description of another catalogue.
-    refresh : bool
-        Ask VizieR even if the cache has the table.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        One row per source, with the columns of this module. The class is empty where the catalogue gives
-        none of the four or is not sure. ``Garon2019`` has no classes but ``bending_angle`` (deg).
-
-    Raises
-    ------
-    DataUnavailableError
-        If the cache does not hold the table and VizieR does not give it.
-    ValueError
-        If the name is unknown.
-    """
-    if isinstance(catalogue, str):
-        known = {name.lower(): entry for name, entry in CATALOGUES.items()}
-        if catalogue.lower() not in known:
-            msg = f"unknown catalogue {catalogue!r}: choose from {', '.join(CATALOGUES)}"
-            raise ValueError(msg)
-        catalogue = known[catalogue.lower()]
-    path = cache_folder() / "catalogues" / f"{catalogue.name}.ecsv"
-    if path.is_file() and not refresh:
-        try:
-            table = Table.read(path, format="ascii.ecsv", fill_values=None)
-            stored = table.meta.get("sha256")
-        except Exception as error:  # whatever a damaged file makes the reader say
-            log.debug("%s: %s", path, error)
-            stored = None
-        if stored and stored == checksum(table) and table.meta.get("vizier") == catalogue.vizier:
-            return table
-        log.warning("the cached %s is damaged, or another catalogue; it is fetched again", path)
-    raw, server = _from_vizier(catalogue)
-    table = _labelled(catalogue.label(raw), catalogue.name)
-    digest = checksum(table)
-    if catalogue.sha256 not in ("", digest):
-        log.warning(
-            "%s in VizieR differs from the edition used here (sha256 %s instead of %s); counts may differ",
-            *(catalogue.name, digest, catalogue.sha256),
-        )
-    table.meta = {
-        "catalogue": catalogue.name,
-        "vizier": catalogue.vizier,
-        "server": server,
-        "retrieved": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "sha256": digest,
-    }
-    write_table(path, table)
-    return table
-
-
-def load_report_sources(*, refresh: bool = False) -> Table:
-    """Return the 1478 labelled sources that the report started from, straight from their catalogues.
-
-    These are the rows of FRICAT, FRIICAT, CoNFIG and Proctor (2011) to which the catalogue gives one of the
-    four classes: FR I 269, FR II 513, bent 412, compact 284.
-
-    Parameters
-    ----------
-    refresh : bool
-        Ask VizieR even if the cache has the tables.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        As from `load_catalogue`, with ``meta["catalogues"]`` holding the provenance of each.
-
-    Raises
-    ------
-    DataUnavailableError
-        If a table is neither in the cache nor to be had from VizieR.
-    """
-    tables = [load_catalogue(name, refresh=refresh) for name in REPORT_CATALOGUES]
-    provenance = [dict(table.meta) for table in tables]
-    sources = vstack([table[table["class"] != ""] for table in tables], metadata_conflicts="silent")
-    sources.meta = {"catalogues": provenance}
-    return sources
 
 
 def checksum(table: Table) -> str:
@@ -285,59 +42,6 @@ def checksum(table: Table) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
-    """Return all rows of the catalogue and the mirror that served them."""
-    from astroquery import cache_conf
-    from astroquery.vizier import VizierClass
-
-    failures = []
-    for server in MIRRORS:
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                time.sleep(BACKOFF * 2 ** (attempt - 1))
-            log.info("asking %s for %s", server, catalogue.vizier)
-            # Seconds to connect and to wait for an answer.
-            vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=server, timeout=(5, 60))
-            try:
-                # astroquery would keep an error page for a week.
-                with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
-                    reply = vizier.get_catalogs(catalogue.vizier)
-                return _right_table(catalogue, reply), server
-            # A damaged reply makes the parser say all kinds of things.
-            except Exception as error:
-                failure = " ".join(str(error).split()) or type(error).__name__
-                if re.search("NewConnection|NameResolution|ConnectTimeout|ProxyError", failure):
-                    break  # there is no way to it
-        failures.append(f"  {server}: {failure[:200]}")
-    msg = (
-        f"{catalogue.name} ({catalogue.vizier}) is not in the cache, and VizieR does not give it:\n"
-        + "\n".join(failures)
-        + "\nTry again later; radiosynth.load_report_candidates() has the report's sources without a network."
-    )
-    raise DataUnavailableError(msg)
-
-
-def _right_table(catalogue: Catalogue, reply: list[Table] | None) -> Table:
-    """Return the table of the catalogue among those of a reply; a catalogue may be in several parts."""
-    if not reply:
-        msg = "the reply holds no table (an error page?)"
-        raise ValueError(msg)
-    parts = [table for table in reply if set(catalogue.columns) <= set(table.colnames)]
-    if len(parts) > 1:
-        parts.append(vstack(parts, join_type="inner", metadata_conflicts="silent"))
-    for table in parts:
-        if len(table) == catalogue.rows:
-            return table
-    found = [len(table) for table in parts]
-    msg = (
-        f"the reply has {found or 'no'} rows with the columns {', '.join(catalogue.columns)}; "
-        f"all {catalogue.rows} are needed"
-    )
-    raise ValueError(msg)
-
-
-# Lists of positions -----------------------------------------------------------------------------------
-
 # What letters and digits of a column's name say, in lower case.
 _MEANING = {
     "ra": {"ra", "radeg", "raj2000", "ra2000", "raicrs", "rightascension", "alphaj2000"},
@@ -346,11 +50,15 @@ _MEANING = {
     "name": {"name", "id", "source", "sourcename", "designation", "object", "objectname", "iauname"},
     "class": {"class", "label", "morphology", "morph", "type"},
 }
+
+
 _UNITS = {
     "deg": u.deg, "degree": u.deg, "degrees": u.deg, "d": u.deg, "arcmin": u.arcmin, "arcsec": u.arcsec,
     "rad": u.rad, "radian": u.rad, "radians": u.rad,
     "hourangle": u.hourangle, "hour": u.hourangle, "hours": u.hourangle, "hr": u.hourangle, "h": u.hourangle,
 }  # fmt: skip
+
+
 _DESIGNATION = re.compile(r"J(\d\d)(\d\d)(\d\d(?:\.\d+)?)([+\-−])(\d\d)(\d\d)(\d\d(?:\.\d+)?)?")
 
 
@@ -738,142 +446,3 @@ def designation(positions: SkyCoord) -> list[str]:
         sign = "-" if place.dec.deg < 0 else "+"
         names.append(f"J{ra}{sign}{arcsec // 3600:02d}{arcsec // 60 % 60:02d}{arcsec % 60:02d}")
     return names
-
-
-# Matches ----------------------------------------------------------------------------------------------
-
-
-def _places(table: Table) -> SkyCoord:
-    return SkyCoord(np.asarray(table["ra"], float), np.asarray(table["dec"], float), unit="deg")
-
-
-def cross_match(left: Table, right: Table, radius: float = 20) -> Table:
-    """Return all pairs of sources of two tables within a radius, by `astropy.coordinates.search_around_sky`.
-
-    Parameters
-    ----------
-    left, right : `~astropy.table.Table`
-        Tables with ``ra`` and ``dec`` in degrees.
-    radius : float
-        Largest separation in arcsec.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        Columns ``left`` and ``right`` (row numbers) and ``separation`` (arcsec), the closest pair first.
-
-    Examples
-    --------
-    >>> here, there = Table({"ra": [1.0, 5.0], "dec": [0.0, 0.0]}), Table({"ra": [5.001], "dec": [0.0]})
-    >>> cross_match(here, there)["left", "right"].as_array().tolist()
-    [(1, 0)]
-    """
-    if radius <= 0:
-        msg = f"radius is {radius}; give a positive number of arcsec"
-        raise ValueError(msg)
-    first, second, angles, _ = search_around_sky(_places(left), _places(right), radius * u.arcsec)
-    pairs = Table({"left": first, "right": second, "separation": np.atleast_1d(angles.to(u.arcsec))})
-    pairs.sort("separation")
-    return pairs
-
-
-def find_duplicates(table: Table, radius: float = 60) -> Table:
-    """Return the pairs of sources of one table that lie within a radius of each other.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Table with ``ra`` and ``dec`` in degrees.
-    radius : float
-        Largest separation in arcsec.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        One row per pair, the closest first: ``first`` and ``second`` (row numbers), ``separation`` (arcsec),
-        and, of the columns ``name``, ``class`` and ``catalogue`` that the table has, both values.
-
-    Examples
-    --------
-    The report kept eleven such pairs, six of them with two different classes.
-
-    >>> from radiosynth.datasets import load_report_candidates
-    >>> candidates = load_report_candidates()
-    >>> pairs = find_duplicates(candidates[candidates["decision"] == "keep"])
-    >>> len(pairs), int((pairs["class_1"] != pairs["class_2"]).sum())
-    (11, 6)
-    """
-    pairs = cross_match(table, table, radius)
-    pairs = pairs[pairs["left"] < pairs["right"]]
-    pairs.rename_columns(["left", "right"], ["first", "second"])
-    for name in ("name", "class", "catalogue"):
-        if name in table.colnames:
-            pairs[f"{name}_1"], pairs[f"{name}_2"] = table[name][pairs["first"]], table[name][pairs["second"]]
-    return pairs
-
-
-def add_decisions(sources: Table, decisions: Table, radius: float = 2) -> Table:
-    """Return the sources with the columns ``decision``, ``reason`` and ``cut`` of a table of decisions.
-
-    Parameters
-    ----------
-    sources : `~astropy.table.Table`
-        Labelled positions, such as from `load_report_sources`.
-    decisions : `~astropy.table.Table`
-        Decisions, such as `radiosynth.load_report_candidates`: one for a source of equal name, catalogue and
-        class within the radius.
-    radius : float
-        Largest separation in arcsec.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        The sources in their order; the texts are empty where nothing was decided.
-    """
-    pairs = cross_match(sources, decisions, radius)
-    same = [sources[name][pairs["left"]] == decisions[name][pairs["right"]] for name in _IDENTITY]
-    pairs = pairs[np.logical_and.reduce(same)]
-    # The closest pair comes first, and np.unique keeps the first.
-    rows, first = np.unique(pairs["left"], return_index=True)
-    decided = sources.copy()
-    for name in ("decision", "reason", "cut"):
-        texts = np.full(len(sources), "", dtype=decisions[name].dtype)
-        texts[rows] = decisions[name][pairs["right"][first]]
-        decided[name] = texts
-    return decided
-
-
-_IDENTITY = ("name", "catalogue", "class")
-
-
-def sky_groups(table: Table, radius: float = 60) -> NDArray[np.int64]:
-    """Return the number of the group of neighbours that each source belongs to, for ``sky_group``.
-
-    Parameters
-    ----------
-    table : `~astropy.table.Table`
-        Table with ``ra`` and ``dec`` in degrees.
-    radius : float
-        Largest separation in arcsec of two neighbours; neighbours of neighbours share a group.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        From 0, in the order of the rows; -1 for a source that has no neighbour.
-
-    Examples
-    --------
-    >>> sky_groups(Table({"ra": [9.0, 5.0, 5.001], "dec": [0.0, 0.0, 0.0]})).tolist()
-    [-1, 0, 0]
-    """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    pairs = find_duplicates(table[["ra", "dec"]], radius)
-    shape = (len(table), len(table))
-    linked = coo_array((np.ones(len(pairs)), (pairs["first"], pairs["second"])), shape=shape)
-    labels = connected_components(linked, directed=False)[1]
-    groups = np.full(len(table), -1)
-    shared = np.isin(labels, np.flatnonzero(np.bincount(labels, minlength=1) > 1))
-    groups[shared] = np.unique(labels[shared], return_inverse=True)[1]
-    return groups

@@ -1,0 +1,147 @@
+"""Sources matched on the sky: counterparts, duplicates, groups."""
+
+from __future__ import annotations
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord, search_around_sky
+from astropy.table import Table
+from numpy.typing import NDArray
+
+__all__ = ["add_decisions", "cross_match", "find_duplicates", "sky_groups"]
+
+
+def _places(table: Table) -> SkyCoord:
+    return SkyCoord(np.asarray(table["ra"], float), np.asarray(table["dec"], float), unit="deg")
+
+
+def cross_match(left: Table, right: Table, radius: float = 20) -> Table:
+    """Return all pairs of sources of two tables within a radius, by `astropy.coordinates.search_around_sky`.
+
+    Parameters
+    ----------
+    left, right : `~astropy.table.Table`
+        Tables with ``ra`` and ``dec`` in degrees.
+    radius : float
+        Largest separation in arcsec.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        Columns ``left`` and ``right`` (row numbers) and ``separation`` (arcsec), the closest pair first.
+
+    Examples
+    --------
+    >>> here, there = Table({"ra": [1.0, 5.0], "dec": [0.0, 0.0]}), Table({"ra": [5.001], "dec": [0.0]})
+    >>> cross_match(here, there)["left", "right"].as_array().tolist()
+    [(1, 0)]
+    """
+    if radius <= 0:
+        msg = f"radius is {radius}; give a positive number of arcsec"
+        raise ValueError(msg)
+    first, second, angles, _ = search_around_sky(_places(left), _places(right), radius * u.arcsec)
+    pairs = Table({"left": first, "right": second, "separation": np.atleast_1d(angles.to(u.arcsec))})
+    pairs.sort("separation")
+    return pairs
+
+
+def find_duplicates(table: Table, radius: float = 60) -> Table:
+    """Return the pairs of sources of one table that lie within a radius of each other.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table with ``ra`` and ``dec`` in degrees.
+    radius : float
+        Largest separation in arcsec.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        One row per pair, the closest first: ``first`` and ``second`` (row numbers), ``separation`` (arcsec),
+        and, of the columns ``name``, ``class`` and ``catalogue`` that the table has, both values.
+
+    Examples
+    --------
+    The report kept eleven such pairs, six of them with two different classes.
+
+    >>> from radiosynth.datasets import load_report_candidates
+    >>> candidates = load_report_candidates()
+    >>> pairs = find_duplicates(candidates[candidates["decision"] == "keep"])
+    >>> len(pairs), int((pairs["class_1"] != pairs["class_2"]).sum())
+    (11, 6)
+    """
+    pairs = cross_match(table, table, radius)
+    pairs = pairs[pairs["left"] < pairs["right"]]
+    pairs.rename_columns(["left", "right"], ["first", "second"])
+    for name in ("name", "class", "catalogue"):
+        if name in table.colnames:
+            pairs[f"{name}_1"], pairs[f"{name}_2"] = table[name][pairs["first"]], table[name][pairs["second"]]
+    return pairs
+
+
+def add_decisions(sources: Table, decisions: Table, radius: float = 2) -> Table:
+    """Return the sources with the columns ``decision``, ``reason`` and ``cut`` of a table of decisions.
+
+    Parameters
+    ----------
+    sources : `~astropy.table.Table`
+        Labelled positions, such as from `load_report_sources`.
+    decisions : `~astropy.table.Table`
+        Decisions, such as `radiosynth.load_report_candidates`: one for a source of equal name, catalogue and
+        class within the radius.
+    radius : float
+        Largest separation in arcsec.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        The sources in their order; the texts are empty where nothing was decided.
+    """
+    pairs = cross_match(sources, decisions, radius)
+    same = [sources[name][pairs["left"]] == decisions[name][pairs["right"]] for name in _IDENTITY]
+    pairs = pairs[np.logical_and.reduce(same)]
+    # The closest pair comes first, and np.unique keeps the first.
+    rows, first = np.unique(pairs["left"], return_index=True)
+    decided = sources.copy()
+    for name in ("decision", "reason", "cut"):
+        texts = np.full(len(sources), "", dtype=decisions[name].dtype)
+        texts[rows] = decisions[name][pairs["right"][first]]
+        decided[name] = texts
+    return decided
+
+
+_IDENTITY = ("name", "catalogue", "class")
+
+
+def sky_groups(table: Table, radius: float = 60) -> NDArray[np.int64]:
+    """Return the number of the group of neighbours that each source belongs to, for ``sky_group``.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table with ``ra`` and ``dec`` in degrees.
+    radius : float
+        Largest separation in arcsec of two neighbours; neighbours of neighbours share a group.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        From 0, in the order of the rows; -1 for a source that has no neighbour.
+
+    Examples
+    --------
+    >>> sky_groups(Table({"ra": [9.0, 5.0, 5.001], "dec": [0.0, 0.0, 0.0]})).tolist()
+    [-1, 0, 0]
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    pairs = find_duplicates(table[["ra", "dec"]], radius)
+    shape = (len(table), len(table))
+    linked = coo_array((np.ones(len(pairs)), (pairs["first"], pairs["second"])), shape=shape)
+    labels = connected_components(linked, directed=False)[1]
+    groups = np.full(len(table), -1)
+    shared = np.isin(labels, np.flatnonzero(np.bincount(labels, minlength=1) > 1))
+    groups[shared] = np.unique(labels[shared], return_inverse=True)[1]
+    return groups

@@ -1,0 +1,165 @@
+"""Every quantity that is measured on an image."""
+
+from __future__ import annotations
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import pdist, squareform
+
+__all__ = ["largest_extent", "measure", "source_properties"]
+
+
+def measure(images: ArrayLike, *, pixel_scale: float) -> Table:
+    """Measure what populations are fitted to: `radiosynth.measurements.source_properties` and four more.
+
+    Parameters
+    ----------
+    images, pixel_scale
+        As for `radiosynth.measurements.source_properties`.
+
+    Returns
+    -------
+    ~astropy.table.Table
+        Its columns and, from the pixels above 5 % of the peak, NaN where the image is blank:
+
+        ``area``: flux over peak, in square arcseconds.
+        ``offset``: distance of the mean of the flux from the middle of the image, in arcseconds.
+        ``asymmetry``: distance of the peak from that mean, over the angular size.
+        ``edge_brightening``: root mean square distance of the flux from its mean, over the angular size.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:41, :41] - 20
+    >>> table = measure([np.exp(-((x - 3) ** 2 + y**2) / 8)], pixel_scale=1)
+    >>> round(float(table["offset"][0]), 2), round(float(table["asymmetry"][0]), 2)
+    (3.0, 0.0)
+    """
+    table = source_properties(images, pixel_scale=pixel_scale)
+    rows = [_moments(image - image.min()) for image in np.asarray(images, np.float64)]
+    area, offset, shift, spread = np.reshape(rows, (-1, 4)).T * pixel_scale
+    table["area"], table["offset"] = area * pixel_scale, offset
+    table["asymmetry"], table["edge_brightening"] = (x / table["angular_size"].value for x in (shift, spread))
+    table["area"].unit, table["offset"].unit = "arcsec2", "arcsec"
+    return table
+
+
+def _moments(flux: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return the last four columns of `measure` in pixels, not yet over the angular size."""
+    if not flux.any():
+        return (np.nan,) * 4
+    bright = flux > THRESHOLD * flux.max()
+    where, weights = np.argwhere(bright), flux[bright]
+    mean = np.average(where, axis=0, weights=weights)
+    far = np.linalg.norm(where - mean, axis=1)
+    offset = np.linalg.norm(mean - (len(flux) - 1) / 2)
+    return (
+        weights.sum() / weights.max(),
+        float(offset),
+        far[weights.argmax()],
+        np.sqrt(np.average(far**2, weights=weights)),
+    )
+
+
+THRESHOLD = 0.05
+"""Pixels fainter than this share of the peak do not count as part of the source."""
+
+
+SEPARATION = 10.8
+"""Least distance of two components in arcseconds: two beams of FIRST."""
+
+
+def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
+    """Measure sources as an astronomer would, on the pixels above 5 % of the peak of each image.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, size, size)
+        Images in any units; the faintest pixel of each counts as empty sky.
+    pixel_scale : float
+        Arcseconds per pixel.
+
+    Returns
+    -------
+    ~astropy.table.Table
+        One row per image, NaN where the image is blank:
+
+        ``concentration``: share of the flux that is brighter than half the peak.
+        ``angular_size``: largest extent in arcseconds.
+        ``axis_ratio``: short over long axis, from the second moments of the flux.
+        ``components``: number of peaks at least 10.8 arcsec (two beams) from any brighter one; 0 if blank.
+        ``bending_angle``: by how many degrees the way from one end over the middle to the other turns;
+        0 is straight, and beyond 120 it comes out far too small. NaN with fewer than two components,
+        or nothing between them.
+
+    Raises
+    ------
+    ValueError
+        If the images have another shape, are not finite, or the pixel scale is not positive.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:41, :41] - 20
+    >>> table = source_properties([np.exp(-(x**2 / 32 + y**2 / 8))], pixel_scale=1)
+    >>> round(float(table["axis_ratio"][0]), 2)
+    0.5
+    """
+    pixels = np.asarray(images, np.float64)
+    if pixels.ndim != 3 or not pixel_scale > 0 or not np.isfinite(pixels).all():
+        msg = (
+            f"images {pixels.shape} at {pixel_scale} arcsec per pixel: give finite images of shape "
+            "(n, size, size) and a positive pixel scale"
+        )
+        raise ValueError(msg)
+    names = ("concentration", "angular_size", "axis_ratio", "components", "bending_angle")
+    rows = [_measure_source(image - image.min(), pixel_scale) for image in pixels]
+    table = Table(np.reshape(rows, (-1, len(names))), names=names)
+    table["components"] = table["components"].astype(int)
+    table["angular_size"].unit, table["bending_angle"].unit = "arcsec", "deg"
+    return table
+
+
+def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> tuple[float, ...]:
+    """Return the columns of `source_properties` for one image of flux above the sky."""
+    from skimage.feature import peak_local_max
+
+    peak = flux.max()
+    if peak == 0:
+        return np.nan, np.nan, np.nan, 0, np.nan
+    where, weights = np.argwhere(flux > THRESHOLD * peak), flux[flux > THRESHOLD * peak]
+    # A pixel is one pixel wide: its centre alone would have no moments.
+    moments = np.linalg.eigvalsh(np.cov(where.T, aweights=weights, ddof=0) + np.eye(2) / 12)
+    apart = max(1, round(SEPARATION / pixel_scale))
+    peaks = peak_local_max(flux, min_distance=apart, threshold_rel=THRESHOLD, exclude_border=False)
+    return (
+        weights[weights > peak / 2].sum() / weights.sum(),
+        largest_extent(where) * pixel_scale,
+        np.sqrt(moments[0] / moments[1]),
+        len(peaks),
+        _bending(peaks, flux[tuple(peaks.T)], where, weights),
+    )
+
+
+def _bending(peaks: NDArray, heights: NDArray, where: NDArray, weights: NDArray) -> float:
+    """Return the bending angle of a source in degrees; NaN if it has no two ends and a middle."""
+    if len(peaks) < 2:
+        return np.nan
+    # The ends are two peaks far apart and bright, the fainter of them counting, so that a bright core is no
+    # end unless the source is bent by more than 120 degrees. The middle is the middle fifth of the way.
+    pair = np.minimum.outer(heights, heights) * squareform(pdist(peaks)) ** 2
+    one, other = peaks[list(np.unravel_index(pair.argmax(), pair.shape))].astype(float)
+    way = other - one
+    middle = np.abs((where - one) @ way / (way @ way) - 0.5) < 0.1
+    if not middle.any():
+        return np.nan
+    # Squared flux, as the bend lies at the core, not in the faint glow between the arms.
+    bend = np.average(where[middle], axis=0, weights=weights[middle] ** 2)
+    ahead, turned = bend - one, other - bend
+    return float(np.degrees(abs(np.arctan2(ahead[0] * turned[1] - ahead[1] * turned[0], ahead @ turned))))
+
+
+def largest_extent(where: ArrayLike) -> float:
+    """Return the largest extent in pixels of those given by row and column, shape (n, 2)."""
+    angles = np.radians(np.arange(0, 180, 5))
+    # A pixel is one pixel wide: its centre alone would have no extent.
+    return float(np.ptp(np.asarray(where) @ [np.cos(angles), np.sin(angles)], axis=0).max() + 1)

@@ -1,0 +1,214 @@
+"""Builders of generators, discriminators and encoders."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from radiosynth.networks.classifiers import keras_defaults
+from radiosynth.networks.layers import LEAK, _channels, _check, _initializers, _normalise
+
+__all__ = ["build_discriminator", "build_encoder", "build_generator"]
+
+
+@keras_defaults()
+def build_generator(
+    size: int = 56, latent: int = 100, width: float = 1.0, *, classes: int = 0, seed: int | None = None
+) -> keras.Model:
+    """Build the report's generator (report, table A1; after Radford et al. 2015, arXiv:1511.06434).
+
+    Parameters
+    ----------
+    size : int
+        Edge of the images that it draws, a multiple of 8.
+    latent : int
+        Length of the noise vector.
+    width : float
+        Multiple of the report's number of channels, above 0.
+    classes : int
+        Number of classes that it can be asked for; 0 for the report's network, which knows none. With
+        classes, scale and offset of every batch normalisation depend on the class (Dumoulin et al. 2017,
+        arXiv:1610.07629); the rest stays the same.
+    seed : int, optional
+        Seed of the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        From noise (n, latent), or the pair of noise and class codes (n,), to images (n, size, size, 1)
+        in [-1, 1]. At the default arguments it has the report's 6,862,272 trainable parameters.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> build_generator(size=16, width=0.1, classes=4).output_shape
+    (None, 16, 16, 1)
+    """
+    _check(size, 8, width)
+    if latent < 1 or classes < 0:
+        msg = f"latent={latent}, classes={classes}: give at least 1 noise value and no negative number"
+        raise ValueError(msg)
+    draw = _initializers(seed)
+    seed_channels, *channels = _channels(width, 512, 256, 128, 64)
+    edge = size // 8
+    noise = keras.Input((latent,), name="noise")
+    label = keras.Input((), dtype="int32", name="label") if classes else None
+    dense = edge * edge * seed_channels
+    x = layers.Dense(dense, use_bias=False, kernel_initializer=next(draw), name="dense")(noise)
+    x = _normalise(x, 0, label, classes, seed)
+    x = layers.Reshape((edge, edge, seed_channels), name="reshape")(x)
+    for number, (filters, stride) in enumerate(zip(channels, (1, 2, 2), strict=True), 1):
+        name = f"deconvolution_{number}"
+        x = layers.Conv2DTranspose(
+            filters, 5, stride, padding="same", use_bias=False, kernel_initializer=next(draw), name=name
+        )(x)
+        x = _normalise(x, number, label, classes, seed)
+    image = layers.Conv2DTranspose(
+        1,
+        5,
+        2,
+        padding="same",
+        use_bias=False,
+        activation="tanh",
+        kernel_initializer=next(draw),
+        name="image",
+    )
+    return keras.Model([noise, label] if classes else noise, image(x), name="generator")
+
+
+@keras_defaults()
+def build_discriminator(
+    size: int = 56,
+    width: float = 1.0,
+    *,
+    classes: int = 0,
+    batch_aware: bool = False,
+    seed: int | None = None,
+) -> keras.Model:
+    """Build the report's discriminator (report, table A2).
+
+    Parameters
+    ----------
+    size : int
+        Edge of the input images, a multiple of 4.
+    width : float
+        Multiple of the report's number of channels, above 0.
+    classes : int
+        Number of classes; 0 for the report's network. With classes, the product of the last features
+        with a learned vector of the class is added to the logit (projection: Miyato & Koyama 2018,
+        arXiv:1802.05637).
+    batch_aware : bool
+        Let the network see how much the images of a batch differ: the mean standard deviation of the
+        features over the batch becomes another feature (Karras et al. 2018, arXiv:1710.10196), a third
+        convolution follows, and the dropout goes. A generator that draws the same image again and
+        again is found out at once.
+    seed : int, optional
+        Seed of the initial weights and of the dropout.
+
+    Returns
+    -------
+    keras.Model
+        From images (n, size, size, 1) in [-1, 1], or the pair of images and class codes (n,), to logits
+        (n, 1), positive for real. At the default arguments it has the report's 231,681 parameters.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> build_discriminator().count_params()
+    231681
+    """
+    _check(size, 4, width)
+    if classes < 0:
+        msg = f"classes={classes}: give 0 for a network that knows no classes, or their number"
+        raise ValueError(msg)
+    draw = _initializers(seed)
+
+    def convolution(x: keras.KerasTensor, number: int, filters: int, kernel: int) -> keras.KerasTensor:
+        name = f"convolution_{number}"
+        x = layers.Conv2D(filters, kernel, 2, padding="same", kernel_initializer=next(draw), name=name)(x)
+        return layers.LeakyReLU(negative_slope=LEAK, name=f"leaky_{number}")(x)
+
+    inputs = image = keras.Input((size, size, 1), name="image")
+    x = image
+    *channels, last = _channels(width, 64, 128, 128)
+    for number, filters in enumerate(channels, 1):
+        x = convolution(x, number, filters, kernel=5)
+        if not batch_aware:
+            rate_seed = None if seed is None else seed + number
+            x = layers.Dropout(0.3, seed=rate_seed, name=f"dropout_{number}")(x)
+    if batch_aware:
+        differences = keras.ops.mean(keras.ops.sqrt(keras.ops.var(x, axis=0) + 1e-6))
+        x = layers.Concatenate(name="batch")([x, keras.ops.zeros_like(x[..., :1]) + differences])
+        x = convolution(x, 3, last, kernel=3)
+    x = layers.Flatten(name="flatten")(x)
+    logit = layers.Dense(1, kernel_initializer=next(draw), name="logit")(x)
+    if classes:
+        label = keras.Input((), dtype="int32", name="label")
+        # From zero on: the discriminator begins as the report's and learns what sets the classes apart.
+        vector = layers.Embedding(classes, x.shape[-1], embeddings_initializer="zeros", name="class")(label)
+        logit = layers.Add(name="logit_of_class")([logit, layers.Dot(1, name="projection")([x, vector])])
+        inputs = [image, label]
+    return keras.Model(inputs, logit, name="discriminator")
+
+
+@keras_defaults()
+def build_encoder(
+    size: int = 56, latent: int = 16, width: float = 1.0, *, classes: int = 0, seed: int | None = None
+) -> keras.Model:
+    """Build the encoder of a variational autoencoder, the mirror of `build_generator`.
+
+    Three 5×5 convolutions of stride 2 with 64, 128 and 256 channels, and a dense layer.
+
+    Parameters
+    ----------
+    size : int
+        Edge of the input images, a multiple of 8.
+    latent : int
+        Length of the latent vector.
+    width : float
+        Multiple of these numbers of channels, above 0.
+    classes : int
+        Number of classes; 0 for a network that knows none. They come in as in `build_generator`.
+    seed : int, optional
+        Seed of the initial weights.
+
+    Returns
+    -------
+    keras.Model
+        From images (n, size, size, 1) in [-1, 1], or the pair of images and class codes (n,), to (n, 2 *
+        latent): means of the latent values, then logarithms of their variances.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+
+    Examples
+    --------
+    >>> build_encoder(size=16, latent=5, width=0.1, classes=4).output_shape
+    (None, 10)
+    """
+    _check(size, 8, width)
+    if latent < 1 or classes < 0:
+        msg = f"latent={latent}, classes={classes}: give at least 1 latent value and no negative number"
+        raise ValueError(msg)
+    draw = _initializers(seed)
+    image = x = keras.Input((size, size, 1), name="image")
+    label = keras.Input((), dtype="int32", name="label") if classes else None
+    for number, filters in enumerate(_channels(width, 64, 128, 256), 1):
+        name = f"convolution_{number}"
+        x = layers.Conv2D(
+            filters, 5, 2, padding="same", use_bias=False, kernel_initializer=next(draw), name=name
+        )(x)
+        x = _normalise(x, number, label, classes, seed)
+    x = layers.Flatten(name="flatten")(x)
+    values = layers.Dense(2 * latent, kernel_initializer=next(draw), name="mean_and_log_variance")(x)
+    return keras.Model([image, label] if classes else image, values, name="encoder")

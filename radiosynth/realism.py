@@ -1,0 +1,300 @@
+"""How alike two sets of images are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from astropy.table import Table
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import bootstrap, ks_2samp
+
+from radiosynth.measurements import source_properties
+from radiosynth.metrics import SIGMA
+from radiosynth.sample import Sample
+from radiosynth.surveys import FIELD
+
+if TYPE_CHECKING:
+    import keras
+
+__all__ = [
+    "features",
+    "frechet_distance",
+    "kernel_distance",
+    "nearest_neighbour",
+    "realism",
+    "two_sample_accuracy",
+]
+
+Measure = Callable[[NDArray, NDArray], float]
+
+
+def features(model: keras.Model, images: ArrayLike) -> NDArray[np.float32]:
+    """Return what the classifier's dense layer answers to images: their radio features.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A classifier of `radiosynth.build_classifier`, trained.
+    images : array_like of float32, shape (n, size, size)
+        Images in [-1, 1].
+
+    Returns
+    -------
+    ndarray of float32, shape (n, features)
+        Activations, 0 or more; 194 of them in the report's network.
+    """
+    import keras
+
+    from radiosynth.classification import predict
+
+    return predict(keras.Model(model.inputs[0], model.get_layer("dense").output), images)
+
+
+def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
+    """Return the squared Fréchet distance of two samples, each taken for a Gaussian.
+
+    With features of the Inception network it is the FID (Heusel et al. 2017). It is zero for identical
+    sets and, because few images do not determine a covariance, far above zero for two sets of one kind (about
+    100 for 200 images each of 194 normal features, 10 for 2000): use it with many more images than features,
+    and `kernel_distance` otherwise.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n, features)
+        At least two rows each, with as many features.
+
+    Returns
+    -------
+    float
+        Distance of the means squared, plus that of the covariances.
+
+    Examples
+    --------
+    >>> round(frechet_distance([[0.0], [1.0]], [[3.0], [4.0]]), 6)
+    9.0
+    """
+    a, b = _two_sets(a, b)
+    # With roots of the covariances, A'A and B'B, the trace of (A'A B'B)^(1/2) is the sum of the singular
+    # values of AB': no root of a singular matrix, which the covariance of few images always is.
+    roots = [np.linalg.qr(x - x.mean(axis=0), mode="r") / np.sqrt(len(x) - 1) for x in (a, b)]
+    overlap = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
+    shift = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
+    return float(max(0.0, shift + (roots[0] ** 2).sum() + (roots[1] ** 2).sum() - 2 * overlap))
+
+
+def kernel_distance(a: ArrayLike, b: ArrayLike) -> float:
+    """Return the squared maximum mean discrepancy of two samples with a cubic kernel, unbiased.
+
+    With features of the Inception network it is the KID (Bińkowski et al. 2018). Its mean is zero for two
+    sets of one kind, however few; it can then be negative.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n, features)
+        At least two rows each, with as many features.
+
+    Returns
+    -------
+    float
+        The discrepancy.
+    """
+    from sklearn.metrics.pairwise import polynomial_kernel
+
+    a, b = _two_sets(a, b)
+    within = 0.0
+    for x in (a, b):
+        kernel = polynomial_kernel(x, degree=3)
+        within += (kernel.sum() - np.trace(kernel)) / (len(x) * (len(x) - 1))
+    return float(within - 2 * polynomial_kernel(a, b, degree=3).mean())
+
+
+def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator) -> float:
+    """Return how often a fresh classifier tells two samples apart (Lopez-Paz & Oquab 2017).
+
+    A logistic regression is trained on four fifths of the rows and asked about the last, five times.
+
+    Parameters
+    ----------
+    a, b : array_like, shape (n, features)
+        At least five rows each, none of them twice: a copy in another fifth would be told apart by heart.
+    rng : numpy.random.Generator
+        For the division into fifths.
+
+    Returns
+    -------
+    float
+        Mean of the two recalls: 0.5 for sets that cannot be told apart, 1 for sets that always can.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    a, b = _two_sets(a, b, at_least=5)
+    judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, solver="liblinear"))
+    folds = StratifiedKFold(5, shuffle=True, random_state=int(rng.integers(2**32)))
+    origin = np.repeat([0, 1], [len(a), len(b)])
+    right = cross_val_predict(judge, np.concatenate([a, b]), origin, cv=folds) == origin
+    return float(right[origin == 0].mean() + right[origin == 1].mean()) / 2
+
+
+def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> NDArray[np.float64]:
+    """Return how far each image is from the training image that is most like it, turned and flipped.
+
+    Copies of training images are at distance 0. Whether others are close is seen beside the distances
+    of training images from each other.
+
+    Parameters
+    ----------
+    images : array_like, shape (n, size, size)
+        Images to look for, each in its eight right-angled turns and flips.
+    training : array_like, shape (m, size, size), optional
+        Where to look; without it, among the other `images`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Root mean square difference of the pixels.
+    """
+    from sklearn.metrics.pairwise import euclidean_distances
+
+    alone = training is None
+    sought = np.asarray(images, np.float64)
+    there = sought if training is None else np.asarray(training, np.float64)
+    if sought.ndim != 3 or sought.shape[1] != sought.shape[2] or sought.shape[1:] != there.shape[1:]:
+        msg = f"images {sought.shape} and {there.shape}: give two sets of shape (n, size, size), of one size"
+        raise ValueError(msg)
+    if len(sought) == 0 or len(there) < 1 + alone:
+        msg = (
+            f"{len(sought)} images and {len(there)} to compare with: give one, or two without a training set"
+        )
+        raise ValueError(msg)
+    best = np.full(len(sought), np.inf)
+    for turned in (np.rot90(sought, k, axes=(1, 2))[:, ::flip] for k in range(4) for flip in (1, -1)):
+        distance = euclidean_distances(turned.reshape(len(sought), -1), there.reshape(len(there), -1))
+        if alone:  # an image that is like itself when turned has not been copied
+            np.fill_diagonal(distance, np.inf)
+        best = np.minimum(best, distance.min(axis=1))
+    return best / sought.shape[1]
+
+
+def realism(
+    real: Sample,
+    fake: Sample,
+    model: keras.Model,
+    *,
+    training: Sample,
+    pixel_scale: float | None = None,
+    draws: int = 20,
+    rng: np.random.Generator,
+) -> Table:
+    """Measure, class by class, how far synthetic images are from real ones.
+
+    Parameters
+    ----------
+    real : Sample
+        Real sources that neither the generator nor `model` was trained on, before augmentation: rotated
+        images are no further sources.
+    fake : Sample
+        Synthetic images, best as many of each class.
+    model : keras.Model
+        Classifier whose features are compared.
+    training : Sample
+        Real sources that the generator was trained on, before augmentation.
+    pixel_scale : float, optional
+        Arcseconds per pixel; without it, images span the report's 4.5 arcmin.
+    draws : int
+        Random halves of the real images to measure with; see the notes.
+    rng : numpy.random.Generator
+        Source of the draws.
+
+    Returns
+    -------
+    ~astropy.table.Table
+        One row per class and measure: ``class``, ``measure``, ``value``, ``low``, ``high`` (one standard
+        deviation) and ``reference``, the same measure between real images. Measures are
+        `kernel_distance` and `two_sample_accuracy` of `features`, the median of `nearest_neighbour` among
+        the training images (its reference is that of `real`), and the largest difference of the cumulative
+        distributions (Kolmogorov and Smirnov's) of each of `source_properties`.
+
+    Raises
+    ------
+    ValueError
+        If a class of the synthetic sample has fewer than ten real, five synthetic or no training images.
+
+    Notes
+    -----
+    In each draw one half of the real images is compared with as many synthetic ones and, for the reference,
+    with the other half; value and reference are medians. Halves drawn without replacement spread as the
+    estimate from all images does, and hold no image twice, as a bootstrap would. Nearest neighbours are
+    looked for among all training images, and bootstrapped.
+
+    A generator that copies its training images draws real images: it reaches the reference in all measures
+    but the nearest neighbour, which alone shows it. The kernel distance is unbiased for any number of images,
+    and its reference is zero but for chance. `frechet_distance` is not measured here, as there are fewer
+    sources of a class than features. The other measures depend on the number of images: for sets that are
+    alike, the difference of distributions is larger where they are small, and two samples are told apart
+    less well. Compare such values only with others of as many images.
+    """
+    scale = FIELD / real.size if pixel_scale is None else pixel_scale
+    measures: dict[str, Measure] = {
+        "kernel distance": kernel_distance,
+        "two-sample accuracy": lambda a, b: two_sample_accuracy(a, b, rng=rng),
+    }
+    rows: list[tuple[str, str, float, float, float, float]] = []
+    for name in (name for name, n in fake.counts().items() if n):
+        true, made, taught = (sample.of_class(name) for sample in (real, fake, training))
+        if len(true) < 10 or len(made) < 5 or len(taught) < 1:
+            msg = (
+                f"{len(true)} real, {len(made)} synthetic and {len(taught)} training images of {name}: "
+                "give 10, 5 and 1 at least"
+            )
+            raise ValueError(msg)
+        seen = features(model, true.images), features(model, made.images)
+        rows += [(name, label, *_compare(f, *seen, draws=draws, rng=rng)) for label, f in measures.items()]
+        near = nearest_neighbour(made.images, taught.images)
+        spread = bootstrap((near,), np.median, confidence_level=SIGMA, method="percentile", rng=rng)
+        low, high = spread.confidence_interval
+        reference = float(np.median(nearest_neighbour(true.images, taught.images)))
+        rows.append((name, "nearest neighbour", float(np.median(near)), float(low), float(high), reference))
+        physics = [source_properties(sample.images, pixel_scale=scale) for sample in (true, made)]
+        for column in physics[0].colnames:
+            known = [np.asarray(table[column])[np.isfinite(table[column])] for table in physics]
+            few = min(len(known[0]) // 2, len(known[1])) < 5
+            result = (np.nan,) * 4 if few else _compare(_largest_gap, *known, draws=draws, rng=rng)
+            rows.append((name, column.replace("_", " "), *result))
+    return Table(rows=rows, names=("class", "measure", "value", "low", "high", "reference"))
+
+
+def _compare(
+    measure: Measure, real: NDArray, fake: NDArray, *, draws: int, rng: np.random.Generator
+) -> tuple[float, float, float, float]:
+    """Return value, low, high and reference of a measure from random halves, as told in `realism`."""
+    n = min(len(real) // 2, len(fake))
+    results = []
+    for _ in range(draws):
+        first, second = np.split(real[rng.permutation(len(real))[: 2 * n]], 2)
+        drawn = fake[rng.permutation(len(fake))[:n]]
+        results.append((measure(first, drawn), measure(first, second)))
+    values, references = np.transpose(results)
+    low, value, high = np.quantile(values, [(1 - SIGMA) / 2, 0.5, (1 + SIGMA) / 2])
+    return float(value), float(low), float(high), float(np.median(references))
+
+
+def _two_sets(
+    a: ArrayLike, b: ArrayLike, at_least: int = 2
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        msg = f"features {first.shape} and {second.shape}: give shapes (n, features), from one network"
+        raise ValueError(msg)
+    if min(len(first), len(second)) < at_least:
+        msg = f"{len(first)} and {len(second)} images are too few: give {at_least} of each at least"
+        raise ValueError(msg)
+    return first, second
+
+
+def _largest_gap(a: NDArray, b: NDArray) -> float:
+    return float(ks_2samp(a, b, method="asymp").statistic)

@@ -1,0 +1,141 @@
+"""Figures and tables of the report, with a record of where they come from."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from astropy.table import Table
+from matplotlib.figure import Figure
+
+from radiosynth import datasets
+from radiosynth._io import write_atomically, write_table, write_text
+from radiosynth.reproduction import scales
+from radiosynth.reproduction.runs import Run, commit, versions
+
+__all__ = ["paper_folder", "save_figure", "save_table"]
+
+FIRST = f"FIRST images, doi:{datasets.DOI}"
+"""The data of most figures."""
+
+
+SCHEMATIC = "a schematic, no data"
+"""The data of figures that explain."""
+
+
+_BEGUN = time.monotonic()
+
+
+def paper_folder() -> Path:
+    """Return where figures and tables go: ``RADIOSYNTH_PAPER``, or ``paper`` of the source tree."""
+    if chosen := os.environ.get("RADIOSYNTH_PAPER"):
+        return Path(chosen).expanduser()
+    tree = Path(__file__).resolve().parents[2] / "paper"
+    return tree if tree.is_dir() else Path.cwd() / "paper"
+
+
+def _sidecar(
+    name: str,
+    runs: Iterable[Run[Any]],
+    seed: int | None,
+    data: str | None,
+    extra: Mapping[str, Any],
+) -> dict[str, Any]:
+    used = list(runs)
+    scale = " and ".join(dict.fromkeys(run.config.scale for run in used)) or scales.current_scale()
+    return {
+        "figure": name,
+        "scale": scale,
+        "replayed": bool(used) and all(run.replayed for run in used),
+        "data": data,
+        "data_sha256": datasets.ARCHIVE_SHA256 if data == FIRST else None,
+        "runs": [run.folder.name for run in used],
+        "seed": used[0].config.seed if used else seed,
+        "versions": versions(),
+        "commit": commit(),
+        "seconds": round(time.monotonic() - _BEGUN, 1),
+        **extra,
+    }
+
+
+def save_figure(
+    figure: Figure,
+    name: str,
+    *,
+    runs: Iterable[Run[Any]] = (),
+    seed: int | None = None,
+    data: str | None = FIRST,
+    **extra: Any,
+) -> Path:
+    """Write a figure as ``.pdf``, ``.png`` and a ``.json`` that says where its numbers come from.
+
+    Parameters
+    ----------
+    figure : ~matplotlib.figure.Figure
+        The figure. What it was made of is printed small below it.
+    name : str
+        Its base name, such as ``"fig12_training_curves"``.
+    runs : iterable of Run
+        The runs that it shows.
+    seed : int, optional
+        Seed of what it shows if there are no runs.
+    data : str, optional
+        The data that it shows; None if it shows none.
+    **extra
+        Further numbers to keep in the ``.json``.
+
+    Returns
+    -------
+    Path
+        The ``.png`` file.
+    """
+    folder = paper_folder() / "figures"
+    record = _sidecar(name, runs, seed, data, extra)
+    if data != SCHEMATIC:
+        source = ", replayed from its record" if record["replayed"] else ""
+        figure.supxlabel(
+            f"data: {data or 'none, simulated'} · scale: {record['scale']}{source}",
+            fontsize=6,
+            color="0.4",
+            x=0.995,
+            ha="right",
+        )
+    for suffix in (".pdf", ".png"):
+        write_atomically(folder / f"{name}{suffix}", figure.savefig)
+    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
+    return folder / f"{name}.png"
+
+
+def save_table(
+    table: Table,
+    name: str,
+    *,
+    runs: Iterable[Run[Any]] = (),
+    seed: int | None = None,
+    data: str | None = FIRST,
+) -> Table:
+    """Write a table as ``.csv``, as ``.tex`` and with a ``.json`` as figures have.
+
+    Parameters
+    ----------
+    table : ~astropy.table.Table
+        The table.
+    name : str
+        Its base name, such as ``"table3_split"``.
+    runs, seed, data
+        As for `save_figure`.
+
+    Returns
+    -------
+    ~astropy.table.Table
+        The same table, to be shown.
+    """
+    folder = paper_folder() / "tables"
+    write_table(folder / f"{name}.csv", table)
+    write_table(folder / f"{name}.tex", table, "ascii.latex")
+    write_text(folder / f"{name}.json", json.dumps(_sidecar(name, runs, seed, data, {}), indent=1) + "\n")
+    return table

@@ -1,0 +1,173 @@
+"""A self-contained page to review sources on."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import os
+import zlib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from radiosynth._io import refuse_to_replace, write_text
+from radiosynth.cutouts.read import read_cutouts
+from radiosynth.preprocessing import missing_pixels
+from radiosynth.sample import Sample
+from radiosynth.selection.cuts import _BEND, _STEPS, _ZERO, CUTS, REASONS, Cuts, _default_cuts, automatic_cuts
+from radiosynth.selection.decisions import COLUMNS, _unique_names
+from radiosynth.taxonomy import CLASSES
+
+__all__ = ["read_folder", "review_page"]
+
+
+def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> Sample:
+    """Read a folder of cutouts, with its ``manifest.ecsv`` if there is one.
+
+    Parameters
+    ----------
+    folder : path-like
+        Holds the cutouts, and perhaps a manifest with the columns ``name`` and ``file``, and any of ``ra``,
+        ``dec``, ``class``, ``catalogue``, ``catalogue_class``, ``status`` and ``message``. Files of the
+        status "ok" and "nan edge" are read. Or one file of `Sample.save`.
+    size : int, optional
+        Edge length in pixels of the central square to keep; a saved sample stays as it is.
+
+    Returns
+    -------
+    Sample
+        The images, with NaN where they have no data, and the manifest's columns and labels. Where two sources
+        have one name, the names of their files are added. What could not be used is listed in
+        ``table.meta["skipped"]`` as pairs (name, reason).
+
+    Raises
+    ------
+    ValueError
+        If there is no usable image, or the manifest lacks a column or knows another class.
+    """
+    root = Path(folder)
+    if not root.exists():
+        msg = f"{root} is no folder; give the one that holds the cutouts"
+        raise ValueError(msg)
+    if root.is_file():
+        sample = Sample.load(root)
+    else:
+        sample = read_cutouts(root, size=size, on_error="skip", nan="keep")
+    # Decisions go by name. Sources of one name are told apart by their files, else by their order.
+    for told in (sample.table["path"] if "path" in sample.table.colnames else [], range(len(sample))):
+        names = sample.table["name"].astype(str).tolist()
+        if len(told) and len(set(names)) < len(names):
+            sample.table["name"] = [
+                f"{name} ({Path(str(label)).name})" if names.count(name) > 1 else name
+                for name, label in zip(names, told, strict=True)
+            ]
+    return sample
+
+
+def review_page(
+    sample: Sample,
+    path: str | os.PathLike[str],
+    *,
+    cuts: Cuts | None = None,
+    title: str = "Review of sources",
+) -> Path:
+    """Write one HTML page on which a person decides about each source: keep, drop or another class.
+
+    The page holds the images with 8 bits, asks no other host for anything, keeps the decisions in the
+    browser under the sample's hash, and exports them as a file for `read_decisions`.
+
+    Parameters
+    ----------
+    sample : Sample
+        Images with north up and east left, and names that differ.
+    path : path-like
+        File to write.
+    cuts : Cuts, optional
+        Thresholds of the automatic flags that it shows; also gives the pixel scale.
+    title : str
+        Heading of the page.
+
+    Returns
+    -------
+    pathlib.Path
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If the sample is empty, two sources have one name, or another kind of file would be replaced.
+    """
+    cuts = cuts or _default_cuts(sample)
+    names = _unique_names(sample)
+    flags = automatic_cuts(sample, cuts)
+    pixels = [
+        zlib.compress(_eight_bits(*each).tobytes())
+        for each in zip(sample.images, flags["level"], flags["noise"], strict=True)
+    ]
+    digest = hashlib.sha256(b"\0".join([*(name.encode() for name in names), *pixels])).hexdigest()
+    content = {
+        "title": title,
+        "hash": digest[:16],
+        "size": sample.size,
+        "scale": cuts.pixel_scale,
+        "bend": _BEND,
+        "steps": _STEPS,
+        "zero": _ZERO,
+        "classes": [{"name": m.name, "label": m.label, "colour": m.colour} for m in CLASSES],
+        "cuts": {name: text for name, (text, _) in CUTS.items()},
+        "reasons": REASONS,
+        "columns": COLUMNS,
+        "sources": [_described(sample, flags, i) for i in range(len(sample))],
+        "skipped": [list(pair) for pair in sample.table.meta.get("skipped", [])],
+    }
+    page = files("radiosynth").joinpath("data", "review.html").read_text("utf-8")
+    page = page.replace("{{title}}", html.escape(title))
+    page = page.replace("{{pixels}}", "\n".join(base64.b64encode(packed).decode() for packed in pixels))
+    # A "<" in a name must not end the script element that holds the text.
+    page = page.replace("{{content}}", json.dumps(content, ensure_ascii=False).replace("<", "\\u003c"))
+    target = Path(path)
+    refuse_to_replace(target, b"<!doctype html")
+    write_text(target, page)
+    return target
+
+
+def _eight_bits(image: NDArray, level: float, noise: float) -> NDArray[np.uint8]:
+    """Return an image of whole numbers: 0 no data, `_ZERO` the sky, steps of half the noise, then of 4 %."""
+    missing = missing_pixels(image[None])[0]
+    flux = np.where(missing, 0, image - level)
+    unit = np.nanmax([noise, flux.max() / 1e4, np.finfo(np.float32).tiny])
+    codes = _ZERO + np.round(_STEPS * np.arcsinh(flux / unit / _BEND))
+    return np.where(missing, 0, np.clip(codes, 1, 255)).astype(np.uint8)
+
+
+def _described(sample: Sample, flags: Table, i: int) -> dict[str, Any]:
+    """Return what the page says about a source."""
+    row, found = sample.table[i], flags[i]
+    text = {c: str(row[c]) for c in sample.table.colnames if row[c] is not np.ma.masked}
+    notes = [text.get(c, "") for c in ("catalogue", "catalogue_class", "catalogue_note", "survey", "message")]
+    sky = ""
+    if np.all(np.isfinite([float(text.get(c, "nan") or "nan") for c in ("ra", "dec")])):
+        sky = SkyCoord(float(text["ra"]), float(text["dec"]), unit="deg").to_string("hmsdms", precision=1)
+    return {
+        "name": text["name"],
+        "class": int(sample.labels[i]),
+        "sky": sky,
+        "note": " · ".join(filter(None, notes)),
+        "flags": [name for name in CUTS if found[name]],
+        "of": str(found["duplicate_of"]),
+        "snr": _rounded(found["peak_snr"]),
+        "extent": _rounded(found["extent"] * 100),
+        "offset": _rounded(found["offset"]),
+        "islands": int(found["islands"]),
+    }
+
+
+def _rounded(value: float) -> int | None:
+    return round(float(value)) if np.isfinite(value) else None

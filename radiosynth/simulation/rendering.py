@@ -1,0 +1,340 @@
+"""Simulated radio galaxies: draw the parameters of sources from a population, then render them.
+
+A source is a sum of Gaussians: a core and, unless it is compact, two lobes of unequal inner and
+outer length, each inside a round halo (report, section "Geometric simulation"). The two steps,
+`draw_parameters` and `render`, are joined by `simulate`, and either can be replaced.
+
+Lengths are in pixels of the report's frame of 56 × 56 pixels, which spans 0 to 56 on both axes with
+its centre at 28, whatever the size of the rendered image. Angles are in degrees; position angles
+run from north (up, towards higher rows) through east (left), as on the sky.
+"""
+
+from __future__ import annotations
+
+import functools
+import numbers
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from math import factorial
+from typing import Any
+
+import numba
+import numpy as np
+from astropy.table import Table
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from radiosynth._io import refuse_beyond_memory
+from radiosynth.preprocessing import noise_threshold
+from radiosynth.sample import Sample, check_rng
+from radiosynth.simulation.gaussians import FRAME, Trajectory, _checked, _compacts, _galaxies
+from radiosynth.simulation.observe import Observation, _beam_noise
+from radiosynth.simulation.parameters import draw_parameters
+from radiosynth.simulation.population import Population, _values
+from radiosynth.taxonomy import CLASS_NAMES, class_code
+
+__all__ = ["render", "simulate"]
+
+_CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
+
+
+_LARGEST_EDGE = 8192  # of an image in work: 270 MB, once or twice for each processor
+
+
+_Kernel = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def simulate(
+    per_class: int | Mapping[str, int] = 6000,
+    size: int = 56,
+    *,
+    population: Population | None = None,
+    classes: Iterable[str] = CLASS_NAMES,
+    trajectory: Trajectory = "ray",
+    noise: float = 0.0,
+    observation: Observation | None = None,
+    rng: np.random.Generator,
+) -> Sample:
+    """Draw sources from a population and render them: `draw_parameters`, then `render`.
+
+    Parameters
+    ----------
+    per_class : int or mapping of str to int, default 6000
+        Sources of each class, or of the classes named.
+    size : int, default 56
+        Edge of the images in pixels.
+    population : Population, optional
+        Distributions to draw from; the report's by default.
+    classes : iterable of str, optional
+        Classes to draw; all by default.
+    trajectory : {"ray", "parabola"}
+        Where the lobes lie, see `render`.
+    noise : float, default 0
+        Uniform noise from 0 to this fraction of the peak.
+    observation : Observation, optional
+        Beam and noise of a telescope, with the noise threshold of real images; none by default. At 150 px,
+        the pixels of FIRST, `preprocess` then makes smaller images as it does of real ones.
+    rng : numpy.random.Generator
+        Source of random numbers.
+
+    Returns
+    -------
+    Sample
+        Images in [-1, 1], in the order of the classes; the table holds every parameter, and with an
+        observation ``rms``.
+
+    Raises
+    ------
+    ValueError
+        If a class is unknown, a number negative or a parameter out of its range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> sample = simulate({"FRII": 2, "bent": 1}, rng=np.random.default_rng(1))
+    >>> sample
+    Sample(3 images of 56×56: FRI 0, FRII 2, bent 1, compact 0)
+    >>> bool(sample.table["bending_angle"][2] >= 20)
+    True
+    """
+    check_rng(rng)
+    drawing, noising = rng.spawn(2)
+    table = draw_parameters(per_class, population=population, classes=classes, rng=drawing)
+    if observation is not None and "rms" not in table.colnames:
+        table["rms"] = _values(observation.rms, len(table), noising)
+    images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)
+    step = f"simulated at {size} px (trajectory={trajectory}, noise={noise}, observation={observation})"
+    table.meta["history"] = [step, "scaled each image to [-1, 1]"]
+    return Sample(images, [class_code(name) for name in table["class"]], table)
+
+
+def render(
+    parameters: Table | Mapping[str, Any],
+    size: int = 56,
+    *,
+    trajectory: Trajectory = "ray",
+    noise: float = 0.0,
+    observation: Observation | None = None,
+    scale: bool = True,
+    out: NDArray[np.float32] | None = None,
+    rng: np.random.Generator | None = None,
+    workers: int | None = None,
+) -> NDArray[np.float32]:
+    """Render sources at any image size.
+
+    The Gaussians are evaluated at the centres of the pixels, so that nothing is shifted or rotated on
+    a grid. The result does not depend on the number of workers.
+
+    Parameters
+    ----------
+    parameters : `~astropy.table.Table` or mapping of str to array
+        The columns of `draw_parameters`; ``name`` and ``class`` are not used. A column ``rms`` takes the
+        place of that of the observation.
+    size : int, default 56
+        Edge of the images in pixels, at least 2.
+    trajectory : {"ray", "parabola"}
+        ``"ray"``: the lobes lie at ``lobe_distance`` from the core on two rays that make an angle of
+        180° minus the bending angle. ``"parabola"``: they lie on the same rays, on a parabola with its
+        vertex at the core; ``lobe_distance`` is the length of the jet along it, and the lobes point
+        along its tangent. Straight sources are the same in both.
+    noise : float, default 0
+        Uniform noise from 0 to this fraction of the peak (the report's optional noise).
+    observation : Observation, optional
+        Beam and noise of a telescope.
+    scale : bool, default True
+        Scale each image to [-1, 1], as the report does, noise of an observation being thresholded first.
+        Otherwise, brightness in units of the amplitudes is returned.
+    out : array of float32, shape (n, size, size), optional
+        Array to write to, for example a `numpy.memmap` for images that do not fit into memory.
+    rng : numpy.random.Generator, optional
+        Source of random numbers; needed for noise only.
+    workers : int, optional
+        Number of threads; as many as processors by default.
+
+    Returns
+    -------
+    array of float32, shape (n, size, size)
+        The images, row 0 south; `out` if it was given.
+
+    Raises
+    ------
+    ValueError
+        If a parameter or argument is missing or out of its range, or a source misses its image.
+
+    Notes
+    -----
+    All Gaussians of an image are summed in one compiled pass in single precision (numba). It is
+    compiled on first use and kept beside the package, or in the user's cache where that is read-only.
+    """
+    columns = _checked(parameters, trajectory)
+    n = len(columns["fr_type"])
+    if not isinstance(size, numbers.Integral) or size < 2:
+        msg = f"size is {size!r}; images have a whole number of pixels, at least 2, a side"
+        raise ValueError(msg)
+    if not 0 <= noise < np.inf:
+        msg = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
+        raise ValueError(msg)
+    if out is None:
+        refuse_beyond_memory((n, size, size), "ask for fewer or smaller images, or give a memmap as out")
+        out = np.empty((n, size, size), dtype=np.float32)
+    elif out.shape != (n, size, size) or out.dtype != np.float32 or not (out.flags.carray):
+        msg = (
+            f"out is {out.dtype} of shape {out.shape}; it must be float32 of shape {(n, size, size)}, in "
+            "C order and writable"
+        )
+        raise ValueError(msg)
+    drawn = observation is not None and "rms" not in parameters.keys()  # noqa: SIM118
+    noisy = noise > 0 or (observation is not None and not (drawn and observation.rms == 0))
+    if noisy and rng is None:
+        msg = "noise needs random numbers; pass rng=numpy.random.default_rng(seed)"
+        raise ValueError(msg)
+    if rng is not None:
+        check_rng(rng)
+    rms = np.zeros(n)
+    if observation is not None and noisy:
+        rms = _values(observation.rms, n, rng) if drawn else np.asarray(parameters["rms"], float)
+    if not (np.isfinite(rms) & (rms >= 0)).all():
+        msg = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
+        raise ValueError(msg)
+    observed = bool(rms.any())
+
+    # A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
+    beam = None if observation is None else observation.beam_sigma(size)
+    fine = 1 if beam is None else 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1
+    if size * fine > _LARGEST_EDGE:
+        msg = (
+            f"size={size} with {observation} has to be rendered at {size * fine} px, of which at most "
+            f"{_LARGEST_EDGE} are possible: give fewer pixels, or a wider beam"
+        )
+        raise ValueError(msg)
+    step = max(1, _CHUNK_PIXELS // (size * fine) ** 2)
+    extended = columns["fr_type"] > 0
+    chunks = []
+    for rows in (np.flatnonzero(extended), np.flatnonzero(~extended)):
+        p = {name: values[rows] for name, values in columns.items()}
+        round_, lobes = _galaxies(p, trajectory) if extended[rows].any() else _compacts(p)
+        spheres, tails = _single_precision(round_, lobes)
+        starts = range(0, len(rows), step)
+        chunks += [(rows[i : i + step], spheres[i : i + step], tails[i : i + step]) for i in starts]
+    streams = rng.spawn(len(chunks)) if noisy and rng is not None else [None] * len(chunks)
+    workers = max(1, min(workers or os.cpu_count() or 1, len(chunks)))
+
+    def work(worker: int) -> list[int]:
+        """Render every `workers`-th chunk and return the rows that stayed dark."""
+        buffer = np.empty((step, size * fine, size * fine), dtype=np.float32)
+        dark: list[int] = []
+        for (rows, spheres, tails), stream in list(zip(chunks, streams, strict=True))[worker::workers]:
+            # Rows without a gap are rendered where they belong, unless a beam makes other images of them.
+            direct = beam is None and rows[-1] - rows[0] < len(rows)
+            images = out[rows[0] : rows[-1] + 1] if direct else buffer[: len(rows)]
+            _brightness(spheres, tails, images)
+            if beam is not None:
+                width = beam * fine
+                images = ndimage.gaussian_filter(images, (0, width, width), mode="nearest")
+                images = images[:, fine // 2 :: fine, fine // 2 :: fine]
+            low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+            dark += rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
+            if stream is not None:
+                peak = high
+                if noise > 0:
+                    images += peak * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
+                if observed and beam is not None:
+                    heights = peak * rms[rows, None, None].astype(np.float32)
+                    images += heights * _beam_noise(images.shape, beam, stream)
+                if observed and scale and observation is not None and observation.n_sigma is not None:
+                    images[:] = noise_threshold(images, observation.n_sigma)[0]
+                low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+            if scale:
+                # A little less than 2, so that rounding does not leave [-1, 1].
+                gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
+                images *= gain
+                images -= low * gain + 1
+            if not direct:
+                out[rows] = images
+        return dark
+
+    with ThreadPoolExecutor(workers) as pool:
+        dark = sorted(row for rows in pool.map(work, range(workers)) for row in rows)
+    if dark:
+        msg = f"{len(dark)} sources leave no light on their image, row {dark[0]} first; move them into it"
+        raise ValueError(msg)
+    return out
+
+
+def _single_precision(round_: NDArray[np.float64], lobes: NDArray[np.float64]) -> _Kernel:
+    """Return the Gaussians of `_galaxies` in the form that `_brightness` takes.
+
+    Round ones become x, y, -log2(e)/2σ², amplitude; two-sided ones x, y, cos, sin of the axis, the
+    coefficients of v², of w² behind and of w² ahead, and log2 of the amplitude.
+    """
+    x, y, sigma, height = round_.transpose(2, 0, 1)
+    spheres = [x, y, _coefficient(sigma), height]
+    x, y, axis, across, behind, ahead, height = lobes.transpose(2, 0, 1)
+    widths = [_coefficient(width) for width in (across, behind, ahead)]
+    tails = [x, y, np.cos(axis), np.sin(axis), *widths, np.log2(height)]
+    return tuple(np.stack(parts, axis=-1).astype(np.float32, order="C") for parts in (spheres, tails))  # type: ignore[return-value]
+
+
+def _coefficient(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return c for which exp(-d²/2σ²) is 2 to the power cd²."""
+    return -0.5 / np.log(2) / np.maximum(sigma, 1e-15) ** 2  # still fits single precision
+
+
+_ROUND = np.float32(1.5 * 2**23)  # adding it leaves the nearest integer in the lowest bits
+
+
+_POWERS = tuple(np.float32(np.log(2) ** k / factorial(k)) for k in range(8))  # 2**f to 3e-8 for |f| ≤ 1/2
+
+
+_LEAST = np.float32(-126)  # exponent of the smallest normal number
+
+
+_jit = functools.partial(
+    numba.njit, nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nnan", "ninf", "nsz"}
+)
+
+
+# The compiler cannot vectorise a call of the C library's exp2; of these few lines it makes 16 at a time.
+@_jit(inline="always")
+def _exp2(t):  # type: ignore[no-untyped-def]
+    """Return 2 to the power t < 127 in single precision; 0 where that would not be a normal number."""
+    shifted = t + _ROUND
+    f = t - (shifted - _ROUND)
+    c = _POWERS
+    power = c[0] + f * (c[1] + f * (c[2] + f * (c[3] + f * (c[4] + f * (c[5] + f * (c[6] + f * c[7]))))))
+    exponent = np.int32(np.float32(shifted).view(np.int32) << np.int32(23))
+    scaled = np.int32(np.float32(power).view(np.int32) + exponent)
+    return np.int32(scaled).view(np.float32) if t > _LEAST else np.float32(0)
+
+
+@_jit()
+def _add_lobe(image, x, y, x0, y0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
+    """Add a two-sided Gaussian to a flat image whose pixels lie at x, y."""
+    for i in range(len(image)):
+        dx, dy = x[i] - x0, y[i] - y0
+        v, w = dy * cosine - dx * sine, dx * cosine + dy * sine
+        image[i] += _exp2(level + across * v * v + (behind if w < 0 else ahead) * w * w)
+
+
+@_jit()
+def _brightness(spheres, tails, images):  # type: ignore[no-untyped-def]
+    """Write the sum of the Gaussians of each source, from `_single_precision`, to `images`."""
+    size = images.shape[1]
+    grid = ((np.arange(size) + 0.5) * (FRAME / size)).astype(np.float32)
+    y, x = np.repeat(grid, size), np.repeat(grid, size).reshape(size, size).T.copy().ravel()
+    columns, rows = np.empty(size, np.float32), np.empty(size, np.float32)
+    for n in range(len(images)):
+        image = images[n].reshape(-1)
+        image[:] = 0
+        for k in range(spheres.shape[1]):
+            s = spheres[n, k]
+            for i in range(size):
+                dx, dy = grid[i] - s[0], grid[i] - s[1]
+                columns[i], rows[i] = _exp2(s[2] * dx * dx), s[3] * _exp2(s[2] * dy * dy)
+            for i in range(size):
+                for j in range(size):
+                    images[n, i, j] += rows[i] * columns[j]
+        for k in range(tails.shape[1]):
+            t = tails[n, k]
+            _add_lobe(image, x, y, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7])
