@@ -42,11 +42,12 @@ def record_run(root: Path, config: configs.Config, right: float) -> runs.Run:
         folder / "predictions.npz",
         labels=labels,
         probabilities=np.eye(4)[np.where(hit, labels, (labels + 1) % 4)],
+        plain=np.arange(320) % 2 == 0,
         names=[f"source {i // 2}" for i in range(320)],
     )
-    Table({"epoch": [1, 2], "accuracy": [0.5, 0.95], "val_accuracy": [0.5, right]}).write(
-        folder / "history.csv"
-    )
+    epochs = config.epochs  # type: ignore[attr-defined]
+    history = {"epoch": np.arange(1, epochs + 1), "accuracy": np.full(epochs, 0.95)}
+    Table(history | {"val_accuracy": np.full(epochs, right)}).write(folder / "history.csv")
     made = {"training_images": {"FRI": 1200, "FRII": 1300}, "seconds_training": 90, "device": "cpu:0"}
     (folder / "provenance.json").write_text(json.dumps(made))
     return runs.Run(folder, config, replayed=True)
