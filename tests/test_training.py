@@ -258,3 +258,10 @@ def test_weights_survive_half_precision_and_other_shapes_are_refused(tmp_path: P
     wider = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     with pytest.raises(ValueError, match="does not hold the weights"):
         training.load_weights(wider, tmp_path / "w.npz")
+
+
+def test_faint_images_of_a_young_generator_are_taken_and_flux_densities_are_not() -> None:
+    full = np.random.default_rng(0).uniform(-1, 1, (10, 8, 8))
+    training.check_images(np.concatenate([full, np.full((40, 8, 8), -1.0), 0.1 * full - 0.9]))
+    with pytest.raises(ValueError, match="each image scaled to it"):
+        training.check_images(0.2 * full)
