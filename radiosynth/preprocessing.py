@@ -362,7 +362,7 @@ def preprocess(
         Limits of the pixel values of each image.
     blank : {"leave out", "raise"}
         What to do with images that have no pixel above the noise, of which the report's sample has one, or
-        where `missing_pixels` touch the source or are more than `MISSING_LIMIT` of the centre: leave them
+        where `missing_pixels` touch the source or are more than ``MISSING_LIMIT`` of the centre: leave them
         out, with a warning in the log and in the history that names them, or refuse them all.
 
     Returns
