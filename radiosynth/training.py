@@ -123,7 +123,7 @@ def check_images(images: NDArray[Any], name: str = "training") -> None:
     # Not "above 1", which is false of what is not a number. Rotation rounds in the last digit.
     if not (low.min() >= -1.0001 and high.max() <= 1.0001) or 0 < span < 0.5:
         msg = (
-            f"{name} images range from {low.min():.4g} to {high.max():.4g}, nine in ten over {span:.4g} or less; "
+            f"{name} images range from {low.min():.4g} to {high.max():.4g}, most over {span:.4g} or less; "
             "training needs [-1, 1], each image scaled to it: use radiosynth.preprocess"
         )
         raise ValueError(msg)
