@@ -117,13 +117,10 @@ def test_nan_outside_the_crop_is_no_fault(tmp_path, image):
         read_cutouts(tmp_path / "a.npy", size=14)
 
 
-@pytest.mark.parametrize(("factor", "offset"), [(1e300, 0), (1e-200, 0), (1, 1e9)])
-def test_values_beyond_32_bits_are_refused(tmp_path, image, factor, offset):
-    np.save(tmp_path / "a.npy", image.astype(float) * factor + offset)
+def test_values_that_32_bits_do_not_tell_apart_are_refused(tmp_path, image):
+    np.save(tmp_path / "a.npy", image.astype(float) + 1e9)
     with pytest.raises(CutoutError, match="32-bit numbers used here: store them in another unit"):
         read_cutouts(tmp_path / "a.npy")
-    np.save(tmp_path / "b.npy", image.astype(float) * 1e-26)  # janskys in W/m2/Hz
-    np.testing.assert_allclose(read_cutouts(tmp_path / "b.npy").images[0], image * 1e-26, rtol=1e-6)
 
 
 def truncated_fits(path, image):

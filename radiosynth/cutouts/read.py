@@ -270,7 +270,7 @@ def _read(
             msg = "has no celestial coordinates; read it without positions and pixel_scale"
             raise CutoutError(msg)
         for i, each in enumerate([pixels] if pixels.ndim == 2 else pixels):
-            image, unit = _in_range(np.asarray(each, float), opened.unit)
+            image, unit = _in_range(_blanked(each), opened.unit)
             images.append(_usable(image, size, keep_nan, opened.missing))
             name = path.name if pixels.ndim == 2 else f"{path.name}[{i}]"
             rows.append({"name": name, "unit": unit, **place})
@@ -317,12 +317,16 @@ def _open(path: Path, stack: ExitStack) -> _Opened:
 
 
 def _image_hdu(hdus: fits.HDUList) -> Any:
-    """Return the first HDU with an image."""
-    for hdu in hdus:
-        if hdu.is_image and hdu.shape:
-            return hdu
-    msg = "is a FITS file without an image; give one with a two-dimensional image"
-    raise CutoutError(msg)
+    """Return the first HDU with an image, and say where there are more."""
+    images = [hdu for hdu in hdus if hdu.is_image and hdu.shape]
+    if not images:
+        msg = "is a FITS file without an image; give one with a two-dimensional image"
+        raise CutoutError(msg)
+    wide = [hdu for hdu in images if sum(n > 1 for n in hdu.shape) > 1] or images
+    if len(wide) > 1:
+        names = ", ".join(f"{hdu.name or 'unnamed'} {hdu.shape}" for hdu in wide)
+        log.warning("%s holds %d images, the first is read: %s", hdus.filename(), len(wide), names)
+    return wide[0]
 
 
 def _fits(hdu: Any) -> _Opened:
@@ -359,6 +363,21 @@ def _unit(text: str) -> tuple[str, float]:
     return text, 1.0
 
 
+def _blanked(image: NDArray) -> NDArray[np.float64]:
+    """Return an image with NaN for values that stand for missing data, such as -9999 or numpy's 1e20.
+
+    They are in less than half of the pixels, and lie below all others by more than the range of these, or
+    above by a thousand times that range. Zeros are left to `missing_pixels`.
+    """
+    pixels = np.array(image, float)
+    values = pixels[np.isfinite(pixels)]
+    for blank, far in ((values.min(initial=0), 1), (values.max(initial=0), 1000)):
+        rest = values[values != blank]
+        if blank and 2 * rest.size > values.size and abs(rest - blank).min() > far * np.ptp(rest) > 0:
+            pixels[pixels == blank] = np.nan
+    return pixels
+
+
 def _in_range(image: NDArray, unit: str) -> tuple[NDArray, str]:
     """Return an image that single precision can hold, and square: a power of ten goes into the unit."""
     peak = np.abs(image[np.isfinite(image)]).max(initial=0)
@@ -392,9 +411,10 @@ def _picture(path: Path, head: bytes) -> tuple[NDArray, str]:
             log.warning("%s is a picture in colours; is it linear? %s", path, _LINEAR)
         # Luminance as in television; grey stays as it is.
         pixels = np.where(pixels[..., 3] < 255, np.nan, pixels[..., :3] @ [0.2125, 0.7154, 0.0721])
-    faint, middle, bright = np.nanpercentile(pixels, [0, 50, 100])
-    # In 45 images of FIRST the sky lies at 0.01 to 0.19 of the range, in their logarithms at 0.3 to 0.8.
-    if middle - faint > 0.25 * (bright - faint):
+    faint, middle, upper, bright = np.nanpercentile(pixels, [0, 50, 75, 100])
+    # In 45 images of FIRST the sky lies at 0.01 to 0.19 of the range, in their logarithms at 0.3 to 0.8;
+    # cut off at zero, its upper quartile lies less than 0.04 above it, and 0.1 to 0.5 in the logarithms.
+    if max(middle - faint, 5 * (upper - middle)) > 0.25 * (bright - faint):
         log.warning("%s is a picture whose sky is bright: inverted, or stretched? %s", path, _LINEAR)
     return pixels, "transparent" if see_through else "NaN or infinite"
 
@@ -454,6 +474,7 @@ def _celestial(header: fits.Header) -> WCS | None:
         kept[f"CUNIT{i}"] = unit.to_string("fits")
     matrices = {name[:2]: name for name in kept if re.match("(PC|CD)[12]", name)}
     check(len(matrices) < 2, matrices.get("PC", ""), "there is a CD matrix, too")
+    check("PC" not in matrices or not kept.get("CROTA2"), "CROTA2", "there is a PC matrix, too")
     check(kept.get("CROTA1", 0) in (0, kept.get("CROTA2", 0)), "CROTA1", "it has to be that of CROTA2")
     name = "RADESYS" if "RADESYS" in header else "RADECSYS"
     frame = kept["RADESYS"] = str(header.get(name, "")).strip().upper()
@@ -466,7 +487,7 @@ def _celestial(header: fits.Header) -> WCS | None:
         check(frame != "ICRS" or kept["EQUINOX"] == 2000, name, "ICRS has that of 2000")
     wcs = WCS(fits.Header(kept))
     wcs.wcs.set()
-    check(wcs.has_celestial, "CTYPE1", "a projection is needed, as in RA---SIN")
+    check(wcs.has_celestial and "-" in types[0], "CTYPE1", "a projection is needed, as in RA---SIN")
     for i, least, most in ((wcs.wcs.lng, -180, 360), (wcs.wcs.lat, -90, 90)):
         check(least <= wcs.wcs.crval[i] <= most, f"CRVAL{i + 1}", f"{least} to {most} degrees are possible")
     return wcs
@@ -544,7 +565,7 @@ def _upright(
     area = [slice(max(0, int(i.min())), int(i.max()) + 2) for i in places]
     places -= np.array([part.start for part in area])[:, None, None]
     order = 0 if exact and not turned else 1
-    pixels = map_coordinates(opened.cut(*area).astype(float), places, order=order, mode="nearest")
+    pixels = map_coordinates(_blanked(opened.cut(*area)), places, order=order, mode="nearest")
     centre = sky[0] if position is None else position.icrs
     place = {"ra": float(centre.ra.deg), "dec": float(centre.dec.deg), "pixel_scale": scale}
     return np.where(inside, pixels, np.nan), place, 0 if turned else tilt
