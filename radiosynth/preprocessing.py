@@ -420,8 +420,8 @@ def preprocess(
     bad = constant | spoilt
     faint = ~bad & (noise > 0) & (ready.images.max(axis=(1, 2)) - limit < (5 - n_sigma) * noise)
     if faint.any():
-        named = ", ".join(names[i] for i in np.flatnonzero(faint)[:10])
-        log.warning("no source 5 sigma above the noise in %d images, such as %s", faint.sum(), named)
+        such = ", ".join(names[i] for i in np.flatnonzero(faint)[:10])
+        log.warning("no source 5 sigma above the noise in %d images, such as %s", faint.sum(), such)
     ready.table.meta["left_out"] = []
     kinds = [("blank", _CONSTANT, constant), ("missing data", _SPOILT, spoilt)]
     kinds = [kind for kind in kinds if kind[2].any()]

@@ -19,7 +19,8 @@ from skyserver import fits_file
 
 from radiosynth import selection
 from radiosynth.cutouts.download import download_cutouts
-from radiosynth.cutouts.read import CutoutError, read_cutouts
+from radiosynth.cutouts.files import CutoutError
+from radiosynth.cutouts.read import read_cutouts
 from radiosynth.cutouts.write import MANIFEST
 from radiosynth.preprocessing import preprocess
 from radiosynth.surveys import First, Survey

@@ -16,7 +16,8 @@ from astropy.wcs import WCS
 from skimage.io import imsave
 
 from radiosynth import simulation
-from radiosynth.cutouts.read import CutoutError, read_cutouts
+from radiosynth.cutouts.files import CutoutError
+from radiosynth.cutouts.read import read_cutouts
 from radiosynth.cutouts.write import write_cutouts
 from radiosynth.sample import Sample
 
