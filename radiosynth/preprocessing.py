@@ -363,7 +363,8 @@ def preprocess(
     blank : {"leave out", "raise"}
         What to do with images that have no pixel above the noise, of which the report's sample has one, or
         where `missing_pixels` touch the source or are more than ``MISSING_LIMIT`` of the centre: leave them
-        out, with a warning in the log and in the history that names them, or refuse them all.
+        out, with a warning in the log and in the history that names them, or refuse them all. Images
+        whose peak is less than 5 sigma above the sky are kept, and a warning says so.
 
     Returns
     -------
@@ -417,6 +418,10 @@ def preprocess(
     # Before resizing, whose rounding errors would make a constant image look like a structure.
     constant = _constant(ready.images) & ~spoilt
     bad = constant | spoilt
+    faint = ~bad & (noise > 0) & (ready.images.max(axis=(1, 2)) - limit < (5 - n_sigma) * noise)
+    if faint.any():
+        such = ", ".join(names[i] for i in np.flatnonzero(faint)[:10])
+        log.warning("no source 5 sigma above the noise in %d images, such as %s", faint.sum(), such)
     ready.table.meta["left_out"] = []
     kinds = [("blank", _CONSTANT, constant), ("missing data", _SPOILT, spoilt)]
     kinds = [kind for kind in kinds if kind[2].any()]

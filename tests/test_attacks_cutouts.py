@@ -19,7 +19,8 @@ from skyserver import fits_file
 
 from radiosynth import selection
 from radiosynth.cutouts.download import download_cutouts
-from radiosynth.cutouts.read import CutoutError, read_cutouts
+from radiosynth.cutouts.files import CutoutError
+from radiosynth.cutouts.read import read_cutouts
 from radiosynth.cutouts.write import MANIFEST
 from radiosynth.preprocessing import preprocess
 from radiosynth.surveys import First, Survey
@@ -71,6 +72,7 @@ def read(folder, content, name="a.fits", **keywords):
         ({"CTYPE1": None, "CTYPE2": None}, "CTYPE1 is missing"),
         ({"CTYPE2": "FREQ"}, "CTYPE2 is 'FREQ'"),
         ({"CTYPE1": "RA--SIN", "CTYPE2": "DEC-SIN"}, "CTYPE1 is 'RA--SIN'"),
+        ({"CTYPE1": "RA", "CTYPE2": "DEC"}, "CTYPE1 is 'RA'"),
         ({"CTYPE1": "ELON-SIN", "CTYPE2": "ELAT-SIN"}, "CTYPE1 is 'ELON-SIN'"),
         ({"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX"}, "CTYPE"),
         ({"CTYPE2": "DEC--TAN"}, "CTYPE"),
@@ -89,6 +91,7 @@ def read(folder, content, name="a.fits", **keywords):
         ({"CD1_1": -5e-4, "CD1_2": 5e-4, "CD2_1": -5e-4, "CD2_2": 5e-4}, "CD"),
         ({"CD1_1": -5e-4, "CD2_2": 5e-4, "PC1_1": 1.0}, "PC1_1 is 1.0"),
         ({"PC1_1": 1.0, "PC1_2": 0.9, "PC2_2": 0.1}, "PC"),
+        ({"PC1_1": 1.0, "CROTA2": 30.0}, "CROTA2 is 30.0"),
         ({"PC001001": 0.8}, "PC001001 is 0.8"),
         ({"CROTA1": 30.0}, "CROTA1 is 30.0"),
         ({"CUNIT1": "Hz"}, "CUNIT1 is 'Hz'"),
@@ -218,6 +221,28 @@ def test_no_scale_is_too_small_or_too_large(tmp_path, image, scale):
     assert np.isfinite(preprocess(found, size=EDGE).images).all()
 
 
+@pytest.mark.parametrize("blank", [-99.0, -9999.0, -32768.0, -1e30, 1e20, 1e36])
+@pytest.mark.parametrize("turn", [0.0, 30.0])
+def test_values_that_stand_for_missing_data(tmp_path, image, blank, turn):
+    plain = image.astype(float)
+    marked = np.where(np.mgrid[:EDGE, :EDGE][1] < 5, blank, plain)
+    a, b = (read(tmp_path, content_of(x, {"CROTA2": turn}), nan="keep", size=16) for x in (plain, marked))
+    missing = np.isnan(b.images)
+    assert 0 < missing.mean() < 0.2
+    np.testing.assert_array_equal(a.images[~missing], b.images[~missing])
+
+
+def test_images_beside_others(tmp_path, image, caplog):
+    """The first image with two axes is read, and a word said where that may be a mask or weights."""
+    flat, mask = fits.PrimaryHDU(np.zeros(5)), fits.ImageHDU((image > 1e-3).astype("i2"), name="MASK")
+    fits.HDUList([flat, fits.ImageHDU(image)]).writeto(tmp_path / "a.fits")
+    np.testing.assert_array_equal(read_cutouts(tmp_path / "a.fits").images[0], image)
+    assert not caplog.text
+    fits.HDUList([flat, mask, fits.ImageHDU(image, name="SCI")]).writeto(tmp_path / "b.fits")
+    read_cutouts(tmp_path / "b.fits")
+    assert "b.fits holds 2 images, the first is read: MASK (24, 24), SCI (24, 24)" in caplog.text
+
+
 # Pictures -----------------------------------------------------------------------------------------------
 
 
@@ -273,11 +298,13 @@ def test_pictures_that_are_not_linear_are_named(tmp_path, image, caplog):
     image = (image - image.min()) / np.ptp(image)
     read_cutouts(picture(tmp_path, "L", 1 - image, "inverted.png"))
     read_cutouts(picture(tmp_path, "L", np.log(1 + 1000 * image), "log.png"))
+    above = np.clip(image - np.median(image), 0, 1)  # the logarithm of what is negative is often set to 0
+    read_cutouts(picture(tmp_path, "L", np.log(1 + 1000 * above), "clipped.png"))
     Image.fromarray(np.uint8(image[..., None] / image.max() * [255, 160, 60])).save(tmp_path / "heat.png")
     read_cutouts(tmp_path / "heat.png")
-    for name in ("inverted", "log", "heat"):
+    for name in ("inverted", "log", "clipped", "heat"):
         assert f"{name}.png is a picture" in caplog.text
-    assert caplog.text.count("linear in flux, bright on dark") == 3
+    assert caplog.text.count("linear in flux, bright on dark") == 4
 
 
 def test_an_animation_is_refused(tmp_path, image):

@@ -23,9 +23,10 @@ from skyserver import SkyServer
 import radiosynth
 from radiosynth import catalogues, simulation
 from radiosynth._io import write_table
-from radiosynth.catalogues import positions, vizier as vizier_module
+from radiosynth.catalogues import designations, positions, vizier as vizier_module
+from radiosynth.catalogues.designations import designation
 from radiosynth.catalogues.matching import add_decisions, cross_match, find_duplicates, sky_groups
-from radiosynth.catalogues.positions import checksum, designation, read_positions
+from radiosynth.catalogues.positions import checksum, read_positions
 from radiosynth.catalogues.vizier import CATALOGUES, REPORT_CATALOGUES, load_catalogue, load_report_sources
 from radiosynth.datasets import load_report_candidates
 from radiosynth.sample import DataUnavailableError
@@ -227,7 +228,7 @@ def test_a_fault_that_stays_is_told_and_nothing_is_kept(vizier, cache, fault, me
 
 
 def test_a_mirror_steps_in(vizier, monkeypatch):
-    monkeypatch.setattr(vizier_module, "MIRRORS", ("127.0.0.1:9", *vizier.MIRRORS))
+    monkeypatch.setattr(vizier_module, "MIRRORS", ("127.0.0.1:9", *vizier_module.MIRRORS))
     assert len(load_catalogue("FRIICAT")) == 123
 
 
@@ -254,13 +255,13 @@ def test_the_lines_for_the_whole_list_of_bending_angles(vizier, tmp_path, monkey
     from astroquery.image_cutouts.first import FirstClass
 
     garon = made_tables()["Garon2019"][400:4000:450]
-    entry = catalogues.CATALOGUES["Garon2019"]
+    entry = vizier_module.CATALOGUES["Garon2019"]
     vizier.vizier[entry.vizier] = {"main": garon}
-    monkeypatch.setitem(catalogues.CATALOGUES, "Garon2019", dataclasses.replace(entry, rows=len(garon)))
+    monkeypatch.setitem(vizier_module.CATALOGUES, "Garon2019", dataclasses.replace(entry, rows=len(garon)))
     rng = np.random.default_rng(2)
     fake = simulation.simulate({"FRII": 3}, 150, rng=rng).images
     vizier.images = (fake + rng.normal(0, 0.005, fake.shape)).astype("f4")
-    monkeypatch.setattr(FirstClass, "URL", f"http://{vizier.MIRRORS[0]}/cgi-bin/firstcutout")
+    monkeypatch.setattr(FirstClass, "URL", f"http://{vizier_module.MIRRORS[0]}/cgi-bin/firstcutout")
     monkeypatch.chdir(tmp_path)
     text = (project / "docs" / "methods" / "bending.rst").read_text("utf-8")
     (code,) = re.findall(r"python\n\n((?:   .*\n)*   sources = (?:.*\n)(?:   .*\n)*)", text)
@@ -311,6 +312,22 @@ LISTS = {
     "|     |  deg       | deg       |\n a       7.2540833   -0.2282500 \n b       9.8771667   10.5385000 \n",
     "both.csv": f"RA,DEC,RAJ2000,DEJ2000\n7.2540833,-0.22825,{A},{B}\n9.8771667,10.5385,{C},{D}\n",
     "greek.txt": "# alpha delta\n7.2540833 -0.22825\n9.8771667 10.5385\n",
+    "selavy.txt": "# island_id component_name ra_hms_cont dec_dms_cont ra_deg_cont dec_deg_cont flux_peak\n"
+    "#  --  --  --  --  [deg]  [deg]  [mJy/beam]\n"
+    " SB_1 J0029-0013 00:29:00.98 -00:13:41.7 7.2540833 -0.22825 12.3\n"
+    " SB_2 J0039+1032 00:39:30.52 +10:32:18.6 9.8771667 10.5385 1.2\n",
+    "windowed.cat": "# 1 NUMBER  Running number\n# 2 ALPHAWIN_J2000  Windowed position [deg]\n"
+    "# 3 DELTAWIN_J2000  Windowed position [deg]\n 1 7.2540833 -0.22825\n 2 9.8771667 10.5385\n",
+    "declared.csv": "Source,R.A.,Decl.\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
+    "topcat.txt": '# Name    RA        DEC\n  "NGC 1" 7.2540833 -0.22825\n  b       9.8771667  10.5385\n',
+    "framed.txt": "+------+-----------+----------+\n| Name | RA        | DEC      |\n"
+    "+------+-----------+----------+\n"
+    "| a    | 7.2540833 | -0.22825 |\n| b    | 9.8771667 | 10.5385  |\n+------+-----------+----------+\n",
+    "markdown.txt": "|name|ra|dec|\n|---|:---:|---|\n|a|7.2540833|-0.22825|\n|b|9.8771667|10.5385|\n",
+    "ends.csv": "name,ra,dec,\na,7.2540833,-0.22825\nb,9.8771667,10.5385,,\n,,\n",
+    "frames.csv": "# converted from B1950 to J2000\nname,ra,dec\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
+    "survey.txt": "FIRST J002900.98-001341.7\nFIRST J003930.52+103218.6\n",
+    "survey.csv": "Source\nFIRST J002900.98-001341.7\nFIRST J003930.52+103218.6\n",
     "names.txt": "J002900.98-001341.7\nJ003930.52+103218.6\n",
     "named.csv": "source\nJ002900.98-001341.7\nJ003930.52+103218.6\n",
 }
@@ -389,6 +406,45 @@ def test_rows_in_another_place_are_not_fetched(tmp_path):
         read_positions(tmp_path / "a.vot")
 
 
+def test_the_frame_of_a_table_is_icrs(tmp_path):
+    table = fits.BinTableHDU(Table({"ra": [1.0], "dec": [2.0]}))
+    for name, value in (("EQUINOX", 1950.0), ("RADECSYS", "FK4")):
+        table.header[name] = value
+        table.writeto(tmp_path / "a.fits", overwrite=True)
+        with pytest.raises(ValueError, match="positions are needed in ICRS or J2000"):
+            read_positions(tmp_path / "a.fits")
+    table.header.update({"EQUINOX": 2000.0, "RADECSYS": "FK5"})
+    table.writeto(tmp_path / "a.fits", overwrite=True)
+    assert read_positions(tmp_path / "a.fits")["ra"][0] == 1
+    Table({"ra": [1.0], "dec": [2.0]}).write(tmp_path / "a.vot", format="votable")
+    text = (tmp_path / "a.vot").read_text()
+    frame = '<COOSYS ID="s" system="eq_FK4" equinox="B1950"/>'
+    (tmp_path / "a.vot").write_text(text.replace("<TABLE", frame + "<TABLE", 1))
+    with pytest.raises(ValueError, match="it says 'FK4'"):
+        read_positions(tmp_path / "a.vot")
+
+
+def test_the_columns_of_a_votable_are_called_by_name(tmp_path):
+    Table({"ra": [1.0], "dec": [2.0]}).write(tmp_path / "a.vot", format="votable")
+    text = (tmp_path / "a.vot").read_text()
+    for name in ("ra", "dec"):
+        text = text.replace(f'ID="{name}"', f'ID="col_{name}_deg_cont"')
+    (tmp_path / "a.vot").write_text(text)
+    assert read_positions(tmp_path / "a.vot")["dec"][0] == 2
+
+
+def test_right_ascensions_that_may_be_hours_are_told(tmp_path, caplog):
+    for ra, told in (("1,2,23.5", True), ("1,2,25", False), ("1:00,2:00,1:30", False)):
+        rows = "\n".join(f"{each},5" for each in ra.split(","))
+        (tmp_path / "list.csv").write_text(f"ra,dec\n{rows}\n")
+        caplog.clear()
+        read_positions(tmp_path / "list.csv")
+        assert ("taken for degrees" in caplog.text) == told
+    (tmp_path / "list.csv").write_text("ra (deg),dec\n1,5\n2,5\n3,5\n")
+    read_positions(tmp_path / "list.csv")
+    assert not caplog.text
+
+
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), min_size=1, max_size=8)
 
 
@@ -438,13 +494,15 @@ BAD_LISTS = {
     "epoch": ("ra (B1950),dec\n1,1\n", "is in 'B1950'"),
     "twice": ("ra,dec,ra\n1,2,3\n", "column 'ra' occurs more than once"),
     "two places": ("ra,dec,ra_j2000,dec_j2000\n1,2,1,3\n", "columns dec, dec_j2000 hold different dec"),
+    "other frame": ("# Equinox : B1950\nra,dec\n1,1\n", "it says '.*1950', and positions are needed in ICRS"),
+    "other frame of FITS": ("# EPOCH = 1950.0\n# ra dec\n1 1\n", "it says 'EPOCH = 1950'"),
     "spoken order": ("# Dec of the source, then RA\n1 2\n", "comments name the declination first"),
     "vector": ("# 1 RA x\n# 4 DEC y\n12 30 49 10\n", "columns RA, RA_1, RA_2 hold different ra"),
     "unit of seconds": ("name\nJ012961.0+004633\n", "gives no position|minutes and seconds go up to 60"),
     "decimal comma": ("ra;dec\n10,5;20,25\n", "row 1 has ra = 10,5"),
     "two tables": ("|ra |ra |dec|\n|double|double|double|\n", "cannot be read|no rows|different"),
-    "no positions": ("x,y\n1,2\n", r"columns x, y; it needs ra and dec|row 1 has ra = x"),
-    "one axis": ("ra,z\n1,2\n", r"columns ra, z; it needs ra and dec"),
+    "no positions": ("x,y\n1,2\n", r"columns x, y: it needs ra and dec|row 1 has ra = x"),
+    "one axis": ("ra,z\n1,2\n", r"columns ra, z: it needs ra and dec"),
     "out of range": ("ra,dec\n1,2\n400,5\n", r"row 2 has ra = 400: give 0 to 360 degrees.*\(1 such rows\)"),
     "no number": ("ra,dec\n1,2\nx,5\ny,5\n", r"row 2 has ra = x.*12:30:49.4 \(2 such rows\)"),
     "blank": ("ra,dec\n1,\n", "row 1 has dec = :"),
@@ -483,7 +541,7 @@ def test_labels_can_be_translated(tmp_path):
 def test_designations_agree_with_the_catalogues():
     known = load_report_candidates()
     names = known["name"][known["catalogue"] == "FRICAT"].tolist()
-    ra, dec = zip(*map(positions._from_designation, names), strict=True)
+    ra, dec = zip(*map(designations.from_designation, names), strict=True)
     # J002900.98-011341.7 has one digit more in both.
     assert designation(SkyCoord([*ra], [*dec], unit="deg")) == [name[:9] + name[10:17] for name in names]
     assert designation(SkyCoord(0.0, -0.0001, unit="deg")) == ["J000000.0-000000"]

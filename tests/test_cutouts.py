@@ -16,7 +16,8 @@ from astropy.wcs import WCS
 from skimage.io import imsave
 
 from radiosynth import simulation
-from radiosynth.cutouts.read import CutoutError, read_cutouts
+from radiosynth.cutouts.files import CutoutError
+from radiosynth.cutouts.read import read_cutouts
 from radiosynth.cutouts.write import write_cutouts
 from radiosynth.sample import Sample
 
@@ -117,7 +118,7 @@ def test_nan_outside_the_crop_is_no_fault(tmp_path, image):
         read_cutouts(tmp_path / "a.npy", size=14)
 
 
-def test_detail_that_32_bits_would_lose_is_refused(tmp_path, image):
+def test_values_that_32_bits_do_not_tell_apart_are_refused(tmp_path, image):
     np.save(tmp_path / "a.npy", image.astype(float) + 1e9)
     with pytest.raises(CutoutError, match="32-bit numbers used here: store them in another unit"):
         read_cutouts(tmp_path / "a.npy")

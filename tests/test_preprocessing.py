@@ -281,6 +281,12 @@ class TestPreprocess:
         np.testing.assert_array_equal(ready.labels, others.labels)
         np.testing.assert_array_equal(ready.images, preprocess(others, 23).images)
 
+    def test_a_sky_without_a_source_is_named(self, caplog: pytest.LogCaptureFixture) -> None:
+        sky = np.random.default_rng(0).normal(size=(2, 60, 60))
+        sky[0, 30, 30] = 6
+        assert len(preprocess(Sample(sky, [0, 0], Table({"name": ["source", "sky"]})), size=30)) == 2
+        assert "no source 5 sigma above the noise in 1 images, such as sky" in caplog.text
+
     def test_refuses_when_all_images_are_blank(self) -> None:
         with pytest.raises(ValueError, match="2 of 2 images: image_0"):
             preprocess(Sample(np.zeros((2, 8, 8)), [0, 1]))

@@ -18,7 +18,8 @@ from sklearn.metrics import cohen_kappa_score
 
 from radiosynth import datasets, measurements, selection, simulation, taxonomy
 from radiosynth.cli import main
-from radiosynth.cutouts.read import CutoutError, read_cutouts
+from radiosynth.cutouts.files import CutoutError
+from radiosynth.cutouts.read import read_cutouts
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample
 

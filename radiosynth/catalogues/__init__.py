@@ -1,7 +1,8 @@
 """Labelled positions: from VizieR, from lists of your own, and matched on the sky."""
 
+from radiosynth.catalogues.designations import designation
 from radiosynth.catalogues.matching import add_decisions, cross_match, find_duplicates, sky_groups
-from radiosynth.catalogues.positions import designation, read_positions
+from radiosynth.catalogues.positions import read_positions
 from radiosynth.catalogues.vizier import CATALOGUES, Catalogue, load_catalogue, load_report_sources
 
 __all__ = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import logging
 import os
 import re
 import warnings
@@ -22,9 +23,12 @@ from astropy.table import Column, Table
 from numpy.typing import NDArray
 
 from radiosynth._io import decoded
+from radiosynth.catalogues.designations import DESIGNATION, designation, from_designation
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-__all__ = ["designation", "read_positions"]
+__all__ = ["read_positions"]
+
+log = logging.getLogger("radiosynth")
 
 COLUMNS = ("name", "ra", "dec", "class", "catalogue", "catalogue_class")
 
@@ -44,9 +48,10 @@ def checksum(table: Table) -> str:
 
 # What letters and digits of a column's name say, in lower case.
 _MEANING = {
-    "ra": {"ra", "radeg", "raj2000", "ra2000", "raicrs", "rightascension", "alphaj2000"},
-    "dec": {"dec", "decdeg", "decj2000", "dec2000", "decicrs", "declination", "deltaj2000"}
-    | {"de", "dedeg", "dej2000", "de2000", "deicrs"},
+    "ra": {"ra", "radeg", "raj2000", "ra2000", "raicrs", "rightascension", "alphaj2000"}
+    | {"alphawinj2000", "radegcont", "rahmscont"},  # of SExtractor and Selavy
+    "dec": {"dec", "decdeg", "decj2000", "dec2000", "decicrs", "declination", "decl", "deltaj2000"}
+    | {"de", "dedeg", "dej2000", "de2000", "deicrs", "deltawinj2000", "decdegcont", "decdmscont"},
     "name": {"name", "id", "source", "sourcename", "designation", "object", "objectname", "iauname"},
     "class": {"class", "label", "morphology", "morph", "type"},
 }
@@ -57,9 +62,6 @@ _UNITS = {
     "rad": u.rad, "radian": u.rad, "radians": u.rad,
     "hourangle": u.hourangle, "hour": u.hourangle, "hours": u.hourangle, "hr": u.hourangle, "h": u.hourangle,
 }  # fmt: skip
-
-
-_DESIGNATION = re.compile(r"J(\d\d)(\d\d)(\d\d(?:\.\d+)?)([+\-−])(\d\d)(\d\d)(\d\d(?:\.\d+)?)?")
 
 
 def read_positions(
@@ -114,80 +116,83 @@ def read_positions(
        B       10.5     -1.25
     """
     path = Path(path)
+    data = path.read_bytes()
     try:
         with warnings.catch_warnings(action="ignore", category=u.UnitsWarning):  # units are checked below
-            raw = _read_list(path)
-    except FileNotFoundError:
-        raise
+            raw = _read_list(data, path.suffix.lower())
     except Exception as error:  # the readers raise all kinds of errors at a damaged file
         msg = (
             f"{path} cannot be read as a table ({' '.join(str(error).split())[:300]}); give CSV with a header"
         )
         raise ValueError(msg) from error
-    all_found = _meanings(raw.colnames)
-    found = {meaning: columns[0] for meaning, columns in all_found.items()}
-    if not {"ra", "dec"} <= found.keys() and "name" not in found:
-        msg = (
-            f"{path} has the columns {', '.join(raw.colnames)}; it needs ra and dec (degrees, or sexagesimal "
-            "text), or a name such as J012947.0+004633: rename them in the first line"
-        )
-        raise ValueError(msg)
-    if not len(raw):
-        msg = f"{path} has a header and no rows; give at least one position"
-        raise ValueError(msg)
-    names = _text(raw[found["name"]]) if "name" in found else None
-    ra: Any
-    dec: Any
-    positions = [*all_found.get("ra", []), *all_found.get("dec", [])]
     try:
-        if {"ra", "dec"} <= found.keys():
-            ra, dec = (_one_of(raw, axis, all_found[axis]) for axis in ("ra", "dec"))
-        else:
-            ra, dec = zip(*map(_from_designation, names), strict=True)  # type: ignore[arg-type]
+        _refuse_other_frames(data, raw.colnames)
+        table = _recognised(raw, classes or {}, catalogue or path.stem)
     except ValueError as error:
-        msg = f"{path}: {error}"
-        raise ValueError(msg) from error
-    labels = _text(raw[found["class"]]) if "class" in found else np.full(len(raw), "")
-    taken = {*found.values(), *positions, *COLUMNS}
-    others = {name: raw[name] for name in raw.colnames if name not in taken}
-    columns = {
-        "name": names,
-        "ra": ra,
-        "dec": dec,
-        "class": _classes(labels, classes or {}, path),
-        "catalogue_class": labels,
-        **others,
-    }
-    try:
-        table = _labelled(columns, catalogue or path.stem)
-    except ValueError as error:
-        msg = f"{path}: {error}"
+        msg = f"{path} with the columns {', '.join(raw.colnames)}: {error}"
         raise ValueError(msg) from error
     called = str(table["catalogue"][0])  # older astropy cannot write a numpy text into a header
     table.meta = {"catalogue": called, "file": path.name, "sha256": checksum(table[COLUMNS])}
     return table
 
 
-def _read_list(path: Path) -> Table:
+def _refuse_other_frames(data: bytes, columns: Sequence[str]) -> None:
+    """Raise where comments, or the keywords of FITS and VOTable, tell of a frame that is not ICRS."""
+    text = data.replace(b"\0", b"").decode("latin-1")
+    told = " ".join(re.findall(r"(?m)^[#\\].*|<COOSYS[^>]*>|(?:EQUINOX|EPOCH|RADE\w*SYS) *=[^/]{,30}", text))
+    found = re.search(r"(?i)B1950|FK4|(equinox|epoch)\W*1950|galactic coord|system=.galactic", told)
+    if found and not re.search(r"(?i)J2000|ICRS|FK5|RA\W?2000", " ".join([told, *columns])):
+        msg = f"it says {found[0]!r}, and positions are needed in ICRS or J2000: convert them"
+        raise ValueError(msg)
+
+
+def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table:
+    """Return the table of this module made of one as it was read."""
+    all_found = _meanings(raw.colnames)
+    found = {meaning: columns[0] for meaning, columns in all_found.items()}
+    if not {"ra", "dec"} <= found.keys() and "name" not in found:
+        msg = (
+            "it needs ra and dec (degrees, or sexagesimal text), or a name such as J012947.0+004633: "
+            "rename them in the first line"
+        )
+        raise ValueError(msg)
+    if not len(raw):
+        msg = "there is a header and no rows; give at least one position"
+        raise ValueError(msg)
+    names: Any = _text(raw[found["name"]]) if "name" in found else None
+    if {"ra", "dec"} <= found.keys():
+        ra, dec = (_one_of(raw, axis, all_found[axis]) for axis in ("ra", "dec"))
+    else:
+        ra, dec = np.transpose([from_designation(name) for name in names])
+    labels = _text(raw[found["class"]]) if "class" in found else np.full(len(raw), "")
+    taken = {*found.values(), *all_found.get("ra", []), *all_found.get("dec", []), *COLUMNS}
+    known = {"name": names, "ra": ra, "dec": dec}
+    known |= {"class": _classes(labels, classes), "catalogue_class": labels}
+    return _labelled(known | {name: raw[name] for name in raw.colnames if name not in taken}, catalogue)
+
+
+def _read_list(data: bytes, suffix: str) -> Table:
     """Read a table in the format that its content tells."""
-    data = path.read_bytes()
-    if data.startswith(b"SIMPLE") or path.suffix.lower() in (".fits", ".fit"):
+    if data.startswith(b"SIMPLE") or suffix in (".fits", ".fit"):
         with fits.open(io.BytesIO(data)) as hdus:
-            tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
-        if len(tables) > 1:
-            msg = f"it holds {len(tables)} tables: save the one with the positions by itself"
+            tables = sum(isinstance(hdu, fits.BinTableHDU | fits.TableHDU) for hdu in hdus)
+        if tables > 1:
+            msg = f"it holds {tables} tables: save the one with the positions by itself"
             raise ValueError(msg)
         return Table.read(io.BytesIO(data), format="fits")
     if re.match(rb"(\xef\xbb\xbf)?\s*<(\?xml|VOTABLE)", data):
         if re.search(rb"<STREAM[^>]*\bhref", data, re.IGNORECASE):
             msg = "its rows are in another place, which is not opened: save the table with its rows inside"
             raise ValueError(msg)
-        return Table.read(io.BytesIO(data), format="votable")
-    # As lines: astropy takes a text of one line for a file or an address, and opens it.
-    lines = [line for line in decoded(data).split("\n") if line.strip()]
+        return Table.read(io.BytesIO(data), format="votable", use_names_over_ids=True)
+    # As lines: astropy takes a text of one line for a file or an address, and opens it. Those that are
+    # empty, or rules as VizieR and TOPCAT draw them, go.
+    lines = [line for line in decoded(data).split("\n") if not re.fullmatch(r"[-+=|:;,\s]*", line)]
     first = lines[0] if lines else ""
     if first.startswith("# %ECSV"):
         return Table.read(lines, format="ascii.ecsv")
+    if first.startswith("|") and all(line.startswith("|") for line in lines):
+        return _read_text([re.sub(r"^\||\|\s*$", "", line) for line in lines])
     if first.startswith(("|", "\\")):
         return Table.read(lines, format="ascii.ipac")
     if re.match(r"#\s*1\s+[A-Za-z]\w*(\s|$)", first):  # as SExtractor numbers its columns
@@ -199,10 +204,11 @@ def _read_text(lines: list[str]) -> Table:
     """Read delimited text, every value as text."""
     body = [line for line in lines if not line.startswith("#")]
     comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
-    rows, names = _cells(body), []
-    if rows and _meanings(_header(body[0])).keys() & {"ra", "name"}:
-        names, rows = _header(body[0]), _cells(body[1:], _delimiter(body[0]))
+    rows, names = _cells(body), _header(body[0]) if body else []
+    if _meanings(names).keys() & {"ra", "name"}:
+        rows = _cells(body[1:], _delimiter(body[0]) or ("\t" if len(names) == 1 else None))
     else:
+        names = []
         # A header may be commented out, as numpy writes it. Then it names all columns; other comments go.
         for comment in comments:
             header = _header(comment)
@@ -223,11 +229,13 @@ def _read_text(lines: list[str]) -> Table:
         msg = f"the column {twice[0]!r} occurs more than once: rename those that are not wanted"
         raise ValueError(msg)
     names = [f"{name}_{names[:i].count(name)}" if name in names[:i] else name for i, name in enumerate(names)]
-    rows = [row for row in rows if not re.fullmatch("[-+]+", "".join(row))]  # a rule, as VizieR draws it
-    wrong = next((row for row in rows if len(row) != len(names)), None)
-    if wrong is not None:
-        msg = f"{wrong} has not the {len(names)} columns {', '.join(names)}"
-        raise ValueError(msg)
+    while not names[-1]:
+        names.pop()
+    rows = [row[: len(names)] + [cell for cell in row[len(names) :] if cell] for row in rows]
+    for row in rows:
+        if len(row) != len(names):
+            msg = f"{row} has not the {len(names)} columns {', '.join(names)}"
+            raise ValueError(msg)
     axes = [names.index(_meanings(names)[axis][0]) for axis in ("ra", "dec") if axis in _meanings(names)]
     units = None
     if headed and axes and rows and not any(re.search(r"\d|^$", rows[0][i]) for i in axes):
@@ -240,6 +248,9 @@ def _read_text(lines: list[str]) -> Table:
 
 def _without_header(rows: list[list[str]], comments: str) -> tuple[list[str], list[list[str]]]:
     """Return names and cells by the number of columns: [name] ra dec, [name] h m s d m s, or name."""
+    if all(DESIGNATION.search(row[-1]) and not any(map(_is_number, row)) for row in rows if row):
+        return ["name"], [[" ".join(row)] for row in rows]
+    rows = [row[:-1] if row[-1] == "" else row for row in rows]
     width = len(rows[0])
     if width > 1 and not any(re.match(r"[+-]?\.?\d", cell) for cell in rows[0]):
         return rows[0], rows[1:]  # a header, of other columns
@@ -275,7 +286,8 @@ def _delimiter(line: str) -> str | None:
 def _cells(lines: list[str], delimiter: str | None = "") -> list[list[str]]:
     """Return the cells of lines; what separates them is seen in the first line if not given."""
     mark = _delimiter("".join(lines[:1])) if delimiter == "" else delimiter
-    rows = csv.reader(lines, delimiter=mark) if mark else (line.split() for line in lines)
+    blanks = (next(csv.reader([" ".join(line.split())], delimiter=" "), []) for line in lines)
+    rows = csv.reader(lines, delimiter=mark) if mark else blanks
     return [[cell.strip() for cell in row] for row in rows]
 
 
@@ -285,7 +297,7 @@ def _meanings(columns: Sequence[str]) -> dict[str, list[str]]:
     ends: dict[str, str] = {}
     for column in columns:
         letters = re.sub(r"[(\[].*|[^a-z0-9]", "", column.lower())
-        ends[column] = re.sub("^(right|ra|declination|dec|de|alpha|delta)(ascension)?", "", letters)
+        ends[column] = re.sub("^(right|ra|declination|decl?|de|alpha|delta)(ascension)?", "", letters)
         for meaning, names in _MEANING.items():
             if letters in names:
                 found.setdefault(meaning, []).append(column)
@@ -309,10 +321,14 @@ def _one_of(table: Table, axis: str, columns: list[str]) -> NDArray[np.float64]:
     if again or any(np.abs((each - angles[0] + 180) % 360 - 180).max() > 1 / 60 for each in angles):
         msg = f"the columns {', '.join(columns + again)} hold different {axis}: rename what is not wanted"
         raise ValueError(msg)
+    first = table[columns[0]]
+    doubtful = axis == "ra" and len(table) > 2 and angles[0].max() <= 24 and _unit(first)[0] is None
+    if doubtful and all(map(_is_number, _text(first))):
+        log.warning("all ra are below 24 and taken for degrees; if they are hours, call them 'ra (h)'")
     return angles[0]
 
 
-def _classes(labels: NDArray, meaning: Mapping[str, str], path: Path) -> list[str]:
+def _classes(labels: NDArray, meaning: Mapping[str, str]) -> list[str]:
     """Return our class of each label."""
     known = {"": ""}
     for label in dict.fromkeys(labels.tolist()):
@@ -321,7 +337,7 @@ def _classes(labels: NDArray, meaning: Mapping[str, str], path: Path) -> list[st
             known[label] = CLASS_NAMES[class_code(wanted)] if wanted else ""
         except ValueError as error:
             meant = f'classes={{{label!r}: "FRI", …}} (--classes {label}=FRI …), "" for none'
-            msg = f"{path}: {error}; say what the labels mean with {meant}"
+            msg = f"{error}; say what the labels mean with {meant}"
             raise ValueError(msg) from error
     return [known[label] for label in labels]
 
@@ -403,46 +419,3 @@ def _text(column: Iterable) -> NDArray[np.str_]:
     """Return a column as text without blanks at its ends; what is masked is empty."""
     values = np.ma.asarray(column).astype(str)
     return np.char.strip(np.ma.filled(values, ""))
-
-
-def _from_designation(name: str) -> tuple[float, float]:
-    """Return the position in degrees that a designation such as J012947.0+004633 tells."""
-    parts = _DESIGNATION.search(name)
-    if not parts:
-        msg = f"the name {str(name)!r} gives no position; give such as J012947.0+004633, or add ra and dec"
-        raise ValueError(msg)
-    hours, minutes, seconds, sign, degrees, arcmin, arcsec = parts.groups()
-    if int(hours) > 23 or max(int(minutes), float(seconds), int(arcmin), float(arcsec or 0)) >= 60:
-        msg = f"the name {str(name)!r} gives no position: minutes and seconds go up to 60, hours to 24"
-        raise ValueError(msg)
-    dec = int(degrees) + int(arcmin) / 60 + float(arcsec or 0) / 3600
-    return 15 * (int(hours) + int(minutes) / 60 + float(seconds) / 3600), dec if sign == "+" else -dec
-
-
-def designation(positions: SkyCoord) -> list[str]:
-    """Return names made of positions, digits cut off and not rounded, as the IAU recommends.
-
-    Parameters
-    ----------
-    positions : `~astropy.coordinates.SkyCoord`
-        Positions.
-
-    Returns
-    -------
-    list of str
-        Such as J012947.0+004633.
-
-    Examples
-    --------
-    >>> designation(SkyCoord([22.44599], [-0.77589], unit="deg"))
-    ['J012947.0-004633']
-    """
-    names = []
-    for place in np.atleast_1d(positions.icrs):
-        # A millionth of the last digit keeps 46.999999… from becoming 46.
-        tenths = int(place.ra.hour * 36000 + 1e-6)
-        arcsec = int(abs(place.dec.deg) * 3600 + 1e-6)
-        ra = f"{tenths // 36000:02d}{tenths // 600 % 60:02d}{tenths // 10 % 60:02d}.{tenths % 10}"
-        sign = "-" if place.dec.deg < 0 else "+"
-        names.append(f"J{ra}{sign}{arcsec // 3600:02d}{arcsec // 60 % 60:02d}{arcsec % 60:02d}")
-    return names

@@ -16,7 +16,8 @@ from astropy import units as u
 from astropy.table import Table, vstack
 
 from radiosynth._io import cache_folder, write_table
-from radiosynth.catalogues.positions import _from_designation, _labelled, _text, checksum
+from radiosynth.catalogues.designations import from_designation
+from radiosynth.catalogues.positions import _labelled, _text, checksum
 from radiosynth.sample import DataUnavailableError
 
 __all__ = ["CATALOGUES", "REPORT_CATALOGUES", "Catalogue", "load_catalogue", "load_report_sources"]
@@ -83,7 +84,7 @@ def _config(table: Table) -> dict[str, Any]:
 def _capetti(morphology: str) -> Callable[[Table], dict[str, Any]]:
     def label(table: Table) -> dict[str, Any]:
         names = _text(table["SDSS"])
-        ra, dec = zip(*(_from_designation(name) for name in names), strict=True)
+        ra, dec = zip(*(from_designation(name) for name in names), strict=True)
         return {"name": names, "ra": ra, "dec": dec, "class": morphology, "catalogue_class": morphology}
 
     return label

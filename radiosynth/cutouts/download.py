@@ -24,7 +24,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table, vstack
 
-from radiosynth.cutouts.read import LARGEST, CutoutError, _fits, _image_hdu
+from radiosynth.cutouts.files import LARGEST, CutoutError, fits_image, image_hdu
 from radiosynth.cutouts.write import (
     _NEW,
     _OUTCOME,
@@ -306,8 +306,8 @@ def _checked(content: bytes, position: SkyCoord, width: float, survey: Survey) -
             warnings.catch_warnings(action="ignore"),
             fits.open(io.BytesIO(content), memmap=False) as hdus,
         ):
-            image = _image_hdu(hdus)
-            opened = _fits(image)
+            image = image_hdu(hdus)
+            opened = fits_image(image)
             data, pixels = image.data, opened.cut(slice(None), slice(None))
             # Headers of FIRST hold tabs, which FITS forbids and other readers complain of.
             header = fits.Header.fromstring(re.sub(r"[^ -~]", " ", image.header.tostring()))

@@ -1,0 +1,255 @@
+"""Open files of images of any kind: FITS, numpy arrays and pictures."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+__all__ = ["CutoutError"]
+
+log = logging.getLogger("radiosynth")
+
+
+class CutoutError(ValueError):
+    """A file that does not give a usable image; the message names it, the fault and what to do."""
+
+
+LARGEST = 4096
+"""Largest edge in pixels of an image that is read whole."""
+
+
+DAMAGED = "cannot be read ({}): it is truncated or damaged; fetch it again"
+
+
+NO_SKY = "has coordinates that make no sense ({}); correct CTYPE, CRVAL, CDELT, CD or PC in its header"
+
+
+class Opened(NamedTuple):
+    """An image or a stack of images, of which parts can be read."""
+
+    cut: Callable[[slice, slice], Any]
+    shape: tuple[int, ...]
+    unit: str = ""
+    wcs: WCS | None = None
+    missing: str = "NaN or infinite"
+
+
+@contextmanager
+def blamed(words: str) -> Iterator[None]:
+    """Make a `CutoutError` of whatever a reader raises: what it says of one file must not end a batch."""
+    try:
+        yield
+    except CutoutError:
+        raise
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        if isinstance(error, MemoryError) or "Bomb" in said:
+            words = "is too large to be read ({}); cut out the source and its surroundings"
+        elif "Python objects" in said:
+            words = "cannot be read: it holds Python objects; save an array of numbers"
+        elif isinstance(error, OSError) and error.errno:
+            words = f"cannot be read ({error.strerror}); check the path, your rights and the disk"
+        raise CutoutError(words.format(said)) from error
+
+
+def open_image(path: Path, stack: ExitStack) -> Opened:
+    """Open a file until `stack` is closed."""
+    if path.exists() and not path.is_file():
+        msg = "is a folder, pipe or device; give a file"
+        raise CutoutError(msg)
+    stream = stack.enter_context(path.open("rb"))
+    head = stream.read(512)
+    stream.seek(0)
+    if not head:
+        msg = "the file is empty (0 bytes); fetch it again"
+        raise CutoutError(msg)
+    if head.lstrip().startswith(b"<") and b"html" in head.lower():
+        msg = "holds a web page (HTML), perhaps a server's error message; read it, then fetch the file again"
+        raise CutoutError(msg)
+    if head.startswith((b"SIMPLE", b"\x1f\x8b")):
+        opened = fits_image(image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
+        if head[:1] == b"\x1f" and max(opened.shape) > LARGEST:
+            msg = "is a large image in a gzip file, of which no part can be read; unpack it with gunzip"
+            raise CutoutError(msg)
+        return opened
+    missing = "NaN or infinite"
+    if head.startswith(b"\x93NUMPY"):
+        pixels: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+        if pixels.ndim in (3, 4) and pixels.shape[-1] == 1:  # the channel of networks
+            pixels = pixels[..., 0]
+    elif head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
+        pixels, missing = _picture(path, head)
+    else:
+        msg = "is not a FITS, npy, PNG or JPEG file; convert it to one of these"
+        raise CutoutError(msg)
+    if pixels.dtype.kind not in "biuf":
+        msg = f"holds values of type {pixels.dtype}, which are no brightnesses; store real numbers"
+        raise CutoutError(msg)
+    if pixels.ndim not in (2, 3) or not pixels.size:
+        msg = f"holds an array of shape {pixels.shape}; an image has two axes, a stack of images three"
+        raise CutoutError(msg)
+    return Opened(lambda rows, columns: pixels[..., rows, columns], pixels.shape, missing=missing)
+
+
+def image_hdu(hdus: fits.HDUList) -> Any:
+    """Return the first HDU with an image, and say where there are more."""
+    images = [hdu for hdu in hdus if hdu.is_image and hdu.shape]
+    if not images:
+        msg = "is a FITS file without an image; give one with a two-dimensional image"
+        raise CutoutError(msg)
+    wide = [hdu for hdu in images if sum(n > 1 for n in hdu.shape) > 1] or images
+    if len(wide) > 1:
+        names = ", ".join(f"{hdu.name or 'unnamed'} {hdu.shape}" for hdu in wide)
+        log.warning("%s holds %d images, the first is read: %s", hdus.filename(), len(wide), names)
+    return wide[0]
+
+
+def fits_image(hdu: Any) -> Opened:
+    """Return the image of an HDU without its axes of length one."""
+    shape = hdu.shape
+    axes = [i for i, n in enumerate(shape) if n > 1]
+    if len(axes) != 2 or 0 in shape:
+        msg = f"holds a FITS image with axes {shape}; cut out one plane of two axes"
+        raise CutoutError(msg)
+    unit, factor = _unit(str(hdu.header.get("BUNIT", "")).strip())
+
+    def cut(rows: slice, columns: slice) -> NDArray:
+        part: list[Any] = [0] * len(shape)
+        part[axes[0]], part[axes[1]] = rows, columns
+        with blamed(DAMAGED):
+            return (hdu.data if max(shape) <= LARGEST else hdu.section)[tuple(part)] * factor
+
+    with blamed(NO_SKY):
+        # Coordinates are those of the first axes of FITS, the last ones here.
+        wcs = _celestial(hdu.header) if axes[0] == len(shape) - 2 else None
+    return Opened(cut, tuple(shape[i] for i in axes), unit, wcs)
+
+
+@functools.cache
+def _unit(text: str) -> tuple[str, float]:
+    """Return the unit that values of another become, and the factor; what is not known stays as it is."""
+    per_beam = re.sub("jy", "Jy", text.lower())  # JY/BEAM, as AIPS and so FIRST write it
+    for spelling, unit in (
+        *((text, unit) for unit in ("Jy/beam", "Jy", "Jy/sr", "K")),
+        (per_beam, "Jy/beam"),
+    ):
+        with suppress(Exception):  # whatever astropy makes of a text
+            return unit, float(u.Unit(spelling).to(unit))
+    return text, 1.0
+
+
+def _picture(path: Path, head: bytes) -> tuple[NDArray, str]:
+    """Return a picture as brightness, row 0 south and NaN where it is transparent, and what its NaN are."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        frames, see_through = getattr(picture, "n_frames", 1), picture.has_transparency_data
+        grey = picture.mode[0] in "1LIF" and not see_through
+        for fault, message in (
+            (frames > 1, f"holds {frames} pictures, an animation; save one of them"),
+            (max(picture.size) > LARGEST, f"has {picture.size} pixels; cut out the source"),
+            # Which the reader would shorten to 8.
+            (
+                not grey and head[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06"),
+                "has 16 bits and colours or transparency; save it as grey, or as FITS",
+            ),
+        ):
+            if fault:
+                raise CutoutError(message)
+        pixels = np.asarray(picture if grey else picture.convert("RGBA"), float)[::-1]
+    if not grey:
+        if np.ptp(pixels[..., :3], axis=2).max() > 20:
+            log.warning("%s is a picture in colours; is it linear? %s", path, _LINEAR)
+        # Luminance as in television; grey stays as it is.
+        pixels = np.where(pixels[..., 3] < 255, np.nan, pixels[..., :3] @ [0.2125, 0.7154, 0.0721])
+    faint, middle, upper, bright = np.nanpercentile(pixels, [0, 50, 75, 100])
+    # In 45 images of FIRST the sky lies at 0.01 to 0.19 of the range, in their logarithms at 0.3 to 0.8;
+    # cut off at zero, its upper quartile lies less than 0.04 above it, and 0.1 to 0.5 in the logarithms.
+    if max(middle - faint, 5 * (upper - middle)) > 0.25 * (bright - faint):
+        log.warning("%s is a picture whose sky is bright: inverted, or stretched? %s", path, _LINEAR)
+    return pixels, "transparent" if see_through else "NaN or infinite"
+
+
+_LINEAR = "Pictures have to be linear in flux, bright on dark; better give FITS files."
+
+
+_TEXT = re.compile("(CTYPE|CUNIT)[12]")
+
+
+_NUMBER = re.compile(
+    r"(CRVAL|CRPIX|CDELT|CROTA)[12]|(PC|CD)[12]_[12]|PV[12]_\d+|LONPOLE|LATPOLE|[AB]P?_(ORDER|\d_\d)"
+)
+
+
+_UNREAD = re.compile(r"PC00\d{4}|(CPDIS|CQDIS|D2IMDIS)[12]")
+
+
+_SKY = ("RA", "DEC"), ("DEC", "RA"), ("GLON", "GLAT"), ("GLAT", "GLON")
+
+
+def _celestial(header: fits.Header) -> WCS | None:
+    """Return the coordinates of the first two axes of a FITS image, if they are on the sky.
+
+    wcslib passes over what it does not understand, and misreads the header. So what it gets is made here of
+    the keywords that matter, and what is not clear is refused by the keyword's name.
+    """
+
+    def check(fine: object, keyword: str, wanted: str) -> None:
+        if not fine:
+            said = repr(header[keyword]) if keyword in header else "missing"
+            msg = f"the FITS keyword {keyword} is {said}; {wanted}: correct the header"
+            raise CutoutError(msg)
+
+    kept: dict[str, Any] = {"WCSAXES": 2}
+    for name in dict.fromkeys(header):
+        check(not _UNREAD.fullmatch(name), name, "this convention is not read")
+        if _TEXT.fullmatch(name):
+            kept[name] = str(header[name]).strip().upper()
+        elif _NUMBER.fullmatch(name):
+            number = type(header[name]) in (int, float) and np.isfinite(header[name])
+            check(number, name, "a finite number is needed")
+            kept[name] = header[name]
+    types = kept.get("CTYPE1", ""), kept.get("CTYPE2", "")
+    kinds = tuple(name.split("-")[0] for name in types)
+    if not any(re.fullmatch("RA|DEC|.?LON|.?LAT|..LN|..LT", kind) for kind in kinds):
+        check(any(types) or not (kept.get("CRVAL1") and kept.get("CRVAL2")), "CTYPE1", "CRVAL needs it")
+        return None
+    wrong = "CTYPE2" if any(kinds[0] in pair for pair in _SKY) else "CTYPE1"
+    check(kinds in _SKY, wrong, "RA and DEC, or GLON and GLAT, are needed")
+    for i in "12":
+        check(f"CRVAL{i}" in kept, f"CRVAL{i}", "coordinates need it")
+        check(f"CRPIX{i}" in kept, f"CRPIX{i}", "coordinates need it")
+        text = kept.get(f"CUNIT{i}") or "deg"
+        unit = u.Unit(text.lower().replace("degrees", "deg"), parse_strict="silent")
+        check(unit.is_equivalent("deg"), f"CUNIT{i}", "an angle is needed, such as deg")
+        kept[f"CUNIT{i}"] = unit.to_string("fits")
+    matrices = {name[:2]: name for name in kept if re.match("(PC|CD)[12]", name)}
+    check(len(matrices) < 2, matrices.get("PC", ""), "there is a CD matrix, too")
+    check("PC" not in matrices or not kept.get("CROTA2"), "CROTA2", "there is a PC matrix, too")
+    check(kept.get("CROTA1", 0) in (0, kept.get("CROTA2", 0)), "CROTA1", "it has to be that of CROTA2")
+    name = "RADESYS" if "RADESYS" in header else "RADECSYS"
+    frame = kept["RADESYS"] = str(header.get(name, "")).strip().upper()
+    check(frame in ("", "ICRS", "FK5", "FK4", "FK4-NO-E"), name, "ICRS, FK5 or FK4 is needed")
+    name = "EQUINOX" if "EQUINOX" in header else "EPOCH"
+    if name in header:
+        year = re.fullmatch(r"[JB]?(\d{4}(\.\d*)?)", str(header[name]).strip().upper())
+        check(year and 1850 <= float(year[1]) <= 2100, name, "a year such as 2000.0 is needed")
+        kept["EQUINOX"] = float(year[1]) if year else np.nan
+        check(frame != "ICRS" or kept["EQUINOX"] == 2000, name, "ICRS has that of 2000")
+    wcs = WCS(fits.Header(kept))
+    wcs.wcs.set()
+    check(wcs.has_celestial and "-" in types[0], "CTYPE1", "a projection is needed, as in RA---SIN")
+    for i, least, most in ((wcs.wcs.lng, -180, 360), (wcs.wcs.lat, -90, 90)):
+        check(least <= wcs.wcs.crval[i] <= most, f"CRVAL{i + 1}", f"{least} to {most} degrees are possible")
+    return wcs
