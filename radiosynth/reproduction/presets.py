@@ -15,7 +15,7 @@ from radiosynth.reproduction.configs import (
     GANConfig,
     VAEConfig,
 )
-from radiosynth.reproduction.scales import GENERATORS, MEMBERS, SCALES, _at, current_scale
+from radiosynth.reproduction.scales import GENERATORS, SCALES, current_scale, scaled
 
 
 def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> GANConfig:
@@ -35,10 +35,10 @@ def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any
     GANConfig
         The frozen configuration.
     """
-    scale, settings = _at(scale, "gan", {})
+    scale, settings = scaled(scale, "gan", {})
     if morphology == "all":
-        settings |= SCALES[scale].get("conditional", {})
-    return GANConfig(scale, morphology, **{**settings, **changes})
+        settings |= scaled(scale, "conditional", {})[1]
+    return GANConfig(scale, morphology=morphology, **{**settings, **changes})
 
 
 def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
@@ -56,7 +56,7 @@ def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
     VAEConfig
         The frozen configuration.
     """
-    scale, settings = _at(scale, "vae", changes)
+    scale, settings = scaled(scale, "vae", changes)
     return VAEConfig(scale, **settings)
 
 
@@ -84,18 +84,17 @@ def classifier_config(
     >>> classifier_config("real", "report").epochs
     100
     """
-    scale, settings = _at(scale, "classifier", changes)
+    scale, settings = scaled(scale, "classifier", changes)
     if training_set in GENERATED and "generators" not in settings:
         shared = {key: settings[key] for key in SPLIT if key in settings}
+        names = ("all",) if shared.get("folds") else GENERATORS[scale]
+        vae = training_set == "real+vae"
         settings["generators"] = (
             (vae_config(scale, **shared),)
-            if training_set == "real+vae"
-            else tuple(
-                gan_config(name, scale, **shared)
-                for name in (("all",) if shared.get("folds") else GENERATORS[scale])
-            )
+            if vae
+            else tuple(gan_config(name, scale, **shared) for name in names)
         )
-    return ClassifierConfig(scale, training_set, **settings)
+    return ClassifierConfig(scale, training_set=training_set, **settings)
 
 
 def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **changes: Any) -> EnsembleConfig:
@@ -122,12 +121,12 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
     >>> [member.epochs for member in ensemble_config("report", synthetic=1.0).members]
     [50, 50, 50, 50, 50]
     """
-    scale, settings = _at(scale, "fold", changes)
+    scale, settings = scaled(scale, "fold", changes)
     epochs = max(1, round(settings.pop("epochs", FoldConfig.epochs) / (1 + synthetic)))
     seed = settings.pop("seed", 0)
     members = (
-        FoldConfig(scale, fold, seed=seed + fold, epochs=epochs, synthetic=synthetic, **settings)
-        for fold in range(MEMBERS[scale])
+        FoldConfig(scale, fold=fold, seed=seed + fold, epochs=epochs, synthetic=synthetic, **settings)
+        for fold in range(SCALES[scale]["members"])
     )
     return EnsembleConfig(scale, tuple(members))
 
@@ -154,19 +153,19 @@ def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[Ben
     Parameters
     ----------
     scale : str, optional
-        One of `SCALES`; `current_scale` if not given. The smallest has two arms only.
+        One of `SCALES`; `current_scale` if not given. The smallest has two conditions only.
     **changes
-        Fields of `BendingConfig` to set otherwise than scale and arm do.
+        Fields of `BendingConfig` to set otherwise than scale and condition do.
 
     Returns
     -------
     dict of str to list of BendingConfig
         The author's three; then those on simulations matched to the real sources, predictions being averaged
-        over eight turns: alone, followed by real images, and so with the other outputs.
+        over eight rotations: alone, followed by real images, and so with the other outputs.
     """
     arms = {}
     for name in ("real", "with spread") if (scale or current_scale()) == "smoke" else _ARMS:
-        used, settings = _at(scale, "bending", {**_ARMS[name], **changes})
+        used, settings = scaled(scale, "bending", {**_ARMS[name], **changes})
         if settings.get("training_set") == "synthetic":
             settings["folds"] = 0
         first = BendingConfig(used, **settings)
