@@ -77,9 +77,10 @@ def _published_code(plan: Plan) -> Layout:
 
 def _paired(plan: Plan, variants: dict[str, tuple[dict[str, Any], int]], others: tuple[str, ...]) -> Layout:
     """Return, for each variant (by the end of its name), real images alone and together with others."""
-    arms, references = {}, {}
+    arms: Arms = {}
+    references: dict[str, str] = {}
     for end, (changes, number) in variants.items():
-        epochs = changes.get("epochs", plan.epochs)
+        epochs = int(changes.get("epochs") or plan.epochs)
         for name, passes in (("real", 2 * epochs), *((other, epochs) for other in others)):
             arms[name + end] = plan.make(name, **{**changes, "epochs": passes})[:number]
         references |= {other + end: f"real{end}" for other in others}

@@ -25,6 +25,7 @@ from radiosynth import augmentation
 from radiosynth.records import readable
 from radiosynth.reproduction import recipes, scales, studies
 from radiosynth.reproduction.configs import ClassifierConfig
+from radiosynth.reproduction.layouts import Arms
 from radiosynth.reproduction.presets import classifier_config
 from radiosynth.reproduction.studies import StudyResult
 from radiosynth.sample import Sample
@@ -110,7 +111,7 @@ def _budget(scale: str, fold: int, **changes: Any) -> ClassifierConfig:
     return classifier_config("real", scale, **scales.SCALES[scale]["search"]["budget"], **settings, **changes)
 
 
-def grown_arms(scale: str | None = None) -> studies.Arms:
+def grown_arms(scale: str | None = None) -> Arms:
     """Return networks of more and more blocks, then of more and more channels, without dropout.
 
     Parameters
@@ -134,7 +135,7 @@ def grown_arms(scale: str | None = None) -> studies.Arms:
     arms = {}
     for blocks, channels in plan(scale)["stacks"]:
         network = {"channels": [channels * 2**i for i in range(blocks)], "dense": 0, "dropout": 0}
-        changes = {"architecture": "stacked", "network": json.dumps(network), "width": 1.0}
+        changes: dict[str, Any] = {"architecture": "stacked", "network": json.dumps(network), "width": 1.0}
         changes |= {"schedule": "constant", "learning_rate": 2e-3}
         short = [_budget(scale, fold) for fold in range(plan(scale)["grown"])]
         arms[f"{blocks} × {channels}"] = [replace(c, epochs=2 * c.epochs, **changes) for c in short]

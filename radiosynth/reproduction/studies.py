@@ -158,7 +158,8 @@ def run_arms(
     if saved and not (extend and lacking):
         more = f", which lacks {len(lacking)} runs: --extend makes them" if lacking else ""
         log.info("loading the saved %s%s", folder.name, more)
-        return StudyResult(folder, _first(arms), references, *_tables(folder, saved), replayed=True)
+        sources, histories = _tables(folder, saved)
+        return StudyResult(folder, _first(arms), references, sources, histories, replayed=True)
     known = _where_saved(folder)
     # Fold by fold, so that whole ones are done when the time is over.
     by_fold = [[config for config in row if config] for row in itertools.zip_longest(*arms.values())]
@@ -364,7 +365,8 @@ def _save(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> St
         front = ["arm", "fold"]
         write_table(folder / f"{file}.csv", whole[front + [n for n in whole.colnames if n not in front]])
     plan = _names(arms)
-    result = StudyResult(folder, _first(arms), references, *_tables(folder, plan), replayed=False)
+    sources, histories = _tables(folder, plan)
+    result = StudyResult(folder, _first(arms), references, sources, histories, replayed=False)
     _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
     last = max(made, key=lambda each: each["finished"])
     content = {key: last[key] for key in provenance()}  # where the runs were done, not this
