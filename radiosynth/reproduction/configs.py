@@ -53,8 +53,9 @@ class Config:
 
     def __post_init__(self) -> None:
         check_scale(self.scale)
-        for name in {"seed", "split_seed"} & {field.name for field in fields(self)}:
-            check_count(getattr(self, name), name)
+        least = {"seed": 0, "split_seed": 0, "epochs": 1, "per_class": 1, "rounds": 1}
+        for name in least.keys() & {field.name for field in fields(self)}:
+            check_count(getattr(self, name), name, least[name])
 
     @property
     def label(self) -> str:
@@ -159,17 +160,12 @@ class SplitConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.folds in (1, 2) or self.folds < 0 or not 0 <= self.fold < max(1, self.folds):
-            msg = (
-                f"folds={self.folds}, fold={self.fold}: give 0 folds for the report's split, or at least 3, "
-                "one each to test and validate, and a fold from 0 to folds - 1"
-            )
+        if self.folds in (1, 2) or not 0 <= self.fold < max(1, self.folds):
+            given = f"folds={self.folds}, fold={self.fold}"
+            msg = f"{given}: give 0 for the report's split, or at least 3, and a fold from 0 to folds - 1"
             raise ValueError(msg)
         if not 0 < self.fraction <= 1:
             msg = f"fraction={self.fraction}: give a proportion of the training sources above 0, at most 1"
-            raise ValueError(msg)
-        if self.epochs < 1 or self.per_class < 1:
-            msg = f"epochs={self.epochs}, per_class={self.per_class}: give at least 1 of each"
             raise ValueError(msg)
 
 
@@ -287,23 +283,19 @@ class ClassifierConfig(SplitConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if (self.training_set in GENERATED) != bool(self.generators):
-            msg = (
-                f"training set {self.training_set!r} with {len(self.generators)} generators: "
-                f"{' and '.join(GENERATED)} need some and the others have none; "
-                "radiosynth.reproduction.presets.classifier_config sets them"
-            )
-            raise ValueError(msg)
         if self.training_set not in ALL_TRAINING_SETS:
             msg = f"unknown training set {self.training_set!r}: the sets are {', '.join(ALL_TRAINING_SETS)}"
+            raise ValueError(msg)
+        advice = "let presets.classifier_config set them"
+        if (self.training_set in GENERATED) != bool(self.generators):
+            given = f"training set {self.training_set!r} with {len(self.generators)} generators"
+            msg = f"{given}: {' and '.join(GENERATED)} need some and the others have none; {advice}"
             raise ValueError(msg)
         for generator in self.generators:
             other = [name for name in SPLIT if getattr(generator, name) != getattr(self, name)]
             if other and not generator.leak:
-                msg = (
-                    f"the generator {generator.name} differs in {', '.join(other)}, so it could learn from "
-                    "test sources: let presets.classifier_config set it, or say leak=True"
-                )
+                fault = f"differs in {', '.join(other)}, so it could learn from test sources"
+                msg = f"the generator {generator.name} {fault}: {advice}, or say leak=True"
                 raise ValueError(msg)
 
     @property
@@ -375,17 +367,13 @@ class BendingConfig(NetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.training_set not in BENDING_SETS or self.population not in ("report", "matched"):
-            msg = (
-                f"unknown training set {self.training_set!r} or population {self.population!r}: the sets are "
-                f"{', '.join(BENDING_SETS)}, the populations report and matched"
-            )
+            given = f"unknown training set {self.training_set!r} or population {self.population!r}"
+            msg = f"{given}: the sets are {', '.join(BENDING_SETS)}, the populations report and matched"
             raise ValueError(msg)
         known = 0 <= self.fold < max(1, self.folds)
         if (self.training_set == "synthetic") != (self.folds == 0) or not known:
-            msg = (
-                f"fold {self.fold} of {self.folds} for {self.training_set}: simulations alone have folds=0, "
-                "as all real sources test; else fold counts from 0 to folds - 1"
-            )
+            given = f"fold {self.fold} of {self.folds} for {self.training_set}"
+            msg = f"{given}: simulations alone have folds=0; else fold counts from 0 to folds - 1"
             raise ValueError(msg)
 
     @property
@@ -446,9 +434,6 @@ class FoldConfig(NetworkConfig):
         super().__post_init__()
         if self.fold not in range(5):
             msg = f"fold={self.fold}: the published scheme has the folds 0 to 4"
-            raise ValueError(msg)
-        if self.rounds < 1:
-            msg = f"rounds={self.rounds}: give 1 or more"
             raise ValueError(msg)
 
     @property

@@ -176,25 +176,14 @@ def _make(config: C, root: Path | None, deadline: float | None) -> Run[C]:
         begun = time.monotonic()
         needed = [run_folder(each, root) for each in config.requires]
         left = None if deadline is None else max(0.0, deadline - begun)
-        made = _RECIPES[config.kind](config, _Place(root, folder, needed, config.hash, left))
+        training = {"folder": folder, "fingerprint": config.hash, "time_limit": left}
+        made = _RECIPES[config.kind](config, needed, training)
         _save(folder, config, made, time.monotonic() - begun)
     return Run(folder, config, replayed=False)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a run is made, from which others, and how long it may take."""
-
-    root: Path | None
-    folder: Path
-    needed: list[Path]
-    fingerprint: str
-    time_limit: float | None
-
-    @property
-    def training(self) -> dict[str, Any]:
-        """What all functions that train take."""
-        return {name: getattr(self, name) for name in ("folder", "fingerprint", "time_limit")}
+Limits = dict[str, Any]
+"""What all functions that train take: the folder of checkpoints, a fingerprint and a time limit."""
 
 
 @dataclass(frozen=True)
@@ -226,27 +215,24 @@ def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
     (folder / "checkpoint.npz").unlink(missing_ok=True)
 
 
-def _train_classifier(config: ClassifierConfig, place: _Place) -> _Made:
+def _train_classifier(config: ClassifierConfig, needed: list[Path], training: Limits) -> _Made:
     from radiosynth import classification
 
-    train, validation, test = prepare(config, place.root)
+    train, validation, test = prepare(config, needed)
     settings = config.settings(classification.ClassifierSettings)
-    model, history = classification.train_classifier(train, validation, settings, **place.training)
+    model, history = classification.train_classifier(train, validation, settings, **training)
     predictions = {
         "names": np.asarray(test.table["name"], str),
         "labels": test.labels,
         "plain": classification.originals(test),
         "probabilities": classification.predict(model, test.images),
     }
-    record = {
-        "training_images": train.counts(),
-        "validation_images": validation.counts(),
-        "preparation": train.history,
-    }
+    counts = {"training_images": train.counts(), "validation_images": validation.counts()}
+    record = {**counts, "preparation": train.history}
     return _Made(history, record, model, predictions)
 
 
-def _train_generator(config: GeneratorConfig, place: _Place) -> _Made:
+def _train_generator(config: GeneratorConfig, needed: list[Path], training: Limits) -> _Made:
     from radiosynth import generators
 
     kinds: dict[str, tuple[Any, Any]] = {
@@ -266,7 +252,7 @@ def _train_generator(config: GeneratorConfig, place: _Place) -> _Made:
         config.settings(settings, conditional=len(CLASS_NAMES) if conditional else 0),
         labels=train.labels if conditional else None,
         class_names=CLASS_NAMES if conditional else [config.morphology],
-        **place.training,
+        **training,
     )
     record = {
         "sources": sources.counts(),
@@ -278,14 +264,14 @@ def _train_generator(config: GeneratorConfig, place: _Place) -> _Made:
     return _Made(trained.history, record)
 
 
-def _train_fold(config: FoldConfig, place: _Place) -> _Made:
+def _train_fold(config: FoldConfig, needed: list[Path], training: Limits) -> _Made:
     from radiosynth import classification, networks
 
     train, validation, test = prepare_fold(config)
     seed = config.seed + 1000 * (config.rounds - 1)  # views that were not seen in the rounds before
     settings = config.settings(classification.VariationSettings, seed=seed)
-    start = place.needed[0] / "model.npz" if place.needed else None
-    model, history = classification.train_on_variations(train, settings, start=start, **place.training)
+    start = needed[0] / "model.npz" if needed else None
+    model, history = classification.train_on_variations(train, settings, start=start, **training)
     mirrored = networks.build_ensemble([model])
     held_out = (validation, test)
     predictions = {
@@ -299,11 +285,11 @@ def _train_fold(config: FoldConfig, place: _Place) -> _Made:
     return _Made(history, record, model, predictions)
 
 
-def _join_members(config: EnsembleConfig, place: _Place) -> _Made:
+def _join_members(config: EnsembleConfig, needed: list[Path], training: Limits) -> _Made:
     """Put the weights of the members together and calibrate them on the folds that they did not see."""
     from radiosynth import metrics, networks
 
-    runs = [find_run(folder) for folder in place.needed]
+    runs = [find_run(folder) for folder in needed]
     stored = [each.predictions for each in runs]
 
     def of(fold_tests: bool, key: str) -> list[NDArray[Any]]:
@@ -334,15 +320,15 @@ def _join_members(config: EnsembleConfig, place: _Place) -> _Made:
     return _Made(history, record, model, predictions)
 
 
-def _train_bending(config: BendingConfig, place: _Place) -> _Made:
+def _train_bending(config: BendingConfig, needed: list[Path], training: Limits) -> _Made:
     from radiosynth import bending
 
     settings, start = config.settings(bending.RegressorSettings), None
-    if place.needed:
-        start = find_run(place.needed[0]).model()
+    if needed:
+        start = find_run(needed[0]).model()
         settings = replace(settings, learning_rate=config.learning_rate / 3)
     train, test = prepare_bending(config)
-    model, history = bending.train_regressor(train, test, settings, start=start, **place.training)
+    model, history = bending.train_regressor(train, test, settings, start=start, **training)
     predicted = bending.predict_angles(model, test.images, turns=config.turns)
     unknown = np.full(len(test), np.nan)
     predictions = {
@@ -352,15 +338,12 @@ def _train_bending(config: BendingConfig, place: _Place) -> _Made:
         "guess": np.full(len(test), np.median(train.table["bending_angle"])),
         "spread": np.asarray(predicted["spread"]) if "spread" in predicted.colnames else unknown,
     }
-    record = {
-        "training_images": len(train),
-        "test_sources": len(test),
-        "preparation": train.history,
-    }
+    counts = {"training_images": len(train), "test_sources": len(test)}
+    record = {**counts, "preparation": train.history}
     return _Made(history, record, model, predictions)
 
 
-_RECIPES: dict[str, Callable[[Any, _Place], _Made]] = {
+_RECIPES: dict[str, Callable[[Any, list[Path], Limits], _Made]] = {
     "bending": _train_bending,
     "classifier": _train_classifier,
     "gan": _train_generator,
@@ -368,4 +351,4 @@ _RECIPES: dict[str, Callable[[Any, _Place], _Made]] = {
     "fold": _train_fold,
     "ensemble": _join_members,
 }
-"""How the runs of each kind are made."""
+"""How the runs of each kind are made, from the folders of those that they need."""

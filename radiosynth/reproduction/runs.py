@@ -287,11 +287,6 @@ def commit() -> str | None:
     tree = Path(__file__).resolve().parents[2]
     if git is None or not (tree / ".git").exists():
         return os.environ.get("RADIOSYNTH_COMMIT")
-    said = subprocess.run(
-        [git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-        cwd=tree,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    said = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     return said.stdout.strip() or None

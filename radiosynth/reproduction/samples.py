@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,15 +43,17 @@ def split_sample(config: SplitConfig) -> tuple[Sample, Sample, Sample]:
     return train, validation, test
 
 
-def prepare(config: ClassifierConfig, root: Path | None = None) -> tuple[Sample, Sample, Sample]:
+def prepare(
+    config: ClassifierConfig, generators: Sequence[Path] | None = None
+) -> tuple[Sample, Sample, Sample]:
     """Return the training, validation and test images of a configuration (report, table 3).
 
     Parameters
     ----------
     config : ClassifierConfig
         What to prepare.
-    root : Path, optional
-        Folder in which the generators were trained; `runs_root` if not given.
+    generators : sequence of Path, optional
+        Folders of the trained generators; those in `runs_root` if not given.
 
     Returns
     -------
@@ -63,11 +66,11 @@ def prepare(config: ClassifierConfig, root: Path | None = None) -> tuple[Sample,
         augmentation.augment(part, config.validation_per_class, "ordered") for part in held_out
     )
     if config.training_set != "real":
-        train = concatenate([train, _synthetic(config, sources, root)])
+        train = concatenate([train, _synthetic(config, sources, generators)])
     return train, validation, test
 
 
-def _synthetic(config: ClassifierConfig, sources: Sample, root: Path | None) -> Sample:
+def _synthetic(config: ClassifierConfig, sources: Sample, folders: Sequence[Path] | None) -> Sample:
     """Return the synthetic images of a training set, which know its training sources only."""
     number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
     rng = np.random.default_rng(config.seed)
@@ -80,7 +83,8 @@ def _synthetic(config: ClassifierConfig, sources: Sample, root: Path | None) -> 
         return simulation.simulate(number, config.size, population=population, rng=drawing)
     from radiosynth.generators import sample_generators
 
-    fake = sample_generators([run_folder(each, root) for each in config.generators], number, rng=rng)
+    trained = [run_folder(each) for each in config.generators] if folders is None else folders
+    fake = sample_generators(trained, number, rng=rng)
     if not config.mistaken:
         return fake
     images, fr1, fr2 = fake.images.copy(), fake.labels == 0, fake.labels == 1

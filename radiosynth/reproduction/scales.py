@@ -7,14 +7,15 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
-_written = tomllib.loads(files(__package__).joinpath("scales.toml").read_text("utf-8"))
+WRITTEN = tomllib.loads(files(__package__).joinpath("scales.toml").read_text("utf-8"))
+"""All that the file says."""
 
 
-QUICK: dict[str, Any] = _written["quick"]
+QUICK: dict[str, Any] = WRITTEN["quick"]
 """Settings with which a narrow GAN learns in a few thousand steps."""
 
 
-SCALES: dict[str, dict[str, Any]] = _written["scales"]
+SCALES: dict[str, dict[str, Any]] = WRITTEN["scales"]
 """What each scale changes in the report's configurations, in studies and in the search."""
 
 

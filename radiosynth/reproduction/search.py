@@ -34,21 +34,6 @@ from radiosynth.stopping import TrainingStopped
 if TYPE_CHECKING:
     import optuna
 
-__all__ = [
-    "FAMILIES",
-    "Family",
-    "chosen",
-    "evaluate",
-    "finished",
-    "grow",
-    "grown_arms",
-    "inner_sets",
-    "optimism",
-    "plan",
-    "trial_config",
-    "tune",
-]
-
 log = logging.getLogger("radiosynth")
 
 
@@ -71,17 +56,8 @@ class Family:
     first: dict[str, Any]
 
 
-_FIRST = {"learning_rate": 1e-3, "dropout": 0.5, "kernel": 3, "stride": 1, "channels": 8, "blocks": 3}
-
-
-FAMILIES = {
-    "report": Family("stacked", {}, {**_FIRST, "dense": 48}),
-    "paired": Family("stacked", {"convolutions": 2}, {**_FIRST, "dense": 48}),
-    "all-convolutional": Family("stacked", {"convolutions": 2, "pooling": False, "dense": 0}, _FIRST),
-    "residual": Family("residual", {}, {**_FIRST, "dropout": 0.3, "stride": 2}),
-}
-"""Families by name: convolution and pooling in turn, as in the report; two convolutions before each pooling;
-strides in the place of pooling, and a mean in that of the dense layer; and residual blocks."""
+FAMILIES = {name: Family(**settings) for name, settings in scales.WRITTEN["families"].items()}
+"""Families by name."""
 
 
 def plan(scale: str | None = None) -> dict[str, Any]:

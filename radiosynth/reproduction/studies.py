@@ -158,8 +158,7 @@ def run_arms(
     if saved and not (extend and lacking):
         more = f", which lacks {len(lacking)} runs: --extend makes them" if lacking else ""
         log.info("loading the saved %s%s", folder.name, more)
-        sources, histories = _tables(folder, saved)
-        return StudyResult(folder, _first(arms), references, sources, histories, replayed=True)
+        return _load(folder, arms, references, saved, replayed=True)
     known = _where_saved(folder)
     # Fold by fold, so that whole ones are done when the time is over.
     by_fold = [[config for config in row if config] for row in itertools.zip_longest(*arms.values())]
@@ -254,10 +253,6 @@ def study_folder(name: str, scale: str) -> Path:
 # Making the runs --------------------------------------------------------------------------------------
 
 
-def _first(arms: Arms) -> ClassifierConfig:
-    return next(iter(arms.values()))[0]
-
-
 def _names(arms: Arms) -> dict[str, list[str]]:
     return {arm: [config.name for config in configs] for arm, configs in arms.items()}
 
@@ -320,15 +315,24 @@ def _about(folder: Path) -> dict[str, Any]:
     return read_json(folder / "study.json", ["arms", "finished"])
 
 
-def _tables(folder: Path, arms: dict[str, list[str]]) -> list[Table]:
+def _tables(folder: Path, arms: dict[str, list[str]]) -> tuple[Table, Table]:
     """Return sources and histories of a saved study, which have to have rows of all of its runs."""
-    number, tables = sum(map(len, arms.values())), []
-    for path in (folder / "sources.csv", folder / "histories.csv"):
-        tables.append(read_table(path))
+
+    def read(path: Path) -> Table:
+        table, number = read_table(path), sum(map(len, arms.values()))
         with readable(path):
-            held = set(zip(tables[-1]["arm"].tolist(), tables[-1]["fold"].tolist(), strict=True))
+            held = set(zip(table["arm"].tolist(), table["fold"].tolist(), strict=True))
             check(len(held) == number, f"{len(held)} of {number} runs")
-    return tables
+        return table
+
+    return read(folder / "sources.csv"), read(folder / "histories.csv")
+
+
+def _load(
+    folder: Path, arms: Arms, references: dict[str, str], names: dict[str, list[str]], *, replayed: bool
+) -> StudyResult:
+    first = next(iter(arms.values()))[0]
+    return StudyResult(folder, first, references, *_tables(folder, names), replayed=replayed)
 
 
 def _where_saved(folder: Path) -> dict[str, tuple[Path, str]]:
@@ -365,8 +369,7 @@ def _save(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> St
         front = ["arm", "fold"]
         write_table(folder / f"{file}.csv", whole[front + [n for n in whole.colnames if n not in front]])
     plan = _names(arms)
-    sources, histories = _tables(folder, plan)
-    result = StudyResult(folder, _first(arms), references, sources, histories, replayed=False)
+    result = _load(folder, arms, references, plan, replayed=False)
     _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
     last = max(made, key=lambda each: each["finished"])
     content = {key: last[key] for key in provenance()}  # where the runs were done, not this
