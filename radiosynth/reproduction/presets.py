@@ -15,7 +15,7 @@ from radiosynth.reproduction.configs import (
     GANConfig,
     VAEConfig,
 )
-from radiosynth.reproduction.scales import GENERATORS, SCALES, current_scale, scaled
+from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, current_scale, scaled
 
 
 def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> GANConfig:
@@ -131,22 +131,6 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
     return EnsembleConfig(scale, tuple(members))
 
 
-_TUNED = {"training_set": "synthetic-then-real", "population": "matched", "turns": 8, "stretch": True}
-
-
-_ARMS: dict[str, dict[str, Any]] = {
-    "synthetic": {"training_set": "synthetic"},
-    "real": {},
-    "synthetic + real": {"training_set": "synthetic+real"},
-    "matched": {**_TUNED, "training_set": "synthetic"},
-    "matched, then real": _TUNED,
-    "confined": {**_TUNED, "output": "bounded"},
-    "with spread": {**_TUNED, "output": "spread"},
-    "both jets, matched": {**_TUNED, "training_set": "synthetic", "output": "jets"},
-    "both jets": {**_TUNED, "output": "jets"},
-}
-
-
 def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[BendingConfig]]:
     """Return the networks for bending angles that are compared, one per fold, by what they are trained on.
 
@@ -164,8 +148,9 @@ def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[Ben
         over eight rotations: alone, followed by real images, and so with the other outputs.
     """
     arms = {}
-    for name in ("real", "with spread") if (scale or current_scale()) == "smoke" else _ARMS:
-        used, settings = scaled(scale, "bending", {**_ARMS[name], **changes})
+    few = {"real", "with spread"} if (scale or current_scale()) == "smoke" else WRITTEN["bending"]
+    for name in (name for name in WRITTEN["bending"] if name in few):
+        used, settings = scaled(scale, "bending", {**WRITTEN["bending"][name], **changes})
         if settings.get("training_set") == "synthetic":
             settings["folds"] = 0
         first = BendingConfig(used, **settings)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from importlib.resources import files
 from typing import Any
@@ -128,24 +130,22 @@ def from_tables() -> dict[str, Reproduced]:
     sample = datasets.load_report_sample()
     config = presets.classifier_config("real", "report")
     train, validation, _ = samples.split_sample(config)
-    rows: dict[str, dict[str, list[float]]] = {"selection": {}, "split": {}}
-    for name in CLASS_NAMES:
-        of_class = candidates[np.asarray(candidates["class"]) == name]
-        cut = np.asarray(of_class["cut"])
-        kept = np.asarray(of_class["decision"]) == "keep"
-        rows["selection"][name] = [len(of_class), sum(cut == "image"), sum(cut == "morphology"), sum(kept)]
-        counts = [part.counts()[name] for part in (sample, validation, train)]
-        rows["split"][name] = [*counts, config.per_class]
-    counted, split = (
-        {
-            f"{part}.{name}.{column}": number
-            for name, row in {**table, "total": np.sum(list(table.values()), axis=0)}.items()
-            for column, number in zip(WRITTEN["columns"][part], row, strict=True)
-        }
-        for part, table in rows.items()
-    )
-    large = (np.asarray(candidates["reason"]) == "large") & (np.asarray(candidates["class"]) == "FRII")
-    counted |= {
+    of_class, cut = np.asarray(candidates["class"]), np.asarray(candidates["cut"])
+    large = (np.asarray(candidates["reason"]) == "large") & (of_class == "FRII")
+    decided = {
+        "selection.{}.initial": Counter(of_class),
+        "selection.{}.image cut": Counter(of_class[cut == "image"]),
+        "selection.{}.morphology cut": Counter(of_class[cut == "morphology"]),
+        "selection.{}.final": Counter(of_class[np.asarray(candidates["decision"]) == "keep"]),
+    }
+    imaged = {
+        "split.{}.original": sample.counts(),
+        "split.{}.validation": validation.counts(),
+        "split.{}.training": train.counts(),
+        "split.{}.augmented": dict.fromkeys(CLASS_NAMES, config.per_class),
+    }
+    counted = {
+        **_by_class(decided),
         "preparation.candidates": len(candidates),
         "preparation.rows of Proctor's table 1": sum(np.asarray(candidates["catalogue"]) == "Proctor2011"),
         "code.large FRII sources set aside": large.sum(),
@@ -159,10 +159,17 @@ def from_tables() -> dict[str, Reproduced]:
         "preparation.greatest brightness": train.images.max(),
     }
     missing = f"{len(sample)} of {counted['selection.total.final']} sources have a published image"
-    of_split = {
-        key: Reproduced(float(number), source="images", remark=missing) for key, number in split.items()
+    split = {key: replace(one, remark=missing) for key, one in _exact(_by_class(imaged), "images").items()}
+    return _exact(counted, "table of decisions") | _exact(measured, "images") | split
+
+
+def _by_class(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    """Return the numbers of each class, and of all together, by keys with their names filled in."""
+    return {
+        key.format(name): sum(found.values()) if name == "total" else found[name]
+        for key, found in counts.items()
+        for name in (*CLASS_NAMES, "total")
     }
-    return _exact(counted, "table of decisions") | _exact(measured, "images") | of_split
 
 
 def from_simulation() -> dict[str, Reproduced]:
