@@ -28,7 +28,7 @@ def simulated_dataset(*, size: int = 300) -> Sample:
 def ensemble(tmp_path_factory: pytest.TempPathFactory) -> runs.Run[configs.EnsembleConfig]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load_first_dataset", simulated_dataset)
-        members = (configs.FoldConfig("smoke", fold, seed=fold, **TINY) for fold in (0, 1))
+        members = (configs.FoldConfig("smoke", fold=fold, seed=fold, **TINY) for fold in (0, 1))
         config = configs.EnsembleConfig("smoke", tuple(members))
         return recipes.run(config, root=tmp_path_factory.mktemp("ensemble"))
 

@@ -164,9 +164,9 @@ def test_default_run_of_a_checkout_is_the_real_one_and_has_its_weights(
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(project / "paper" / "runs"))
     # In whatever order the file system names them: those with synthetic images have no weights.
     for order in (sorted, lambda names: sorted(names, reverse=True)):
-        found = {name: runs._recorded()[name] for name in order(runs._recorded())}
+        found = {name: runs.saved_folders()[name] for name in order(runs.saved_folders())}
         with monkeypatch.context() as patched:
-            patched.setattr(runs, "_recorded", lambda found=found: found)
+            patched.setattr(runs, "saved_folders", lambda found=found: found)
             run = runs.default_run()
         assert (run.config.scale, run.config.training_set) == ("report", "real")
         assert run.model().input_shape == (None, run.config.size, run.config.size, 1)
@@ -177,10 +177,10 @@ def test_default_run_of_a_checkout_is_the_real_one_and_has_its_weights(
     [
         ({"folds": 10, "fold": 10}, "fold=10: .*from 0 to folds - 1"),
         ({"folds": 2}, "folds=2, .*at least 3"),
-        ({"fraction": 0}, "fraction=0: give a share"),
+        ({"fraction": 0}, "fraction=0: give a proportion"),
         ({"fraction": 1.5}, "above 0, at most 1"),
-        ({"epochs": 0}, "epochs=0, per_class=.*: give at least 1"),
-        ({"per_class": 0}, "per_class=0: give at least 1"),
+        ({"epochs": 0}, "epochs is 0; give a whole number, 1 or more"),
+        ({"per_class": 0}, "per_class is 0; give a whole number, 1 or more"),
     ],
     ids=str,
 )
@@ -316,5 +316,5 @@ def test_the_packaged_run_is_the_default_and_knows_a_compact_source_from_a_doubl
 
 def test_a_record_without_weights_says_so(tmp_path: Path) -> None:
     config = presets.classifier_config("real", "smoke")
-    with pytest.raises(FileNotFoundError, match=f"{config.name} is recorded without its weights"):
+    with pytest.raises(FileNotFoundError, match=f"{config.name} is saved without its weights"):
         runs.Run(tmp_path / config.name, config, replayed=True).model()

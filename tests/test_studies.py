@@ -33,7 +33,7 @@ TINY = {
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
-    monkeypatch.setitem(studies.SCALES, "smoke", TINY)
+    monkeypatch.setitem(scales.SCALES["smoke"], "study", dict(TINY))
     gan = {**scales.SCALES["smoke"]["gan"], "per_class": 64, "epochs": 1, "width": 0.05}
     monkeypatch.setitem(scales.SCALES["smoke"], "gan", gan)
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
@@ -89,13 +89,8 @@ def test_another_part_is_one_that_no_network_of_it_has_seen(monkeypatch: pytest.
     assert not set(learned.table["name"]) & set(test.table["name"])
     assert asked[0].fold == len(arms["real+gan"])
     whole = presets.classifier_config("real", "smoke", folds=3)
-    with pytest.raises(ValueError, match="tests all of its 3 parts"):
+    with pytest.raises(ValueError, match="tests all of its 3 folds"):
         studies.another_part({"whole": [replace(whole, fold=fold) for fold in range(3)]})
-
-
-def test_no_process_is_too_few() -> None:
-    with pytest.raises(ValueError, match="jobs=0: give at least one"):
-        list(studies.each(str, [1], 0))
 
 
 @pytest.mark.usefixtures("tiny")
@@ -156,7 +151,7 @@ def test_a_study_is_computed_in_slices_recorded_and_replayed(tiny: Path) -> None
 def test_a_study_that_runs_out_of_time_records_whole_divisions_and_is_extended(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(studies.SCALES["smoke"], "repeats", 3)
+    monkeypatch.setitem(scales.SCALES["smoke"]["study"], "repeats", 3)
     run_one = studies._run_one
 
     def slow(config: configs.ClassifierConfig, deadline: float | None) -> str:
@@ -340,7 +335,7 @@ def test_saved_studies_hold_balanced_accuracies() -> None:
 
 def test_what_is_not_in_a_study_is_named() -> None:
     result = hand_made({"a": [1, 0], "b": [1, 1]}, [0, 1])
-    with pytest.raises(ValueError, match="no arm 'c' in by-hand: it has a, b"):
+    with pytest.raises(ValueError, match="no condition 'c' in by-hand: it has a, b"):
         studies.compare(result, "a", "c")
     with pytest.raises(ValueError, match="unknown study 'x': the studies are protocol"):
         studies.study_arms("x")

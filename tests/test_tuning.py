@@ -14,7 +14,7 @@ import pytest
 from test_experiments import simulated_survey
 
 from radiosynth import classification as classifier, cli, datasets
-from radiosynth.reproduction import recipes, runs, search as tuning, studies
+from radiosynth.reproduction import recipes, runs, scales, search as tuning, studies
 from radiosynth.stopping import TrainingStopped
 
 TINY: dict[str, dict[str, Any]] = {
@@ -33,7 +33,7 @@ TINY: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
-    monkeypatch.setitem(tuning.SCALES, "smoke", TINY)
+    monkeypatch.setitem(scales.SCALES["smoke"], "search", TINY)
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     monkeypatch.setenv("RADIOSYNTH_SCALE", "smoke")
     tuning.inner_sets.cache_clear()
@@ -138,19 +138,21 @@ def _die_in_a_trial(root: Path) -> None:
     _make_trials(root)
 
 
-def test_the_settings_of_a_killed_trial_come_first(painted: list[dict[str, Any]], tiny: Path) -> None:
+def test_first_settings_are_tried_though_their_process_was_killed(
+    painted: list[dict[str, Any]], tiny: Path
+) -> None:
     process = multiprocessing.get_context("spawn").Process(target=_die_in_a_trial, args=(tiny,))
     process.start()
     process.join()
-    trials = tuning.finished(tuning.tune("report", trials=2))
-    assert len(trials) == len(painted) == 2
-    assert trials[0].params == tuning.FAMILIES["report"].first
+    search = tuning.tune("report", trials=2)
+    assert len(tuning.finished(search)) == len(painted) == 3
+    assert tuning._first(search) is not None
 
 
 @pytest.mark.usefixtures("painted")
 def test_a_bad_trial_is_cut_and_a_good_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     longer = {**TINY, "budget": {**TINY["budget"], "epochs": 8}}
-    monkeypatch.setitem(tuning.SCALES, "smoke", longer)
+    monkeypatch.setitem(scales.SCALES["smoke"], "search", longer)
     tuning.tune("report", trials=1)
     search = tuning._open("smoke", "report", 0)
     for dropout in (0.4, 0.3, 0.6, 0.0):
@@ -164,7 +166,7 @@ def test_a_bad_trial_is_cut_and_a_good_one_is_not(monkeypatch: pytest.MonkeyPatc
 def _make_trials(root: Path) -> None:
     os.environ |= {"RADIOSYNTH_RUNS": str(root), "RADIOSYNTH_SCALE": "smoke"}
     datasets.load_report_sample = simulated_survey
-    tuning.SCALES["smoke"] = TINY
+    scales.SCALES["smoke"]["search"] = TINY
     tuning.tune("report", trials=4)
 
 
@@ -180,21 +182,17 @@ def test_two_processes_that_begin_at_once_draw_different_trials(
     painted: list[dict[str, Any]], tiny: Path
 ) -> None:
     searches = [tuning._open("smoke", "report", 0) for _ in range(2)]
-    config = tuning._budget("smoke", 0)
     trials = [search.ask() for search in searches]  # both running before either draws
     for trial in trials:
-        tuning._objective(trial, "report", config, (None, None), None)  # type: ignore[arg-type]
+        tuning._objective(trial, None)
     assert trials[0].params != trials[1].params
 
 
 def test_families_are_compared_by_their_first_settings(painted: list[dict[str, Any]], tiny: Path) -> None:
     first = tuning.FAMILIES["report"].first
     search = tuning._open("smoke", "report", 0)
-    config = tuning._budget("smoke", 0)
-    search.optimize(  # another trial is done before that of the first settings
-        lambda trial: tuning._objective(trial, "report", config, (None, None), None),  # type: ignore[arg-type]
-        n_trials=1,
-    )
+    # Another trial is done before that of the first settings.
+    search.optimize(lambda trial: tuning._objective(trial, None), n_trials=1)
     assert search.trials[0].params != first
     tuning.tune("report", trials=1)
     tuning.tune("all-convolutional", trials=1)
@@ -202,24 +200,19 @@ def test_families_are_compared_by_their_first_settings(painted: list[dict[str, A
     assert tried is not None
     assert tried.number == 1
     assert tried.params.items() <= first.items()
-    ranked = {family: tuning._family("smoke", family, 0)[1].value for family in TINY["plan"]["families"]}
+    ranked = {family: tuning._tried("smoke", family, 0)[1].value for family in TINY["plan"]["families"]}
     assert tuning.ranking("smoke", 0) == sorted(ranked, key=lambda family: -ranked[family])
 
 
 def test_first_settings_are_tried_once_and_whatever_else_waits(
     painted: list[dict[str, Any]], tiny: Path
 ) -> None:
+    first = tuning.FAMILIES["report"].first
     search = tuning._open("smoke", "report", 0)
-    other = {name: value for name, value in tuning.FAMILIES["report"].first.items() if name != "dropout"}
-    search.enqueue_trial({**other, "dropout": 0.31})
-    assert not tuning._coming(search)
-    assert tuning._first(tuning.tune("report", trials=1)) is not None
-    again = tuning._open("smoke", "all-convolutional", 0)
-    again.enqueue_trial(tuning.FAMILIES["all-convolutional"].first)
-    assert tuning._coming(again)
-    running = again.ask()  # by another process, which has drawn nothing yet and something later
-    tuning._suggest(running, "all-convolutional", tuning._budget("smoke", 0))
-    assert tuning._coming(again)
+    search.enqueue_trial({**first, "dropout": 0.31})
+    trials = tuning.finished(tuning.tune("report", trials=1))
+    assert [trial.params["dropout"] for trial in trials] == [0.31, first["dropout"]]
+    assert len(tuning.finished(tuning.tune("report", trials=2))) == 2
 
 
 @pytest.mark.usefixtures("tiny")
@@ -243,7 +236,7 @@ def test_the_whole_plan_is_carried_out_recorded_and_replayed(monkeypatch: pytest
     assert studies.recorded_scale("tuning") == "smoke"
     assert studies.summary(again)["compared_with"].tolist() == ["report"] * 3
     longer = {**TINY, "budget": {**TINY["budget"], "epochs": 3}}
-    monkeypatch.setitem(tuning.SCALES, "smoke", longer)
+    monkeypatch.setitem(scales.SCALES["smoke"], "search", longer)
     with pytest.raises(ValueError, match="another budget"):
         tuning.evaluate()
 
@@ -294,6 +287,6 @@ def test_trials_draw_from_the_whole_space(tiny: Path) -> None:
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         for _ in range(6):
             drawn.append(tuning._suggest(study.ask(), family, config))
-            assert drawn[-1].settings().architecture in ("stacked", "residual")
+            assert drawn[-1].architecture in ("stacked", "residual")
         assert len({each.hash for each in drawn}) == 6
         assert np.ptp([np.log(each.learning_rate) for each in drawn]) > 1

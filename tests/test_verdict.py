@@ -55,7 +55,7 @@ def test_each_source_is_tested_once_and_never_trained_on() -> None:
         groups = [set(part.table["sky_group"][part.table["sky_group"] >= 0]) for part in parts]
         assert not groups[0] & groups[2]
         tested += parts[2].table["name"].tolist()
-    assert len(tested) == len(set(tested)) == len(verdict.report_sources()) == 1012
+    assert len(tested) == len(set(tested)) == 1012
 
 
 def test_smaller_fractions_are_parts_of_larger_ones() -> None:
@@ -63,6 +63,14 @@ def test_smaller_fractions_are_parts_of_larger_ones() -> None:
     assert set(small.table["name"]) <= set(large.table["name"])
     assert min(small.counts().values()) >= 1
     assert 180 < len(large) < 220
+
+
+def test_generators_are_those_of_the_protocol() -> None:
+    gan, vae = (verdict.generator_config(replace(TINY, synthetic=kind, fold=3)) for kind in ("gan", "vae"))
+    assert (gan.kind, vae.kind) == ("gan", "vae")
+    assert (vae.width, vae.fold, vae.folds) == (0.125, 3, 10)
+    with pytest.raises(ValueError, match="unknown kind of synthetic images 'flow'"):
+        verdict.generator_config(replace(TINY, synthetic="flow"))
 
 
 def test_external_sources_lie_far_from_those_of_the_report() -> None:

@@ -24,7 +24,7 @@ plotting.use_style()
 plt.rcParams["figure.figsize"], plt.style.library["ggplot"] = (6, 2.8), {}  # Optuna's looks become ours
 scale = studies.recorded_scale("tuning") or scales.current_scale()
 result = search.evaluate(scale)  # replayed, or computed now if there is no record
-turns, rows = range(search.SCALES[scale]["plan"]["turns"]), []
+turns, rows = range(search.plan(scale)["turns"]), []
 names = search.ranking(scale, 0)
 searches = {name: [search.tune(name, scale, fold=turn, trials=1) for turn in turns] for name in names}
 

@@ -53,7 +53,7 @@ figures.save_figure(figure, "tuning3_nested", runs=[result])
 figures.save_table(table, "tuning3_nested", runs=[result]).pprint_all()
 added = studies.compare(result, "best family", "tuned")
 print(f"tuned against best family: {added.difference:+.3f} ({added.low:+.3f} to {added.high:+.3f})")
-for turn in range(search.SCALES[scale]["plan"]["turns"]):
+for turn in range(search.plan(scale)["turns"]):
     best = search.chosen(scale, turn)
     settings = ", ".join(f"{name} {setting:.3g}" for name, setting in best.best_params.items())
     trials = len(search.finished(best))

@@ -5,7 +5,6 @@ Everything that states an answer (README, site, paper) reads it from `verdict`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -17,6 +16,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import stats
 
+from radiosynth.records import read_arrays
 from radiosynth.reproduction import verdict as runs
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -74,22 +74,16 @@ def read(trials: Sequence[runs.Trial], test: Test, folder: Path | None = None) -
         What the networks say.
     """
     folder = runs.records() if folder is None else folder
-    by_fold: dict[int, list[Path]] = {}
-    for trial in trials:
-        by_fold.setdefault(trial.fold, []).append(folder / f"{trial.name}.npz")
-    complete = {fold: paths for fold, paths in sorted(by_fold.items()) if all(map(Path.exists, paths))}
-    labels, probabilities = [], []
-    for paths in complete.values():
-        found = []
-        for path in paths:
-            with np.load(path, allow_pickle=False) as stored:
-                found.append(
-                    (stored[f"{test}_labels"].astype(int), stored[f"{test}_probabilities"].astype(float))
-                )
-        labels.append(found[0][0])
-        probabilities.append(np.stack([p for _, p in found]))
-    folds = np.array(list(complete), int)
-    return Networks(trials[0].condition, folds, labels, probabilities, shared=test == "external")
+    folds, labels, probabilities = [], [], []
+    for fold in sorted({trial.fold for trial in trials}):
+        paths = [folder / f"{trial.name}.npz" for trial in trials if trial.fold == fold]
+        if all(map(Path.exists, paths)):
+            stored = [read_arrays(path, [f"{test}_labels", f"{test}_probabilities"]) for path in paths]
+            folds.append(fold)
+            labels.append(stored[0][f"{test}_labels"].astype(int))
+            probabilities.append(np.stack([each[f"{test}_probabilities"].astype(float) for each in stored]))
+    shared = test == "external"
+    return Networks(trials[0].condition, np.array(folds, int), labels, probabilities, shared)
 
 
 def balanced_accuracy(networks: Networks) -> float:
@@ -169,20 +163,10 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     value = balanced_accuracy(pair[0]) - balanced_accuracy(pair[1])
     low, high = np.quantile(sample, [0.025, 0.975])
     p = min(1.0, 2 * (1 + min((sample <= 0).sum(), (sample >= 0).sum())) / (len(sample) + 1))
-    each = np.array(
-        [balanced_accuracy(_only(pair[0], [f])) - balanced_accuracy(_only(pair[1], [f])) for f in common]
-    )
-    corrected = _corrected(each)
-    return Difference(
-        value,
-        float(low),
-        float(high),
-        p,
-        2.8 * float(sample.std()),
-        *corrected,
-        len(common),
-        len(pair[0].probabilities[0]),
-    )
+    by_fold = [[balanced_accuracy(_only(networks, [fold])) for fold in common] for networks in pair]
+    corrected, detectable = _corrected(np.subtract(*np.array(by_fold))), 2.8 * float(sample.std())
+    counts = len(common), len(pair[0].probabilities[0])
+    return Difference(value, float(low), float(high), p, detectable, *corrected, *counts)
 
 
 def _corrected(each: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -210,7 +194,7 @@ def _sums(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the weighted numbers of correct answers and of sources by class, shape (replicates, 4)."""
     n = len(fold_weights)
-    correct, total = np.zeros((n, len(CLASS_NAMES))), np.zeros((n, len(CLASS_NAMES)))
+    correct, total = np.zeros((2, n, len(CLASS_NAMES)))
     sources: NDArray[Any] | None = None
     for i, (labels, hits) in enumerate(zip(networks.labels, networks.correct(), strict=True)):
         n_seeds, n_sources = hits.shape
@@ -274,40 +258,23 @@ def comparison(test: Test = "test", folder: Path | None = None) -> Table:
     """
     rng = np.random.default_rng(0)
     listed = [trial for part in ("main", "controls") for trial in runs.trials(part)]
-    of_condition: dict[str, list[runs.Trial]] = {}
-    for trial in listed:
-        of_condition.setdefault(trial.condition, []).append(trial)
-    networks = {name: read(trials, test, folder) for name, trials in of_condition.items()}
-    rows = []
+    names = dict.fromkeys(trial.condition for trial in listed)
+    networks = {name: read([t for t in listed if t.condition == name], test, folder) for name in names}
+    real, rows = networks["real"], []
     for name, found in networks.items():
         if len(found.folds) < 2:
             continue
+        seeds = len(found.probabilities[0])
         hits = np.concatenate([each.mean(axis=0) for each in found.correct()])
-        row: dict[str, Any] = {
-            "condition": name,
-            "folds": len(found.folds),
-            "seeds": len(found.probabilities[0]),
-        }
+        row: dict[str, Any] = {"condition": name, "folds": len(found.folds), "seeds": seeds}
         row |= {"accuracy": hits.mean(), "balanced_accuracy": balanced_accuracy(found)}
-        if name != "real" and len(np.intersect1d(found.folds, networks["real"].folds)) > 1:
-            seeds = len(found.probabilities[0])
-            reference = _first_seeds(networks["real"], seeds)
-            row |= vars(difference(found, reference, rng=rng))
+        if name != "real" and len(np.intersect1d(found.folds, real.folds)) > 1:
+            # Against as many networks of each fold as the condition has.
+            fewer = replace(real, probabilities=[each[:seeds] for each in real.probabilities])
+            row |= vars(difference(found, fewer, rng=rng))
         rows.append(row)
     compared = [row for row in rows if "p" in row]
     for row, p in zip(compared, holm([row["p"] for row in compared]), strict=True):
         row["adjusted_p"] = p
         row["found"] = "no effect detected" if p >= 0.05 else "gain" if row["value"] > 0 else "loss"
     return Table(rows=rows)
-
-
-def _first_seeds(networks: Networks, seeds: int) -> Networks:
-    """Return as many networks of each fold as the condition has that is compared with them."""
-    probabilities = [each[:seeds] for each in networks.probabilities]
-    return replace(networks, probabilities=probabilities)
-
-
-def recorded_trial(path: Path) -> dict[str, Any]:
-    """Return the settings that a record holds."""
-    with np.load(path, allow_pickle=False) as stored:
-        return json.loads(str(stored["trial"]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,7 @@ def paper_folder() -> Path:
 
 
 def _sidecar(
-    name: str,
-    runs: Iterable[Run[Any]],
-    seed: int | None,
-    data: str | None,
-    extra: Mapping[str, Any],
+    name: str, runs: Iterable[Run[Any]], seed: int | None, data: str | None, **extra: Any
 ) -> dict[str, Any]:
     used = list(runs)
     scale = " and ".join(dict.fromkeys(run.config.scale for run in used)) or scales.current_scale()
@@ -94,16 +90,11 @@ def save_figure(
         The ``.png`` file.
     """
     folder = paper_folder() / "figures"
-    record = _sidecar(name, runs, seed, data, extra)
+    record = _sidecar(name, runs, seed, data, **extra)
     if data != SCHEMATIC:
-        source = ", replayed from its record" if record["replayed"] else ""
-        figure.supxlabel(
-            f"data: {data or 'none, simulated'} · scale: {record['scale']}{source}",
-            fontsize=6,
-            color="0.4",
-            x=0.995,
-            ha="right",
-        )
+        source = ", loaded from a saved run" if record["replayed"] else ""
+        text = f"data: {data or 'none, simulated'} · scale: {record['scale']}{source}"
+        figure.supxlabel(text, fontsize=6, color="0.4", x=0.995, ha="right")
     for suffix in (".pdf", ".png"):
         write_atomically(folder / f"{name}{suffix}", figure.savefig)
     write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
@@ -137,5 +128,5 @@ def save_table(
     folder = paper_folder() / "tables"
     write_table(folder / f"{name}.csv", table)
     write_table(folder / f"{name}.tex", table, "ascii.latex")
-    write_text(folder / f"{name}.json", json.dumps(_sidecar(name, runs, seed, data, {}), indent=1) + "\n")
+    write_text(folder / f"{name}.json", json.dumps(_sidecar(name, runs, seed, data), indent=1) + "\n")
     return table

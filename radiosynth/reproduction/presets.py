@@ -15,7 +15,7 @@ from radiosynth.reproduction.configs import (
     GANConfig,
     VAEConfig,
 )
-from radiosynth.reproduction.scales import GENERATORS, MEMBERS, SCALES, _at, current_scale
+from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, current_scale, scaled
 
 
 def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> GANConfig:
@@ -26,7 +26,7 @@ def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any
     morphology : str
         Name of a class, or ``"all"`` for one class-conditional network.
     scale : str, optional
-        One of ``SCALES``; ``current_scale`` if not given.
+        One of ```SCALES```; ```current_scale``` if not given.
     **changes
         Fields of `GANConfig` to set otherwise than the scale does.
 
@@ -35,10 +35,10 @@ def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any
     GANConfig
         The frozen configuration.
     """
-    scale, settings = _at(scale, "gan", {})
+    scale, settings = scaled(scale, "gan", {})
     if morphology == "all":
-        settings |= SCALES[scale].get("conditional", {})
-    return GANConfig(scale, morphology, **{**settings, **changes})
+        settings |= scaled(scale, "conditional", {})[1]
+    return GANConfig(scale, morphology=morphology, **{**settings, **changes})
 
 
 def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
@@ -47,7 +47,7 @@ def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
     Parameters
     ----------
     scale : str, optional
-        One of ``SCALES``; ``current_scale`` if not given.
+        One of ```SCALES```; ```current_scale``` if not given.
     **changes
         Fields of `VAEConfig` to set otherwise than the scale does.
 
@@ -56,7 +56,7 @@ def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
     VAEConfig
         The frozen configuration.
     """
-    scale, settings = _at(scale, "vae", changes)
+    scale, settings = scaled(scale, "vae", changes)
     return VAEConfig(scale, **settings)
 
 
@@ -70,7 +70,7 @@ def classifier_config(
     training_set : str
         One of `ALL_TRAINING_SETS`.
     scale : str, optional
-        One of ``SCALES``; ``current_scale`` if not given.
+        One of ```SCALES```; ```current_scale``` if not given.
     **changes
         Fields of `ClassifierConfig` to set otherwise than the scale does.
 
@@ -84,18 +84,17 @@ def classifier_config(
     >>> classifier_config("real", "report").epochs
     100
     """
-    scale, settings = _at(scale, "classifier", changes)
+    scale, settings = scaled(scale, "classifier", changes)
     if training_set in GENERATED and "generators" not in settings:
         shared = {key: settings[key] for key in SPLIT if key in settings}
+        names = ("all",) if shared.get("folds") else GENERATORS[scale]
+        vae = training_set == "real+vae"
         settings["generators"] = (
             (vae_config(scale, **shared),)
-            if training_set == "real+vae"
-            else tuple(
-                gan_config(name, scale, **shared)
-                for name in (("all",) if shared.get("folds") else GENERATORS[scale])
-            )
+            if vae
+            else tuple(gan_config(name, scale, **shared) for name in names)
         )
-    return ClassifierConfig(scale, training_set, **settings)
+    return ClassifierConfig(scale, training_set=training_set, **settings)
 
 
 def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **changes: Any) -> EnsembleConfig:
@@ -104,7 +103,7 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
     Parameters
     ----------
     scale : str, optional
-        One of ``SCALES``; ``current_scale`` if not given.
+        One of ```SCALES```; ```current_scale``` if not given.
     synthetic : float
         Geometric simulations for each real training image. The epochs are fewer by as much, so that the
         number of steps is the same.
@@ -122,30 +121,14 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
     >>> [member.epochs for member in ensemble_config("report", synthetic=1.0).members]
     [50, 50, 50, 50, 50]
     """
-    scale, settings = _at(scale, "fold", changes)
+    scale, settings = scaled(scale, "fold", changes)
     epochs = max(1, round(settings.pop("epochs", FoldConfig.epochs) / (1 + synthetic)))
     seed = settings.pop("seed", 0)
     members = (
-        FoldConfig(scale, fold, seed=seed + fold, epochs=epochs, synthetic=synthetic, **settings)
-        for fold in range(MEMBERS[scale])
+        FoldConfig(scale, fold=fold, seed=seed + fold, epochs=epochs, synthetic=synthetic, **settings)
+        for fold in range(SCALES[scale]["members"])
     )
     return EnsembleConfig(scale, tuple(members))
-
-
-_TUNED = {"training_set": "synthetic-then-real", "population": "matched", "turns": 8, "stretch": True}
-
-
-_ARMS: dict[str, dict[str, Any]] = {
-    "synthetic": {"training_set": "synthetic"},
-    "real": {},
-    "synthetic + real": {"training_set": "synthetic+real"},
-    "matched": {**_TUNED, "training_set": "synthetic"},
-    "matched, then real": _TUNED,
-    "confined": {**_TUNED, "output": "bounded"},
-    "with spread": {**_TUNED, "output": "spread"},
-    "both jets, matched": {**_TUNED, "training_set": "synthetic", "output": "jets"},
-    "both jets": {**_TUNED, "output": "jets"},
-}
 
 
 def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[BendingConfig]]:
@@ -154,19 +137,20 @@ def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[Ben
     Parameters
     ----------
     scale : str, optional
-        One of ``SCALES``; ``current_scale`` if not given. The smallest has two arms only.
+        One of ``SCALES``; ``current_scale`` if not given. The smallest has two conditions only.
     **changes
-        Fields of `BendingConfig` to set otherwise than scale and arm do.
+        Fields of `BendingConfig` to set otherwise than scale and condition do.
 
     Returns
     -------
     dict of str to list of BendingConfig
         The author's three; then those on simulations matched to the real sources, predictions being averaged
-        over eight turns: alone, followed by real images, and so with the other outputs.
+        over eight rotations: alone, followed by real images, and so with the other outputs.
     """
     arms = {}
-    for name in ("real", "with spread") if (scale or current_scale()) == "smoke" else _ARMS:
-        used, settings = _at(scale, "bending", {**_ARMS[name], **changes})
+    few = {"real", "with spread"} if (scale or current_scale()) == "smoke" else WRITTEN["bending"]
+    for name in (name for name in WRITTEN["bending"] if name in few):
+        used, settings = scaled(scale, "bending", {**WRITTEN["bending"][name], **changes})
         if settings.get("training_set") == "synthetic":
             settings["folds"] = 0
         first = BendingConfig(used, **settings)

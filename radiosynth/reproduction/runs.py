@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import itertools
 import logging
 import os
 import platform
@@ -22,16 +23,13 @@ from numpy.typing import NDArray
 from radiosynth import _io, datasets, preprocessing
 from radiosynth.records import read_arrays, read_json, read_table, readable
 from radiosynth.reproduction.configs import (
-    GENERATED,
-    KINDS,
     TRAINING_SETS,
-    BendingConfig,
     ClassifierConfig,
     Config,
     EnsembleConfig,
     FoldConfig,
-    GANConfig,
     GeneratorConfig,
+    read_config,
 )
 from radiosynth.reproduction.presets import ensemble_config
 from radiosynth.reproduction.scales import SCALES
@@ -58,27 +56,21 @@ def runs_root() -> Path:
 
 
 PACKAGED_RUNS = Path(__file__).parents[1] / "runs"
-"""The run that comes with the package, for those who have recorded none."""
+"""The runs that come with the package, for those who have saved none."""
 
 
 C = TypeVar("C", bound=Config)
 
 
+def run_folder(config: Config, root: Path | None = None) -> Path:
+    """Return where a run is saved, or to be: in `root` if given, else in `runs_root` or in the package."""
+    folder, packaged = (root or runs_root()) / config.name, PACKAGED_RUNS / config.name
+    use_packaged = root is None and not folder.exists() and (packaged / "provenance.json").exists()
+    return packaged if use_packaged else folder
+
+
 _PROVENANCE = ("versions", "seed", "data", "finished")
-
-
-_FURTHER = {
-    "ensemble": ("temperature",),
-    "gan": ("diversity", "collapsed"),
-    "vae": ("diversity", "collapsed"),
-}
-
-
-_CLASSES = ("names", "labels", "plain", "probabilities")
-
-
-_PREDICTIONS = {"bending": ("name", "truth", "bending_angle", "guess", "spread")}
-"""What the provenance of a run has to say, of all kinds and of some, and what its predictions consist of."""
+"""What the provenance of every run says."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +80,11 @@ class Run(Generic[C]):
     Parameters
     ----------
     folder : Path
-        Where it is recorded.
+        Where it is saved.
     config : Config
         What was asked for.
     replayed : bool
-        Whether it was recorded before it was asked for.
+        Whether it was saved before it was asked for.
     """
 
     folder: Path
@@ -102,7 +94,7 @@ class Run(Generic[C]):
     @property
     def provenance(self) -> dict[str, Any]:
         """Versions, commit, device, seconds and the data's sha256."""
-        return read_json(self.folder / "provenance.json", _PROVENANCE + _FURTHER.get(self.config.kind, ()))
+        return read_json(self.folder / "provenance.json", _PROVENANCE + self.config.noted)
 
     @property
     def history(self) -> Table:
@@ -116,7 +108,7 @@ class Run(Generic[C]):
         Of an ensemble also ``members``, the probabilities of each of its networks, and ``unseen`` with
         ``unseen_labels``: those of the images of the folds, each by the network that did not see it.
         """
-        return read_arrays(self.folder / "predictions.npz", _PREDICTIONS.get(self.config.kind, _CLASSES))
+        return read_arrays(self.folder / "predictions.npz", self.config.predicted)
 
     @property
     def frames(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -125,45 +117,33 @@ class Run(Generic[C]):
 
         return read_frames(self.folder / "frames.npz")
 
+    def checked(self) -> Run[C]:
+        """Return the run itself, or raise an error now, and not when it is asked for, if it is damaged."""
+        self.provenance  # noqa: B018
+        return self
+
     def model(self) -> keras.Model:
-        """Return the trained network; its recorded weights have half precision.
+        """Return the trained network; its saved weights have half precision.
 
         Raises
         ------
         FileNotFoundError
-            If the run is recorded without its weights, as one is of which only the predictions are wanted.
+            If the run is saved without its weights, as one is of which only the predictions are wanted.
         """
         from radiosynth import generators
         from radiosynth.training import load_weights
 
-        config = self.config
-        if isinstance(config, GeneratorConfig):
+        if isinstance(self.config, GeneratorConfig):
             return generators.load_generator(self.folder)
         if not (self.folder / "model.npz").exists():
             msg = (
-                f"{self.folder.name} is recorded without its weights: choose another run, see "
+                f"{self.folder.name} is saved without its weights: choose another run, see "
                 "`radiosynth runs`, or train it anew in another folder, named by RADIOSYNTH_RUNS"
             )
             raise FileNotFoundError(msg)
-        model = _build(config, float(self.provenance.get("temperature", 1.0)))
+        model = self.config.build(float(self.provenance.get("temperature", 1.0)))
         load_weights(model, self.folder / "model.npz")
         return model
-
-
-def _build(config: Config, temperature: float) -> keras.Model:
-    """Return the untrained network of a configuration, for arithmetic in full precision."""
-    from radiosynth import networks
-
-    if isinstance(config, EnsembleConfig):
-        return networks.build_ensemble([_build(member, 1.0) for member in config.members], temperature)
-    if isinstance(config, FoldConfig):
-        return networks.build_foveated_classifier(config.size, width=config.width)
-    if isinstance(config, BendingConfig):
-        return networks.build_regressor(
-            config.size, config.width, output=config.output, architecture=config.architecture
-        )
-    assert isinstance(config, ClassifierConfig)
-    return networks.build_network(config.architecture, config.size, config.width, config.network)
 
 
 def make_ready(sample: Sample, config: ClassifierConfig | FoldConfig | EnsembleConfig) -> Sample:
@@ -187,10 +167,10 @@ def make_ready(sample: Sample, config: ClassifierConfig | FoldConfig | EnsembleC
     edge = min(sample.size, config.size)
     crop = edge if edge < sample.size else None
     ready = preprocessing.preprocess(sample, edge, crop=crop, n_sigma=config.n_sigma)
-    return _framed(ready, config.size) if edge < config.size else ready
+    return framed(ready, config.size) if edge < config.size else ready
 
 
-def _framed(sample: Sample, size: int) -> Sample:
+def framed(sample: Sample, size: int) -> Sample:
     """Return images with as much background around them as makes them `size` pixels wide."""
     before = (size - sample.size) // 2
     rim = (before, size - sample.size - before)
@@ -198,19 +178,16 @@ def _framed(sample: Sample, size: int) -> Sample:
     return sample.derived(images, f"background around the {sample.size} px, to {size} px")
 
 
-def _read_config(folder: Path) -> Config:
+def read_configuration(folder: Path) -> Config:
+    """Return the configuration in the folder of a run, begun or finished."""
     path, fault = folder / "config.json", "holds no readable configuration"
     stored = read_json(path, ["kind"], fault=fault)
     with readable(path, fault=fault):
-        generator = GENERATED.get(stored.get("training_set", ""), GANConfig)
-        for key, part in (("generators", generator), ("members", FoldConfig)):
-            if key in stored:
-                stored[key] = tuple(part(**settings) for settings in stored[key])
-        return KINDS[stored.pop("kind")](**stored)
+        return read_config(stored)
 
 
 def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
-    """Open a recorded run by its folder, or by its name under `runs_root`.
+    """Open a saved run by its folder, or by its name under `runs_root`.
 
     Parameters
     ----------
@@ -229,59 +206,54 @@ def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
     ValueError
         If the folder does not match its configuration.
     """
-    path = Path(folder).resolve() if Path(folder).is_dir() else _recorded().get(str(folder), Path(folder))
+    path = Path(folder).resolve() if Path(folder).is_dir() else saved_folders().get(str(folder), Path(folder))
     if not (path / "provenance.json").exists():
         msg = f"{folder} is not a finished run; those there are: {', '.join(recorded_runs()) or 'none'}"
         raise FileNotFoundError(msg)
-    config = _read_config(path)
+    config = read_configuration(path)
     if path.name != config.name:
         msg = f"{path} holds the run {config.name}: it was renamed or edited; remove it and run it again"
         raise ValueError(msg)
-    return _opened(path, config)
+    return Run(path, config, replayed=True).checked()
 
 
-def _opened(folder: Path, config: C) -> Run[C]:
-    found = Run(folder, config, replayed=True)
-    found.provenance  # noqa: B018 - a damaged one is refused now, and not when it is asked for
-    return found
-
-
-def _recorded() -> dict[str, Path]:
+def saved_folders() -> dict[str, Path]:
     """Return the folders of the finished runs by name."""
     finished = (path for root in (PACKAGED_RUNS, runs_root()) for path in root.glob("*/provenance.json"))
     return {path.parent.name: path.parent for path in finished}
 
 
 def recorded_runs() -> list[str]:
-    """Return the names of the finished runs, those of `runs_root` and the one of the package, sorted."""
-    return sorted(_recorded())
+    """Return the names of the finished runs, those of `runs_root` and those of the package, sorted."""
+    return sorted(saved_folders())
 
 
 def default_run() -> Run[Any]:
-    """Return the recorded classifier of the largest scale, trained on real images alone if there is one.
+    """Return the saved classifier of the largest scale, trained on real images alone if there is one.
 
-    Those recorded without their weights are passed over.
+    Those saved without their weights are passed over.
 
     Raises
     ------
     FileNotFoundError
-        If no classifier is recorded with its weights.
+        If no classifier is saved with its weights.
     """
-    for scale in reversed(SCALES):
-        for training_set in TRAINING_SETS:
-            kind = re.compile(f"{scale}-classifier-{re.escape(training_set.replace('+', '-'))}-[0-9a-f]+")
-            for name, folder in _recorded().items():  # that of the package first
-                if kind.fullmatch(name) and (folder / "model.npz").exists():
-                    return find_run(folder)
-    msg = f"no classifier is recorded in {runs_root()}: train one with `radiosynth run`, in a few minutes"
+    saved = {name: path for name, path in saved_folders().items() if (path / "model.npz").exists()}
+    for scale, training_set in itertools.product(reversed(SCALES), TRAINING_SETS):
+        kind = re.compile(f"{scale}-classifier-{training_set.replace('+', '-')}-[0-9a-f]+")
+        for name in filter(kind.fullmatch, saved):  # that of the package first
+            return find_run(saved[name])
+    msg = f"no classifier is saved in {runs_root()}: train one with `radiosynth run`, in a few minutes"
     raise FileNotFoundError(msg)
 
 
 def default_classifier() -> Run[Any]:
-    """Return what ``radiosynth classify`` uses: the largest recorded ensemble, else `default_run`."""
-    ensembles = [ensemble_config(scale, synthetic=share).name for scale in SCALES for share in (1.0, 0.0)]
-    recorded = [name for name in ensembles if name in _recorded() and not name.startswith("smoke")]
-    return find_run(recorded[-1]) if recorded else default_run()
+    """Return what ``radiosynth classify`` uses: the largest saved ensemble, else `default_run`."""
+    saved = saved_folders()
+    for scale, synthetic in itertools.product(("report", "laptop"), (0.0, 1.0)):
+        if (name := ensemble_config(scale, synthetic=synthetic).name) in saved:
+            return find_run(name)
+    return default_run()
 
 
 def provenance() -> dict[str, Any]:
@@ -315,11 +287,6 @@ def commit() -> str | None:
     tree = Path(__file__).resolve().parents[2]
     if git is None or not (tree / ".git").exists():
         return os.environ.get("RADIOSYNTH_COMMIT")
-    said = subprocess.run(
-        [git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-        cwd=tree,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    said = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     return said.stdout.strip() or None

@@ -2,22 +2,18 @@
 
 This is the plan that the report left to do, with Optuna in the place of hyperas (Akiba et al. 2019,
 arXiv:1907.10902). What a search finds on the sources that guide it flatters it. So the sources are divided
-as in `radiosynth.reproduction.studies`: in each turn one part tests, the next one guides the search and
-the others train. The search never sees the part that tests.
+as in `radiosynth.reproduction.studies`: one fold tests, the next one guides the search and
+the others train, by turns. The search never sees the fold that tests.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +25,7 @@ from radiosynth import augmentation
 from radiosynth.records import readable
 from radiosynth.reproduction import recipes, scales, studies
 from radiosynth.reproduction.configs import ClassifierConfig
+from radiosynth.reproduction.layouts import Arms
 from radiosynth.reproduction.presets import classifier_config
 from radiosynth.reproduction.studies import StudyResult
 from radiosynth.sample import Sample
@@ -36,21 +33,6 @@ from radiosynth.stopping import TrainingStopped
 
 if TYPE_CHECKING:
     import optuna
-
-__all__ = [
-    "FAMILIES",
-    "SCALES",
-    "Family",
-    "chosen",
-    "evaluate",
-    "finished",
-    "grow",
-    "grown_arms",
-    "inner_sets",
-    "optimism",
-    "trial_config",
-    "tune",
-]
 
 log = logging.getLogger("radiosynth")
 
@@ -74,73 +56,38 @@ class Family:
     first: dict[str, Any]
 
 
-_FIRST = {"learning_rate": 1e-3, "dropout": 0.5, "kernel": 3, "stride": 1, "channels": 8, "blocks": 3}
+FAMILIES = {name: Family(**settings) for name, settings in scales.WRITTEN["families"].items()}
+"""Families by name."""
 
 
-FAMILIES = {
-    "report": Family("stacked", {}, {**_FIRST, "dense": 48}),
-    "paired": Family("stacked", {"convolutions": 2}, {**_FIRST, "dense": 48}),
-    "all-convolutional": Family("stacked", {"convolutions": 2, "pooling": False, "dense": 0}, _FIRST),
-    "residual": Family("residual", {}, {**_FIRST, "dropout": 0.3, "stride": 2}),
-}
-"""Families by name: convolution and pooling in turn, as in the report; two convolutions before each pooling;
-strides in the place of pooling, and a mean in that of the dense layer; and residual blocks."""
+def plan(scale: str | None = None) -> dict[str, Any]:
+    """Return the plan of a search as ``scales.toml`` has it.
 
+    Parameters
+    ----------
+    scale : str, optional
+        One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
 
-STACKS = ((1, 8), (2, 8), (3, 8), (4, 8), (5, 8), (5, 16))
-"""Blocks, and channels of the first of them, of the networks that are grown."""
-
-
-SCALES: dict[str, dict[str, dict[str, Any]]] = {
-    "smoke": {
-        "plan": {
-            "folds": 3,
-            "turns": 1,
-            "trials": 2,
-            "grown": 1,
-            "stacks": STACKS[::4],
-            "families": ("report", "all-convolutional"),
-        },
-        "budget": {"size": 32, "per_class": 150, "validation_per_class": 150, "epochs": 2},
-    },
-    "laptop": {
-        "plan": {"folds": 5, "turns": 3, "trials": 8, "grown": 2},
-        "budget": {
-            "size": 32,
-            "per_class": 300,
-            "validation_per_class": 100,
-            "epochs": 12,
-            "width": 0.25,
-            "precision": "mixed_bfloat16",
-        },
-    },
-    "report": {
-        "plan": {"folds": 5, "turns": 5, "trials": 100, "grown": 5},
-        "budget": {"per_class": 3000, "epochs": 50},
-    },
-}
-"""For each scale, the plan: into how many parts the sources are divided, how many of them test the search
-and the grown networks, the trials of a search, and perhaps fewer networks and families; and the budget of
-each network: what differs from the classifiers of that scale."""
+    Returns
+    -------
+    dict
+        The number of ``folds``, how many of them test the search (``turns``) and the networks that are grown
+        (``grown``), the ``trials`` of a search, the ``stacks`` to grow and the ``families``.
+    """
+    return scales.SCALES[_scale(scale)]["search"]["plan"]
 
 
 def _scale(scale: str | None) -> str:
-    scale = scale or scales.current_scale()
-    classifier_config("real", scale)  # refuses an unknown one
-    return scale
-
-
-def _families(scale: str) -> Sequence[str]:
-    return SCALES[scale]["plan"].get("families", tuple(FAMILIES))
+    return scales.check_scale(scale or scales.current_scale())
 
 
 def _budget(scale: str, fold: int, **changes: Any) -> ClassifierConfig:
     """Return the configuration of the report's network under the budget of all."""
-    settings = {"folds": SCALES[scale]["plan"]["folds"], "fold": fold, "seed": fold, "schedule": "cosine"}
-    return classifier_config("real", scale, **{**SCALES[scale]["budget"], **settings, **changes})
+    settings = {"folds": plan(scale)["folds"], "fold": fold, "seed": fold, "schedule": "cosine"}
+    return classifier_config("real", scale, **scales.SCALES[scale]["search"]["budget"], **settings, **changes)
 
 
-def grown_arms(scale: str | None = None) -> studies.Arms:
+def grown_arms(scale: str | None = None) -> Arms:
     """Return networks of more and more blocks, then of more and more channels, without dropout.
 
     Parameters
@@ -162,21 +109,12 @@ def grown_arms(scale: str | None = None) -> studies.Arms:
     """
     scale = _scale(scale)
     arms = {}
-    for blocks, channels in SCALES[scale]["plan"].get("stacks", STACKS):
+    for blocks, channels in plan(scale)["stacks"]:
         network = {"channels": [channels * 2**i for i in range(blocks)], "dense": 0, "dropout": 0}
-        arms[f"{blocks} × {channels}"] = [
-            _budget(
-                scale,
-                fold,
-                architecture="stacked",
-                network=json.dumps(network),
-                width=1.0,
-                schedule="constant",
-                learning_rate=2e-3,
-                epochs=2 * _budget(scale, fold).epochs,
-            )
-            for fold in range(SCALES[scale]["plan"]["grown"])
-        ]
+        changes: dict[str, Any] = {"architecture": "stacked", "network": json.dumps(network), "width": 1.0}
+        changes |= {"schedule": "constant", "learning_rate": 2e-3}
+        short = [_budget(scale, fold) for fold in range(plan(scale)["grown"])]
+        arms[f"{blocks} × {channels}"] = [replace(c, epochs=2 * c.epochs, **changes) for c in short]
     return arms
 
 
@@ -200,7 +138,7 @@ def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = 
     ValueError
         If there is no such scale.
     radiosynth.training.TrainingStopped
-        If the time was over; calling again goes on.
+        If the time was over; calling again resumes.
     """
     scale = _scale(scale)
     return studies.run_arms("growth", scale, grown_arms(scale), {}, jobs=jobs, time_limit=time_limit)
@@ -218,7 +156,7 @@ def inner_sets(config: ClassifierConfig) -> tuple[Sample, Sample]:
     Returns
     -------
     train, validation : Sample
-        Augmented images of the parts that do not test.
+        Augmented images of the folds that do not test.
     """
     train, validation, _ = recipes.split_sample(config)
     return (
@@ -264,7 +202,7 @@ def trial_config(search: optuna.Study, trial: optuna.trial.FrozenTrial | None = 
     Returns
     -------
     ClassifierConfig
-        What `radiosynth.run` trains and tests on the part that the search did not see.
+        What `radiosynth.run` trains and tests on the fold that the search did not see.
     """
     from optuna.trial import FixedTrial
 
@@ -275,53 +213,19 @@ def trial_config(search: optuna.Study, trial: optuna.trial.FrozenTrial | None = 
 
 def finished(search: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return the trials of a search that were completed or pruned, in their order."""
+    return search.get_trials(deepcopy=False, states=_ended())
+
+
+def _ended() -> tuple[optuna.trial.TrialState, ...]:
     from optuna.trial import TrialState
 
-    return search.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-
-
-def _has_first(trial: optuna.trial.FrozenTrial, search: optuna.Study) -> bool:
-    """Return whether a trial has, or is to get, the first settings of the family of its search."""
-    first = FAMILIES[search.user_attrs["family"]].first
-    settings = trial.params or trial.system_attrs.get("fixed_params", {})
-    return bool(settings) and all(first.get(name) == value for name, value in settings.items())
+    return TrialState.COMPLETE, TrialState.PRUNED
 
 
 def _first(search: optuna.Study) -> optuna.trial.FrozenTrial | None:
     """Return the trial of a search that had the first settings of its family, if it is finished."""
-    return next((trial for trial in finished(search) if _has_first(trial, search)), None)
-
-
-def _coming(search: optuna.Study) -> bool:
-    """Return whether the first settings wait, or another process began to try them in the last hour."""
-    from optuna.trial import TrialState
-
-    asked = search.get_trials(deepcopy=False, states=(TrialState.WAITING, TrialState.RUNNING))
-    since = [trial.datetime_start for trial in asked if _has_first(trial, search)]
-    return any(begun is None or datetime.now() - begun < timedelta(hours=1) for begun in since)
-
-
-def _take_up(search: optuna.Study) -> None:
-    """Let the settings of trials that a killed process of this machine has left come first again."""
-    from optuna.trial import TrialState
-
-    for trial in search.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        host, process = trial.user_attrs.get("process", ("", 0))
-        if host == platform.node() and not _lives(process):
-            with contextlib.suppress(ValueError):  # somebody else has been faster
-                search.tell(trial.number, state=TrialState.FAIL)
-                search.enqueue_trial(trial.params)
-
-
-def _lives(process: int) -> bool:
-    """Return whether there is a process of this number, if the system can be asked."""
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(process, 0)
-    except OSError as error:
-        return isinstance(error, PermissionError)
-    return True
+    first = FAMILIES[search.user_attrs["family"]].first
+    return next((trial for trial in finished(search) if trial.params.items() <= first.items()), None)
 
 
 def _left(search: optuna.Study, trials: int) -> int:
@@ -339,66 +243,57 @@ def _sampler(fold: int, number: int) -> optuna.samplers.BaseSampler:
 def _open(scale: str, family: str, fold: int) -> optuna.Study:
     """Open a search in the journal of its scale, or begin it."""
     import optuna
-    from optuna.storages import journal
+    from optuna.storages import JournalStorage, journal
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that is stopped is no news
     config, name = _budget(scale, fold), f"{family}-{fold}"
     folder = studies.study_folder("tuning", scale)
     folder.mkdir(parents=True, exist_ok=True)
-    path = str(folder / "journal.jsonl")
-    options: dict[str, Any] = {
-        "study_name": name,
-        "sampler": _sampler(fold, 0),
-        "pruner": optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=config.epochs // 4),
-    }
-    with FileLock(folder.parent / f".{folder.name}.lock"), readable(folder / "journal.jsonl"):
-        options["storage"] = optuna.storages.JournalStorage(
-            journal.JournalFileBackend(path, journal.JournalFileOpenLock(path))
-        )
-        # What is there is only read: a record stays as it is, to the byte.
-        if name not in optuna.get_all_study_names(options["storage"]):
-            search = optuna.create_study(direction="maximize", **options)
+    path = folder / "journal.jsonl"
+    with FileLock(folder.parent / f".{folder.name}.lock"), readable(path):
+        lock = journal.JournalFileOpenLock(str(path))
+        storage = JournalStorage(journal.JournalFileBackend(str(path), lock))
+        # What is there is only read: a saved search stays as it is, to the byte.
+        if name not in optuna.get_all_study_names(storage):
+            search = optuna.create_study(storage=storage, study_name=name, direction="maximize")
             for key, value in {"scale": scale, "family": family, "fold": fold, "budget": config.hash}.items():
                 search.set_user_attr(key, value)
-        search = optuna.load_study(**options)
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=config.epochs // 4)
+        search = optuna.load_study(storage=storage, study_name=name, sampler=_sampler(fold, 0), pruner=pruner)
     if search.user_attrs["budget"] != config.hash:
         msg = f"{path} holds searches under another budget: remove that folder, or set RADIOSYNTH_RUNS"
         raise ValueError(msg)
     return search
 
 
-def _objective(
-    trial: optuna.Trial,
-    family: str,
-    config: ClassifierConfig,
-    sets: tuple[Sample, Sample],
-    deadline: float | None,
-) -> float:
-    """Return the accuracy on the validation images after the last epoch, unless the trial is cut."""
+def _objective(trial: optuna.Trial, deadline: float | None) -> float:
+    """Return the accuracy on the validation images after the last epoch, unless the trial is pruned."""
     import keras
     import optuna
 
-    from radiosynth.classification import train_classifier
+    from radiosynth import classification
+
+    about = trial.study.user_attrs
+    config = _budget(about["scale"], about["fold"])
 
     def report(epoch: int, logs: dict[str, float]) -> None:
         trial.report(logs["val_accuracy"], epoch)
         if epoch + 1 < config.epochs and trial.should_prune():
             raise optuna.TrialPruned
 
-    trial.set_user_attr("process", (platform.node(), os.getpid()))
     trial.study.sampler = _sampler(config.fold, trial.number)  # which no other process has
-    settings = _suggest(trial, family, config).settings()
+    settings = _suggest(trial, about["family"], config).settings(classification.ClassifierSettings)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            _, history = train_classifier(
-                *sets,
+            _, history = classification.train_classifier(
+                *inner_sets(config),
                 settings,
                 folder=folder,
                 time_limit=None if deadline is None else deadline - time.time(),
                 callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=report)],
             )
     except TrainingStopped:
-        trial.study.enqueue_trial(trial.params)  # the same settings come first when the search goes on
+        trial.study.enqueue_trial(trial.params)  # the same settings come first when the search resumes
         raise
     finally:
         keras.utils.clear_session()  # else every network that was built stays in memory
@@ -406,54 +301,44 @@ def _objective(
 
 
 Task = tuple[str, str, int]
-"""Scale, family and part that tests."""
+"""Scale, family and fold that tests."""
 
 
-def _one_trial(task: Task, trials: int, deadline: float | None) -> str:
-    """Make one trial more, if there is time and another process has not made it; say what came of it."""
-    scale, family, fold = task
-    search = _open(scale, family, fold)
-    if not _left(search, trials) or (deadline is not None and time.time() >= deadline):
-        return ""
-    config = _budget(scale, fold)
-    objective = partial(_objective, family=family, config=config, sets=inner_sets(config), deadline=deadline)
-    done: list[optuna.trial.FrozenTrial] = []
-    try:
-        search.optimize(objective, n_trials=1, callbacks=[lambda _, trial: done.append(trial)])
-    except TrainingStopped as stop:
-        if stop.interrupted:
-            raise
-        return ""
-    (trial,) = done
-    return f"{family}, part {fold}, trial {trial.number}: {trial.state.name.lower()} at {trial.value:.3f}"
+def _add_trials(task: Task, trials: int, deadline: float | None) -> str:
+    """Make what a search lacks of its trials, as far as there is time, and say how many it has."""
+    from optuna.study import MaxTrialsCallback
+
+    search = _open(*task)
+    left = None if deadline is None else deadline - time.time()
+    if _left(search, trials) and (left is None or left > 0):
+        enough = MaxTrialsCallback(max(trials, len(finished(search)) + 1), states=_ended())
+        try:
+            search.optimize(partial(_objective, deadline=deadline), timeout=left, callbacks=[enough])
+        except TrainingStopped as stop:
+            if stop.interrupted:
+                raise
+    return f"{search.study_name} has {len(finished(search))} trials"
 
 
-def _search(
-    searches: Sequence[tuple[str, int]], scale: str, trials: int, jobs: int, deadline: float | None
-) -> list[optuna.Study]:
-    """Return searches by family and part that have the trials asked for, making those that are missing."""
-    do = partial(_one_trial, trials=trials, deadline=deadline)
-    made = 1
-    while made:  # what waited comes before the first settings, which have to be among the trials
-        tasks = []
-        for each in searches:
-            search = _open(scale, *each)
-            _take_up(search)
-            if _first(search) is None and not _coming(search):
-                search.enqueue_trial(FAMILIES[each[0]].first)
-            tasks += [(number, (scale, *each)) for number in range(-_left(search, trials), 0)]
-        tasks.sort(key=lambda task: task[0])  # the searches go on side by side
-        made = 0
-        for said in studies.each(do, [task for _, task in tasks], jobs):
-            if said:
-                made += 1
-                log.info("%s", said)
-    results = [_open(scale, *each) for each in searches]
-    left = sum(_left(search, trials) for search in results)
+def _search(tasks: Sequence[Task], trials: int, jobs: int, deadline: float | None) -> list[optuna.Study]:
+    """Return searches that have the trials asked for, making those that are missing."""
+    searches = {task: _open(*task) for task in tasks}
+    do = partial(_add_trials, trials=trials, deadline=deadline)
+    for again in (False, True):  # again, if the process that tried the first settings was killed
+        lacking = {task: left for task, search in searches.items() if (left := _left(search, trials))}
+        for search in (searches[task] for task in lacking):
+            if _first(search) is None:
+                search.enqueue_trial(FAMILIES[search.user_attrs["family"]].first, skip_if_exists=not again)
+        # Several processes work on one search if there are more of them than searches.
+        shared = range(max(1, jobs // max(1, len(lacking))))
+        at_work = [task for number in shared for task, left in lacking.items() if number < left]
+        for said in studies.each(do, at_work, jobs):
+            log.info("%s", said)
+    left = sum(_left(search, trials) for search in searches.values())
     if left:
-        msg = f"{left} of {trials * len(searches)} trials are left; run the same command again to go on"
+        msg = f"{left} of {trials * len(tasks)} trials are left; run the same command again to resume"
         raise TrainingStopped(msg)
-    return results
+    return list(searches.values())
 
 
 def tune(
@@ -468,8 +353,8 @@ def tune(
     """Search the settings of a family: learning rate, dropout, kernels, strides, channels, blocks.
 
     A trial trains a network on the sources that neither guide nor test, and is worth its accuracy on those
-    that guide. One whose best epoch so far is below the median of the earlier trials is cut. All trials are
-    kept in a journal in the folder of runs: a search that was stopped goes on, and several processes can
+    that guide. One whose best epoch so far is below the median of the earlier trials is pruned. All trials
+    are kept in a journal in the folder of runs: a search that was stopped resumes, and several processes can
     work on one.
 
     Parameters
@@ -479,9 +364,9 @@ def tune(
     scale : str, optional
         One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
     fold : int
-        The part of the sources that tests, which the search does not see.
+        The fold that tests, which the search does not see.
     trials : int, optional
-        Trials in all, those that are recorded included; as the scale has it if not given.
+        Trials in all, those that are saved included; as the scale has it if not given.
     jobs : int, default 1
         Trials at a time, each in a process of its own.
     time_limit : float, optional
@@ -495,24 +380,24 @@ def tune(
     Raises
     ------
     ValueError
-        If there is no such family, scale or part, or no trial is asked for.
+        If there is no such family, scale or fold, or no trial is asked for.
     radiosynth.training.TrainingStopped
-        If the time was over before all trials were made; calling again goes on.
+        If the time was over before all trials were made; calling again resumes.
     """
     scale = _scale(scale)
-    folds = SCALES[scale]["plan"]["folds"]
+    folds = plan(scale)["folds"]
     if family not in FAMILIES:
         msg = f"unknown family {family!r}: the families are {', '.join(FAMILIES)}"
         raise ValueError(msg)
     if not 0 <= fold < folds:
-        msg = f"fold={fold}: give one of the {folds} parts, from 0 to {folds - 1}"
+        msg = f"fold={fold}: give one of the {folds} folds, from 0 to {folds - 1}"
         raise ValueError(msg)
     deadline = None if time_limit is None else time.time() + time_limit
-    return _search([(family, fold)], scale, _trials(scale, trials), jobs, deadline)[0]
+    return _search([(scale, family, fold)], _trials(scale, trials), jobs, deadline)[0]
 
 
 def _trials(scale: str, trials: int | None) -> int:
-    trials = SCALES[scale]["plan"]["trials"] if trials is None else trials
+    trials = plan(scale)["trials"] if trials is None else trials
     if trials < 1:
         msg = f"trials={trials}: a search needs at least 1"
         raise ValueError(msg)
@@ -526,11 +411,11 @@ def evaluate(
     jobs: int = 1,
     time_limit: float | None = None,
 ) -> StudyResult:
-    """Carry out the whole plan once for each part that tests, and test what it chose.
+    """Carry out the whole plan once for each fold that tests, and test what it chose.
 
     In each turn the families are compared by their first trials, the best two are tuned, and the best trial
     of both is chosen. Chosen network, first trial of the best family and report's network are trained alike
-    and tested on the part of the sources that took no part in the choice (nested cross-validation; Varma &
+    and tested on the fold that took no part in the choice (nested cross-validation; Varma &
     Simon 2006, doi:10.1186/1471-2105-7-91).
 
     Parameters
@@ -541,27 +426,27 @@ def evaluate(
     Returns
     -------
     StudyResult
-        With the arms ``"report"``, ``"best family"`` and ``"tuned"``.
+        With the conditions ``"report"``, ``"best family"`` and ``"tuned"``.
 
     Raises
     ------
     ValueError
         If there is no such scale, or no trial is asked for.
     radiosynth.training.TrainingStopped
-        If the time was over; calling again goes on.
+        If the time was over; calling again resumes.
     """
     scale = _scale(scale)
-    trials, turns = _trials(scale, trials), range(SCALES[scale]["plan"]["turns"])
+    trials, turns = _trials(scale, trials), range(plan(scale)["turns"])
     deadline = None if time_limit is None else time.time() + time_limit
-    _search([(family, fold) for fold in turns for family in _families(scale)], scale, 1, jobs, deadline)
+    every = [(scale, family, fold) for fold in turns for family in plan(scale)["families"]]
+    _search(every, 1, jobs, deadline)
     best = {fold: ranking(scale, fold)[:2] for fold in turns}
-    _search([(family, fold) for fold in turns for family in best[fold]], scale, trials, jobs, deadline)
-    arms: dict[str, list[ClassifierConfig]] = {"report": [], "best family": [], "tuned": []}
-    for fold in turns:
-        family = best[fold][0]
-        arms["report"].append(_budget(scale, fold))
-        arms["best family"].append(trial_config(*_family(scale, family, fold)))
-        arms["tuned"].append(trial_config(chosen(scale, fold)))
+    _search([(scale, family, fold) for fold in turns for family in best[fold]], trials, jobs, deadline)
+    arms = {
+        "report": [_budget(scale, fold) for fold in turns],
+        "best family": [trial_config(*_tried(scale, best[fold][0], fold)) for fold in turns],
+        "tuned": [trial_config(chosen(scale, fold)) for fold in turns],
+    }
     left = None if deadline is None else max(0.0, deadline - time.time())
     references = {"best family": "report", "tuned": "report"}
     return studies.run_arms("tuning", scale, arms, references, jobs=jobs, time_limit=left)
@@ -569,16 +454,16 @@ def evaluate(
 
 def ranking(scale: str, fold: int) -> list[str]:
     """Return the families in the order of their first trials, the best one first."""
-    first = {family: _family(scale, family, fold)[1].value or 0.0 for family in _families(scale)}
+    first = {family: _tried(scale, family, fold)[1].value or 0.0 for family in plan(scale)["families"]}
     return sorted(first, key=lambda family: -first[family])
 
 
-def _family(scale: str, family: str, fold: int) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:
+def _tried(scale: str, family: str, fold: int) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:
     """Return the search of a family and its first settings' trial."""
     search = _open(scale, family, fold)
     trial = _first(search)
     if trial is None:
-        msg = f"the first settings of {family} are not tried in part {fold}: `radiosynth tune` goes on"
+        msg = f"the first settings of {family} are not tried in fold {fold}: `radiosynth tune` resumes"
         raise ValueError(msg)
     return search, trial
 

@@ -1,8 +1,8 @@
 """Train the networks that the protocol asks for, and keep what each says of every test source.
 
-The design is ``protocol.toml`` beside this file. A run is one network: a condition, a fold and a seed. Its
-record is a single file, named by what the numbers depend on, so that runs may be made in any order, by
-several processes and in slices.
+The design is ``protocol.toml`` beside this file. A run is one network: a condition, a fold and a seed. It is
+saved as a single file, named by what the numbers depend on, so that runs may be made in any order, by several
+processes and in slices.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,12 @@ from radiosynth import (
     networks,
     preprocessing,
     simulation,
-    splitting,
     stopping,
     training,
 )
-from radiosynth._io import write_atomically, write_table
+from radiosynth._io import write_arrays, write_table
 from radiosynth.reproduction import configs, recipes, runs
+from radiosynth.reproduction.samples import split_sample
 from radiosynth.sample import Sample
 from radiosynth.simulation import fit
 from radiosynth.taxonomy import CLASS_NAMES
@@ -117,12 +117,8 @@ class Trial:
     @property
     def name(self) -> str:
         """Name of the file of the record, without suffix."""
-        words = [
-            self.condition.replace(", ", "-").replace(" ", "-"),
-            f"fold{self.fold}-seed{self.seed}",
-            self.hash,
-        ]
-        return "-".join(words)
+        condition = self.condition.replace(", ", "-").replace(" ", "-")
+        return f"{condition}-fold{self.fold}-seed{self.seed}-{self.hash}"
 
 
 def trials(part: str) -> list[Trial]:
@@ -139,38 +135,35 @@ def trials(part: str) -> list[Trial]:
         In the order in which they are to be run.
     """
     plan, asked = protocol(), protocol()["parts"][part]
+    chosen = [plan.get("chosen", {}).get(name, name) for name in asked["conditions"]]
+    if unknown := [name for name in chosen if name not in plan["conditions"]]:
+        msg = f"the protocol does not say yet which condition is {unknown[0]!r}: run the main part first"
+        raise ValueError(msg)
     names = {field.name for field in fields(Trial)}
     training = {key: value for key, value in (plan["training"] | asked).items() if key in names}
     found = []
-    for fold, seed in itertools.product(range(plan["sources"]["folds"]), range(asked["seeds"])):
-        for condition in (plan.get("chosen", {}).get(name, name) for name in asked["conditions"]):
-            if condition not in plan["conditions"]:
-                msg = (
-                    f"the protocol does not say yet which condition is {condition!r}: run the main part first"
-                )
-                raise ValueError(msg)
-            trial = Trial(condition, fold, seed, **(training | plan["conditions"][condition]))
-            ratios = asked.get("ratios", [trial.ratio]) if trial.synthetic else [trial.ratio]
-            pairs = itertools.product(asked.get("fractions", [trial.fraction]), ratios)
-            found += [replace(trial, fraction=fraction, ratio=ratio) for fraction, ratio in pairs]
+    folds, seeds = range(plan["sources"]["folds"]), range(asked["seeds"])
+    for fold, seed, condition in itertools.product(folds, seeds, chosen):
+        trial = Trial(condition, fold, seed, **(training | plan["conditions"][condition]))
+        ratios = asked.get("ratios", [trial.ratio]) if trial.synthetic else [trial.ratio]
+        pairs = itertools.product(asked.get("fractions", [trial.fraction]), ratios)
+        found += [replace(trial, fraction=fraction, ratio=ratio) for fraction, ratio in pairs]
     return found
 
 
 # The sources ------------------------------------------------------------------------------------------
 
 
-@cache
-def report_sources() -> Sample:
-    """Return the prepared sources of the report, each with its ``part``: the fold in which it tests."""
-    settings = protocol()["sources"]
-    ready = preprocessing.preprocess(
-        datasets.load_report_sample(), settings["size"], n_sigma=settings["n_sigma"]
-    )
-    rng = np.random.default_rng(settings["split_seed"])
-    ready.table["part"] = -1
-    for number, (_, test) in enumerate(splitting.stratified_folds(ready, settings["folds"], rng=rng)):
-        ready.table["part"][test] = number
-    return ready
+def sources_of(trial: Trial) -> tuple[Sample, Sample, Sample]:
+    """Return the training, the validation and the test sources of a run, not augmented."""
+    return _split(trial.fold, trial.fraction)
+
+
+@lru_cache(maxsize=2)
+def _split(fold: int, fraction: float) -> tuple[Sample, Sample, Sample]:
+    names = ("folds", "split_seed", "size", "n_sigma")
+    shared = {name: protocol()["sources"][name] for name in names}
+    return split_sample(configs.SplitConfig("laptop", fold=fold, fraction=fraction, **shared))
 
 
 @cache
@@ -183,22 +176,6 @@ def external_sources() -> Sample:
     return preprocessing.preprocess(published[far], settings["size"], n_sigma=settings["n_sigma"])
 
 
-def sources_of(trial: Trial) -> tuple[Sample, Sample, Sample]:
-    """Return the training, the validation and the test sources of a run, not augmented."""
-    ready = report_sources()
-    part, n_folds = np.asarray(ready.table["part"]), protocol()["sources"]["folds"]
-    validating = (trial.fold + 1) % n_folds
-    train = ready[(part != trial.fold) & (part != validating)]
-    if trial.fraction < 1:
-        # Smaller proportions are parts of larger ones.
-        order = np.random.default_rng([protocol()["sources"]["split_seed"], trial.fold]).permutation(
-            len(train)
-        )
-        rows = [order[train.labels[order] == code] for code in range(len(CLASS_NAMES))]
-        train = train[np.sort(np.concatenate([r[: max(1, round(trial.fraction * len(r)))] for r in rows]))]
-    return train, ready[part == validating], ready[part == trial.fold]
-
-
 # Synthetic images -------------------------------------------------------------------------------------
 
 
@@ -209,19 +186,13 @@ def synthetic_images(trial: Trial, train: Sample) -> Sample:
         return simulation.simulate(number, train.size, rng=rng)
     if trial.synthetic == "observed":
         parameters = _observed_parameters(trial, train)
-        rows = [
-            np.flatnonzero(parameters["class"] == name)[trial.seed * number :][:number]
-            for name in CLASS_NAMES
-        ]
-        drawn = parameters[np.concatenate(rows)]
+        of_class = [np.flatnonzero(parameters["class"] == name) for name in CLASS_NAMES]
+        drawn = parameters[np.concatenate([rows[trial.seed * number :][:number] for rows in of_class])]
         images = fit.observed_images(drawn, train.size, simulation.Observation(), rng=rng)
         return Sample(images, np.repeat(np.arange(len(CLASS_NAMES)), number), drawn)
-    if trial.synthetic in ("gan", "vae"):
-        from radiosynth.generators.base import sample_generators
+    from radiosynth.generators import sample_generators
 
-        return sample_generators([recipes.run(generator_config(trial)).folder], number, rng=rng)
-    msg = f"unknown kind of synthetic images {trial.synthetic!r}"
-    raise ValueError(msg)
+    return sample_generators([recipes.run(generator_config(trial)).folder], number, rng=rng)
 
 
 def _observed_parameters(trial: Trial, train: Sample) -> Table:
@@ -230,19 +201,20 @@ def _observed_parameters(trial: Trial, train: Sample) -> Table:
     if not path.exists():
         fitting, drawing = np.random.default_rng([trial.fold]).spawn(2)
         population = simulation.fit_population(train, observation=simulation.Observation(), rng=fitting)
-        seeds = max(part["seeds"] for part in protocol()["parts"].values())
-        number = seeds * trial.synthetic_per_class
+        number = max(part["seeds"] for part in protocol()["parts"].values()) * trial.synthetic_per_class
         write_table(path, simulation.draw_parameters(number, population=population, rng=drawing))
     return Table.read(path, format="ascii.ecsv")
 
 
-def generator_config(trial: Trial) -> configs.GANConfig:
+def generator_config(trial: Trial) -> configs.GeneratorConfig:
     """Return the configuration of the generator of a run: one for each fold."""
+    kind = {"gan": configs.GANConfig, "vae": configs.VAEConfig}.get(trial.synthetic)
+    if kind is None:
+        msg = f"unknown kind of synthetic images {trial.synthetic!r}: give one that the protocol has"
+        raise ValueError(msg)
     settings = protocol()["generators"][trial.synthetic]["settings"]
-    n_folds = protocol()["sources"]["folds"]
-    return configs.GANConfig(
-        "laptop", "all", folds=n_folds, fold=trial.fold, fraction=trial.fraction, **settings
-    )
+    fold = {"folds": protocol()["sources"]["folds"], "fold": trial.fold, "fraction": trial.fraction}
+    return kind("laptop", morphology="all", **fold, **settings)
 
 
 # Training ---------------------------------------------------------------------------------------------
@@ -400,23 +372,7 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
             if not record.exists():
                 begun = time.monotonic()
                 model, history = train(trial, work, time_limit=time_limit)
-                seconds = round(time.monotonic() - begun, 1)
-                about = {
-                    **runs.provenance(),
-                    "seconds": seconds,
-                    "seconds_training": round(sum(history["seconds"]), 1),
-                }
-                arrays: dict[str, Any] = {"trial": json.dumps(asdict(trial)), "provenance": json.dumps(about)}
-                for name, sample in (("test", sources_of(trial)[2]), ("external", external_sources())):
-                    arrays[f"{name}_names"] = np.asarray(sample.table["griese_key"], "S")
-                    arrays[f"{name}_labels"] = sample.labels.astype(np.int8)
-                    arrays[f"{name}_probabilities"] = classification.predict(model, sample.images).astype(
-                        np.float16
-                    )
-                arrays |= {
-                    f"history_{key}": np.asarray(values, np.float32) for key, values in history.items()
-                }
-                write_atomically(record, lambda partial: np.savez_compressed(partial, **arrays))
+                _save(record, trial, model, history, time.monotonic() - begun)
     except Timeout:
         return None
     shutil.rmtree(work, ignore_errors=True)
@@ -424,26 +380,39 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
     return record
 
 
+def _save(record: Path, trial: Trial, model: keras.Model, history: training.History, seconds: float) -> None:
+    """Write what the network of a run says of every source, and where its numbers come from."""
+    about = {
+        **runs.provenance(),
+        "seconds": round(seconds, 1),
+        "seconds_training": round(sum(history["seconds"]), 1),
+    }
+    arrays: dict[str, Any] = {"trial": json.dumps(asdict(trial)), "provenance": json.dumps(about)}
+    for name, sample in (("test", sources_of(trial)[2]), ("external", external_sources())):
+        arrays[f"{name}_names"] = np.asarray(sample.table["griese_key"], "S")
+        arrays[f"{name}_labels"] = sample.labels.astype(np.int8)
+        arrays[f"{name}_probabilities"] = classification.predict(model, sample.images).astype(np.float16)
+    arrays |= {f"history_{key}": np.asarray(values, np.float32) for key, values in history.items()}
+    write_arrays(record, **arrays)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what is missing of some parts of the protocol, one run after the other."""
-    parser = argparse.ArgumentParser(
-        prog="python -m radiosynth.reproduction.verdict", description=main.__doc__
-    )
+    parser = argparse.ArgumentParser(f"python -m {__package__}.verdict", description=main.__doc__)
     parser.add_argument("parts", nargs="+", choices=list(protocol()["parts"]))
-    parser.add_argument(
-        "--time-limit", type=float, default=float("inf"), metavar="S", help="begin nothing after S seconds"
-    )
+    limit = "begin nothing after S seconds"
+    parser.add_argument("--time-limit", type=float, default=float("inf"), metavar="S", help=limit)
     parser.add_argument("--conditions", nargs="+", default=list(protocol()["conditions"]))
     asked = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     end = time.monotonic() + asked.time_limit
-    for trial in itertools.chain.from_iterable(trials(part) for part in asked.parts):
+    for trial in itertools.chain.from_iterable(map(trials, asked.parts)):
         if trial.condition not in asked.conditions:
             continue
         left = end - time.monotonic()
-        if left <= 0:
-            return 75
         try:
+            if left <= 0:
+                raise stopping.TrainingStopped("the time is over")  # noqa: EM101
             run(trial, time_limit=None if left == float("inf") else left)
         except stopping.TrainingStopped as stop:
             log.info("%s", stop)
