@@ -53,8 +53,7 @@ from .generators import (
     load_generator as load_generator,
     reconstruct as reconstruct,
     sample_generators as sample_generators,
-    train_gan as train_gan,
-    train_vae as train_vae,
+    train_generator as train_generator,
 )
 from .metrics import confusion_matrix as confusion_matrix
 from .networks import (

@@ -23,7 +23,6 @@ from radiosynth.reproduction.configs import (
     EnsembleConfig,
     FoldConfig,
     GeneratorConfig,
-    VAEConfig,
 )
 from radiosynth.reproduction.presets import ensemble_config
 from radiosynth.reproduction.runs import (
@@ -148,7 +147,7 @@ def prepare(
         fake = simulation.simulate(number, config.size, population=population, rng=drawing)
         train = concatenate([train, fake])
     if config.generators:
-        from radiosynth.generators.base import sample_generators
+        from radiosynth.generators import sample_generators
 
         folders = [(trained or run)(generator).folder for generator in config.generators]
         fake = sample_generators(folders, number, rng=np.random.default_rng(config.seed))
@@ -364,14 +363,9 @@ def _train_generator(config: GeneratorConfig, bench: _Bench) -> dict[str, Any]:
     if not conditional:
         sources = sources.of_class(config.morphology)
     train = augmentation.augment(sources, config.per_class, "ordered")
-    train_it: Any
-    train_it, kind = (
-        (generators.train_vae, generators.VAESettings)
-        if isinstance(config, VAEConfig)
-        else (generators.train_gan, generators.GANSettings)
-    )
+    kind = generators.GENERATORS[config.kind]
     names = {field.name for field in fields(kind)} - {"conditional"}
-    trained = train_it(
+    trained = generators.train_generator(
         train.images,
         kind(
             conditional=len(CLASS_NAMES) if conditional else 0,
