@@ -37,11 +37,10 @@ def _film(
     frames: NDArray[np.uint8],
     epochs: ArrayLike,
     path: Path,
-    *,
     columns: int,
     magnification: int,
     milliseconds: int,
-    caption: str,
+    caption: str = "epoch {}",
 ) -> None:
     """Write grids over their captions, the last for ten times as long."""
     from matplotlib.figure import Figure
@@ -97,16 +96,7 @@ def write_gif(
 
     def write(partial: Path) -> None:
         for magnification in (2, 1):
-            _film(
-                PillowWriter,
-                frames,
-                epochs,
-                partial,
-                columns=columns,
-                magnification=magnification,
-                milliseconds=milliseconds,
-                caption=caption,
-            )
+            _film(PillowWriter, frames, epochs, partial, columns, magnification, milliseconds, caption)
             if partial.stat().st_size <= MAX_GIF_BYTES:
                 return
         size = partial.stat().st_size
@@ -136,5 +126,7 @@ def write_mp4(
         raise RuntimeError(msg)
     from matplotlib.animation import FFMpegWriter
 
-    options = {"columns": columns, "milliseconds": milliseconds, "magnification": 2, "caption": "epoch {}"}
-    write_atomically(Path(path), lambda partial: _film(FFMpegWriter, frames, epochs, partial, **options))
+    write_atomically(
+        Path(path),
+        lambda partial: _film(FFMpegWriter, frames, epochs, partial, columns, 2, milliseconds),
+    )

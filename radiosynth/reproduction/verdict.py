@@ -217,7 +217,7 @@ def synthetic_images(trial: Trial, train: Sample) -> Sample:
         images = fit.observed_images(drawn, train.size, simulation.Observation(), rng=rng)
         return Sample(images, np.repeat(np.arange(len(CLASS_NAMES)), number), drawn)
     if trial.synthetic in ("gan", "vae"):
-        from radiosynth.generators.base import sample_generators
+        from radiosynth.generators import sample_generators
 
         return sample_generators([recipes.run(generator_config(trial)).folder], number, rng=rng)
     msg = f"unknown kind of synthetic images {trial.synthetic!r}"
