@@ -34,7 +34,12 @@ from .catalogues import (
     read_positions as read_positions,
 )
 from .citing import citations as citations
-from .classification import predict as predict, train_classifier as train_classifier
+from .classification import (
+    Classifier as Classifier,
+    load_classifier as load_classifier,
+    predict as predict,
+    train_classifier as train_classifier,
+)
 from .cutouts import (
     download_cutouts as download_cutouts,
     read_cutouts as read_cutouts,

@@ -433,6 +433,7 @@ CLASSIFIERS = {
     "report": build_classifier,
     "residual": build_residual_classifier,
     "stacked": build_stacked_classifier,
+    "foveated": build_foveated_classifier,
 }
 """Classifiers by the name of their architecture."""
 
@@ -516,8 +517,8 @@ def build_network(
 
     Parameters
     ----------
-    architecture : {"report", "residual", "stacked"}
-        Name of a builder.
+    architecture : str
+        Name of a builder in `CLASSIFIERS`.
     size, width, seed, precision
         As for the builders.
     network : str

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from radiosynth import augmentation, datasets, preprocessing, simulation, splitting, surveys
 from radiosynth._io import write_arrays, write_table, write_text
+from radiosynth.preprocessing import frame
+from radiosynth.records import PACKAGED_RUNS, runs_root
 from radiosynth.reproduction.configs import (
     BendingConfig,
     ClassifierConfig,
@@ -26,17 +28,14 @@ from radiosynth.reproduction.configs import (
 )
 from radiosynth.reproduction.presets import ensemble_config
 from radiosynth.reproduction.runs import (
-    PACKAGED_RUNS,
     C,
     Run,
-    _framed,
     _opened,
     _read_config,
     _recorded,
     find_run,
     make_ready,
     provenance,
-    runs_root,
 )
 from radiosynth.reproduction.scales import SCALES
 from radiosynth.sample import Sample, concatenate
@@ -79,7 +78,7 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
         field = min(round(surveys.FIELD / surveys.PIXEL_SCALE), config.size)
         number = {name: round(config.synthetic * count) for name, count in train.counts().items()}
         fake = simulation.simulate(number, field, rng=np.random.default_rng(config.seed))
-        train = concatenate([train, _framed(fake, config.size)])
+        train = concatenate([train, frame(fake, config.size)])
     return train, validation, test
 
 

@@ -19,8 +19,9 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth import _io, datasets, preprocessing
-from radiosynth.records import read_arrays, read_json, read_table, readable
+from radiosynth import datasets, preprocessing
+from radiosynth.preprocessing import frame
+from radiosynth.records import PACKAGED_RUNS, read_arrays, read_json, read_table, readable, runs_root
 from radiosynth.reproduction.configs import (
     GENERATED,
     KINDS,
@@ -43,22 +44,6 @@ if TYPE_CHECKING:
 __all__ = ["Run", "default_classifier", "find_run", "make_ready", "runs_root"]
 
 log = logging.getLogger("radiosynth")
-
-
-def runs_root() -> Path:
-    """Return the folder that runs are written to.
-
-    That is ``RADIOSYNTH_RUNS`` if set, else ``paper/runs`` of the source tree, else a folder beside the
-    cached data.
-    """
-    if chosen := os.environ.get("RADIOSYNTH_RUNS"):
-        return Path(chosen).expanduser()
-    tree = Path(__file__).resolve().parents[2] / "paper" / "runs"
-    return tree if tree.is_dir() else _io.cache_folder() / "runs"
-
-
-PACKAGED_RUNS = Path(__file__).parents[1] / "runs"
-"""The run that comes with the package, for those who have recorded none."""
 
 
 C = TypeVar("C", bound=Config)
@@ -187,15 +172,7 @@ def make_ready(sample: Sample, config: ClassifierConfig | FoldConfig | EnsembleC
     edge = min(sample.size, config.size)
     crop = edge if edge < sample.size else None
     ready = preprocessing.preprocess(sample, edge, crop=crop, n_sigma=config.n_sigma)
-    return _framed(ready, config.size) if edge < config.size else ready
-
-
-def _framed(sample: Sample, size: int) -> Sample:
-    """Return images with as much background around them as makes them `size` pixels wide."""
-    before = (size - sample.size) // 2
-    rim = (before, size - sample.size - before)
-    images = np.pad(sample.images, ((0, 0), rim, rim), constant_values=-1.0)
-    return sample.derived(images, f"background around the {sample.size} px, to {size} px")
+    return frame(ready, config.size) if edge < config.size else ready
 
 
 def _read_config(folder: Path) -> Config:

@@ -1,29 +1,23 @@
-"""Train the classifier of the report and ask it for class probabilities."""
+"""Train the classifier of the report."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from radiosynth import training
-from radiosynth.augmentation import vary
-from radiosynth.networks.classifiers import (
-    CLASSIFIERS,
-    build_foveated_classifier,
-    build_network,
-    keras_defaults,
-)
+from radiosynth.classification.predicting import predict
+from radiosynth.networks.classifiers import CLASSIFIERS, build_network, keras_defaults
 from radiosynth.sample import Sample
-from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
+from radiosynth.taxonomy import UNLABELLED
 
-__all__ = ["ClassifierSettings", "VariationSettings", "predict", "train_classifier", "train_on_variations"]
+__all__ = ["ClassifierSettings", "originals", "recalibrate", "recalibrated", "train_classifier"]
 
 SCHEDULES = ("constant", "cosine")
 """What the learning rate may do in the course of the training."""
@@ -83,8 +77,8 @@ class _Validation(keras.callbacks.Callback):
     """Add the loss and the accuracy on the validation images to the log of each epoch.
 
     One pass over the augmented validation images measures both: ``val_*`` is over all copies,
-    ``plain_*`` over the untouched images among them. Batch normalisation is settled for it, and goes on as
-    if nothing had been measured.
+    ``plain_*`` over the untouched images among them. Batch normalisation is recalibrated for it, and goes on
+    as if nothing had been measured.
     """
 
     def __init__(self, sample: Sample, train: NDArray[np.float32], settings: ClassifierSettings) -> None:
@@ -93,7 +87,7 @@ class _Validation(keras.callbacks.Callback):
         self.sets = {"val": np.ones(len(sample), bool), "plain": originals(sample)}
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        with _settled(self.model, self.train, self.settings):
+        with recalibrated(self.model, self.train, self.settings):
             probabilities = predict(self.model, self.sample.images)
         labels = self.sample.labels
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], keras.config.epsilon()))
@@ -111,7 +105,7 @@ def originals(sample: Sample) -> NDArray[np.bool_]:
     return np.asarray((sample.table["rotation"] == 0) & ~sample.table["flipped"], bool)
 
 
-def _check_sample(name: str, sample: Sample) -> None:
+def check_sample(name: str, sample: Sample) -> None:
     if len(sample) == 0 or (sample.labels == UNLABELLED).any():
         msg = f"the {name} sample has {len(sample)} images, some without a class: give labelled images"
         raise ValueError(msg)
@@ -169,8 +163,8 @@ def train_classifier(
         If the loss or a weight is not finite any more.
     """
     settings = settings or ClassifierSettings()
-    _check_sample("train", train)
-    _check_sample("validation", validation)
+    check_sample("train", train)
+    check_sample("validation", validation)
     if train.size != validation.size:
         msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
         raise ValueError(msg)
@@ -206,147 +200,7 @@ def train_classifier(
         time_limit=time_limit,
         title="classifier",
     )
-    _settle(model, train.images, settings)
-    return model, history
-
-
-@dataclass(frozen=True)
-class VariationSettings:
-    """How a network is trained on ever new variations of its images.
-
-    Parameters
-    ----------
-    epochs : int
-        As many variations of each image are seen, on average.
-    batch_size : int
-        Images per step.
-    learning_rate : float
-        Largest step size of Adam with decoupled weight decay; it rises over the first twentieth of the
-        steps and falls along a cosine to zero.
-    weight_decay : float
-        Share of the weights, times the step size, that is taken off at each step.
-    label_smoothing : float
-        Probability that is spread over all classes; labels are not all right.
-    width : float
-        As in `radiosynth.build_foveated_classifier`.
-    zoom, shift : float
-        As in `radiosynth.vary`.
-    seed : int
-        Seed of everything.
-    precision : {"float32", "mixed_bfloat16"}
-        Number format of the arithmetic.
-    """
-
-    epochs: int = 100
-    batch_size: int = 48
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.1
-    width: float = 1.0
-    zoom: float = 0.12
-    shift: float = 3.0
-    seed: int = 0
-    precision: str = "float32"
-
-
-class _Variations(training.Batches):
-    """Batches with as many images of each class on average, each varied anew."""
-
-    def __init__(self, sample: Sample, settings: VariationSettings) -> None:
-        super().__init__((sample.images, sample.labels), settings.batch_size, seed=settings.seed)
-        self.settings = settings
-        self.weights = 1.0 / np.bincount(sample.labels)[sample.labels]
-        self.weights /= self.weights.sum()
-
-    def stream(self, first_epoch: int) -> training.Stream:
-        images, labels = self.arrays
-        asked = self.settings
-        targets = np.eye(len(CLASS_NAMES), dtype=np.float32)
-        for epoch in itertools.count(first_epoch):
-            rng = np.random.default_rng([self.seed, epoch])
-            for _ in range(self.steps):
-                rows = rng.choice(len(labels), self.batch_size, p=self.weights)
-                varied = vary(images[rows], rng, zoom=asked.zoom, shift=asked.shift)
-                yield varied[..., None], targets[labels[rows]]
-
-
-@keras_defaults()
-def train_on_variations(
-    train: Sample,
-    settings: VariationSettings | None = None,
-    *,
-    start: Path | None = None,
-    folder: str | Path,
-    fingerprint: str = "",
-    time_limit: float | None = None,
-) -> tuple[keras.Model, training.History]:
-    """Train the foveated residual network on variations of images that are drawn as it goes.
-
-    Parameters
-    ----------
-    train : Sample
-        Labelled images in [-1, 1], of an edge that `radiosynth.build_foveated_classifier` takes.
-    settings : VariationSettings, optional
-        The defaults if not given.
-    start : Path, optional
-        File of weights to go on from (`radiosynth.training.save_weights`).
-    folder : path-like
-        Where the checkpoint is kept.
-    fingerprint : str
-        Identity of this training beside its settings, such as the hash of a configuration; a checksum of
-        the images if not given.
-    time_limit : float, optional
-        Seconds after which no further epoch is begun.
-
-    Returns
-    -------
-    model : keras.Model
-        The trained network.
-    history : dict of str to list of float
-        Per epoch: ``loss`` and ``accuracy`` on the varied images, and ``seconds``.
-
-    Raises
-    ------
-    ValueError
-        If the sample is empty, not labelled or not scaled to [-1, 1].
-    radiosynth.training.TrainingStopped
-        If a time limit or a signal ended the training; calling again resumes.
-    radiosynth.training.TrainingDiverged
-        If the loss or a weight is not finite any more.
-    """
-    settings = settings or VariationSettings()
-    _check_sample("train", train)
-    batches = _Variations(train, settings)
-    steps = settings.epochs * batches.steps
-    rise = max(1, steps // 20)
-    rate = keras.optimizers.schedules.CosineDecay(
-        settings.learning_rate / 20,
-        steps - rise,
-        warmup_target=settings.learning_rate,
-        warmup_steps=rise,
-    )
-    model = build_foveated_classifier(
-        train.size, width=settings.width, seed=settings.seed, precision=settings.precision
-    )
-    begun = ""
-    if start is not None:
-        training.load_weights(model, start)
-        begun = training.digest(*model.get_weights())
-    model.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
-        metrics=["accuracy"],
-        jit_compile=keras.backend.backend() == "jax",
-    )
-    history = training.fit(
-        model,
-        batches,
-        epochs=settings.epochs,
-        folder=Path(folder),
-        fingerprint=f"{fingerprint or f'{batches.digest()} {begun}'} {settings}",
-        time_limit=time_limit,
-        title="classifier",
-    )
+    recalibrate(model, train.images, settings)
     return model, history
 
 
@@ -354,7 +208,7 @@ def _normalisations(model: keras.Model) -> list[keras.layers.BatchNormalization]
     return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
-def _settle(
+def recalibrate(
     model: keras.Model, images: NDArray[np.float32], settings: ClassifierSettings, batches: int = 100
 ) -> None:
     """Measure what batch normalisation normalises by anew, with the weights as they are.
@@ -371,60 +225,18 @@ def _settle(
 
 
 @contextlib.contextmanager
-def _settled(
+def recalibrated(
     model: keras.Model, images: NDArray[np.float32], settings: ClassifierSettings, batches: int = 10
 ) -> Iterator[None]:
-    """Settle batch normalisation, and put back its running statistics and the state of the dropout."""
+    """Recalibrate batch normalisation, and put its running statistics and the state of the dropout back."""
     normalisations = _normalisations(model)
     momenta = [layer.momentum for layer in normalisations]
     before = [keras.ops.convert_to_numpy(variable).copy() for variable in model.non_trainable_variables]
     try:
-        _settle(model, images, settings, batches)
+        recalibrate(model, images, settings, batches)
         yield
     finally:
         for layer, momentum in zip(normalisations, momenta, strict=True):
             layer.momentum = momentum
         for variable, value in zip(model.non_trainable_variables, before, strict=True):
             variable.assign(value)
-
-
-@keras_defaults()
-def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> NDArray[np.float32]:
-    """Return the class probabilities of images.
-
-    Parameters
-    ----------
-    model : keras.Model
-        A trained classifier.
-    images : array_like of float32, shape (n, size, size)
-        Images in [-1, 1], prepared as the training images were.
-    batch_size : int
-        Images per step; it bounds the memory and does not change the result.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, classes)
-        Probabilities; each row sums to 1.
-
-    Raises
-    ------
-    ValueError
-        If the images are not of the size that the model takes.
-    """
-    pixels = np.asarray(images, np.float32)
-    size = model.input_shape[1]
-    if pixels.ndim != 3 or pixels.shape[1:] != (size, size):
-        msg = (
-            f"images have the shape {pixels.shape}; this model takes (n, {size}, {size}): "
-            f"prepare them with radiosynth.preprocess(sample, size={size})"
-        )
-        raise ValueError(msg)
-    if len(pixels) == 0:
-        return np.empty((0, model.output_shape[-1]), np.float32)
-    if keras.backend.backend() == "jax":  # layer by layer, an accelerator would wait for each
-        return model.predict(pixels[..., None], batch_size=batch_size, verbose=0)
-    parts = [
-        keras.ops.convert_to_numpy(model(pixels[i : i + batch_size, ..., None], training=False))
-        for i in range(0, len(pixels), batch_size)
-    ]
-    return np.concatenate(parts)
