@@ -443,13 +443,19 @@ def test_source_outside_its_image_is_refused():
     ("options", "message"),
     [
         ({"size": 1}, "size is 1"), ({"size": 56.0}, "size is 56.0"), ({"noise": -1}, "noise is -1"),
-        ({"noise": 0.1}, "pass rng"), ({"trajectory": "spiral"}, "unknown trajectory 'spiral'"),
+        ({"trajectory": "spiral"}, "unknown trajectory 'spiral'"),
         ({"out": np.empty((2, 56, 56), np.float32)}, "out is float32 of shape"),
         ({"out": np.empty((1, 56, 56))}, "out is float64"),
     ],
 )  # fmt: skip
 def test_bad_arguments_of_render_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
+        render(source(), **options)
+
+
+@pytest.mark.parametrize("options", [{"noise": 0.1}, {"observation": Observation(rms=0.01)}])
+def test_noise_needs_random_numbers(options):
+    with pytest.raises(TypeError, match="give a generator of random numbers"):
         render(source(), **options)
 
 

@@ -29,7 +29,7 @@ ROUND = np.dtype([(name, float) for name in ("x", "y", "sigma", "amplitude")])
 
 
 LOBE = np.dtype([(name, float) for name in ("x", "y", "axis", "across", "behind", "ahead", "amplitude")])
-"""A two-sided Gaussian: direction of its axis in radians, and sigma across it, behind and ahead of the peak."""
+"""A two-sided Gaussian: direction of its axis (radians), sigma across it, behind and ahead of the peak."""
 
 
 Gaussians = tuple[NDArray[np.void], NDArray[np.void]]
@@ -112,35 +112,28 @@ def _galaxies(p: Columns, trajectory: str) -> Gaussians:
         axes = rays + np.stack([turn, -turn], axis=1)
     x = p["core_x"][:, None] + distance[:, None] * np.cos(rays)
     y = p["core_y"][:, None] + distance[:, None] * np.sin(rays)
-    spheres, lobes = np.empty((len(x), 3), ROUND), np.empty((len(x), 2), LOBE)
-    for name in ROUND.names:
-        spheres[name][:, 0] = p[f"core_{name}"]
-    spheres["x"][:, 1:], spheres["y"][:, 1:] = lobes["x"], lobes["y"] = x, y
-    spheres["sigma"][:, 1:], spheres["amplitude"][:, 1:] = (
-        p[name][:, None] for name in ("halo_sigma", "halo_amplitude")
-    )
-    # The long side of FR I lobes trails away, that of FR II lobes points back.
+    amplitudes = np.column_stack([p["lobe_amplitude_1"], p["lobe_amplitude_2"]])
+    # From here on, columns of shape (n, 1), which both lobes share.
+    p = {name: values[:, None] for name, values in p.items()}
     short, long = p["lobe_sigma_along"] * p["lobe_c1"], p["lobe_sigma_along"] * p["lobe_c2"]
-    outward = p["fr_type"] == 1
-    lobes["axis"], lobes["across"] = axes, p["lobe_sigma_across"][:, None]
-    lobes["behind"] = np.where(outward, short, long)[:, None]
-    lobes["ahead"] = np.where(outward, long, short)[:, None]
-    lobes["amplitude"] = np.stack([p["lobe_amplitude_1"], p["lobe_amplitude_2"]], axis=1)
-    return spheres, lobes
+    outward = p["fr_type"] == 1  # the long side of FR I lobes trails away, that of FR II lobes points back
+    behind, ahead = np.where(outward, short, long), np.where(outward, long, short)
+    core = structured(ROUND, *(p[f"core_{name}"] for name in ("x", "y", "sigma", "amplitude")))
+    halos = structured(ROUND, x, y, p["halo_sigma"], p["halo_amplitude"])
+    lobes = structured(LOBE, x, y, axes, p["lobe_sigma_across"], behind, ahead, amplitudes)
+    return np.concatenate([core, halos], axis=1), lobes
 
 
 def _compacts(p: Columns) -> Gaussians:
     """Return the Gaussians of compact sources, in the form of `_galaxies`: one lobe, and nothing round."""
-    lobe = np.empty((len(p["core_x"]), 1), LOBE)
-    long = p["core_sigma"]
-    for name, values in (
-        ("x", p["core_x"]),
-        ("y", p["core_y"]),
-        ("axis", np.radians(p["position_angle"] + 90)),
-        ("across", long * p["axis_ratio"]),
-        ("behind", long),
-        ("ahead", long),
-        ("amplitude", p["core_amplitude"]),
-    ):
-        lobe[name][:, 0] = values
-    return np.empty((len(lobe), 0), ROUND), lobe
+    axis, long = np.radians(p["position_angle"] + 90), p["core_sigma"]
+    shape = (p["core_x"], p["core_y"], axis, long * p["axis_ratio"], long, long, p["core_amplitude"])
+    return np.empty((len(axis), 0), ROUND), structured(LOBE, *shape)[:, None]
+
+
+def structured(kind: np.dtype[np.void], *columns: NDArray[Any]) -> NDArray[np.void]:
+    """Return a structured array of columns, which are broadcast to one shape."""
+    result = np.empty(np.broadcast_shapes(*(column.shape for column in columns)), kind)
+    for name, column in zip(kind.names or (), columns, strict=True):
+        result[name] = column
+    return result

@@ -28,7 +28,7 @@ from scipy import ndimage
 from radiosynth._io import refuse_beyond_memory
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_rng
-from radiosynth.simulation.gaussians import FRAME, Trajectory, _checked, _compacts, _galaxies
+from radiosynth.simulation.gaussians import FRAME, Trajectory, _checked, _compacts, _galaxies, structured
 from radiosynth.simulation.observe import Observation, _beam_noise
 from radiosynth.simulation.parameters import draw_parameters
 from radiosynth.simulation.population import Population, _values
@@ -173,9 +173,8 @@ def render(
         raise ValueError(msg)
     rms = _heights(parameters, n, observation, rng)
     noisy = noise > 0 or rms is not None
-    if noisy and rng is None:
-        msg = "noise needs random numbers; pass rng=numpy.random.default_rng(seed)"
-        raise ValueError(msg)
+    if noisy:
+        check_rng(rng)
     # 2. A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
     beam = None if observation is None else observation.beam_sigma(size)
     fine = 1 if beam is None else 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1
@@ -263,19 +262,15 @@ def _heights(
     rng: np.random.Generator | None,
 ) -> NDArray[np.float64] | None:
     """Return the noise of each image in units of its peak; None where there is none."""
-    if rng is not None:
-        check_rng(rng)
     if observation is None:
         return None
     if "rms" in parameters.keys():  # noqa: SIM118
         rms = np.asarray(parameters["rms"], float)
     elif observation.rms == 0:
         return None
-    elif rng is None:
-        msg = "noise needs random numbers; pass rng=numpy.random.default_rng(seed)"
-        raise ValueError(msg)
     else:
-        rms = _values(observation.rms, n, rng)
+        check_rng(rng)
+        rms = _values(observation.rms, n, rng)  # type: ignore[arg-type]
     if not (np.isfinite(rms) & (rms >= 0)).all():
         msg = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
         raise ValueError(msg)
@@ -293,18 +288,16 @@ _TAIL = np.dtype(
 def _single_precision(spheres: NDArray[np.void], lobes: NDArray[np.void]) -> tuple[NDArray, NDArray]:
     """Return the Gaussians of `_galaxies` in the form that `_brightness` takes.
 
-    With powers of two, exp(-d²/2σ²) is 2 to the power cd²: c is the fall of a round one, and what stands across,
-    behind and ahead of a two-sided one. The level is log2 of the amplitude.
+    With powers of two, exp(-d²/2σ²) is 2 to the power cd²: c is the fall of a round Gaussian, and what stands
+    across, behind and ahead of a two-sided one. The level is log2 of the amplitude.
     """
-    first, second = np.empty(spheres.shape, _SPHERE), np.empty(lobes.shape, _TAIL)
-    for name in ("x", "y"):
-        first[name], second[name] = spheres[name], lobes[name]
-    first["fall"], first["height"] = _coefficient(spheres["sigma"]), spheres["amplitude"]
-    second["cosine"], second["sine"] = np.cos(lobes["axis"]), np.sin(lobes["axis"])
-    for name in ("across", "behind", "ahead"):
-        second[name] = _coefficient(lobes[name])
-    second["level"] = np.log2(lobes["amplitude"])
-    return first, second
+    widths = [_coefficient(lobes[name]) for name in ("across", "behind", "ahead")]
+    directions, level = (np.cos(lobes["axis"]), np.sin(lobes["axis"])), np.log2(lobes["amplitude"])
+    falls = _coefficient(spheres["sigma"])
+    return (
+        structured(_SPHERE, spheres["x"], spheres["y"], falls, spheres["amplitude"]),
+        structured(_TAIL, lobes["x"], lobes["y"], *directions, *widths, level),
+    )
 
 
 def _coefficient(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
