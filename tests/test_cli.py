@@ -11,6 +11,7 @@ from astropy.table import Table
 from skyserver import SkyServer, key_of
 
 from radiosynth import datasets, predict, read_cutouts, simulation
+from radiosynth.classification import classifier
 from radiosynth.cli import main
 from radiosynth.cutouts import download
 from radiosynth.reproduction import configs, presets, recipes, runs, studies
@@ -34,7 +35,9 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> runs.Run[config
     monkeypatch.setattr(datasets, "load_report_sample", survey)
     monkeypatch.setattr(runs, "PACKAGED_RUNS", tmp_path / "none")
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "runs"))
-    return recipes.run(presets.classifier_config("real", "smoke", **TINY))
+    run = recipes.run(presets.classifier_config("real", "smoke", **TINY))
+    monkeypatch.setattr(classifier, "DEFAULT", run.folder)
+    return run
 
 
 @pytest.fixture
@@ -166,15 +169,6 @@ def test_classify_to_csv_leaving_out_what_cannot_be_read(
     assert len(table) == 3
     total = sum(np.asarray(table[name]) for name in ("FRI", "FRII", "bent", "compact"))
     np.testing.assert_allclose(total, 1, atol=1e-5)
-
-
-def test_without_a_recorded_run_it_says_how_to_get_one(
-    cutouts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "none"))
-    monkeypatch.setattr(runs, "PACKAGED_RUNS", tmp_path / "none")
-    assert main(["classify", *cutouts]) == 1
-    assert "train one with `radiosynth run`" in capsys.readouterr().err
 
 
 def test_runs_are_listed(

@@ -142,7 +142,7 @@ def test_parabola_geometry(bending):
     bisector = np.radians(123 + 90 + (180 - bending) / 2)
     x_axis = bisector - np.pi / 2
     for i, side in ((0, 1), (1, -1)):
-        dx, dy = lobes[0, i, 0] - 28, lobes[0, i, 1] - 28
+        dx, dy = lobes["x"][0, i] - 28, lobes["y"][0, i] - 28
         x, y = dx * np.cos(x_axis) + dy * np.sin(x_axis), dx * np.cos(bisector) + dy * np.sin(bisector)
         k = y / x**2
         assert np.sign(x) == side
@@ -150,7 +150,7 @@ def test_parabola_geometry(bending):
         assert arc == pytest.approx(9, rel=1e-8)
         tangent = np.arctan(2 * k * abs(x))
         along = x_axis + tangent if side == 1 else x_axis + np.pi - tangent
-        assert np.cos(lobes[0, i, 2] - along) == pytest.approx(1, abs=1e-10)
+        assert np.cos(lobes["axis"][0, i] - along) == pytest.approx(1, abs=1e-10)
 
 
 def test_trajectories_agree_exactly_without_bending():
