@@ -27,8 +27,6 @@ from radiosynth.sample import Sample
 from radiosynth.surveys import FIELD, PIXEL_SCALE
 from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["Classifier", "load_classifier"]
-
 DEFAULT = "report-ensemble-of-5-f053175c0610"
 """The packaged classifier that is loaded where none is named."""
 

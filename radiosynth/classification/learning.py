@@ -17,8 +17,6 @@ from radiosynth.networks.classifiers import CLASSIFIERS, build_network, keras_de
 from radiosynth.sample import Sample
 from radiosynth.taxonomy import UNLABELLED
 
-__all__ = ["ClassifierSettings", "originals", "recalibrate", "recalibrated", "train_classifier"]
-
 SCHEDULES = ("constant", "cosine")
 """What the learning rate may do in the course of the training."""
 
@@ -106,6 +104,7 @@ def originals(sample: Sample) -> NDArray[np.bool_]:
 
 
 def check_sample(name: str, sample: Sample) -> None:
+    """Raise ValueError unless a sample has images in [-1, 1], all of them with a class."""
     if len(sample) == 0 or (sample.labels == UNLABELLED).any():
         msg = f"the {name} sample has {len(sample)} images, some without a class: give labelled images"
         raise ValueError(msg)

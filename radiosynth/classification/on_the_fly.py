@@ -17,8 +17,6 @@ from radiosynth.networks.classifiers import build_foveated_classifier, keras_def
 from radiosynth.sample import Sample
 from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["VariationSettings", "train_on_variations"]
-
 
 @dataclass(frozen=True)
 class VariationSettings:

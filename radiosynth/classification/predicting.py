@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from radiosynth.networks.classifiers import keras_defaults
 
-__all__ = ["predict"]
-
 
 @keras_defaults()
 def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> NDArray[np.float32]:

@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from radiosynth._io import write_atomically
 
-__all__ = ["write_gif", "write_mp4"]
-
 MAX_GIF_BYTES = 3_000_000
 
 STRIP = 24

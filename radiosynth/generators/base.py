@@ -27,15 +27,6 @@ from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.networks.generators import build_generator
 from radiosynth.records import check, read_arrays, readable
 
-__all__ = [
-    "GeneratorModel",
-    "GeneratorRun",
-    "GeneratorSettings",
-    "diversity",
-    "frame_epochs",
-    "train_generator",
-]
-
 log = logging.getLogger("radiosynth")
 
 FRAME_SAMPLES = 16

@@ -12,8 +12,6 @@ from radiosynth.generators.base import GeneratorModel, GeneratorSettings
 from radiosynth.generators.drawing import with_labels
 from radiosynth.networks.generators import build_discriminator
 
-__all__ = ["DCGAN", "GANSettings"]
-
 
 @dataclass(frozen=True)
 class GANSettings(GeneratorSettings):

@@ -20,8 +20,6 @@ from radiosynth.records import read_json, readable
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-__all__ = ["generate", "load_generator", "sample_generators"]
-
 log = logging.getLogger("radiosynth")
 
 

@@ -21,8 +21,6 @@ from radiosynth.generators.drawing import load_generator, read_description, with
 from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.networks.generators import build_encoder
 
-__all__ = ["VAE", "VAESettings", "reconstruct"]
-
 
 @dataclass(frozen=True)
 class VAESettings(GeneratorSettings):

@@ -13,17 +13,6 @@ from keras import layers
 
 from radiosynth.networks.layers import AXES, _channels, _check, _initializers
 
-__all__ = [
-    "build_classifier",
-    "build_ensemble",
-    "build_foveated_classifier",
-    "build_network",
-    "build_regressor",
-    "build_residual_classifier",
-    "build_stacked_classifier",
-    "keras_defaults",
-]
-
 
 @contextlib.contextmanager
 def keras_defaults() -> Iterator[None]:

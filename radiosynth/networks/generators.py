@@ -8,8 +8,6 @@ from keras import layers
 from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.networks.layers import LEAK, _channels, _check, _initializers, _normalise
 
-__all__ = ["build_discriminator", "build_encoder", "build_generator"]
-
 
 @keras_defaults()
 def build_generator(

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from radiosynth.simulation.gaussians import Trajectory, _checked, _galaxies
 
-__all__ = ["fr_ratio"]
-
 
 def fr_ratio(
     parameters: Table | Mapping[str, Any], *, contour: float = 0.05, trajectory: Trajectory = "ray"

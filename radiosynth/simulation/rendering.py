@@ -34,8 +34,6 @@ from radiosynth.simulation.parameters import draw_parameters
 from radiosynth.simulation.population import Population, _values
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-__all__ = ["render", "simulate"]
-
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
 
 
