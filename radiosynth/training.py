@@ -128,6 +128,14 @@ def check_images(images: NDArray[Any], name: str = "training") -> None:
         raise ValueError(msg)
 
 
+def check_positive(settings: object, *names: str) -> None:
+    """Raise ValueError unless these settings are numbers above 0."""
+    for name in names:
+        if not getattr(settings, name) > 0:
+            msg = f"{name}={getattr(settings, name)!r} is not possible: give a number above 0"
+            raise ValueError(msg)
+
+
 def _state(model: keras.Model) -> list[Any]:
     """Return every variable that the next epoch depends on; metrics start anew with each epoch."""
     metrics = {id(variable) for variable in model.metrics_variables}

@@ -59,16 +59,11 @@ class ClassifierSettings:
     schedule: str = "constant"
 
     def __post_init__(self) -> None:
-        if self.schedule not in SCHEDULES:
-            msg = f"unknown schedule {self.schedule!r}: there are {', '.join(SCHEDULES)}"
-            raise ValueError(msg)
-        if self.architecture not in CLASSIFIERS:
-            msg = f"unknown architecture {self.architecture!r}: there are {', '.join(CLASSIFIERS)}"
-            raise ValueError(msg)
-        for name in ("epochs", "batch_size", "learning_rate", "width"):
-            if getattr(self, name) <= 0:
-                msg = f"{name}={getattr(self, name)!r} is not possible: give a number above 0"
+        for name, known in (("schedule", SCHEDULES), ("architecture", CLASSIFIERS)):
+            if getattr(self, name) not in known:
+                msg = f"unknown {name} {getattr(self, name)!r}: there are {', '.join(known)}"
                 raise ValueError(msg)
+        training.check_positive(self, "epochs", "batch_size", "learning_rate", "width")
 
 
 class _Validation(keras.callbacks.Callback):

@@ -58,6 +58,9 @@ class VariationSettings:
     seed: int = 0
     precision: str = "float32"
 
+    def __post_init__(self) -> None:
+        training.check_positive(self, "epochs", "batch_size", "learning_rate", "width")
+
 
 class _Variations(training.Batches):
     """Batches with as many images of each class on average, each varied anew."""

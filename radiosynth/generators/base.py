@@ -81,10 +81,8 @@ class GeneratorSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("size", "latent", "width", "epochs", "batch_size", "learning_rate"):
-            if getattr(self, name) <= 0:
-                msg = f"{name}={getattr(self, name)!r} is not possible: give a number above 0"
-                raise ValueError(msg)
+        needed = ("size", "latent", "width", "epochs", "batch_size", "learning_rate")
+        training.check_positive(self, *needed)
         if self.conditional < 0 or self.conditional == 1:
             msg = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
             raise ValueError(msg)

@@ -46,9 +46,7 @@ class VAESettings(GeneratorSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.beta <= 0:
-            msg = f"beta={self.beta!r} is not possible: give a number above 0"
-            raise ValueError(msg)
+        training.check_positive(self, "beta")
 
     def model(self) -> GeneratorModel:
         """Return encoder and decoder, untrained."""
