@@ -145,7 +145,7 @@ def test_a_saved_run_in_a_read_only_folder_is_loaded(made: Path, monkeypatch: py
     def locked(*arguments: object) -> None:
         raise PermissionError(30, "Read-only file system")
 
-    monkeypatch.setattr(runs, "FileLock", locked)
+    monkeypatch.setattr(recipes, "FileLock", locked)
     config = presets.classifier_config("real", "smoke", **TINY)
     assert recipes.run(config, root=made).replayed
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(made))

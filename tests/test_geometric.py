@@ -566,7 +566,7 @@ def test_arguments_that_are_not_finite_or_of_another_layout() -> None:
         simulation.Observation(beam_fwhm=np.inf)
     with pytest.raises(ValueError, match="noise is inf"):
         simulation.render(table, noise=np.inf, rng=np.random.default_rng(0))
-    with pytest.raises(ValueError, match="beam is too narrow for the pixels"):
+    with pytest.raises(ValueError, match="give fewer pixels, or a wider beam"):
         simulation.render(table, observation=simulation.Observation(beam_fwhm=1e-3))
     for amplitude in (np.inf, 1e30):
         table["core_amplitude"] = amplitude
