@@ -8,7 +8,7 @@ import pytest
 
 from radiosynth import simulate
 from radiosynth.classification import ClassifierSettings, train_classifier
-from radiosynth.generators.dcgan import GANSettings, train_generator
+from radiosynth.generators import GANSettings, train_generator
 from radiosynth.networks.classifiers import (
     build_classifier,
     build_ensemble,
