@@ -218,10 +218,7 @@ def train_regressor(
                 "table with the column bending_angle in degrees"
             )
             raise ValueError(msg)
-        training.check_images(sample.images, name)
-    if train.size != validation.size:
-        msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
-        raise ValueError(msg)
+    training.check_pair(train, validation)
     model = build_regressor(
         train.size,
         settings.width,

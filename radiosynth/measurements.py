@@ -124,12 +124,14 @@ def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> tuple[floa
     """Return the columns of `source_properties` for one image of flux above the sky."""
     from skimage.feature import peak_local_max
 
+    # The outline: pixels above a twentieth of the peak.
     peak = flux.max()
     if peak == 0:
         return np.nan, np.nan, np.nan, 0, np.nan
     where, weights = np.argwhere(flux > THRESHOLD * peak), flux[flux > THRESHOLD * peak]
     # A pixel is one pixel wide: its centre alone would have no moments.
     moments = np.linalg.eigvalsh(np.cov(where.T, aweights=weights, ddof=0) + np.eye(2) / 12)
+    # The components: peaks two beams apart.
     apart = max(1, round(SEPARATION / pixel_scale))
     peaks = peak_local_max(flux, min_distance=apart, threshold_rel=THRESHOLD, exclude_border=False)
     return (

@@ -1,4 +1,8 @@
-"""How alike two sets of images are."""
+"""How alike two sets of images are.
+
+Distances are measured in the features of our own classifier, not of the Inception network: numbers compare
+with each other only as long as the classifier is the same.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap, ks_2samp
+from scipy.stats import ks_2samp
 
 from radiosynth.measurements import source_properties
-from radiosynth.metrics import SIGMA
+from radiosynth.metrics import SIGMA, resampled
 from radiosynth.sample import Sample
 from radiosynth.surveys import FIELD
 
@@ -222,10 +226,9 @@ def realism(
         seen = features(model, true.images), features(model, made.images)
         rows += [(name, label, *_compare(f, *seen, draws=draws, rng=rng)) for label, f in measures.items()]
         near = nearest_neighbour(made.images, taught.images)
-        spread = bootstrap((near,), np.median, confidence_level=SIGMA, method="percentile", rng=rng)
-        low, high = spread.confidence_interval
+        low, high = resampled((near,), np.median, rng, confidence_level=SIGMA)
         reference = float(np.median(nearest_neighbour(true.images, taught.images)))
-        rows.append((name, "nearest neighbour", float(np.median(near)), float(low), float(high), reference))
+        rows.append((name, "nearest neighbour", float(np.median(near)), low, high, reference))
         physics = [source_properties(sample.images, pixel_scale=scale) for sample in (true, made)]
         for column in physics[0].colnames:
             known = [np.asarray(table[column])[np.isfinite(table[column])] for table in physics]

@@ -240,6 +240,7 @@ def _along_and_across(where: NDArray, light: NDArray) -> Features:
     def moment(p: int, q: int) -> float:
         return float(weights @ (along**p * across**q) / (length**p * width**q))
 
+    # Sizes, and a parabola through the light in units of the extent.
     middle, extent, breadth = (along.min() + along.max()) / 2, np.ptp(along) + 1, np.ptp(across) + 1
     powers = np.vander(along / extent, 3)  # a parabola through the light: a bent source follows it
     ridge, *_ = np.linalg.lstsq(
@@ -264,6 +265,7 @@ def _along_and_across(where: NDArray, light: NDArray) -> Features:
         ("bends", "curvature"): abs(ridge[0]),
         ("bends", "thickness"): np.sqrt(weights @ (powers @ ridge - across / extent) ** 2),
     }
+    # Two halves, about the mean of the light and about the middle of the outline.
     for name, centre in (("mean", 0.0), ("middle", middle)):
         # A pixel is one pixel wide: one on the dividing line is shared, so that rounding decides nothing.
         beyond = np.clip(along - centre + 0.5, 0, 1)
@@ -283,6 +285,7 @@ def _along_and_across(where: NDArray, light: NDArray) -> Features:
                 ("hot spots", f"nearer from {name}"): min(spot),
                 ("hot spots", f"farther from {name}"): max(spot),
             }
+    # How the light is spread from the middle to the ends.
     fifths, _ = np.histogram(abs(along - middle) / (extent / 2), 5, (0, 1), weights=weights)
     return measured | {
         ("light along", f"fifth {number}"): share for number, share in enumerate(fifths, start=1)
@@ -314,12 +317,14 @@ def _growth(light: NDArray) -> Features:
     root = np.sqrt(flux)
     y, x = (where - np.average(where, axis=0, weights=root)).T
     radius, angle, order = np.hypot(y, x), np.arctan2(y, x), np.argsort(np.hypot(y, x))
+    # Radii that hold a part of the flux, and their ratios to the whole source.
     within = np.cumsum(flux[order]) / flux.sum()
     percent = (20, 50, 80, 90, 98)
     grown = [radius[order][min(np.searchsorted(within, p / 100), len(flux) - 1)] for p in percent]
     measured = {("size", f"radius of {p} %"): r for p, r in zip(percent, grown, strict=True)}
     for p, r in zip(percent[:-1], grown, strict=False):
         measured[("light along", f"radius of {p} % in that of 98 %")] = r / (grown[-1] + 1)
+    # In rings: the proportion of the light, and its angular modes (1: one side, 2: two jets, and so on).
     for inner, outer in pairwise(RINGS):
         ring = (radius >= inner) & (radius < outer)
         measured[("light along", f"ring {inner}")] = root[ring].sum() / root.sum()

@@ -99,11 +99,10 @@ def originals(sample: Sample) -> NDArray[np.bool_]:
 
 
 def check_sample(name: str, sample: Sample) -> None:
-    """Raise ValueError unless a sample has images in [-1, 1], all of them with a class."""
+    """Raise ValueError unless a sample has images, all of them with a class."""
     if len(sample) == 0 or (sample.labels == UNLABELLED).any():
         msg = f"the {name} sample has {len(sample)} images, some without a class: give labelled images"
         raise ValueError(msg)
-    training.check_images(sample.images, name)
 
 
 @keras_defaults()
@@ -159,9 +158,7 @@ def train_classifier(
     settings = settings or ClassifierSettings()
     check_sample("train", train)
     check_sample("validation", validation)
-    if train.size != validation.size:
-        msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
-        raise ValueError(msg)
+    training.check_pair(train, validation)
     model = build_network(
         settings.architecture,
         train.size,

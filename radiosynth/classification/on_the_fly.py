@@ -129,6 +129,7 @@ def train_on_variations(
     """
     settings = settings or VariationSettings()
     check_sample("train", train)
+    training.check_images(train.images, "train")
     batches = _Variations(train, settings)
     steps = settings.epochs * batches.steps
     rise = max(1, steps // 20)

@@ -57,6 +57,7 @@ def fr_ratio(
     extended = np.flatnonzero(columns["fr_type"] > 0)
     for rows in np.array_split(extended, len(extended) // 1024 + 1):
         p = {name: values[rows] for name, values in columns.items()}
+        # 1. Along the jet on either side: to the lobe, and on along its axis until all light has ended.
         round_, lobes = _galaxies(p, trajectory)
         widest = np.max([*lobes["behind"].T, *lobes["ahead"].T, *round_["sigma"].T], axis=0)
         path = np.linspace(0, p["lobe_distance"] + 6 * widest, 512, axis=-1)
@@ -70,7 +71,9 @@ def fr_ratio(
             )
             for lobe in (lobes[:, :1], lobes[:, 1:])
         ]
+        # 2. The contour is a fraction of the brightest point of either side.
         level = contour * np.max([(core + rest).max(axis=1) for core, rest in arms], axis=0)
+        # 3. On each side: the brightest point other than the core, and where the contour is crossed last.
         brightest, outermost = np.zeros(len(rows)), np.zeros(len(rows))
         for core, rest in arms:
             height = np.log(np.maximum((core + rest) / level[:, None], 1e-300))
