@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 
 from radiosynth import plotting, simulate
-from radiosynth.generators.base import sample_generators
+from radiosynth.generators import sample_generators
 from radiosynth.reproduction import presets, recipes
 from radiosynth.taxonomy import CLASSES
 

@@ -34,7 +34,12 @@ from .catalogues import (
     read_positions as read_positions,
 )
 from .citing import citations as citations
-from .classification import predict as predict, train_classifier as train_classifier
+from .classification import (
+    Classifier as Classifier,
+    load_classifier as load_classifier,
+    predict as predict,
+    train_classifier as train_classifier,
+)
 from .cutouts import (
     download_cutouts as download_cutouts,
     read_cutouts as read_cutouts,
@@ -53,8 +58,7 @@ from .generators import (
     load_generator as load_generator,
     reconstruct as reconstruct,
     sample_generators as sample_generators,
-    train_gan as train_gan,
-    train_vae as train_vae,
+    train_generator as train_generator,
 )
 from .metrics import confusion_matrix as confusion_matrix
 from .networks import (

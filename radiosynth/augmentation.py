@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -16,7 +16,7 @@ from radiosynth.sample import Sample, check_rng
 from radiosynth.splitting import _numbers_per_class
 from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["augment", "augmentation_plan", "augmented_batches", "rotate_flip", "vary"]
+__all__ = ["augment", "augmentation_plan", "rotate_flip", "vary"]
 
 
 def rotate_flip(
@@ -86,7 +86,6 @@ def vary(
     *,
     zoom: float = 0.12,
     shift: float = 3.0,
-    fill: float | None = None,
 ) -> NDArray[np.float32]:
     """Draw a variation of each image: mirrored, turned by any angle, zoomed and shifted at random.
 
@@ -100,8 +99,6 @@ def vary(
         Standard deviation of the logarithm of the magnification.
     shift : float
         Standard deviation of the shift along each axis in pixels.
-    fill : float, optional
-        Value beyond the edges of the images; the lowest value of each image if not given.
 
     Returns
     -------
@@ -122,7 +119,7 @@ def vary(
     angles, flips = rng.uniform(0, 360, n), rng.random(n) < 0.5
     zooms, shifts = np.exp(rng.normal(0, zoom, n)), rng.normal(0, shift, (n, 2))
     out = np.empty_like(stack, order="C")
-    _warp(stack, np.arange(n), angles, flips, fill, out, zooms, shifts)
+    _warp(stack, np.arange(n), angles, flips, None, out, zooms, shifts)
     return out
 
 
@@ -212,11 +209,10 @@ def augment(
     method: Literal["ordered", "random"] = "ordered",
     *,
     rng: np.random.Generator | None = None,
-    fill: float | None = None,
 ) -> Sample:
     """Fill each class of a sample up with rotated and flipped copies of its images.
 
-    Only the classes present are filled. Use `augmented_batches` for sets larger than memory.
+    Only the classes present are filled.
 
     Parameters
     ----------
@@ -224,8 +220,6 @@ def augment(
         Images to start from; all are kept unchanged.
     per_class, method, rng
         Passed on to `augmentation_plan`.
-    fill : float, optional
-        Value of the corners that a rotation lays bare; the lowest value of each image if not given.
 
     Returns
     -------
@@ -245,59 +239,15 @@ def augment(
     Sample(200 images of 8×8: FRI 100, FRII 100, bent 0, compact 0)
     """
     plan = augmentation_plan(sample.labels, per_class, method, rng=rng)
-    return _augmented(sample, plan, fill, f"augment: {method} rotation and flip to {len(plan)} images")
-
-
-def augmented_batches(
-    sample: Sample, plan: NDArray[np.void], batch_size: int, *, fill: float | None = None
-) -> Iterator[Sample]:
-    """Make the images of an augmentation plan batch by batch, for sets larger than memory.
-
-    Parameters
-    ----------
-    sample : Sample
-        Images to start from.
-    plan : structured ndarray
-        Result of `augmentation_plan` for the labels of the sample, shuffled or not.
-    batch_size : int
-        Images per batch; the last batch may have fewer.
-    fill : float, optional
-        Value of the corners that a rotation lays bare; the lowest value of each image if not given.
-
-    Yields
-    ------
-    Sample
-        Images and table rows as `augment` makes them, in the order of the plan.
-
-    Raises
-    ------
-    ValueError
-        If `batch_size` is not positive.
-
-    Examples
-    --------
-    >>> sample = Sample(np.random.default_rng(0).uniform(-1, 1, (3, 8, 8)), [0, 1, 1])
-    >>> plan = augmentation_plan(sample.labels, 50)
-    >>> [len(batch) for batch in augmented_batches(sample, plan, batch_size=64)]
-    [64, 36]
-    """
-    if batch_size < 1:
-        msg = f"batch_size is {batch_size}; it must be positive"
-        raise ValueError(msg)
-    for start in range(0, len(plan), batch_size):
-        part = plan[start : start + batch_size]
-        yield _augmented(sample, part, fill, f"augment: images {start} on of {len(plan)} in the plan")
-
-
-def _augmented(sample: Sample, plan: NDArray[np.void], fill: float | None, step: str) -> Sample:
-    """Return the images and table rows of a plan."""
     source = plan["source"]
-    refuse_beyond_memory((len(plan), sample.size, sample.size), "make fewer, or use augmented_batches")
+    advice = "make fewer, or parts of an augmentation_plan by rotate_flip"
+    refuse_beyond_memory((len(plan), sample.size, sample.size), advice)
     images = np.empty((len(plan), sample.size, sample.size), np.float32)
-    _warp(sample.images, source, plan["rotation"], plan["flipped"], fill, images)
+    _warp(sample.images, source, plan["rotation"], plan["flipped"], None, images)
     table = sample.table[source]
     for column in ("source", "rotation", "flipped"):
         table[column] = plan[column]
+    step = f"augment: {method} rotation and flip to {len(plan)} images"
     table.meta["history"] = [*sample.history, step]
     return Sample(images, sample.labels[source], table)
 

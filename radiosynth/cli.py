@@ -8,7 +8,6 @@ import glob
 import logging
 import math
 import os
-import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -19,7 +18,6 @@ from astropy.table import Table
 
 from radiosynth import stopping
 from radiosynth._io import SAMPLE, refuse_to_replace, table_format, write_table
-from radiosynth.surveys import PIXEL_SCALE
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES
 
 __all__ = ["main"]
@@ -59,54 +57,31 @@ def _print_table(table: Table) -> None:
 
 
 def _classify(arguments: argparse.Namespace) -> None:
-    from radiosynth import classification, cutouts
-    from radiosynth.reproduction import runs
+    from radiosynth.classification import load_classifier
 
     files = _files(arguments.files)
     if arguments.csv:
         refuse_to_replace(arguments.csv, b"file,class,", files)
-    run = runs.find_run(arguments.run) if arguments.run else runs.default_classifier()
-    if run.config.kind not in ("classifier", "fold", "ensemble"):
-        msg = (
-            f"{run.folder.name} classifies nothing: `radiosynth runs` lists the runs, among them classifiers"
-        )
-        raise ValueError(msg)
-    sample = cutouts.read_cutouts(
+    table = load_classifier(arguments.run).classify(
         files,
-        size=arguments.crop,
-        on_error="skip" if arguments.skip else "raise",
+        crop=arguments.crop,
         pixel_scale=arguments.pixel_scale,
-        nan="keep",
+        on_error="skip" if arguments.skip else "raise",
     )
-    for file, reason in sample.table.meta.get("skipped", []):
+    for file, reason in table.meta["skipped"]:
         print(f"skipped {file}: {reason}", file=sys.stderr)
-    if len(sample) == 0:
-        msg = "none of the files could be read: see the reasons above"
-        raise ValueError(msg)
-    # Images of a stack are told apart by their number, which stands at the end of their names.
-    numbers = [re.search(r"(\[\d+\])?$", name)[0] for name in sample.table["name"]]  # type: ignore[index]
-    sample.table["name"] = [f"{path}{n}" for path, n in zip(sample.table["path"], numbers, strict=True)]
-    for file, scale in sample.table["name", "pixel_scale"]:
-        # The report's network takes its field in any pixels; NaN is a width that is not known.
-        if run.config.kind != "classifier" and abs(scale / PIXEL_SCALE - 1) > 0.05:
-            advice = (
-                f"the networks know sizes in pixels of {PIXEL_SCALE} arcsec: try --pixel-scale {PIXEL_SCALE}"
-            )
-            print(f"{file} has pixels of {scale:.2f} arcsec; {advice}", file=sys.stderr)
-    ready = runs.make_ready(sample, run.config)
-    for file, reason in ready.table.meta["left_out"]:
+    for file, reason in table.meta["left_out"]:
         print(f"left out {file}: {reason}", file=sys.stderr)
-    probabilities = classification.predict(run.model(), ready.images)
-    table = Table({"file": ready.table["name"], "class": np.array(CLASS_NAMES)[probabilities.argmax(axis=1)]})
-    for code, name in enumerate(CLASS_NAMES):
-        table[name] = probabilities[:, code]
+    for file, note in table.meta["notes"]:
+        print(f"{file} has {note}", file=sys.stderr)
+    table.rename_column("name", "file")
     if arguments.csv:
         write_table(arguments.csv, table, "ascii.csv")
     else:
-        for name in CLASS_NAMES:
+        for name in table.colnames[2:]:
             table[name].info.format = ".3f"
         _print_table(table)
-    print(f"model: {run.folder.name}", file=sys.stderr)
+    print(f"model: {table.meta['model']}", file=sys.stderr)
 
 
 def _select(arguments: argparse.Namespace) -> None:

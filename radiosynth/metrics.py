@@ -1,13 +1,9 @@
-"""Measure classifiers, and how real synthetic images look, with intervals.
-
-Classifiers: confusion matrices, recall, precision and accuracy. Synthetic images: distances in the features
-of our own classifier (not of the Inception network, so numbers compare with each other only as long as
-the classifier is the same), memorisation, and what an astronomer would measure of a source.
-"""
+"""Scores of classifiers and of predicted angles, with intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from astropy.stats import binom_conf_interval
@@ -157,16 +153,13 @@ def accuracy(
     if len(each) < 2:
         msg = "images of one source: an interval over sources needs two at least; leave out `sources`"
         raise ValueError(msg)
-    interval = bootstrap(
-        (np.bincount(group, weights=right), np.bincount(group)),
-        lambda hits, sizes, axis: hits.sum(axis) / sizes.sum(axis),
-        paired=True,
-        n_resamples=2000,
-        confidence_level=confidence,
-        method="percentile",
-        rng=rng or np.random.default_rng(0),
-    ).confidence_interval
-    return float(right.mean()), float(interval.low), float(interval.high)
+    counts = np.bincount(group, weights=right), np.bincount(group)
+
+    def proportion(hits: NDArray, sizes: NDArray, axis: int) -> NDArray:
+        return hits.sum(axis) / sizes.sum(axis)
+
+    options = {"confidence_level": confidence, "n_resamples": 2000, "paired": True}
+    return float(right.mean()), *resampled(counts, proportion, rng, **options)
 
 
 def class_mean(
@@ -206,15 +199,19 @@ def class_mean(
 
     if min(map(len, classes)) < 2:
         return float(mean(*classes)), np.nan, np.nan
-    interval = bootstrap(
-        classes,
-        mean,
-        n_resamples=5000,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return float(mean(*classes)), float(interval.low), float(interval.high)
+    return float(mean(*classes)), *resampled(classes, mean, confidence_level=confidence, n_resamples=5000)
+
+
+def resampled(
+    samples: Sequence[NDArray],
+    statistic: Callable[..., NDArray],
+    rng: np.random.Generator | None = None,
+    **options: Any,
+) -> tuple[float, float]:
+    """Return the ends of an interval from resampling (percentiles), by `scipy.stats.bootstrap`."""
+    rng = rng or np.random.default_rng(0)
+    ends = bootstrap(samples, statistic, method="percentile", rng=rng, **options).confidence_interval
+    return float(ends.low), float(ends.high)
 
 
 def temper(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
@@ -305,14 +302,9 @@ def angle_scores(
         quantities["gain"] = (reference[0] - error, np.mean)
     scores: dict[str, float] = {}
     for name, (sources, statistic) in quantities.items():
-        low, high = bootstrap(
-            (sources,), statistic, n_resamples=2000, method="percentile", rng=np.random.default_rng(0)
-        ).confidence_interval
-        scores |= {
-            name: float(statistic(sources, axis=0)),
-            f"{name}_low": float(low),
-            f"{name}_high": float(high),
-        }
+        low, high = resampled((sources,), statistic, n_resamples=2000)
+        value = float(statistic(sources, axis=0))
+        scores |= {name: value, f"{name}_low": low, f"{name}_high": high}
     scores["within"], scores["within_low"], scores["within_high"] = share(error <= within, confidence=0.95)
     return scores
 

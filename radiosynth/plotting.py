@@ -151,9 +151,8 @@ def image_grid(
     for panel_axes in axes.flat:
         panel_axes.axis("off")
     for i, (image, panel_axes) in enumerate(zip(np.asarray(images), axes.flat, strict=False)):
-        show_image(
-            panel_axes, image, titles[i] if len(titles) else "", pixel_scale=pixel_scale if i == 0 else None
-        )
+        title = titles[i] if len(titles) else ""
+        show_image(panel_axes, image, title, pixel_scale=None if i else pixel_scale)
     return figure
 
 
@@ -174,10 +173,9 @@ def training_curve(axes: Axes, history: Table, quantity: str = "loss") -> list[A
     list of ~matplotlib.lines.Line2D
         The two curves.
     """
-    lines = axes.plot(history["epoch"], history[quantity], color=TRAINING, label="training")
-    lines += axes.plot(
-        history["epoch"], history[f"val_{quantity}"], color=VALIDATION, ls="--", label="validation"
-    )
+    epoch, judged = history["epoch"], history[f"val_{quantity}"]
+    lines = axes.plot(epoch, history[quantity], color=TRAINING, label="training")
+    lines += axes.plot(epoch, judged, color=VALIDATION, ls="--", label="validation")
     axes.set(xlabel="epoch", ylabel=quantity, xlim=(1, max(2, len(history))))
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.grid(alpha=0.25, lw=0.5)
@@ -203,13 +201,8 @@ def confusion(axes: Axes, matrix: ArrayLike, title: str = "") -> ConfusionMatrix
     """
     labels = [morphology.label.replace("-tailed", "") for morphology in CLASSES]
     display = ConfusionMatrixDisplay(np.asarray(matrix), display_labels=labels)
-    display.plot(
-        ax=axes,
-        cmap="Blues",
-        colorbar=False,
-        values_format=".3f",
-        im_kw={"vmin": 0, "vmax": 1, "origin": "upper"},
-    )
+    limits = {"vmin": 0, "vmax": 1, "origin": "upper"}
+    display.plot(ax=axes, cmap="Blues", colorbar=False, values_format=".3f", im_kw=limits)
     # The darkest cell of a pale matrix is still pale: choose the colour of each number by its own value.
     for number, value in zip(display.text_.flat, np.asarray(matrix).flat, strict=True):
         number.set_color("white" if value > 0.5 else "black")
@@ -284,6 +277,12 @@ def boxes(axes: Axes, values: Mapping[str, ArrayLike], *, log: bool = False) -> 
     return drawn
 
 
+def _interval(table: Table, value: str, low: str, high: str, unit: float = 1) -> tuple[Any, tuple[Any, Any]]:
+    """Return a column and its errors, as `~matplotlib.axes.Axes.errorbar` takes them."""
+    middle, bottom, top = (unit * np.asarray(table[name]) for name in (value, low, high))
+    return middle, (middle - bottom, top - middle)
+
+
 def accuracies(axes: Axes, x: ArrayLike, summary: Table, style: str = "o", **options: Any) -> Any:
     """Draw the accuracies of arms of a study with 95 % intervals, and balanced accuracies as open symbols.
 
@@ -305,8 +304,8 @@ def accuracies(axes: Axes, x: ArrayLike, summary: Table, style: str = "o", **opt
     ~matplotlib.container.ErrorbarContainer
         The accuracies and their intervals.
     """
-    value, low, high = (np.asarray(summary[f"accuracy{end}"]) for end in ("", "_low", "_high"))
-    drawn = axes.errorbar(x, value, (value - low, high - value), fmt=style, capsize=3, **options)
+    value, error = _interval(summary, "accuracy", "accuracy_low", "accuracy_high")
+    drawn = axes.errorbar(x, value, error, fmt=style, capsize=3, **options)
     colour = drawn.lines[0].get_color()
     axes.plot(x, summary["balanced_accuracy"], style[0], color=colour, mfc="white", ms=4, zorder=3)
     return drawn
@@ -329,22 +328,15 @@ def differences(axes: Axes, summary: Table) -> Any:
     ~matplotlib.container.ErrorbarContainer
         The points and their intervals, in percentage points.
     """
-    value, low, high = (100 * np.asarray(summary[name]) for name in ("difference", "low", "high"))
+    value, error = _interval(summary, "difference", "low", "high", unit=100)
     rows = np.arange(len(value))
-    error = (value - low, high - value)
     drawn = axes.errorbar(value, rows, xerr=error, fmt="D", color=TRAINING, capsize=4, label="accuracy")
-    for row, (x, gained, lost) in enumerate(zip(value, summary["gained"], summary["lost"], strict=True)):
-        axes.annotate(
-            f"{gained} sources gained, {lost} lost",
-            (x, row),
-            (0, 7),
-            textcoords="offset points",
-            ha="center",
-            fontsize=7,
-        )
-    value, low, high = (100 * np.asarray(summary[f"balanced{end}"]) for end in ("", "_low", "_high"))
+    above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7}
+    for x, row, gained, lost in zip(value, rows, summary["gained"], summary["lost"], strict=True):
+        axes.annotate(f"{gained} sources gained, {lost} lost", (x, row), (0, 7), **above)
+    value, error = _interval(summary, "balanced", "balanced_low", "balanced_high", unit=100)
     options: dict[str, Any] = {"color": TRAINING, "mfc": "white", "ms": 4, "elinewidth": 0.8}
-    axes.errorbar(value, rows + 0.2, xerr=(value - low, high - value), fmt="D", label="balanced", **options)
+    axes.errorbar(value, rows + 0.2, xerr=error, fmt="D", label="balanced", **options)
     axes.legend(fontsize=6)
     axes.axvline(0, color="0.6", lw=0.8, zorder=0)
     axes.set_yticks(rows, [set_label(str(arm)) for arm in summary["arm"]])
@@ -371,13 +363,8 @@ def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Poly
     """
     colours = {"Conv2D": CONVOLUTION, "MaxPooling2D": POOLING, "Dense": DENSE}
     size = model.input_shape[1]
-    axes.imshow(
-        np.asarray(image),
-        extent=(0, size, -size / 2, size / 2),
-        cmap=COLOUR_MAP,
-        origin="lower",
-        aspect="auto",
-    )
+    place = (0, size, -size / 2, size / 2)
+    axes.imshow(np.asarray(image), extent=place, cmap=COLOUR_MAP, origin="lower", aspect="auto")
     axes.text(size / 2, -size / 2 - 4, f"image\n{size}×{size}", ha="center", va="top", fontsize=7)
     fronts, left = [], size + 10.0
     for layer in model.layers:
@@ -387,27 +374,22 @@ def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Poly
         shape = layer.output.shape
         tall = shape[1] if len(shape) == 4 else 60 * min(1.0, shape[-1] / 194) + 6
         deep = 2 + shape[-1] / 9 if len(shape) == 4 else 4
-        slant = tall * 0.22
-        front = Polygon(
-            [(left, -tall / 2), (left + deep, -tall / 2), (left + deep, tall / 2), (left, tall / 2)],
-            fc=colours[kind],
-            ec="black",
-            lw=0.6,
-        )
-        axes.add_patch(front)
-        top = [(left, tall / 2), (left + slant, tall / 2 + slant), (left + deep + slant, tall / 2 + slant)]
-        side = [(left + deep, -tall / 2), (left + deep + slant, -tall / 2 + slant)]
-        axes.add_patch(
-            Polygon([*top, (left + deep, tall / 2)], fc=colours[kind], ec="black", lw=0.6, alpha=0.7)
-        )
-        axes.add_patch(
-            Polygon(
-                [*side, top[2], (left + deep, tall / 2)], fc=colours[kind], ec="black", lw=0.6, alpha=0.45
-            )
-        )
+        slant, right = tall * 0.22, left + deep
+        low, high = -tall / 2, tall / 2
+        faces = {
+            1.0: [(left, low), (right, low), (right, high), (left, high)],  # front, top and side, by opacity
+            0.7: [(left, high), (left + slant, high + slant), (right + slant, high + slant), (right, high)],
+            0.45: [(right, low), (right + slant, low + slant), (right + slant, high + slant), (right, high)],
+        }
+        slabs = [
+            Polygon(corners, fc=colours[kind], ec="black", lw=0.6, alpha=opacity)
+            for opacity, corners in faces.items()
+        ]
+        for slab in slabs:
+            axes.add_patch(slab)
         text = f"{shape[1]}×{shape[2]}\n×{shape[3]}" if len(shape) == 4 else f"{shape[-1]}"
         axes.text(left + deep / 2, -tall / 2 - 4, text, ha="center", va="top", fontsize=7)
-        fronts.append(front)
+        fronts.append(slabs[0])
         left += deep + slant + 11
     axes.set(xlim=(-2, left), ylim=(-size / 2 - 20, size / 2 + 24), aspect="equal")
     axes.axis("off")
@@ -569,14 +551,8 @@ def number_grid(
         square = Rectangle((left, bottom), cell, cell, fc=fills[row, column], ec="0.3", lw=0.6)
         squares.append(square)
         axes.add_patch(square)
-        axes.text(
-            left + cell / 2,
-            bottom + cell / 2,
-            f"{number:g}".replace("-", "−"),
-            ha="center",
-            va="center",
-            fontsize=7,
-        )
+        text = f"{number:g}".replace("-", "−")
+        axes.text(left + cell / 2, bottom + cell / 2, text, ha="center", va="center", fontsize=7)
     axes.text(corner[0] + numbers.shape[1] * cell / 2, corner[1] + 0.07, title, ha="center", va="bottom")
     return squares
 

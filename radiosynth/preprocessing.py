@@ -18,6 +18,7 @@ from radiosynth.sample import Sample
 
 __all__ = [
     "center_crop",
+    "frame",
     "measure_noise",
     "missing_pixels",
     "noise_threshold",
@@ -439,6 +440,14 @@ def preprocess(
     ready = ready.derived(resize(ready.images, size), f"resize: {ready.size} to {size} px, antialiased")
     low, high = value_range
     return ready.derived(scale(ready.images, low, high), f"scale: each image to [{low:g}, {high:g}]")
+
+
+def frame(sample: Sample, size: int) -> Sample:
+    """Return prepared images with as much background around them as makes them `size` pixels wide."""
+    before = (size - sample.size) // 2
+    rim = (before, size - sample.size - before)
+    images = np.pad(sample.images, ((0, 0), rim, rim), constant_values=-1.0)
+    return sample.derived(images, f"background around the {sample.size} px, to {size} px")
 
 
 def _stack(images: ArrayLike) -> NDArray[np.float32]:

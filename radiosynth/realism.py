@@ -1,4 +1,8 @@
-"""How alike two sets of images are."""
+"""How alike two sets of images are.
+
+Distances are measured in the features of our own classifier, not of the Inception network: numbers compare
+with each other only as long as the classifier is the same.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import bootstrap, ks_2samp
+from scipy.stats import ks_2samp
 
 from radiosynth.measurements import source_properties
-from radiosynth.metrics import SIGMA
+from radiosynth.metrics import SIGMA, resampled
 from radiosynth.sample import Sample
 from radiosynth.surveys import FIELD
 
@@ -20,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "features",
-    "frechet_distance",
     "kernel_distance",
     "nearest_neighbour",
     "realism",
@@ -50,38 +53,6 @@ def features(model: keras.Model, images: ArrayLike) -> NDArray[np.float32]:
     from radiosynth.classification import predict
 
     return predict(keras.Model(model.inputs[0], model.get_layer("dense").output), images)
-
-
-def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
-    """Return the squared Fréchet distance of two samples, each taken for a Gaussian.
-
-    With features of the Inception network it is the FID (Heusel et al. 2017). It is zero for identical
-    sets and, because few images do not determine a covariance, far above zero for two sets of one kind (about
-    100 for 200 images each of 194 normal features, 10 for 2000): use it with many more images than features,
-    and `kernel_distance` otherwise.
-
-    Parameters
-    ----------
-    a, b : array_like, shape (n, features)
-        At least two rows each, with as many features.
-
-    Returns
-    -------
-    float
-        Distance of the means squared, plus that of the covariances.
-
-    Examples
-    --------
-    >>> round(frechet_distance([[0.0], [1.0]], [[3.0], [4.0]]), 6)
-    9.0
-    """
-    a, b = _two_sets(a, b)
-    # With roots of the covariances, A'A and B'B, the trace of (A'A B'B)^(1/2) is the sum of the singular
-    # values of AB': no root of a singular matrix, which the covariance of few images always is.
-    roots = [np.linalg.qr(x - x.mean(axis=0), mode="r") / np.sqrt(len(x) - 1) for x in (a, b)]
-    overlap = np.linalg.svd(roots[0] @ roots[1].T, compute_uv=False).sum()
-    shift = ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
-    return float(max(0.0, shift + (roots[0] ** 2).sum() + (roots[1] ** 2).sum() - 2 * overlap))
 
 
 def kernel_distance(a: ArrayLike, b: ArrayLike) -> float:
@@ -233,8 +204,8 @@ def realism(
 
     A generator that copies its training images draws real images: it reaches the reference in all measures
     but the nearest neighbour, which alone shows it. The kernel distance is unbiased for any number of images,
-    and its reference is zero but for chance. `frechet_distance` is not measured here, as there are fewer
-    sources of a class than features. The other measures depend on the number of images: for sets that are
+    and its reference is zero but for chance. The distance of Fréchet would need more sources
+    of a class than there are features. The other measures depend on the number of images: for sets that are
     alike, the difference of distributions is larger where they are small, and two samples are told apart
     less well. Compare such values only with others of as many images.
     """
@@ -255,10 +226,9 @@ def realism(
         seen = features(model, true.images), features(model, made.images)
         rows += [(name, label, *_compare(f, *seen, draws=draws, rng=rng)) for label, f in measures.items()]
         near = nearest_neighbour(made.images, taught.images)
-        spread = bootstrap((near,), np.median, confidence_level=SIGMA, method="percentile", rng=rng)
-        low, high = spread.confidence_interval
+        low, high = resampled((near,), np.median, rng, confidence_level=SIGMA)
         reference = float(np.median(nearest_neighbour(true.images, taught.images)))
-        rows.append((name, "nearest neighbour", float(np.median(near)), float(low), float(high), reference))
+        rows.append((name, "nearest neighbour", float(np.median(near)), low, high, reference))
         physics = [source_properties(sample.images, pixel_scale=scale) for sample in (true, made)]
         for column in physics[0].colnames:
             known = [np.asarray(table[column])[np.isfinite(table[column])] for table in physics]

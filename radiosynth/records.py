@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,33 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-__all__ = ["check", "read_arrays", "read_json", "read_table", "readable"]
+from radiosynth._io import cache_folder
+
+__all__ = ["check", "read_arrays", "read_json", "read_table", "readable", "runs_root", "saved_runs"]
+
+PACKAGED_RUNS = Path(__file__).parent / "runs"
+"""Those that come with the package, for who has saved none."""
 
 AGAIN = "remove its folder and run it again, or fetch the folder again"
 DAMAGED = "is damaged, or another kind of file"
+
+
+def runs_root() -> Path:
+    """Return the folder that runs are written to.
+
+    That is ``RADIOSYNTH_RUNS`` if set, else ``paper/runs`` of the source tree, else a folder beside the
+    cached data.
+    """
+    if chosen := os.environ.get("RADIOSYNTH_RUNS"):
+        return Path(chosen).expanduser()
+    tree = Path(__file__).resolve().parents[1] / "paper" / "runs"
+    return tree if tree.is_dir() else cache_folder() / "runs"
+
+
+def saved_runs() -> dict[str, Path]:
+    """Return the folders of the finished runs, the packaged ones and those of `runs_root`, by name."""
+    finished = (path for root in (PACKAGED_RUNS, runs_root()) for path in root.glob("*/provenance.json"))
+    return {path.parent.name: path.parent for path in finished}
 
 
 @contextlib.contextmanager

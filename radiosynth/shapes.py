@@ -54,8 +54,8 @@ def measure_shapes(images: ArrayLike) -> Table:
     Returns
     -------
     ~astropy.table.Table
-        One row per image. Columns are named by family, measure, weight, level and part. NaN where fewer than
-        three pixels are above a level.
+        One row per image. Columns are named by family, measure, weight, level and part;
+        ``meta["families"]`` has the family of each. NaN where fewer than three pixels are above a level.
 
     Raises
     ------
@@ -75,11 +75,16 @@ def measure_shapes(images: ArrayLike) -> Table:
         msg = f"images {pixels.shape}: give finite images of shape (n, size, size)"
         raise ValueError(msg)
     rows = [_measure(image - image.min()) for image in pixels]
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    if not names:
+    features = list(dict.fromkeys(feature for row in rows for feature in row))
+    if not features:
         msg = f"{len(pixels)} images without a source: give some in which three pixels are above the faintest"
         raise ValueError(msg)
-    return Table({name: [row.get(name, np.nan) for row in rows] for name in names})
+    columns = {": ".join(each): [row.get(each, np.nan) for row in rows] for each in features}
+    return Table(columns, meta={"families": [family for family, _ in features]})
+
+
+Features = dict[tuple[str, str], float]
+"""What was measured on an image, by family and name."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ def classify_by_shape(sample: Sample, *, trees: int = 250, seed: int = 0) -> Fol
         raise ValueError(msg)
     measured = measure_shapes(sample.images)
     numbers = np.nan_to_num(np.stack(list(measured.itercols()), axis=1), nan=-1.0)
-    families = np.array([name.split(":")[0] for name in measured.colnames])
+    families = np.array(measured.meta["families"])
     rng = np.random.default_rng(seed)
     test: list[NDArray[np.float64]] = []
     unseen: list[NDArray[np.float64]] = []
@@ -177,7 +182,7 @@ def classify_by_shape(sample: Sample, *, trees: int = 250, seed: int = 0) -> Fol
     return FoldAnswers(np.stack(test), answers, labels, lost)
 
 
-def _measure(flux: NDArray[np.float64]) -> dict[str, float]:
+def _measure(flux: NDArray[np.float64]) -> Features:
     size = len(flux)
     middle = slice(size // 4, size - size // 4)
     light = np.minimum(flux / (flux[middle, middle].max() or 1.0), 1.0)
@@ -186,14 +191,19 @@ def _measure(flux: NDArray[np.float64]) -> dict[str, float]:
     # Two lobes without a bridge are one source if a beam of FIRST on either side closes the gap.
     islands, _ = ndimage.label(ndimage.binary_dilation(light > 0, iterations=3))
     near = np.setdiff1d(islands[(radius < size / 6) & (light > LEVELS[1])], 0)
-    measured: dict[str, float] = {}
+    measured: Features = {}
     for part, region in (("source", np.isin(islands, near)), ("field", radius < 0.4 * size)):
         seen = light * region
         found = _symmetry(seen) | _growth(seen)
         for level in LEVELS:
-            found |= {f"{name}, above {level}": value for name, value in _outline(seen, level).items()}
-        measured |= {f"{name}, {part}": float(value) for name, value in found.items()}
+            found |= _marked(_outline(seen, level), f"above {level}")
+        measured |= _marked(found, part)
     return measured
+
+
+def _marked(found: Features, mark: str) -> Features:
+    """Return features with a mark, such as a level, added to their names."""
+    return {(family, f"{name}, {mark}"): float(value) for (family, name), value in found.items()}
 
 
 def _axes(where: NDArray, weights: NDArray) -> tuple[NDArray, NDArray, NDArray]:
@@ -204,26 +214,25 @@ def _axes(where: NDArray, weights: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     return places, np.sqrt(moments), vectors
 
 
-def _outline(light: NDArray, level: float) -> dict[str, float]:
+def _outline(light: NDArray, level: float) -> Features:
     where, seen = np.argwhere(light > level), light[light > level]
     if len(seen) < 3:
         return {}
     corners = [where + shift for shift in ((0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))]
     pieces = np.sort(np.bincount(ndimage.label(light > level, np.ones((3, 3)))[0].ravel())[1:])[::-1]
     measured = {
-        "size: area": len(seen),
-        "roundness: solidity": len(seen) / ConvexHull(np.concatenate(corners)).volume,
-        "pieces: number": len(pieces),
-        "pieces: second of first": pieces[1] / pieces[0] if len(pieces) > 1 else 0.0,
+        ("size", "area"): len(seen),
+        ("roundness", "solidity"): len(seen) / ConvexHull(np.concatenate(corners)).volume,
+        ("pieces", "number"): len(pieces),
+        ("pieces", "second of first"): pieces[1] / pieces[0] if len(pieces) > 1 else 0.0,
     }
     for power, kind in ((0.5, "root"), (1.0, "flux")):
         if kind == "root" or level == 0:
-            along = _along_and_across(where, seen**power)
-            measured |= {f"{name}, by {kind}": value for name, value in along.items()}
+            measured |= _marked(_along_and_across(where, seen**power), f"by {kind}")
     return measured
 
 
-def _along_and_across(where: NDArray, light: NDArray) -> dict[str, float]:
+def _along_and_across(where: NDArray, light: NDArray) -> Features:
     weights = light / light.sum()
     places, (width, length), vectors = _axes(where, weights)
     across, along = (places @ vectors).T
@@ -231,30 +240,32 @@ def _along_and_across(where: NDArray, light: NDArray) -> dict[str, float]:
     def moment(p: int, q: int) -> float:
         return float(weights @ (along**p * across**q) / (length**p * width**q))
 
+    # Sizes, and a parabola through the light in units of the extent.
     middle, extent, breadth = (along.min() + along.max()) / 2, np.ptp(along) + 1, np.ptp(across) + 1
     powers = np.vander(along / extent, 3)  # a parabola through the light: a bent source follows it
     ridge, *_ = np.linalg.lstsq(
         np.sqrt(weights)[:, None] * powers, np.sqrt(weights) * across / extent, rcond=None
     )
     measured = {
-        "size: length": length,
-        "size: width": width,
-        "roundness: axis ratio": width / length,
-        "symmetry: skewness along": abs(moment(3, 0)),
-        "symmetry: skewness across": abs(moment(0, 3)),
-        "light along: kurtosis": moment(4, 0),
-        "light across: kurtosis": moment(0, 4),
-        "light across: far along": moment(2, 2),
-        "bends: bend": abs(moment(2, 1)),
-        "bends: bend of length": abs(moment(2, 1)) * width / length,
-        "light across: flare": abs(moment(1, 2)),
-        "size: extent": extent,
-        "size: breadth": breadth,
-        "roundness: breadth of extent": breadth / extent,
-        "roundness: filling": len(light) / (extent * breadth),
-        "bends: curvature": abs(ridge[0]),
-        "bends: thickness": np.sqrt(weights @ (powers @ ridge - across / extent) ** 2),
+        ("size", "length"): length,
+        ("size", "width"): width,
+        ("roundness", "axis ratio"): width / length,
+        ("symmetry", "skewness along"): abs(moment(3, 0)),
+        ("symmetry", "skewness across"): abs(moment(0, 3)),
+        ("light along", "kurtosis"): moment(4, 0),
+        ("light across", "kurtosis"): moment(0, 4),
+        ("light across", "far along"): moment(2, 2),
+        ("bends", "bend"): abs(moment(2, 1)),
+        ("bends", "bend of length"): abs(moment(2, 1)) * width / length,
+        ("light across", "flare"): abs(moment(1, 2)),
+        ("size", "extent"): extent,
+        ("size", "breadth"): breadth,
+        ("roundness", "breadth of extent"): breadth / extent,
+        ("roundness", "filling"): len(light) / (extent * breadth),
+        ("bends", "curvature"): abs(ridge[0]),
+        ("bends", "thickness"): np.sqrt(weights @ (powers @ ridge - across / extent) ** 2),
     }
+    # Two halves, about the mean of the light and about the middle of the outline.
     for name, centre in (("mean", 0.0), ("middle", middle)):
         # A pixel is one pixel wide: one on the dividing line is shared, so that rounding decides nothing.
         beyond = np.clip(along - centre + 0.5, 0, 1)
@@ -267,18 +278,21 @@ def _along_and_across(where: NDArray, light: NDArray) -> dict[str, float]:
             brightest = [arm & (weights > 0.999 * weights[arm].max()) for arm, _ in arms]
             spot = [out[where].max() / (extent / 2) for where in brightest]
             if name == "middle":  # about the mean both turns are alike
-                measured[f"bends: one way from {name}"] = abs(turn[0] + turn[1])
+                measured[("bends", f"one way from {name}")] = abs(turn[0] + turn[1])
             measured |= {
-                f"bends: both ways from {name}": abs(turn[0] - turn[1]),
-                f"symmetry: balance about {name}": min(share) / max(share),
-                f"hot spots: nearer from {name}": min(spot),
-                f"hot spots: farther from {name}": max(spot),
+                ("bends", f"both ways from {name}"): abs(turn[0] - turn[1]),
+                ("symmetry", f"balance about {name}"): min(share) / max(share),
+                ("hot spots", f"nearer from {name}"): min(spot),
+                ("hot spots", f"farther from {name}"): max(spot),
             }
+    # How the light is spread from the middle to the ends.
     fifths, _ = np.histogram(abs(along - middle) / (extent / 2), 5, (0, 1), weights=weights)
-    return measured | {f"light along: fifth {number}": share for number, share in enumerate(fifths, start=1)}
+    return measured | {
+        ("light along", f"fifth {number}"): share for number, share in enumerate(fifths, start=1)
+    }
 
 
-def _symmetry(light: NDArray) -> dict[str, float]:
+def _symmetry(light: NDArray) -> Features:
     where, root = np.argwhere(light > 0), np.sqrt(light[light > 0])
     if len(root) < 3:
         return {}
@@ -290,29 +304,31 @@ def _symmetry(light: NDArray) -> dict[str, float]:
     )
     total = (upright**2).sum() or 1.0
     return {
-        "symmetry: mirrored along": (upright * upright[:, ::-1]).sum() / total,
-        "symmetry: mirrored across": (upright * upright[::-1]).sum() / total,
-        "symmetry: half turn": (upright * upright[::-1, ::-1]).sum() / total,
+        ("symmetry", "mirrored along"): (upright * upright[:, ::-1]).sum() / total,
+        ("symmetry", "mirrored across"): (upright * upright[::-1]).sum() / total,
+        ("symmetry", "half turn"): (upright * upright[::-1, ::-1]).sum() / total,
     }
 
 
-def _growth(light: NDArray) -> dict[str, float]:
+def _growth(light: NDArray) -> Features:
     where, flux = np.argwhere(light > 0), light[light > 0]
     if len(flux) < 3:
         return {}
     root = np.sqrt(flux)
     y, x = (where - np.average(where, axis=0, weights=root)).T
     radius, angle, order = np.hypot(y, x), np.arctan2(y, x), np.argsort(np.hypot(y, x))
+    # Radii that hold a part of the flux, and their ratios to the whole source.
     within = np.cumsum(flux[order]) / flux.sum()
     percent = (20, 50, 80, 90, 98)
     grown = [radius[order][min(np.searchsorted(within, p / 100), len(flux) - 1)] for p in percent]
-    measured = {f"size: radius of {p} %": r for p, r in zip(percent, grown, strict=True)}
+    measured = {("size", f"radius of {p} %"): r for p, r in zip(percent, grown, strict=True)}
     for p, r in zip(percent[:-1], grown, strict=False):
-        measured[f"light along: radius of {p} % in that of 98 %"] = r / (grown[-1] + 1)
+        measured[("light along", f"radius of {p} % in that of 98 %")] = r / (grown[-1] + 1)
+    # In rings: the proportion of the light, and its angular modes (1: one side, 2: two jets, and so on).
     for inner, outer in pairwise(RINGS):
         ring = (radius >= inner) & (radius < outer)
-        measured[f"light along: ring {inner}"] = root[ring].sum() / root.sum()
+        measured[("light along", f"ring {inner}")] = root[ring].sum() / root.sum()
         for mode in (1, 2, 3, 4):
             turning = abs(root[ring] @ np.exp(1j * mode * angle[ring]))
-            measured[f"angular modes: {mode} in ring {inner}"] = turning / (root[ring].sum() or 1.0)
+            measured[("angular modes", f"{mode} in ring {inner}")] = turning / (root[ring].sum() or 1.0)
     return measured

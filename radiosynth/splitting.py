@@ -66,6 +66,7 @@ def split(
             )
             raise ValueError(msg)
 
+    # What each patch of sky holds, by class, and what the test set is to hold.
     target = np.array([wanted.get(code, 0) for code in range(len(CLASS_NAMES))])
     groups = _sky_groups(sample)
     composition = np.zeros((groups.max() + 1, len(CLASS_NAMES)), int)

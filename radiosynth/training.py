@@ -25,6 +25,7 @@ from tqdm import tqdm
 
 from radiosynth._io import write_arrays, write_atomically
 from radiosynth.records import check, read_arrays, readable
+from radiosynth.sample import Sample
 from radiosynth.stopping import TrainingDiverged, TrainingStopped, on_signals
 
 __all__ = ["Batches", "History", "check_images", "digest", "fit", "load_weights", "save_weights"]
@@ -127,6 +128,23 @@ def check_images(images: NDArray[Any], name: str = "training") -> None:
             "training needs [-1, 1], each image scaled to it: use radiosynth.preprocess"
         )
         raise ValueError(msg)
+
+
+def check_pair(train: Sample, validation: Sample) -> None:
+    """Raise ValueError unless the images of both samples are in [-1, 1], and of one size."""
+    for name, sample in (("train", train), ("validation", validation)):
+        check_images(sample.images, name)
+    if train.size != validation.size:
+        msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
+        raise ValueError(msg)
+
+
+def check_positive(settings: object, *names: str) -> None:
+    """Raise ValueError unless these settings are numbers above 0."""
+    for name in names:
+        if not getattr(settings, name) > 0:
+            msg = f"{name}={getattr(settings, name)!r} is not possible: give a number above 0"
+            raise ValueError(msg)
 
 
 def _state(model: keras.Model) -> list[Any]:

@@ -24,7 +24,8 @@ from radiosynth import (
     simulation,
     train_regressor,
 )
-from radiosynth.bending import RegressorSettings, bending_angle, matched_population, measure_angles
+from radiosynth.bending import RegressorSettings, matched_population
+from radiosynth.measurements import bending_angle, measure_angles
 from radiosynth.reproduction import configs, presets, recipes, runs
 from radiosynth.sample import Sample
 

@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 
 from radiosynth import (
+    CLASS_NAMES,
     augment,
     build_classifier,
     build_residual_classifier,
     classification,
+    load_classifier,
     predict,
+    preprocess,
     simulate,
     split,
 )
 from radiosynth.classification import ClassifierSettings, train_classifier
+from radiosynth.reproduction import runs
 from radiosynth.sample import Sample
 from radiosynth.training import save_weights
 
@@ -61,7 +65,7 @@ def test_settling_for_a_measure_leaves_no_trace_and_gives_the_mean_over_the_batc
     first = next(layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization))
     inside = keras.Model(model.input, first.input)
     before = [keras.ops.convert_to_numpy(variable).copy() for variable in model.variables]
-    with classification._settled(model, images, settings, batches=5):
+    with classification.recalibrated(model, images, settings, batches=5):
         mean, variance = (
             keras.ops.convert_to_numpy(value).copy() for value in (first.moving_mean, first.moving_variance)
         )
@@ -141,6 +145,104 @@ def test_variations_of_another_start_are_another_training(tmp_path: Path) -> Non
         classification.train_on_variations(
             train.derived(train.images * 2, "twice"), settings, folder=tmp_path
         )
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> tuple[classification.Classifier, Path]:
+    """A classifier that a user trained, and the folder that it was saved to."""
+    train = simulate(4, 24, rng=np.random.default_rng(0))
+    settings = ClassifierSettings(epochs=1, batch_size=8, width=0.1, architecture="residual")
+    folder = tmp_path_factory.mktemp("own")
+    model, _ = train_classifier(train, train, settings, folder=folder)
+    classifier = classification.Classifier.trained(model, settings, name="mine", n_sigma=2.0, crop=60)
+    classifier.save(folder / "saved")
+    return classifier, folder / "saved"
+
+
+def cutouts() -> Sample:
+    """Four sources with noise, and one image of nothing."""
+    sources = simulate(1, 60, rng=np.random.default_rng(3))
+    images = sources.images + np.random.default_rng(4).normal(0, 0.01, sources.images.shape)
+    empty = np.zeros((1, 60, 60))
+    return Sample(np.concatenate([images, empty]), np.full(5, -1))
+
+
+def test_a_classifier_of_ones_own_comes_back_with_its_card(
+    own: tuple[classification.Classifier, Path],
+) -> None:
+    classifier, folder = own
+    again = load_classifier(folder)
+    assert again.card == classifier.card
+    assert (again.card["size"], again.card["n_sigma"], again.card["name"]) == (24, 2.0, "mine")
+    ready = again.prepare(cutouts())
+    expected = preprocess(cutouts(), 24, n_sigma=2.0)
+    np.testing.assert_array_equal(ready.images, expected.images)
+    np.testing.assert_allclose(again.predict(ready.images), classifier.predict(ready.images), atol=1e-6)
+
+
+def test_it_classifies_samples_files_and_folders(
+    own: tuple[classification.Classifier, Path], tmp_path: Path
+) -> None:
+    classifier = load_classifier(own[1])
+    table = classifier.classify(cutouts())
+    assert table.colnames == ["name", "class", *CLASS_NAMES]
+    assert table["name"].tolist() == [f"image_{i}" for i in range(4)]
+    probabilities = np.stack([table[name] for name in CLASS_NAMES], axis=1)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    assert table["class"].tolist() == [CLASS_NAMES[code] for code in probabilities.argmax(axis=1)]
+    assert [name for name, _ in table.meta["left_out"]] == ["image_4"]
+    assert table.meta["model"] == "mine"
+    np.save(tmp_path / "stack.npy", cutouts().images[:4])
+    (tmp_path / "page.fits").write_text("<!DOCTYPE html>")
+    for source in (tmp_path / "stack.npy", [tmp_path / "stack.npy", tmp_path / "page.fits"], tmp_path):
+        found = classifier.classify(source)
+        np.testing.assert_array_equal(found["FRI"], table["FRI"])
+        named = "stack.npy" if source == tmp_path else tmp_path / "stack.npy"
+        assert found["name"].tolist() == [f"{named}[{i}]" for i in range(4)]
+        assert len(found.meta["skipped"]) == (source != tmp_path / "stack.npy")
+    with pytest.raises(ValueError, match=r"page\.fits"):
+        classifier.classify(tmp_path, on_error="raise")
+
+
+def test_pixels_that_the_network_does_not_know_are_noted(
+    own: tuple[classification.Classifier, Path],
+) -> None:
+    sample = cutouts()
+    sample.table["pixel_scale"] = [4.5, 4.4, np.nan, 1.8, 4.5]  # 60 px of 4.5" span the field
+    notes = own[0].classify(sample).meta["notes"]
+    assert [name for name, _ in notes] == ["image_3"]
+    assert "knows sizes in pixels of 4.5 arcsec" in notes[0][1]
+
+
+def test_a_saved_run_is_a_classifier_too() -> None:
+    run = runs.find_run("laptop-classifier-real-41035f4105d0")
+    classifier = load_classifier(run.folder.name)
+    sample = simulate(2, 150, rng=np.random.default_rng(1))
+    ready = classifier.prepare(sample)
+    np.testing.assert_array_equal(ready.images, runs.make_ready(sample, run.config).images)
+    np.testing.assert_array_equal(classifier.predict(ready.images), predict(run.model(), ready.images))
+    assert classifier.card["training_images"] == dict.fromkeys(CLASS_NAMES, 6000)
+    assert 0.8 < classifier.card["accuracy"] < 1
+
+
+@pytest.mark.parametrize(
+    ("card", "message"),
+    [({"sise": 24}, "unknown entries of a card, sise"), ({"size": 30}, "the network takes 16 px")],
+)
+def test_a_card_of_another_network_is_refused(card: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        classification.Classifier(build_classifier(16, width=0.1), card)
+
+
+def test_what_is_no_classifier_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="neither a folder nor a saved run"):
+        load_classifier("nonsense")
+    with pytest.raises(ValueError, match="gan-all-c4b2896cf0c0 classifies nothing"):
+        load_classifier("laptop-gan-all-c4b2896cf0c0")
+    with pytest.raises(FileNotFoundError, match="without its weights"):
+        load_classifier(tmp_path)
+    with pytest.raises(ValueError, match="no networks to build"):
+        classification.Classifier(build_classifier(16, width=0.1), {}).save(tmp_path)
 
 
 def test_settings_and_images_out_of_range() -> None:

@@ -10,9 +10,9 @@ from astropy.io import fits
 from astropy.table import Table
 from skyserver import SkyServer, key_of
 
-from radiosynth import datasets, predict, read_cutouts, simulation
+from radiosynth import cutouts as cutout_module, datasets, predict, read_cutouts, simulation
+from radiosynth.classification import classifier
 from radiosynth.cli import main
-from radiosynth.cutouts import download
 from radiosynth.reproduction import configs, presets, recipes, runs, studies
 from radiosynth.sample import Sample
 
@@ -34,7 +34,9 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> runs.Run[config
     monkeypatch.setattr(datasets, "load_report_sample", survey)
     monkeypatch.setattr(runs, "PACKAGED_RUNS", tmp_path / "none")
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "runs"))
-    return recipes.run(presets.classifier_config("real", "smoke", **TINY))
+    run = recipes.run(presets.classifier_config("real", "smoke", **TINY))
+    monkeypatch.setattr(classifier, "DEFAULT", run.folder)
+    return run
 
 
 @pytest.fixture
@@ -168,15 +170,6 @@ def test_classify_to_csv_leaving_out_what_cannot_be_read(
     np.testing.assert_allclose(total, 1, atol=1e-5)
 
 
-def test_without_a_recorded_run_it_says_how_to_get_one(
-    cutouts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "none"))
-    monkeypatch.setattr(runs, "PACKAGED_RUNS", tmp_path / "none")
-    assert main(["classify", *cutouts]) == 1
-    assert "train one with `radiosynth run`" in capsys.readouterr().err
-
-
 def test_runs_are_listed(
     recorded: runs.Run[configs.ClassifierConfig], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -253,7 +246,7 @@ def test_cutouts_of_a_list(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(download, "download_cutouts", stopped)
+    monkeypatch.setattr(cutout_module, "download_cutouts", stopped)
     assert main(arguments) == 1
     assert "the same command goes on" in capsys.readouterr().err
 

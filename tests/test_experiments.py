@@ -164,9 +164,9 @@ def test_default_run_of_a_checkout_is_the_real_one_and_has_its_weights(
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(project / "paper" / "runs"))
     # In whatever order the file system names them: those with synthetic images have no weights.
     for order in (sorted, lambda names: sorted(names, reverse=True)):
-        found = {name: runs.saved_folders()[name] for name in order(runs.saved_folders())}
+        found = {name: runs.saved_runs()[name] for name in order(runs.saved_runs())}
         with monkeypatch.context() as patched:
-            patched.setattr(runs, "saved_folders", lambda found=found: found)
+            patched.setattr(runs, "saved_runs", lambda found=found: found)
             run = runs.default_run()
         assert (run.config.scale, run.config.training_set) == ("report", "real")
         assert run.model().input_shape == (None, run.config.size, run.config.size, 1)

@@ -20,6 +20,7 @@ from PIL import Image
 from radiosynth import generators, stopping, training
 from radiosynth.generators import animation, base
 from radiosynth.generators.dcgan import DCGAN, GANSettings
+from radiosynth.generators.drawing import with_labels
 
 TINY = GANSettings(size=16, latent=8, width=0.05, epochs=4, batch_size=16, seed=3)
 
@@ -80,10 +81,10 @@ def test_one_loss_has_the_gradients_of_the_two_separate_steps(batch_aware, condi
     def draw():
         model.seeds.state.assign(start)
         noise = keras.random.normal((8, TINY.latent), seed=model.seeds)
-        return generator(base._inputs(noise, label), training=True)
+        return generator(with_labels(noise, label), training=True)
 
     def judge(pictures):
-        return discriminator(base._inputs(pictures, label), training=True)
+        return discriminator(with_labels(pictures, label), training=True)
 
     entropy = keras.losses.BinaryCrossentropy(from_logits=True)
     ones, zeros = np.ones((8, 1)), np.zeros((8, 1))
@@ -129,7 +130,7 @@ def whole(tmp_path_factory):
     images, labels = blobs(64)
     settings = dataclasses.replace(TINY, conditional=2, average=0.9, beta_1=0.5)
     folder = tmp_path_factory.mktemp("whole")
-    return generators.train_gan(images, settings, folder, labels=labels, class_names=["FRI", "compact"])
+    return generators.train_generator(images, settings, folder, labels=labels, class_names=["FRI", "compact"])
 
 
 def test_the_folder_holds_all_that_was_trained(whole):
@@ -157,10 +158,12 @@ def test_the_first_frame_is_the_untrained_generator(whole):
 def test_the_average_follows_the_trained_weights(tmp_path):
     images, _ = blobs(32)
     settings = dataclasses.replace(TINY, epochs=1, batch_size=32)  # one step
-    plain = generators.train_gan(images, dataclasses.replace(settings, average=0.0), tmp_path / "plain")
+    plain = generators.train_generator(images, dataclasses.replace(settings, average=0.0), tmp_path / "plain")
     # The mean is taken before the step: after one step it is still where it began, but for the batch
     # statistics, which the step has moved.
-    averaged = generators.train_gan(images, dataclasses.replace(settings, average=0.5), tmp_path / "averaged")
+    averaged = generators.train_generator(
+        images, dataclasses.replace(settings, average=0.5), tmp_path / "averaged"
+    )
     for variable, trained, mean, first in zip(
         plain.generator.weights,
         plain.generator.get_weights(),
@@ -177,7 +180,7 @@ def test_the_average_follows_the_trained_weights(tmp_path):
 def test_training_again_returns_the_same(whole):
     images, labels = blobs(64)
     settings = GANSettings(**json.loads((whole.folder / "generator.json").read_text())["settings"])
-    again = generators.train_gan(
+    again = generators.train_generator(
         images, settings, whole.folder, labels=labels, class_names=["FRI", "compact"]
     )
     assert again.history == whole.history
@@ -191,7 +194,7 @@ CHILD = """
 import sys
 sys.path.insert(0, sys.argv[2])
 import dataclasses, keras, numpy as np
-from radiosynth import gan, training
+from radiosynth import generators, training
 from test_gan import TINY, blobs
 
 keep = training._save_checkpoint
@@ -202,7 +205,7 @@ def slowly(*arguments):
     time.sleep(0.3)
 training._save_checkpoint = slowly
 training.CHECKPOINT_SHARE = 1e9  # after every epoch, however long it takes
-gan.train_gan(blobs(64)[0], dataclasses.replace(TINY, epochs=12), sys.argv[1])
+generators.train_generator(blobs(64)[0], dataclasses.replace(TINY, epochs=12), sys.argv[1])
 print("finished", flush=True)
 """
 
@@ -242,8 +245,8 @@ def test_killed_and_terminated_training_ends_with_the_same_numbers(tmp_path):
     assert output.endswith("finished\n")
 
     images = blobs(64)[0]
-    resumed = generators.train_gan(images, settings, tmp_path / "killed")
-    whole = generators.train_gan(images, settings, tmp_path / "whole")
+    resumed = generators.train_generator(images, settings, tmp_path / "killed")
+    whole = generators.train_generator(images, settings, tmp_path / "whole")
     assert arrays_equal(resumed.generator.get_weights(), whole.generator.get_weights())
     np.testing.assert_array_equal(resumed.frames, whole.frames)
     np.testing.assert_array_equal(resumed.epochs, whole.epochs)
@@ -254,9 +257,9 @@ def test_killed_and_terminated_training_ends_with_the_same_numbers(tmp_path):
 def test_time_limit(tmp_path):
     images = blobs(64)[0]
     with pytest.raises(stopping.TrainingStopped, match="time limit"):
-        generators.train_gan(images, TINY, tmp_path / "stopped", time_limit=1e-6)
-    stopped = generators.train_gan(images, TINY, tmp_path / "stopped")
-    whole = generators.train_gan(images, TINY, tmp_path / "whole")
+        generators.train_generator(images, TINY, tmp_path / "stopped", time_limit=1e-6)
+    stopped = generators.train_generator(images, TINY, tmp_path / "stopped")
+    whole = generators.train_generator(images, TINY, tmp_path / "whole")
     assert arrays_equal(stopped.generator.get_weights(), whole.generator.get_weights())
     np.testing.assert_array_equal(stopped.frames, whole.frames)
 
@@ -278,7 +281,7 @@ def test_learns_mean_and_variety_of_each_class(tmp_path):
         batch_aware=True,
         conditional=2,
     )
-    run = generators.train_gan(images, settings, tmp_path, labels=labels)
+    run = generators.train_generator(images, settings, tmp_path, labels=labels)
 
     def errors(generator):
         codes = np.repeat([0, 1], 64)
@@ -345,7 +348,7 @@ def test_the_class_matters(whole):
 
 
 def test_sample_of_several_generators(whole, tmp_path):
-    one = generators.train_gan(blobs(32)[0], TINY, tmp_path, class_names=["bent"])
+    one = generators.train_generator(blobs(32)[0], TINY, tmp_path, class_names=["bent"])
     sample = generators.sample_generators([whole.folder, one.folder], 5, rng=np.random.default_rng(0))
     assert sample.counts() == {"FRI": 5, "FRII": 0, "bent": 5, "compact": 5}
     again = generators.sample_generators([whole.folder, one.folder], 5, rng=np.random.default_rng(0))
@@ -395,7 +398,7 @@ def test_broken_generator_files(whole, tmp_path):
 
 
 def test_collapse_is_reported(tmp_path, caplog):
-    run = generators.train_gan(blobs(32)[0], dataclasses.replace(TINY, epochs=1), tmp_path)
+    run = generators.train_generator(blobs(32)[0], dataclasses.replace(TINY, epochs=1), tmp_path)
     assert run.collapsed
     assert run.diversity[0] < base.FEWEST_DIFFERENCES
     assert "has collapsed" in caplog.text
@@ -417,7 +420,7 @@ def test_diversity():
 def test_divergence_stops_the_training(tmp_path):
     settings = dataclasses.replace(TINY, learning_rate=1e30, epochs=20)
     with pytest.raises(stopping.TrainingDiverged, match="lower learning rate than 1e\\+30"):
-        generators.train_gan(blobs(32)[0], settings, tmp_path)
+        generators.train_generator(blobs(32)[0], settings, tmp_path)
     assert not (tmp_path / "generator.npz").exists()
 
 
@@ -426,7 +429,7 @@ def test_a_folder_of_another_training_is_refused(whole):
     settings = dataclasses.replace(TINY, conditional=2, seed=9)
     before = (whole.folder / "frames.npz").read_bytes()
     with pytest.raises(ValueError, match="checkpoint of another training"):
-        generators.train_gan(images, settings, whole.folder, labels=labels)
+        generators.train_generator(images, settings, whole.folder, labels=labels)
     assert (whole.folder / "frames.npz").read_bytes() == before
 
 
@@ -443,13 +446,13 @@ GOOD, CODES = blobs(8)
         (GOOD, CODES, [], 0, "labels are needed if"),
         (GOOD, None, [], 2, "labels are needed if"),
         (GOOD, CODES[:3], [], 2, "need one each"),
-        (GOOD, CODES, [], 3, "all codes from 0 to 2"),
+        (GOOD, CODES, [], 3, "labels of all codes"),
         (GOOD, CODES, ["FRI"], 2, "1 class names were given"),
     ],
 )
 def test_unfit_training_sets_are_refused(tmp_path, images, labels, names, conditional, message):
     with pytest.raises(ValueError, match=message):
-        generators.train_gan(
+        generators.train_generator(
             images,
             dataclasses.replace(TINY, conditional=conditional),
             tmp_path / "new",

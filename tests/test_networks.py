@@ -8,7 +8,7 @@ import pytest
 
 from radiosynth import simulate
 from radiosynth.classification import ClassifierSettings, train_classifier
-from radiosynth.generators.dcgan import GANSettings, train_gan
+from radiosynth.generators import GANSettings, train_generator
 from radiosynth.networks.classifiers import (
     build_classifier,
     build_ensemble,
@@ -169,7 +169,7 @@ def test_training_does_not_depend_on_the_global_settings_of_keras(tmp_path, requ
 
     def drawn(folder):
         few = GANSettings(size=16, latent=4, width=0.05, epochs=1, batch_size=16)
-        return train_gan(sample.images, few, folder).frames
+        return train_generator(sample.images, few, folder).frames
 
     usual, frames = trained(tmp_path / "usual"), drawn(tmp_path / "usual_gan")
     request.getfixturevalue("strange_keras")

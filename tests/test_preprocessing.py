@@ -26,7 +26,7 @@ from radiosynth import (
     stratified_folds,
     vary,
 )
-from radiosynth.augmentation import augmentation_plan, augmented_batches
+from radiosynth.augmentation import augmentation_plan
 from radiosynth.preprocessing import measure_noise, missing_pixels
 
 
@@ -611,24 +611,6 @@ class TestAugment:
         assert more.history == ["read", "augment: ordered rotation and flip to 60 images"]
         assert sample.table.colnames == ["name", "catalogue"]
         assert sample.history == ["read"]
-
-    @pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
-    @pytest.mark.parametrize("method", ["ordered", "random"])
-    def test_streaming_gives_the_same_images(self, method: str, batch_size: int) -> None:
-        sample = self.sample()
-        plan = augmentation_plan(sample.labels, 30, method, rng=np.random.default_rng(2))  # type: ignore[arg-type]
-        batches = list(augmented_batches(sample, plan, batch_size, fill=-0.5))
-        whole = augment(sample, 30, method, rng=np.random.default_rng(2), fill=-0.5)  # type: ignore[arg-type]
-        assert {len(batch) for batch in batches[:-1]} <= {batch_size}
-        np.testing.assert_array_equal(np.concatenate([batch.images for batch in batches]), whole.images)
-        np.testing.assert_array_equal(np.concatenate([batch.labels for batch in batches]), whole.labels)
-        for column in whole.table.colnames:
-            assert [x for batch in batches for x in batch.table[column]] == whole.table[column].tolist()
-
-    def test_streaming_refuses_empty_batches(self) -> None:
-        sample = self.sample()
-        with pytest.raises(ValueError, match="batch_size is 0"):
-            next(augmented_batches(sample, augmentation_plan(sample.labels, 9), 0))
 
     def test_memory_stays_near_that_of_the_result(self) -> None:
         sample = self.sample()

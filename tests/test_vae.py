@@ -39,7 +39,7 @@ def blobs(n: int) -> tuple[np.ndarray, np.ndarray]:
 def trained(tmp_path_factory):
     images, labels = blobs(512)
     folder = tmp_path_factory.mktemp("vae")
-    return generators.train_vae(images, SETTINGS, folder, labels=labels, class_names=["FRI", "compact"])
+    return generators.train_generator(images, SETTINGS, folder, labels=labels, class_names=["FRI", "compact"])
 
 
 def test_images_come_back_better_than_the_mean_image_of_their_class(trained):
@@ -59,6 +59,7 @@ def test_it_draws_each_class_in_its_place_and_with_variety(trained):
     columns = (light.sum(1) * np.arange(16)).sum(1) / light.sum((1, 2))
     assert np.median(columns[sample.labels == 0]) == pytest.approx(5, abs=1)
     assert np.median(columns[sample.labels == 3]) == pytest.approx(11, abs=1)
+    assert sample.table["name"][0] == "vae_0"
     assert min(trained.diversity) > 0.5
     assert not trained.collapsed
 
@@ -93,10 +94,10 @@ def test_it_learns_one_class_too_and_goes_on_where_it_was_stopped(tmp_path):
 
     images = blobs(48)[0]
     settings = dataclasses.replace(SETTINGS, conditional=0, epochs=2)
-    whole = generators.train_vae(images, settings, tmp_path / "whole")
+    whole = generators.train_generator(images, settings, tmp_path / "whole")
     with pytest.raises(TrainingStopped):
-        generators.train_vae(images, settings, tmp_path / "parts", time_limit=1e-6)
-    parts = generators.train_vae(images, settings, tmp_path / "parts")
+        generators.train_generator(images, settings, tmp_path / "parts", time_limit=1e-6)
+    parts = generators.train_generator(images, settings, tmp_path / "parts")
     np.testing.assert_array_equal(whole.frames, parts.frames)
     assert whole.history["reconstruction"] == parts.history["reconstruction"]
     assert generators.reconstruct(tmp_path / "whole", images).shape == images.shape
@@ -107,8 +108,8 @@ def test_faults(trained, tmp_path):
     with pytest.raises(ValueError, match="beta=0 is not possible"):
         VAESettings(beta=0)
     with pytest.raises(ValueError, match=r"need \(n, 24, 24\)"):
-        generators.train_vae(images, dataclasses.replace(SETTINGS, size=24), tmp_path, labels=labels)
-    with pytest.raises(ValueError, match=r"takes \(n, 16, 16\)"):
+        generators.train_generator(images, dataclasses.replace(SETTINGS, size=24), tmp_path, labels=labels)
+    with pytest.raises(ValueError, match=r"need \(n, 16, 16\)"):
         generators.reconstruct(trained.folder, np.zeros((2, 8, 8), np.float32), labels[:2])
     with pytest.raises(ValueError, match="labels are needed"):
         generators.reconstruct(trained.folder, images)
@@ -117,10 +118,10 @@ def test_faults(trained, tmp_path):
     with pytest.raises(ValueError, match="at least 1 latent value"):
         build_encoder(16, 0)
     with pytest.raises(stopping.TrainingDiverged, match="lower learning rate"):
-        generators.train_vae(
+        generators.train_generator(
             *blobs(96)[:1], dataclasses.replace(SETTINGS, learning_rate=1e30), tmp_path, labels=blobs(96)[1]
         )
-    one = generators.train_gan(
+    one = generators.train_generator(
         images, generators.GANSettings(size=16, latent=4, width=0.05, epochs=1), tmp_path / "gan"
     )
     with pytest.raises(ValueError, match="no variational autoencoder"):

@@ -17,7 +17,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 
-from radiosynth import bending, datasets, metrics, plotting
+from radiosynth import datasets, measurements, metrics, plotting
 from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
@@ -28,7 +28,7 @@ mean = (truth.sum() - truth) / (len(truth) - 1)
 sample = datasets.load_bending_sample(size=runs[0].config.crop)
 sample = sample[np.argsort(sample.table["name"])]
 sample = sample[np.isin(sample.table["name"], reference["name"])]
-measured = bending.measure_angles(sample.images)
+measured = measurements.measure_angles(sample.images)
 predicted = {"median of training": median, "mean of training": mean}
 predicted |= {name: table["bending_angle"] for name, (_, table) in results.items()}
 predicted["two peaks, or median"] = np.where(np.isfinite(measured), measured, median)

@@ -1,23 +1,25 @@
-"""Generators of synthetic images: train, save, draw."""
+"""Generators of synthetic images: train, save, draw. Which kinds there are is listed here."""
 
 from radiosynth.generators.animation import write_gif, write_mp4
 from radiosynth.generators.base import (
-    GANRun,
+    GeneratorModel,
+    GeneratorRun,
     GeneratorSettings,
     diversity,
     frame_epochs,
-    generate,
-    load_generator,
-    sample_generators,
+    train_generator,
 )
-from radiosynth.generators.dcgan import DCGAN, GANSettings, train_gan
-from radiosynth.generators.vae import VAE, VAESettings, reconstruct, train_vae
+from radiosynth.generators.dcgan import DCGAN, GANSettings
+from radiosynth.generators.drawing import generate, load_generator, sample_generators
+from radiosynth.generators.vae import VAE, VAESettings, reconstruct
 
 __all__ = [
     "DCGAN",
+    "GENERATORS",
     "VAE",
-    "GANRun",
     "GANSettings",
+    "GeneratorModel",
+    "GeneratorRun",
     "GeneratorSettings",
     "VAESettings",
     "diversity",
@@ -26,8 +28,13 @@ __all__ = [
     "load_generator",
     "reconstruct",
     "sample_generators",
-    "train_gan",
-    "train_vae",
+    "train_generator",
     "write_gif",
     "write_mp4",
 ]
+
+GENERATORS: dict[str, type[GeneratorSettings]] = {
+    "gan": GANSettings,
+    "vae": VAESettings,
+}
+"""Settings of each kind of generator, by its name, which its images are named by, too."""

@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
-import io
 import shutil
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth._io import write_atomically
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-__all__ = ["write_gif", "write_mp4"]
-
 MAX_GIF_BYTES = 3_000_000
 
+STRIP = 24
+"""Height in pixels of the strip with the caption."""
 
-def _page(frame: NDArray[np.uint8], caption: str, *, columns: int, magnification: int) -> Image:
-    """Return a grid of images, north up, over a strip with a caption."""
-    from PIL import Image, ImageDraw, ImageFont
 
+def _grid(frame: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """Return a grid of images, north up, with lines between them."""
     n, size = frame.shape[:2]
-    rows = -(-n // columns)
-    tiles = np.zeros((rows * columns, size, size), np.uint8)
+    tiles = np.zeros((-(-n // columns) * columns, size, size), np.uint8)
     # Row 0 is the south, and the upper edge of a picture. The square root shows faint parts.
     tiles[:n] = np.sqrt(frame[:, ::-1] / 255) * 255
-    tiles = np.pad(tiles, ((0, 0), (0, 1), (0, 1)), constant_values=96)  # lines between the images
+    tiles = np.pad(tiles, ((0, 0), (0, 1), (0, 1)), constant_values=96)
     size += 1
-    grid = tiles.reshape(rows, columns, size, size).swapaxes(1, 2).reshape(rows * size, columns * size)
+    rows = tiles.reshape(-1, columns, size, size).swapaxes(1, 2)
     # 64 grey levels look the same and halve the file.
-    grid = (grid // 4 * 4).repeat(magnification, 0).repeat(magnification, 1)
-    strip = 24
-    page = Image.new("L", (grid.shape[1], grid.shape[0] + strip), 255)
-    page.paste(Image.fromarray(grid), (0, 0))
-    font = ImageFont.load_default(size=16)
-    ImageDraw.Draw(page).text((6, grid.shape[0] + 2), caption, fill=0, font=font)
-    return page
+    return rows.reshape(-1, columns * size) // 4 * 4
+
+
+def _film(
+    writer: type,
+    frames: NDArray[np.uint8],
+    epochs: ArrayLike,
+    path: Path,
+    columns: int,
+    magnification: int,
+    milliseconds: int,
+    caption: str = "epoch {}",
+) -> None:
+    """Write grids over their captions, the last for ten times as long."""
+    from matplotlib.figure import Figure
+
+    grids = [_grid(frame, columns).repeat(magnification, 0).repeat(magnification, 1) for frame in frames]
+    height, width = grids[0].shape
+    figure = Figure(figsize=(width / 100, (height + STRIP) / 100), dpi=100)
+    shown = figure.figimage(grids[0], yo=STRIP, cmap="gray", vmin=0, vmax=255, origin="upper")
+    said = figure.text(6 / width, 6 / (height + STRIP), "", fontsize=11)
+    # A fraction, so that no frame is a hundredth of a second too short.
+    film = writer(fps=Fraction(1000, milliseconds))
+    with film.saving(figure, str(path), dpi=100):
+        for grid, epoch in zip(grids, np.asarray(epochs), strict=True):
+            shown.set_data(grid)
+            said.set_text(caption.format(epoch))
+            film.grab_frame()
+        for _ in range(9):
+            film.grab_frame()
 
 
 def write_gif(
@@ -56,7 +73,7 @@ def write_gif(
     Parameters
     ----------
     frames : ndarray of uint8, shape (n_frames, n, size, size)
-        Frames of a `GANRun`, or those of one class: ``frames[:, 16:32]`` are the second.
+        Frames of a `GeneratorRun`, or those of one class: ``frames[:, 16:32]`` are the second.
     epochs : array_like of int, shape (n_frames,)
         Epoch of each frame.
     path : path-like
@@ -73,22 +90,18 @@ def write_gif(
     ValueError
         If the animation takes more than 3 MB.
     """
-    for magnification in (2, 1):
-        pages = [
-            _page(frame, caption.format(epoch), columns=columns, magnification=magnification)
-            for frame, epoch in zip(frames, np.asarray(epochs), strict=True)
-        ]
-        durations = [milliseconds] * (len(pages) - 1) + [10 * milliseconds]
-        data = io.BytesIO()
-        pages[0].save(
-            data, "GIF", save_all=True, append_images=pages[1:], duration=durations, loop=0, optimize=True
-        )
-        if data.tell() <= MAX_GIF_BYTES:
-            break
-    else:
-        msg = f"{len(pages)} frames of {len(frames[0])} images take {data.tell()} bytes: give fewer than that"
+    from matplotlib.animation import PillowWriter
+
+    def write(partial: Path) -> None:
+        for magnification in (2, 1):
+            _film(PillowWriter, frames, epochs, partial, columns, magnification, milliseconds, caption)
+            if partial.stat().st_size <= MAX_GIF_BYTES:
+                return
+        size = partial.stat().st_size
+        msg = f"{len(frames)} frames of {len(frames[0])} images take {size} bytes: give fewer than that"
         raise ValueError(msg)
-    write_atomically(Path(path), lambda partial: partial.write_bytes(data.getvalue()))
+
+    write_atomically(Path(path), write)
 
 
 def write_mp4(
@@ -110,21 +123,8 @@ def write_mp4(
         msg = "ffmpeg is not on the path: install it, or write a GIF with write_gif"
         raise RuntimeError(msg)
     from matplotlib.animation import FFMpegWriter
-    from matplotlib.figure import Figure
 
-    pages = [
-        np.asarray(_page(frame, f"epoch {epoch}", columns=columns, magnification=2))
-        for frame, epoch in zip(frames, np.asarray(epochs), strict=True)
-    ]
-    height, width = pages[0].shape
-    figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-    shown = figure.figimage(pages[0], cmap="gray", vmin=0, vmax=255)
-    writer = FFMpegWriter(fps=round(1000 / milliseconds))
-
-    def save(partial: Path) -> None:
-        with writer.saving(figure, str(partial), dpi=100):
-            for page in pages:
-                shown.set_data(page)
-                writer.grab_frame()
-
-    write_atomically(Path(path), save)
+    write_atomically(
+        Path(path),
+        lambda partial: _film(FFMpegWriter, frames, epochs, partial, columns, 2, milliseconds),
+    )

@@ -1,4 +1,8 @@
-"""What generators of all kinds share: settings, training, saving, drawing."""
+"""What generators of all kinds share: settings, training, saving.
+
+A kind of generator is one module with two classes: a `GeneratorSettings` that names the kind and builds the
+networks, and a `GeneratorModel` that computes the loss. `radiosynth.generators.GENERATORS` lists the kinds.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +12,25 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
-from astropy.table import Table
 from keras import ops
 from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.distance import pdist
 
 from radiosynth import training
 from radiosynth._io import write_arrays, write_text
+from radiosynth.generators.drawing import generate, with_labels
 from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.networks.generators import build_generator
-from radiosynth.records import check, read_arrays, read_json, readable
-from radiosynth.sample import Sample
-from radiosynth.taxonomy import CLASS_NAMES, class_code
-
-__all__ = ["GANRun", "diversity", "frame_epochs", "generate", "load_generator", "sample_generators"]
+from radiosynth.records import check, read_arrays, readable
 
 log = logging.getLogger("radiosynth")
 
-
 FRAME_SAMPLES = 16
 """Noise vectors (per class) whose images are kept during training: the report's 2 rows of 8."""
-
 
 FEWEST_DIFFERENCES = 0.25
 """Diversity, relative to real images, below which a generator has collapsed."""
@@ -39,8 +38,37 @@ FEWEST_DIFFERENCES = 0.25
 
 @dataclass(frozen=True)
 class GeneratorSettings:
-    """What generators of all kinds have in common; see `GANSettings` for the meaning of each."""
+    """How a generator is built and trained; what all kinds have in common.
 
+    Another kind is a subclass with a name, ``kind``, and a method `model`; the networks that draw its images
+    are those of the report unless it has a method `network` too.
+
+    Parameters
+    ----------
+    size : int
+        Edge of the images in pixels, a multiple of 8.
+    latent : int
+        Length of the noise vector.
+    width : float
+        Multiple of the report's number of channels.
+    epochs : int
+        Passes over the training images.
+    batch_size : int
+        Images per step.
+    learning_rate : float
+        Learning rate of Adam.
+    stretch : bool
+        Let the networks work on the square root of the brightness, in which faint parts count for more.
+        The generator that is kept squares its images again.
+    rescale : bool
+        Let the generator that is kept divide each image by its peak, as the pre-processing does.
+    conditional : int
+        Number of classes that one network learns from labelled images; 0 for a network of one class.
+    seed : int
+        Seed of the initial weights, the noise, the dropout and the order of the images.
+    """
+
+    kind: ClassVar[str]
     size: int = 56
     latent: int = 100
     width: float = 1.0
@@ -53,57 +81,143 @@ class GeneratorSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("size", "latent", "width", "epochs", "batch_size", "learning_rate"):
-            if getattr(self, name) <= 0:
-                msg = f"{name}={getattr(self, name)!r} is not possible: give a number above 0"
-                raise ValueError(msg)
+        needed = ("size", "latent", "width", "epochs", "batch_size", "learning_rate")
+        training.check_positive(self, *needed)
         if self.conditional < 0 or self.conditional == 1:
             msg = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
             raise ValueError(msg)
 
-    def build(self) -> keras.Model:
-        """Return the untrained generator of these settings, which draws images in [-1, 1]."""
-        return _unstretched(self._build_network(), self)
+    def model(self) -> GeneratorModel:
+        """Return the untrained generator together with whatever teaches it."""
+        raise NotImplementedError
 
-    def _build_network(self) -> keras.Model:
+    def network(self) -> keras.Model:
+        """Return the untrained network that draws images, stretched if the settings say so.
+
+        It takes noise (n, latent) and, if there are classes, their codes (n,).
+        """
         return build_generator(self.size, self.latent, self.width, classes=self.conditional, seed=self.seed)
 
+    def build(self) -> keras.Model:
+        """Return the untrained generator of these settings, which draws images in [-1, 1]."""
+        return self.kept(self.network())
 
-def _stretched(images: Any) -> Any:
-    """Return the square root of the brightness, on the same range from -1 to 1."""
-    return 2 * ops.sqrt((images + 1) / 2) - 1
+    def kept(self, network: keras.Model) -> keras.Model:
+        """Return a network as it is kept: one of the same weights whose images are squared and rescaled."""
+        if not self.stretch and not self.rescale:
+            return network
+        light = (network.output + 1) / 2
+        if self.stretch:
+            light = ops.square(light)
+        if self.rescale:
+            light = light / ops.maximum(ops.max(light, axis=(1, 2, 3), keepdims=True), 1e-3)
+        return keras.Model(with_labels(*network.inputs), 2 * light - 1, name=network.name)
+
+    def seen(self, images: Any) -> Any:
+        """Return images (n, size, size) as the networks see them: stretched if so set, with a channel."""
+        image = ops.expand_dims(images, -1)
+        return 2 * ops.sqrt((image + 1) / 2) - 1 if self.stretch else image
+
+    def check(self, images: NDArray[Any], labels: NDArray[Any] | None) -> None:
+        """Raise ValueError unless the networks take these images (n, size, size) and labels (n,)."""
+        if images.ndim != 3 or images.shape[1:] != (self.size, self.size) or len(images) == 0:
+            msg = f"images have the shape {images.shape}; these settings need (n, {self.size}, {self.size})"
+            raise ValueError(msg)
+        training.check_images(images)
+        if (labels is not None) != bool(self.conditional):
+            msg = "labels are needed if conditional is above 0, and only then"
+            raise ValueError(msg)
+        if labels is None:
+            return
+        if np.shape(labels) != images.shape[:1] or not np.isin(labels, range(self.conditional)).all():
+            msg = (
+                f"labels of the shape {np.shape(labels)} with the values {np.unique(labels).tolist()} were "
+                f"given: {len(images)} images need one each, from 0 to {self.conditional - 1}"
+            )
+            raise ValueError(msg)
 
 
-def _unstretched(network: keras.Model, settings: GeneratorSettings) -> keras.Model:
-    """Return the generator itself, or one with the same weights whose images are squared and rescaled."""
-    if not settings.stretch and not settings.rescale:
-        return network
-    light = (network.output + 1) / 2
-    if settings.stretch:
-        light = ops.square(light)
-    if settings.rescale:
-        light = light / ops.maximum(ops.max(light, axis=(1, 2, 3), keepdims=True), 1e-3)
-    return keras.Model(_inputs(*network.inputs), 2 * light - 1, name=network.name)
+class GeneratorModel(keras.Model):
+    """A generator and whatever teaches it as one model, which plain ``fit`` trains on any backend.
 
+    ``fit`` takes images (n, size, size) in [-1, 1], and their labels if the settings are conditional. A
+    subclass names what it logs and computes it in `terms`.
 
-def _inputs(values: Any, labels: Any = None) -> Any:
-    return values if labels is None else [values, labels]
+    Parameters
+    ----------
+    settings : GeneratorSettings
+        Architecture, loss and seed.
+    """
+
+    logs: ClassVar[tuple[str, ...]] = ()
+    """Names of the quantities that are logged beside the loss."""
+    partner: ClassVar[str] = ""
+    """Attribute and file of another network that is kept beside the generator."""
+
+    def __init__(self, settings: GeneratorSettings) -> None:
+        super().__init__(name=settings.kind)
+        self.settings: Any = settings
+        self.generator = settings.network()
+        self.seeds = keras.random.SeedGenerator(settings.seed)
+        self.logged = [keras.metrics.Mean(name=name) for name in self.logs]
+        self.built = True
+
+    @property
+    def kept(self) -> keras.Model:
+        """The generator to look at and to save, which draws images in [-1, 1]."""
+        return self.settings.kept(self.generator)
+
+    def terms(self, images: Any, labels: Any, training: bool) -> tuple[Any, Sequence[Any]]:
+        """Return the loss of a step, and the values of `logs`.
+
+        Parameters
+        ----------
+        images : tensor, shape (n, size, size, 1)
+            Training images, stretched if so set.
+        labels : tensor of int, shape (n,), or None
+            Their class codes.
+        training : bool
+            Whether to train, or only to evaluate.
+        """
+        raise NotImplementedError
+
+    def solver(self, steps: int) -> keras.optimizers.Optimizer:
+        """Return the optimiser of all weights, for a training of so many steps."""
+        return keras.optimizers.Adam(self.settings.learning_rate)
+
+    def call(self, images: Any) -> Any:
+        """Return the images: all that happens in a step happens in `compute_loss`."""
+        return images
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """Return the loss of images `x` with labels `y`, as Keras asks for it."""
+        loss, values = self.terms(self.settings.seen(x), y, training)
+        for metric, value in zip(self.logged, values, strict=True):
+            metric.update_state(value)
+        return loss
 
 
 @dataclass(frozen=True)
-class GANRun:
-    """A trained GAN, or a generator of another kind.
+class GeneratorRun:
+    """A trained generator of any kind.
 
     Parameters
     ----------
     folder : Path
         Holds ``generator.npz`` and ``generator.json`` (see `load_generator`), the weights of the network
-        that it was trained with (``discriminator.npz``), ``frames.npz`` and the checkpoint.
+        that it was trained with (such as ``discriminator.npz``), ``frames.npz`` and the checkpoint.
     generator : keras.Model
         The trained generator.
     history : dict of str to list of float
-        Per epoch: the losses, seconds and, of a GAN, the share of real and of generated images that the
-        discriminator judges right.
+        Per epoch: the losses, seconds and, of a GAN, the proportion of real and of generated images that the
+        discriminator judges correctly.
     frames : ndarray of uint8, shape (n_frames, n, size, size)
         Images of the same noise during training: 16, or 16 of each class, class by class.
     epochs : ndarray of int, shape (n_frames,)
@@ -141,14 +255,11 @@ def frame_epochs(epochs: int, count: int = 48) -> list[int]:
 def diversity(images: ArrayLike) -> float:
     """Return the mean Euclidean distance between pairs of images (n, size, size)."""
     flat = np.asarray(images, np.float64).reshape(len(np.asarray(images)), -1)
-    squares = (flat**2).sum(1)
-    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * flat @ flat.T, 0))
-    n = len(flat)
-    return float(distances[~np.eye(n, dtype=bool)].mean()) if n > 1 else 0.0
+    return float(pdist(flat).mean()) if len(flat) > 1 else 0.0
 
 
 def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the frames in a file of `train_gan`, and their epochs."""
+    """Return the frames in a file of `train_generator`, and their epochs."""
     advice = "remove its folder and train again"
     stored = read_arrays(path, ["frames", "epochs"], advice)
     with readable(path, advice):
@@ -160,12 +271,11 @@ def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 class _Watch(keras.callbacks.Callback):
     """Keep the images of fixed noise while training."""
 
-    def __init__(self, gan: keras.Model, folder: Path) -> None:
+    def __init__(self, model: GeneratorModel, folder: Path) -> None:
         super().__init__()
-        settings = gan.settings
-        self.gan, self.path = gan, folder / "frames.npz"
-        self.wanted = frame_epochs(settings.epochs)
-        self.labels = np.repeat(np.arange(max(settings.conditional, 1)), FRAME_SAMPLES)
+        self.generator, self.path = model, folder / "frames.npz"
+        self.wanted = frame_epochs(model.settings.epochs)
+        self.labels = np.repeat(np.arange(max(model.settings.conditional, 1)), FRAME_SAMPLES)
         self.frames: dict[int, NDArray[np.uint8]] = {}
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -186,58 +296,78 @@ class _Watch(keras.callbacks.Callback):
             self.keep(epoch + 1)
 
     def keep(self, epoch: int) -> None:
-        settings = self.gan.settings
+        settings = self.generator.settings
         rng = np.random.default_rng([settings.seed, 9])  # the same noise at every call
-        images = generate(
-            self.gan.kept, len(self.labels), labels=self.labels if settings.conditional else None, rng=rng
-        )
+        labels = self.labels if settings.conditional else None
+        images = generate(self.generator.kept, len(self.labels), labels=labels, rng=rng)
         self.frames[epoch] = np.round((images + 1) * 127.5).astype(np.uint8)
         epochs, frames = np.array(list(self.frames)), np.array(list(self.frames.values()))
         write_arrays(self.path, epochs=epochs, frames=frames)
 
 
-def fit_generator(
-    model: keras.Model,
+@keras_defaults()
+def train_generator(
     images: NDArray[np.float32],
+    settings: GeneratorSettings,
     folder: str | Path,
     *,
-    optimizer: keras.optimizers.Optimizer,
-    partner: str,
-    labels: NDArray[np.int64] | None,
-    class_names: Sequence[str],
-    fingerprint: str,
-    time_limit: float | None,
-) -> GANRun:
+    labels: NDArray[np.int64] | None = None,
+    class_names: Sequence[str] = (),
+    fingerprint: str = "",
+    time_limit: float | None = None,
+) -> GeneratorRun:
     """Train a generator together with the network that teaches it, and keep both.
+
+    Interrupted training resumes from its checkpoint and ends with the same numbers.
 
     Parameters
     ----------
-    model : keras.Model
-        Computes its own loss; has ``settings``, the ``kept`` generator, and the other network.
-    images, folder, labels, class_names, fingerprint, time_limit
-        As in `train_gan`, which says what is raised, too.
-    optimizer : keras.optimizers.Optimizer
-        For all weights.
-    partner : str
-        Name of the attribute, and of the file, of the other network.
+    images : ndarray of float32, shape (n, size, size)
+        Real images in [-1, 1], augmented; may be a memory map. The report trains on 60,000 of one class.
+    settings : GeneratorSettings
+        What to train: `radiosynth.GANSettings`, `radiosynth.VAESettings`, or those of another kind.
+    folder : path-like
+        Where everything is kept.
+    labels : ndarray of int, shape (n,), optional
+        Class codes from 0, needed if and only if the settings are conditional.
+    class_names : sequence of str
+        Names of the classes, by code; kept with the generator.
+    fingerprint : str
+        Identity of this training beside its settings, such as the hash of a configuration; a checksum of
+        the images if not given.
+    time_limit : float, optional
+        Seconds after which no further epoch is begun.
 
     Returns
     -------
-    GANRun
-        Generator, history and frames.
+    GeneratorRun
+        Generator, history and frames. Look at its `collapsed` before you use the generator.
+
+    Raises
+    ------
+    ValueError
+        If images, labels and settings do not fit, or the folder holds another training.
+    radiosynth.stopping.TrainingDiverged
+        If the loss or a weight is not finite any more.
+    radiosynth.stopping.TrainingStopped
+        If the time limit or a signal ended the training; calling again resumes.
     """
-    settings, folder = model.settings, Path(folder)
-    kind = model.name.upper()
-    names = list(class_names) or [f"class_{code}" for code in range(max(settings.conditional, 1))]
-    _check_training_set(images, labels, settings, names)
+    folder, n_classes = Path(folder), max(settings.conditional, 1)
+    names = list(class_names) or [f"class_{code}" for code in range(n_classes)]
+    settings.check(images, labels)
+    if len(names) != n_classes or (labels is not None and len(np.unique(labels)) != n_classes):
+        msg = f"{len(names)} class names were given; give {n_classes}, and labels of all codes below that"
+        raise ValueError(msg)
+    model = settings.model()
     model.compile(
-        optimizer,
+        model.solver(settings.epochs * max(1, len(images) // settings.batch_size)),
         # On TensorFlow XLA makes a step slower on a CPU; JAX always compiles.
         jit_compile=keras.backend.backend() != "tensorflow",
     )
     arrays = (images,) if labels is None else (images, labels.astype(np.int32))
     batches = training.Batches(arrays, settings.batch_size, seed=settings.seed, drop_last=True)
     watch = _Watch(model, folder)
+    title = f"{settings.kind.upper()} of {', '.join(names)}"
     history = training.fit(
         model,
         batches,
@@ -246,7 +376,7 @@ def fit_generator(
         fingerprint=json.dumps([dataclasses.asdict(settings), fingerprint or batches.digest()]),
         callbacks=[watch],
         time_limit=time_limit,
-        title=f"{kind} of {', '.join(names)}",
+        title=title,
     )
     if not watch.frames:  # the training had ended before
         watch.recall(settings.epochs)
@@ -254,47 +384,22 @@ def fit_generator(
     varieties = _relative_diversity(frames[-1], images, labels)
     collapsed = min(varieties) < FEWEST_DIFFERENCES
     if collapsed:
+        shown = ", ".join(f"{value:.2f}" for value in varieties)
         log.warning(
-            "the %s of %s has collapsed: the variety of its images is %s of that of real ones",
-            kind,
-            ", ".join(names),
-            ", ".join(f"{value:.2f}" for value in varieties),
+            "the %s has collapsed: the variety of its images is %s of that of real ones", title, shown
         )
+    for network, name in ((model.kept, "generator"), (getattr(model, model.partner, None), model.partner)):
+        if network is not None:
+            training.save_weights(network, folder / f"{name}.npz", dtype="float16")
     description = {
+        "kind": settings.kind,
         "settings": dataclasses.asdict(settings),
         "class_names": names,
         "diversity": varieties,
         "collapsed": collapsed,
     }
-    training.save_weights(model.kept, folder / "generator.npz", dtype="float16")
-    training.save_weights(getattr(model, partner), folder / f"{partner}.npz", dtype="float16")
-    text = json.dumps(description, indent=2)
-    write_text(folder / "generator.json", text)
-    return GANRun(folder, model.kept, history, frames, epochs, tuple(varieties), collapsed)
-
-
-def _check_training_set(
-    images: NDArray[Any], labels: NDArray[Any] | None, settings: GeneratorSettings, names: Sequence[str]
-) -> None:
-    expected = (settings.size, settings.size)
-    if images.ndim != 3 or images.shape[1:] != expected or len(images) == 0:
-        msg = f"images have the shape {images.shape}; these settings need (n, {expected[0]}, {expected[1]})"
-        raise ValueError(msg)
-    training.check_images(images)
-    if len(names) != max(settings.conditional, 1):
-        msg = f"{len(names)} class names were given; these settings have {max(settings.conditional, 1)}"
-        raise ValueError(msg)
-    if (labels is not None) != bool(settings.conditional):
-        msg = "labels are needed if conditional is above 0, and only then"
-        raise ValueError(msg)
-    if labels is not None and (
-        labels.shape != images.shape[:1] or set(np.unique(labels)) != set(range(settings.conditional))
-    ):
-        msg = (
-            f"labels of the shape {labels.shape} with the values {np.unique(labels).tolist()} were given: "
-            f"{len(images)} images need one each, and all codes from 0 to {settings.conditional - 1}"
-        )
-        raise ValueError(msg)
+    write_text(folder / "generator.json", json.dumps(description, indent=2))
+    return GeneratorRun(folder, model.kept, history, frames, epochs, tuple(varieties), collapsed)
 
 
 def _relative_diversity(
@@ -309,152 +414,3 @@ def _relative_diversity(
         real = images[np.sort(rng.choice(rows, min(256, len(rows)), replace=False))]
         ratios.append(diversity(drawn / 127.5 - 1) / max(diversity(real), 1e-6))
     return ratios
-
-
-@keras_defaults()
-def load_generator(folder: str | Path) -> keras.Model:
-    """Load a generator saved by `train_gan` or `radiosynth.train_vae`.
-
-    The network is built anew from its settings and filled with plain arrays; no code is loaded.
-
-    Parameters
-    ----------
-    folder : path-like
-        Folder with ``generator.json`` and ``generator.npz``.
-
-    Returns
-    -------
-    keras.Model
-        The network, for `generate`.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the folder holds no generator.
-    ValueError
-        If the files do not describe a generator, or do not fit each other.
-    """
-    return _read_generator(Path(folder))[0]
-
-
-def _read_generator(folder: Path) -> tuple[keras.Model, list[str]]:
-    path = folder / "generator.json"
-    if not path.exists():
-        msg = f"{folder} holds no generator: `radiosynth gan train` makes one, `radiosynth runs` lists them"
-        raise FileNotFoundError(msg)
-    advice, fault = "train it anew with radiosynth.train_gan", "does not describe a generator"
-    stored = read_json(path, ["settings", "class_names", "collapsed"], advice, fault)
-    with readable(path, advice, fault):
-        given = {"rescale": False, **stored["settings"]}  # which older files do not say
-        settings = GeneratorSettings(
-            **{field.name: given[field.name] for field in dataclasses.fields(GeneratorSettings)}
-        )
-        names = [str(name) for name in stored["class_names"]]
-    if stored["collapsed"]:
-        log.warning("the generator in %s had collapsed when its training ended", folder.name)
-    generator = settings.build()
-    training.load_weights(generator, folder / "generator.npz")
-    return generator, names
-
-
-@keras_defaults()
-def generate(
-    generator: keras.Model,
-    n: int,
-    *,
-    rng: np.random.Generator,
-    labels: NDArray[np.int64] | None = None,
-    batch_size: int = 256,
-    out: NDArray[np.float32] | None = None,
-) -> NDArray[np.float32]:
-    """Draw images from a generator.
-
-    The images depend on the state of `rng` alone: to float rounding they are the same for any batch
-    size, and the first n of a larger number.
-
-    Parameters
-    ----------
-    generator : keras.Model
-        Generator of `load_generator` or `train_gan`.
-    n : int
-        Number of images.
-    rng : numpy.random.Generator
-        Source of the noise.
-    labels : ndarray of int, shape (n,), optional
-        Class code of each image, for a conditional generator only.
-    batch_size : int
-        Images drawn at a time; bounds the memory.
-    out : ndarray of float32, shape (n, size, size), optional
-        Where to put the images, such as a memory map.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, size, size)
-        Images in [-1, 1].
-
-    Raises
-    ------
-    ValueError
-        If labels are missing, superfluous or unknown to the generator.
-    """
-    noise_input = generator.inputs[0]
-    if len(generator.inputs) == 2:
-        # A network of the user's own does not say how many classes it knows.
-        known = [layer.input_dim for layer in generator.layers if layer.name == "scale_of_class_0"]
-        classes = known[0] if known else len(CLASS_NAMES)
-        codes = np.full(n, -1) if labels is None else np.asarray(labels)
-        if codes.shape != (n,) or not np.isin(codes, range(classes)).all():
-            msg = f"this generator draws {classes} classes: give {n} labels from 0 to {classes - 1}"
-            raise ValueError(msg)
-    elif labels is not None:
-        msg = "this generator knows no classes: leave labels out"
-        raise ValueError(msg)
-    result = np.empty((n, *generator.output_shape[1:3]), np.float32) if out is None else out
-    for start in range(0, n, batch_size):
-        stop = min(start + batch_size, n)
-        noise = rng.standard_normal((stop - start, noise_input.shape[1]), np.float32)
-        label = None if labels is None else codes[start:stop].astype(np.int32)
-        images = generator(_inputs(noise, label), training=False)
-        result[start:stop] = ops.convert_to_numpy(images)[..., 0]
-    return result
-
-
-def sample_generators(
-    folders: Sequence[str | Path], per_class: int, *, rng: np.random.Generator, batch_size: int = 256
-) -> Sample:
-    """Draw a labelled sample from trained generators: one per class, or one conditional network.
-
-    Parameters
-    ----------
-    folders : sequence of path-like
-        Folders of `train_gan`, whose class names are names of `radiosynth.CLASSES`.
-    per_class : int
-        Images per class.
-    rng : numpy.random.Generator
-        Source of the noise.
-    batch_size : int
-        Images drawn at a time.
-
-    Returns
-    -------
-    Sample
-        The images, folder by folder and class by class.
-    """
-    parts, codes = [], []
-    for folder in folders:
-        generator, names = _read_generator(Path(folder))
-        labels = np.repeat(np.arange(len(names)), per_class)
-        parts.append(
-            generate(
-                generator,
-                len(labels),
-                labels=labels if len(names) > 1 else None,
-                rng=rng,
-                batch_size=batch_size,
-            )
-        )
-        codes.append(np.repeat([class_code(name) for name in names], per_class))
-    images, labels = np.concatenate(parts), np.concatenate(codes)
-    table = Table({"name": [f"gan_{i}" for i in range(len(images))]})
-    table.meta["history"] = [f"drawn from generators: {per_class} images per class"]
-    return Sample(images, labels, table)

@@ -1,58 +1,29 @@
-"""TODO."""
+"""The report's generative adversarial network, a DCGAN (Radford et al. 2015, arXiv:1511.06434)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
-import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
-from radiosynth.generators.base import (
-    GANRun,
-    GeneratorSettings,
-    _inputs,
-    _stretched,
-    _unstretched,
-    fit_generator,
-)
-from radiosynth.networks.classifiers import keras_defaults
+from radiosynth.generators.base import GeneratorModel, GeneratorSettings
+from radiosynth.generators.drawing import with_labels
 from radiosynth.networks.generators import build_discriminator
-
-__all__ = ["DCGAN", "GANSettings", "train_gan"]
 
 
 @dataclass(frozen=True)
 class GANSettings(GeneratorSettings):
     """How a GAN is built and trained; the defaults are the report's.
 
+    Adam and binary cross-entropy for both networks (report, section on generative adversarial networks, and
+    tables A1 and A2).
+
     Parameters
     ----------
-    size : int
-        Edge of the images in pixels, a multiple of 8.
-    latent : int
-        Length of the noise vector.
-    width : float
-        Multiple of the report's number of channels, in both networks.
-    epochs : int
-        Passes over the training images.
-    batch_size : int
-        Images per step, real ones and generated ones.
-    learning_rate : float
-        Step size of Adam, for both networks.
-    stretch : bool
-        Let both networks work on the square root of the brightness, in which faint parts count for more.
-        The generator that is kept squares its images again.
-    rescale : bool
-        Let the generator that is kept divide each image by its peak, as the pre-processing does.
-    conditional : int
-        Number of classes that one network learns from labelled images; 0 for a network of one class.
-    seed : int
-        Seed of the initial weights, the noise, the dropout and the order of the images.
+    size, latent, width, epochs, batch_size, learning_rate, stretch, rescale, conditional, seed
+        As in `radiosynth.generators.GeneratorSettings`; width and learning rate are those of both networks.
     beta_1 : float
         Decay of Adam's mean gradient; 0.5 is usual for GANs, the report has Keras' 0.9.
     average : float
@@ -62,6 +33,7 @@ class GANSettings(GeneratorSettings):
         Let the discriminator see how much the images of a batch differ (see `build_discriminator`).
     """
 
+    kind: ClassVar[str] = "gan"
     beta_1: float = 0.9
     average: float = 0.0
     batch_aware: bool = False
@@ -73,11 +45,13 @@ class GANSettings(GeneratorSettings):
                 msg = f"{name}={getattr(self, name)!r} is not possible: give a number from 0 to below 1"
                 raise ValueError(msg)
 
+    def model(self) -> GeneratorModel:
+        """Return generator and discriminator, untrained."""
+        return DCGAN(self)
 
-class DCGAN(keras.Model):
+
+class DCGAN(GeneratorModel):
     """Generator and discriminator as one model, which plain ``fit`` trains on any backend.
-
-    ``fit`` takes images (n, size, size) in [-1, 1], and their labels if the settings are conditional.
 
     Parameters
     ----------
@@ -85,10 +59,11 @@ class DCGAN(keras.Model):
         Architecture, loss and seed.
     """
 
+    logs = ("discriminator_loss", "generator_loss", "accuracy_on_real", "accuracy_on_fake")
+    partner = "discriminator"
+
     def __init__(self, settings: GANSettings) -> None:
-        super().__init__(name="gan")
-        self.settings = settings
-        self.generator = settings._build_network()
+        super().__init__(settings)
         self.discriminator = build_discriminator(
             settings.size,
             settings.width,
@@ -96,53 +71,38 @@ class DCGAN(keras.Model):
             batch_aware=settings.batch_aware,
             seed=settings.seed + 1,
         )
-        self.seeds = keras.random.SeedGenerator(settings.seed)
         self.averaged = None
         if settings.average:
-            self.averaged = settings._build_network()
+            self.averaged = settings.network()
             self.averaged.trainable = False
-        self.logged = [
-            keras.metrics.Mean(name=name)
-            for name in ("discriminator_loss", "generator_loss", "accuracy_on_real", "accuracy_on_fake")
-        ]
-        self.built = True
 
     @property
     def kept(self) -> keras.Model:
-        """The generator to look at and to save."""
-        return _unstretched(self.averaged or self.generator, self.settings)
+        """The generator to look at and to save: the running mean, if there is one."""
+        return self.settings.kept(self.averaged or self.generator)
 
-    def call(self, images: Any) -> Any:
-        """Return the images: all that happens in a step happens in `compute_loss`."""
-        return images
+    def solver(self, steps: int) -> keras.optimizers.Optimizer:
+        """Return Adam, with the settings' decay of the mean gradient."""
+        return keras.optimizers.Adam(self.settings.learning_rate, beta_1=self.settings.beta_1)
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
+    def terms(self, images: Any, labels: Any, training: bool) -> tuple[Any, tuple[Any, ...]]:
         """Return one loss whose gradient is, for each network, the gradient of its own loss.
 
         The discriminator judges the generated images behind a ``stop_gradient``. The generator's term
         goes through a copy of the discriminator whose weights are constants. Nothing else is shared, so
         the sum has the gradients of the two separate steps, and Adam works on each weight by itself.
         """
-        real = ops.expand_dims(x, -1)
-        if self.settings.stretch:
-            real = _stretched(real)
-        number = ops.shape(real)[0]
-        noise = keras.random.normal((number, self.settings.latent), seed=self.seeds)
-        fake = self.generator(_inputs(noise, y), training=training)
-        on_real = self.discriminator(_inputs(real, y), training=training)
-        on_fake = self.discriminator(_inputs(ops.stop_gradient(fake), y), training=training)
+        noise = keras.random.normal((ops.shape(images)[0], self.settings.latent), seed=self.seeds)
+        fake = self.generator(with_labels(noise, labels), training=training)
+        # The discriminator's turn: real images, and generated ones that send no gradient back.
+        on_real = self.discriminator(with_labels(images, labels), training=training)
+        on_fake = self.discriminator(with_labels(ops.stop_gradient(fake), labels), training=training)
+        # The generator's turn: a discriminator that does not learn from it.
         frozen = self.discriminator
         on_fake_again, _ = frozen.stateless_call(
             [ops.stop_gradient(ops.convert_to_tensor(v)) for v in frozen.trainable_variables],
             [ops.convert_to_tensor(v) for v in frozen.non_trainable_variables],
-            _inputs(fake, y),
+            with_labels(fake, labels),
             training=training,
         )
         # Softplus is the binary cross-entropy of a logit.
@@ -151,70 +111,4 @@ class DCGAN(keras.Model):
         if self.averaged is not None:
             for mean, value in zip(self.averaged.weights, self.generator.weights, strict=True):
                 mean.assign(mean + (1 - self.settings.average) * (value - mean))
-        for metric, value in zip(
-            self.logged, (discriminator, generator, on_real > 0, on_fake < 0), strict=True
-        ):
-            metric.update_state(value)
-        return discriminator + generator
-
-
-@keras_defaults()
-def train_gan(
-    images: NDArray[np.float32],
-    settings: GANSettings | None = None,
-    folder: str | Path = "gan",
-    *,
-    labels: NDArray[np.int64] | None = None,
-    class_names: Sequence[str] = (),
-    fingerprint: str = "",
-    time_limit: float | None = None,
-) -> GANRun:
-    """Train a DCGAN (report, section on generative adversarial networks, and tables A1 and A2).
-
-    Adam and binary cross-entropy for both networks. Interrupted training goes on from its checkpoint
-    and ends with the same numbers.
-
-    Parameters
-    ----------
-    images : ndarray of float32, shape (n, size, size)
-        Real images in [-1, 1], augmented; may be a memory map. The report trains on 60,000 of one class.
-    settings : GANSettings, optional
-        The report's if not given.
-    folder : path-like
-        Where everything is kept.
-    labels : ndarray of int, shape (n,), optional
-        Class codes from 0, needed if and only if the settings are conditional.
-    class_names : sequence of str
-        Names of the classes, by code; kept with the generator.
-    fingerprint : str
-        Identity of this training beside its settings, such as the hash of a configuration; a checksum of
-        the images if not given.
-    time_limit : float, optional
-        Seconds after which no further epoch is begun.
-
-    Returns
-    -------
-    GANRun
-        Generator, history and frames. Look at its `collapsed` before you use the generator.
-
-    Raises
-    ------
-    ValueError
-        If images, labels and settings do not fit, or the folder holds another training.
-    radiosynth.training.TrainingDiverged
-        If the loss or a weight is not finite any more.
-    radiosynth.training.TrainingStopped
-        If the time limit or a signal ended the training; calling again goes on.
-    """
-    settings = settings or GANSettings()
-    return fit_generator(
-        DCGAN(settings),
-        images,
-        folder,
-        optimizer=keras.optimizers.Adam(settings.learning_rate, beta_1=settings.beta_1),
-        partner="discriminator",
-        labels=labels,
-        class_names=class_names,
-        fingerprint=fingerprint,
-        time_limit=time_limit,
-    )
+        return discriminator + generator, (discriminator, generator, on_real > 0, on_fake < 0)

@@ -1,17 +1,14 @@
-"""A generator by another principle: the variational autoencoder of Kingma & Welling (2014).
+"""A generator by another principle: the variational autoencoder (Kingma & Welling 2014, arXiv:1312.6114).
 
 An encoder says which latent values may belong to an image; the decoder, which is the network that the GAN has
-for a generator, draws the image from them. After training the decoder alone draws from random values. Its
-folder is that of a GAN: `radiosynth.load_generator`, `radiosynth.generate` and
-`radiosynth.sample_generators` take it.
+for a generator, draws the image from them. After training the decoder alone draws from random values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -19,20 +16,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from radiosynth import training
-from radiosynth.generators.base import (
-    GANRun,
-    GeneratorSettings,
-    _inputs,
-    _stretched,
-    _unstretched,
-    fit_generator,
-    load_generator,
-)
+from radiosynth.generators.base import GeneratorModel, GeneratorSettings
+from radiosynth.generators.drawing import load_generator, read_description, with_labels
 from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.networks.generators import build_encoder
-from radiosynth.records import read_json
-
-__all__ = ["VAE", "VAESettings", "reconstruct", "train_vae"]
 
 
 @dataclass(frozen=True)
@@ -42,13 +29,14 @@ class VAESettings(GeneratorSettings):
     Parameters
     ----------
     size, latent, width, epochs, batch_size, learning_rate, stretch, rescale, conditional, seed
-        As in `radiosynth.GANSettings`; the latent values take the place of the noise, and the step falls
-        to zero along a cosine.
+        As in `radiosynth.generators.GeneratorSettings`; the latent values take the place of the noise, and
+        the learning rate falls to zero along a cosine.
     beta : float
         Weight of the divergence of the latent values against the mean squared difference of the pixels. If
         lower, encoded images come back sharper; if higher, random values are more like encoded ones.
     """
 
+    kind: ClassVar[str] = "vae"
     latent: int = 16
     epochs: int = 50
     learning_rate: float = 1e-3
@@ -58,15 +46,19 @@ class VAESettings(GeneratorSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.beta <= 0:
-            msg = f"beta={self.beta!r} is not possible: give a number above 0"
-            raise ValueError(msg)
+        training.check_positive(self, "beta")
+
+    def model(self) -> GeneratorModel:
+        """Return encoder and decoder, untrained."""
+        return VAE(self)
+
+    def encoder(self) -> keras.Model:
+        """Return the untrained encoder."""
+        return build_encoder(self.size, self.latent, self.width, classes=self.conditional, seed=self.seed + 1)
 
 
-class VAE(keras.Model):
+class VAE(GeneratorModel):
     """Encoder and decoder as one model, which plain ``fit`` trains on any backend.
-
-    ``fit`` takes images (n, size, size) in [-1, 1], and their labels if the settings are conditional.
 
     Parameters
     ----------
@@ -74,109 +66,33 @@ class VAE(keras.Model):
         Architecture, loss and seed.
     """
 
+    logs = ("reconstruction", "divergence")
+    partner = "encoder"
+
     def __init__(self, settings: VAESettings) -> None:
-        super().__init__(name="vae")
-        self.settings = settings
-        self.generator = settings._build_network()
-        self.encoder = _build_encoder(settings)
-        self.seeds = keras.random.SeedGenerator(settings.seed)
-        self.logged = [keras.metrics.Mean(name=name) for name in ("reconstruction", "divergence")]
-        self.built = True
+        super().__init__(settings)
+        self.encoder = settings.encoder()
 
-    @property
-    def kept(self) -> keras.Model:
-        """The decoder, which draws images."""
-        return _unstretched(self.generator, self.settings)
+    def solver(self, steps: int) -> keras.optimizers.Optimizer:
+        """Return Adam with a falling learning rate."""
+        # Small last steps let the weights come to rest, as the mean of weights does in the GAN.
+        rate = keras.optimizers.schedules.CosineDecay(self.settings.learning_rate, steps)
+        return keras.optimizers.Adam(rate)
 
-    def call(self, images: Any) -> Any:
-        """Return the images: all that happens in a step happens in `compute_loss`."""
-        return images
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
+    def terms(self, images: Any, labels: Any, training: bool) -> tuple[Any, tuple[Any, ...]]:
         """Return the mean squared difference of the pixels plus beta times the divergence."""
-        image = ops.expand_dims(x, -1)
-        if self.settings.stretch:
-            image = _stretched(image)
-        mean, log_variance = ops.split(self.encoder(_inputs(image, y), training=training), 2, axis=1)
+        mean, log_variance = ops.split(
+            self.encoder(with_labels(images, labels), training=training), 2, axis=1
+        )
         noise = keras.random.normal(ops.shape(mean), seed=self.seeds)
         latent = mean + ops.exp(log_variance / 2) * noise
-        drawn = self.generator(_inputs(latent, y), training=training)
-        reconstruction = ops.mean(ops.square(drawn - image))
+        drawn = self.generator(with_labels(latent, labels), training=training)
+        reconstruction = ops.mean(ops.square(drawn - images))
         # From the normal distribution of one image to the standard one, in nats.
         divergence = ops.mean(
             ops.sum(ops.square(mean) + ops.exp(log_variance) - log_variance - 1, axis=1) / 2
         )
-        for metric, value in zip(self.logged, (reconstruction, divergence), strict=True):
-            metric.update_state(value)
-        return reconstruction + self.settings.beta * divergence
-
-
-def _build_encoder(settings: GeneratorSettings) -> keras.Model:
-    return build_encoder(
-        settings.size, settings.latent, settings.width, classes=settings.conditional, seed=settings.seed + 1
-    )
-
-
-@keras_defaults()
-def train_vae(
-    images: NDArray[np.float32],
-    settings: VAESettings | None = None,
-    folder: str | Path = "vae",
-    *,
-    labels: NDArray[np.int64] | None = None,
-    class_names: Sequence[str] = (),
-    fingerprint: str = "",
-    time_limit: float | None = None,
-) -> GANRun:
-    """Train a variational autoencoder (Kingma & Welling 2014, arXiv:1312.6114), and keep it as GANs are kept.
-
-    Parameters
-    ----------
-    images : ndarray of float32, shape (n, size, size)
-        Real images in [-1, 1], augmented; may be a memory map.
-    settings : VAESettings, optional
-        Architecture and training.
-    folder, labels, class_names, fingerprint, time_limit
-        As in `radiosynth.train_gan`.
-
-    Returns
-    -------
-    GANRun
-        Generator, frames and history: ``reconstruction`` and ``divergence`` are the parts of the loss. The
-        folder holds ``encoder.npz`` in the place of the discriminator.
-
-    Raises
-    ------
-    ValueError
-        If images, labels and settings do not fit, or the folder holds another training.
-    radiosynth.training.TrainingDiverged
-        If the loss or a weight is not finite any more.
-    radiosynth.training.TrainingStopped
-        If the time limit or a signal ended the training; calling again goes on.
-    """
-    settings = settings or VAESettings()
-    steps = settings.epochs * max(1, len(images) // settings.batch_size)
-    return fit_generator(
-        VAE(settings),
-        images,
-        folder,
-        # Small last steps let the weights come to rest, as the mean of weights does in the GAN.
-        optimizer=keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)
-        ),
-        partner="encoder",
-        labels=labels,
-        class_names=class_names,
-        fingerprint=fingerprint,
-        time_limit=time_limit,
-    )
+        return reconstruction + self.settings.beta * divergence, (reconstruction, divergence)
 
 
 @keras_defaults()
@@ -188,7 +104,7 @@ def reconstruct(
     Parameters
     ----------
     folder : path-like
-        Folder of `train_vae`.
+        Folder of a variational autoencoder that `radiosynth.train_generator` trained.
     images : ndarray of float32, shape (n, size, size)
         Images in [-1, 1].
     labels : ndarray of int, shape (n,), optional
@@ -205,31 +121,14 @@ def reconstruct(
         If the folder holds another generator, or images or labels do not fit it.
     """
     path = Path(folder)
-    decoder = load_generator(path)
-    stored = read_json(path / "generator.json")["settings"]
-    if "beta" not in stored:
-        msg = f"{path} holds no variational autoencoder: train one with radiosynth.train_vae"
+    settings, _ = read_description(path)
+    if settings.kind != VAESettings.kind:
+        msg = f"{path} holds no variational autoencoder: train one with radiosynth.VAESettings"
         raise ValueError(msg)
-    settings = VAESettings(**stored)
-    if images.shape[1:] != (settings.size, settings.size):
-        msg = (
-            f"images have the shape {images.shape}; this network takes (n, {settings.size}, {settings.size})"
-        )
-        raise ValueError(msg)
-    if (labels is None) == bool(settings.conditional):
-        msg = "labels are needed if the network knows classes, and only then"
-        raise ValueError(msg)
-    if not (np.abs(images) <= 1).all():
-        msg = f"images run from {np.min(images):.3g} to {np.max(images):.3g}: give images in [-1, 1]"
-        raise ValueError(msg)
-    codes = np.arange(settings.conditional)
-    if labels is not None and (len(labels) != len(images) or not np.isin(labels, codes).all()):
-        msg = f"{len(labels)} labels for {len(images)} images: give each a class code below {len(codes)}"
-        raise ValueError(msg)
-    encoder = _build_encoder(settings)
+    settings.check(images, labels)
+    encoder, decoder = settings.encoder(), load_generator(path)
     training.load_weights(encoder, path / "encoder.npz")
     label = None if labels is None else ops.convert_to_tensor(labels, "int32")
-    seen = ops.convert_to_tensor(images[..., None])
-    mean = encoder(_inputs(_stretched(seen) if settings.stretch else seen, label), training=False)
-    drawn = decoder(_inputs(mean[:, : settings.latent], label), training=False)
+    values = encoder(with_labels(settings.seen(ops.convert_to_tensor(images)), label), training=False)
+    drawn = decoder(with_labels(values[:, : settings.latent], label), training=False)
     return ops.convert_to_numpy(drawn)[..., 0]

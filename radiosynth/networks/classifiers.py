@@ -6,23 +6,12 @@ import contextlib
 import inspect
 import json
 from collections.abc import Iterator, Sequence
-from functools import reduce
+from functools import partial, reduce
 
 import keras
 from keras import layers
 
 from radiosynth.networks.layers import AXES, _channels, _check, _initializers
-
-__all__ = [
-    "build_classifier",
-    "build_ensemble",
-    "build_foveated_classifier",
-    "build_network",
-    "build_regressor",
-    "build_residual_classifier",
-    "build_stacked_classifier",
-    "keras_defaults",
-]
 
 
 @contextlib.contextmanager
@@ -154,16 +143,13 @@ def build_stacked_classifier(
     >>> model.count_params()
     16500
     """
-    _check(size, 1, width)
+    _check(size, 1, width, classes)
     smallest = stride * 2 ** len(channels)
     if size < smallest:
         msg = (
             f"size={size} is too small for {len(channels)} halvings after a stride of {stride}: give at "
             f"least {smallest} pixels"
         )
-        raise ValueError(msg)
-    if classes < 2:
-        msg = f"classes={classes}: a classifier needs at least 2"
         raise ValueError(msg)
     if not channels or min(convolutions, kernel, stride, *channels) < 1 or dense < 0 or not 0 <= dropout < 1:
         msg = (
@@ -173,45 +159,36 @@ def build_stacked_classifier(
         )
         raise ValueError(msg)
     draw = _initializers(seed)
+    convolution = partial(layers.Conv2D, padding="same", activation="relu", dtype=precision)
     stack = [keras.Input((size, size, 1), name="image")]
-    for block, filters in enumerate(_channels(width, *channels)):
-        for number in range(block * convolutions + 1, (block + 1) * convolutions + 1):
-            last = number == (block + 1) * convolutions
-            stack.append(
-                layers.Conv2D(
-                    filters,
-                    kernel,
-                    (stride if number == 1 else 1) * (2 if last and not pooling else 1),
-                    padding="same",
-                    activation="relu",
-                    kernel_initializer=next(draw),
-                    dtype=precision,
-                    name=f"convolution_{number}",
-                )
-            )
+    number = 0
+    # Blocks that halve the image: by pooling, or by the stride of their last convolution.
+    for block, filters in enumerate(_channels(width, *channels), 1):
+        for left in range(convolutions - 1, -1, -1):
+            step = (1 if number else stride) * (1 if left or pooling else 2)
+            number += 1
+            name = f"convolution_{number}"
+            stack.append(convolution(filters, kernel, step, kernel_initializer=next(draw), name=name))
         if pooling:
-            stack.append(layers.MaxPooling2D(2, dtype=precision, name=f"pooling_{block + 1}"))
+            stack.append(layers.MaxPooling2D(2, dtype=precision, name=f"pooling_{block}"))
+    # The features: of a hidden layer, or means over the image.
     if dense:
-        (hidden,) = _channels(width, dense)
+        (units,) = _channels(width, dense)
+        hidden = partial(layers.Dense, activation="relu", dtype=precision, name="dense")
         stack += [
             layers.Flatten(dtype=precision, name="flatten"),
-            layers.Dense(
-                hidden, activation="relu", kernel_initializer=next(draw), dtype=precision, name="dense"
-            ),
+            hidden(units, kernel_initializer=next(draw)),
         ]
     else:
         stack.append(layers.GlobalAveragePooling2D(dtype=precision, name="mean"))
-    stack += [
-        layers.Dropout(dropout, seed=seed, dtype=precision, name="dropout"),
-        layers.Dense(
-            classes,
-            activation="softmax",
-            kernel_initializer=next(draw),
-            dtype="float32",
-            name="probabilities",
-        ),
-    ]
-    return keras.Sequential(stack, name="classifier")
+    dropped = layers.Dropout(dropout, seed=seed, dtype=precision, name="dropout")
+    return keras.Sequential([*stack, dropped, _probabilities(classes, next(draw))], name="classifier")
+
+
+def _probabilities(classes: int, start: keras.initializers.Initializer) -> keras.layers.Layer:
+    """Return the last layer of a classifier, in full precision."""
+    options = {"activation": "softmax", "dtype": "float32", "name": "probabilities"}
+    return layers.Dense(classes, kernel_initializer=start, **options)
 
 
 @keras_defaults()
@@ -271,11 +248,11 @@ def build_residual_classifier(
     if size < 16:
         msg = f"size={size} is too small for four halvings: give at least 16 pixels"
         raise ValueError(msg)
-    _check(size, 1, width)
-    if classes < 2 or min(channels, kernel, stride) < 1 or not 0 <= dropout < 1:
+    _check(size, 1, width, classes)
+    if min(channels, kernel, stride) < 1 or not 0 <= dropout < 1:
         msg = (
-            f"classes={classes}, channels={channels}, kernel={kernel}, stride={stride}, dropout={dropout}: "
-            "give at least 2 classes, 1 of the others, and a dropout from 0 to below 1"
+            f"channels={channels}, kernel={kernel}, stride={stride}, dropout={dropout}: "
+            "give 1 or more, and a dropout from 0 to below 1"
         )
         raise ValueError(msg)
     image = keras.Input((size, size, channels), name="image")
@@ -298,19 +275,12 @@ def _residual(
 ) -> keras.KerasTensor:
     """Return the class probabilities of a residual network for images of any number of channels."""
     draw = _initializers(seed)
+    convolve = partial(layers.Conv2D, padding="same", use_bias=False, dtype=precision)
 
     def convolution(
         x: keras.KerasTensor, filters: int, kernel: int, stride: int, *, scale: str = "ones"
     ) -> keras.KerasTensor:
-        x = layers.Conv2D(
-            filters,
-            kernel,
-            stride,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=next(draw),
-            dtype=precision,
-        )(x)
+        x = convolve(filters, kernel, stride, kernel_initializer=next(draw))(x)
         return layers.BatchNormalization(momentum=0.95, gamma_initializer=scale, dtype=precision)(x)
 
     def rectify(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -329,10 +299,7 @@ def _residual(
         x = rectify(layers.Add(dtype=precision)([x, shortcut]))
     x = layers.GlobalAveragePooling2D(dtype=precision, name="mean")(x)
     x = layers.Dropout(dropout, seed=seed, dtype=precision)(x)
-    probabilities = layers.Dense(
-        classes, activation="softmax", kernel_initializer=next(draw), dtype="float32", name="probabilities"
-    )
-    return probabilities(x)
+    return _probabilities(classes, next(draw))(x)
 
 
 @keras_defaults()
@@ -379,10 +346,10 @@ def build_foveated_classifier(
     >>> build_foveated_classifier(64, width=0.25).output_shape
     (None, 4)
     """
-    if size < 64 or classes < 2:
-        msg = f"size={size}, classes={classes}: give at least 64 pixels and 2 classes"
+    if size < 64:
+        msg = f"size={size}: give at least 64 pixels"
         raise ValueError(msg)
-    _check(size, 8, width)
+    _check(size, 8, width, classes)
     image = keras.Input((size, size, 1), name="image")
     light = layers.Rescaling(0.5, 0.5, dtype="float32", name="light")(image)
     quarter = slice(size // 4, 3 * size // 4)
@@ -433,6 +400,7 @@ CLASSIFIERS = {
     "report": build_classifier,
     "residual": build_residual_classifier,
     "stacked": build_stacked_classifier,
+    "foveated": build_foveated_classifier,
 }
 """Classifiers by the name of their architecture."""
 
@@ -516,8 +484,8 @@ def build_network(
 
     Parameters
     ----------
-    architecture : {"report", "residual", "stacked"}
-        Name of a builder.
+    architecture : str
+        Name of a builder in `CLASSIFIERS`.
     size, width, seed, precision
         As for the builders.
     network : str

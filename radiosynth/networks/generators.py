@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import keras
 from keras import layers
 
 from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.networks.layers import LEAK, _channels, _check, _initializers, _normalise
-
-__all__ = ["build_discriminator", "build_encoder", "build_generator"]
 
 
 @keras_defaults()
@@ -57,26 +57,16 @@ def build_generator(
     edge = size // 8
     noise = keras.Input((latent,), name="noise")
     label = keras.Input((), dtype="int32", name="label") if classes else None
+    deconvolution = partial(layers.Conv2DTranspose, padding="same", use_bias=False)
     dense = edge * edge * seed_channels
     x = layers.Dense(dense, use_bias=False, kernel_initializer=next(draw), name="dense")(noise)
     x = _normalise(x, 0, label, classes, seed)
     x = layers.Reshape((edge, edge, seed_channels), name="reshape")(x)
     for number, (filters, stride) in enumerate(zip(channels, (1, 2, 2), strict=True), 1):
         name = f"deconvolution_{number}"
-        x = layers.Conv2DTranspose(
-            filters, 5, stride, padding="same", use_bias=False, kernel_initializer=next(draw), name=name
-        )(x)
+        x = deconvolution(filters, 5, stride, kernel_initializer=next(draw), name=name)(x)
         x = _normalise(x, number, label, classes, seed)
-    image = layers.Conv2DTranspose(
-        1,
-        5,
-        2,
-        padding="same",
-        use_bias=False,
-        activation="tanh",
-        kernel_initializer=next(draw),
-        name="image",
-    )
+    image = deconvolution(1, 5, 2, activation="tanh", kernel_initializer=next(draw), name="image")
     return keras.Model([noise, label] if classes else noise, image(x), name="generator")
 
 
@@ -203,11 +193,10 @@ def build_encoder(
     draw = _initializers(seed)
     image = x = keras.Input((size, size, 1), name="image")
     label = keras.Input((), dtype="int32", name="label") if classes else None
+    convolution = partial(layers.Conv2D, padding="same", use_bias=False)
     for number, filters in enumerate(_channels(width, 64, 128, 256), 1):
         name = f"convolution_{number}"
-        x = layers.Conv2D(
-            filters, 5, 2, padding="same", use_bias=False, kernel_initializer=next(draw), name=name
-        )(x)
+        x = convolution(filters, 5, 2, kernel_initializer=next(draw), name=name)(x)
         x = _normalise(x, number, label, classes, seed)
     x = layers.Flatten(name="flatten")(x)
     values = layers.Dense(2 * latent, kernel_initializer=next(draw), name="mean_and_log_variance")(x)

@@ -27,7 +27,10 @@ def _initializers(seed: int | None) -> Iterator[keras.initializers.Initializer]:
         yield keras.initializers.GlorotUniform(seed=int(sequence.integers(2**31)))
 
 
-def _check(size: int, divisor: int, width: float) -> None:
+def _check(size: int, divisor: int, width: float, classes: int = 2) -> None:
+    if classes < 2:
+        msg = f"classes={classes}: give at least 2 of them to a classifier"
+        raise ValueError(msg)
     if size * max(width, 1) > LARGEST:
         msg = (
             f"size={size}, width={width} would take too much memory: give at most {LARGEST} as their product"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from radiosynth import augmentation
 from radiosynth._io import write_arrays, write_table, write_text
+from radiosynth.records import saved_runs
 from radiosynth.reproduction.configs import (
     BendingConfig,
     ClassifierConfig,
@@ -33,7 +34,6 @@ from radiosynth.reproduction.runs import (
     provenance,
     read_configuration,
     run_folder,
-    saved_folders,
 )
 from radiosynth.reproduction.samples import prepare, prepare_bending, prepare_fold, split_sample
 from radiosynth.reproduction.scales import SCALES
@@ -69,7 +69,7 @@ def best_ensemble(synthetic: float = 0.0) -> Run[EnsembleConfig]:
     Run
         The run, made now if none is saved.
     """
-    saved = saved_folders()
+    saved = saved_runs()
     for scale in reversed(SCALES):
         config = ensemble_config(scale, synthetic=synthetic)
         if config.name in saved:
@@ -235,11 +235,7 @@ def _train_classifier(config: ClassifierConfig, needed: list[Path], training: Li
 def _train_generator(config: GeneratorConfig, needed: list[Path], training: Limits) -> _Made:
     from radiosynth import generators
 
-    kinds: dict[str, tuple[Any, Any]] = {
-        "gan": (generators.train_gan, generators.GANSettings),
-        "vae": (generators.train_vae, generators.VAESettings),
-    }
-    train_it, settings = kinds[config.kind]
+    settings = generators.GENERATORS[config.kind]
     sources, *held_out = split_sample(config)
     if config.leak:
         sources = concatenate([sources, *(held_out if config.folds else held_out[:1])])
@@ -247,7 +243,7 @@ def _train_generator(config: GeneratorConfig, needed: list[Path], training: Limi
     if not conditional:
         sources = sources.of_class(config.morphology)
     train = augmentation.augment(sources, config.per_class, "ordered")
-    trained = train_it(
+    trained = generators.train_generator(
         train.images,
         config.settings(settings, conditional=len(CLASS_NAMES) if conditional else 0),
         labels=train.labels if conditional else None,

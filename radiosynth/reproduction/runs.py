@@ -20,8 +20,17 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth import _io, datasets, preprocessing
-from radiosynth.records import read_arrays, read_json, read_table, readable
+from radiosynth import datasets, preprocessing
+from radiosynth.preprocessing import frame
+from radiosynth.records import (
+    PACKAGED_RUNS,
+    read_arrays,
+    read_json,
+    read_table,
+    readable,
+    runs_root,
+    saved_runs,
+)
 from radiosynth.reproduction.configs import (
     TRAINING_SETS,
     ClassifierConfig,
@@ -41,22 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["Run", "default_classifier", "find_run", "make_ready", "runs_root"]
 
 log = logging.getLogger("radiosynth")
-
-
-def runs_root() -> Path:
-    """Return the folder that runs are written to.
-
-    That is ``RADIOSYNTH_RUNS`` if set, else ``paper/runs`` of the source tree, else a folder beside the
-    cached data.
-    """
-    if chosen := os.environ.get("RADIOSYNTH_RUNS"):
-        return Path(chosen).expanduser()
-    tree = Path(__file__).resolve().parents[2] / "paper" / "runs"
-    return tree if tree.is_dir() else _io.cache_folder() / "runs"
-
-
-PACKAGED_RUNS = Path(__file__).parents[1] / "runs"
-"""The runs that come with the package, for those who have saved none."""
 
 
 C = TypeVar("C", bound=Config)
@@ -167,15 +160,7 @@ def make_ready(sample: Sample, config: ClassifierConfig | FoldConfig | EnsembleC
     edge = min(sample.size, config.size)
     crop = edge if edge < sample.size else None
     ready = preprocessing.preprocess(sample, edge, crop=crop, n_sigma=config.n_sigma)
-    return framed(ready, config.size) if edge < config.size else ready
-
-
-def framed(sample: Sample, size: int) -> Sample:
-    """Return images with as much background around them as makes them `size` pixels wide."""
-    before = (size - sample.size) // 2
-    rim = (before, size - sample.size - before)
-    images = np.pad(sample.images, ((0, 0), rim, rim), constant_values=-1.0)
-    return sample.derived(images, f"background around the {sample.size} px, to {size} px")
+    return frame(ready, config.size) if edge < config.size else ready
 
 
 def read_configuration(folder: Path) -> Config:
@@ -206,7 +191,7 @@ def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
     ValueError
         If the folder does not match its configuration.
     """
-    path = Path(folder).resolve() if Path(folder).is_dir() else saved_folders().get(str(folder), Path(folder))
+    path = Path(folder).resolve() if Path(folder).is_dir() else saved_runs().get(str(folder), Path(folder))
     if not (path / "provenance.json").exists():
         msg = f"{folder} is not a finished run; those there are: {', '.join(recorded_runs()) or 'none'}"
         raise FileNotFoundError(msg)
@@ -217,15 +202,9 @@ def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
     return Run(path, config, replayed=True).checked()
 
 
-def saved_folders() -> dict[str, Path]:
-    """Return the folders of the finished runs by name."""
-    finished = (path for root in (PACKAGED_RUNS, runs_root()) for path in root.glob("*/provenance.json"))
-    return {path.parent.name: path.parent for path in finished}
-
-
 def recorded_runs() -> list[str]:
     """Return the names of the finished runs, those of `runs_root` and those of the package, sorted."""
-    return sorted(saved_folders())
+    return sorted(saved_runs())
 
 
 def default_run() -> Run[Any]:
@@ -238,7 +217,7 @@ def default_run() -> Run[Any]:
     FileNotFoundError
         If no classifier is saved with its weights.
     """
-    saved = {name: path for name, path in saved_folders().items() if (path / "model.npz").exists()}
+    saved = {name: path for name, path in saved_runs().items() if (path / "model.npz").exists()}
     for scale, training_set in itertools.product(reversed(SCALES), TRAINING_SETS):
         kind = re.compile(f"{scale}-classifier-{training_set.replace('+', '-')}-[0-9a-f]+")
         for name in filter(kind.fullmatch, saved):  # that of the package first
@@ -249,7 +228,7 @@ def default_run() -> Run[Any]:
 
 def default_classifier() -> Run[Any]:
     """Return what ``radiosynth classify`` uses: the largest saved ensemble, else `default_run`."""
-    saved = saved_folders()
+    saved = saved_runs()
     for scale, synthetic in itertools.product(("report", "laptop"), (0.0, 1.0)):
         if (name := ensemble_config(scale, synthetic=synthetic).name) in saved:
             return find_run(name)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radiosynth import augmentation, datasets, preprocessing, simulation, splitting, surveys
+from radiosynth.preprocessing import frame
 from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, SplitConfig
-from radiosynth.reproduction.runs import framed, make_ready, run_folder
+from radiosynth.reproduction.runs import make_ready, run_folder
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -114,7 +115,7 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
         field = min(round(surveys.FIELD / surveys.PIXEL_SCALE), config.size)
         number = {name: round(config.synthetic * count) for name, count in train.counts().items()}
         fake = simulation.simulate(number, field, rng=np.random.default_rng(config.seed))
-        train = concatenate([train, framed(fake, config.size)])
+        train = concatenate([train, frame(fake, config.size)])
     return train, validation, test
 
 

@@ -259,7 +259,7 @@ class _Validation(keras.callbacks.Callback):
         self.sources, self.train, self.trial = sources, train, trial
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        with classification._settled(self.model, self.train.images, self.trial.statistics):
+        with classification.recalibrated(self.model, self.train.images, self.trial.statistics):
             probabilities = classification.predict(self.model, self.sources.images)
         labels, given = self.sources.labels, probabilities.argmax(axis=1)
         assert logs is not None
@@ -328,7 +328,7 @@ def train(
             title=trial.name,
         )
         history = {key: [*history.get(key, []), *values] for key, values in found.items()}
-    classification._settle(model, sources.images, trial.statistics)
+    classification.recalibrate(model, sources.images, trial.statistics)
     return model, history
 
 

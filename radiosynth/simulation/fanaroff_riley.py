@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from radiosynth.simulation.gaussians import Trajectory, _checked, _galaxies
 
-__all__ = ["fr_ratio"]
-
 
 def fr_ratio(
     parameters: Table | Mapping[str, Any], *, contour: float = 0.05, trajectory: Trajectory = "ray"
@@ -59,15 +57,23 @@ def fr_ratio(
     extended = np.flatnonzero(columns["fr_type"] > 0)
     for rows in np.array_split(extended, len(extended) // 1024 + 1):
         p = {name: values[rows] for name, values in columns.items()}
+        # 1. Along the jet on either side: to the lobe, and on along its axis until all light has ended.
         round_, lobes = _galaxies(p, trajectory)
-        widest = np.max([*lobes[..., 4:6].max(axis=1).T, *round_[..., 2].T], axis=0)
+        widest = np.max([*lobes["behind"].T, *lobes["ahead"].T, *round_["sigma"].T], axis=0)
         path = np.linspace(0, p["lobe_distance"] + 6 * widest, 512, axis=-1)
         beyond = path - p["lobe_distance"][:, None]
         arms = [
-            _profile(round_, lobes, x + beyond * np.cos(axis), y + beyond * np.sin(axis))
-            for x, y, axis in (lobes[:, i, :3, None].swapaxes(0, 1) for i in (0, 1))
+            _profile(
+                round_,
+                lobes,
+                lobe["x"] + beyond * np.cos(lobe["axis"]),
+                lobe["y"] + beyond * np.sin(lobe["axis"]),
+            )
+            for lobe in (lobes[:, :1], lobes[:, 1:])
         ]
+        # 2. The contour is a fraction of the brightest point of either side.
         level = contour * np.max([(core + rest).max(axis=1) for core, rest in arms], axis=0)
+        # 3. On each side: the brightest point other than the core, and where the contour is crossed last.
         brightest, outermost = np.zeros(len(rows)), np.zeros(len(rows))
         for core, rest in arms:
             height = np.log(np.maximum((core + rest) / level[:, None], 1e-300))
@@ -81,14 +87,17 @@ def fr_ratio(
 
 
 def _profile(
-    round_: NDArray[np.float64], lobes: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
+    round_: NDArray[np.void], lobes: NDArray[np.void], x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the brightness of the core, and of all else, at points x, y of shape (n, points)."""
-    cx, cy, sigma, amplitude = round_.transpose(2, 1, 0)[..., None]
-    spheres = amplitude * np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * sigma**2))
-    lx, ly, axis, across, behind, ahead, amplitude = lobes.transpose(2, 1, 0)[..., None]
-    along = (x - lx) * np.cos(axis) + (y - ly) * np.sin(axis)
-    aside = (y - ly) * np.cos(axis) - (x - lx) * np.sin(axis)
-    width = np.where(along < 0, behind, ahead)
-    tails = amplitude * np.exp(-(aside**2) / (2 * across**2) - along**2 / (2 * width**2))
+    each = round_.T[..., None]
+    squares = (x - each["x"]) ** 2 + (y - each["y"]) ** 2
+    spheres = each["amplitude"] * np.exp(-squares / (2 * each["sigma"] ** 2))
+    each = lobes.T[..., None]
+    cosine, sine = np.cos(each["axis"]), np.sin(each["axis"])
+    along = (x - each["x"]) * cosine + (y - each["y"]) * sine
+    aside = (y - each["y"]) * cosine - (x - each["x"]) * sine
+    width = np.where(along < 0, each["behind"], each["ahead"])
+    falls = -(aside**2) / (2 * each["across"] ** 2) - along**2 / (2 * width**2)
+    tails = each["amplitude"] * np.exp(falls)
     return spheres[0], spheres[1:].sum(axis=0) + tails.sum(axis=0)

@@ -29,8 +29,6 @@ from radiosynth.simulation.rendering import render
 from radiosynth.surveys import FIELD
 from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["fit_population", "mismatch", "observed_images", "wide_population"]
-
 NEIGHBOURS = 5
 """Simulated sources that stand for each real one."""
 

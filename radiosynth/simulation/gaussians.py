@@ -24,7 +24,15 @@ Trajectory = Literal["ray", "parabola"]
 Columns = Mapping[str, NDArray[np.float64]]
 
 
-Gaussians = tuple[NDArray[np.float64], NDArray[np.float64]]
+ROUND = np.dtype([(name, float) for name in ("x", "y", "sigma", "amplitude")])
+"""A round Gaussian."""
+
+
+LOBE = np.dtype([(name, float) for name in ("x", "y", "axis", "across", "behind", "ahead", "amplitude")])
+"""A two-sided Gaussian: direction of its axis (radians), sigma across it, behind and ahead of the peak."""
+
+
+Gaussians = tuple[NDArray[np.void], NDArray[np.void]]
 
 
 _COLUMNS = (
@@ -81,11 +89,9 @@ def _checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str
 
 
 def _galaxies(p: Columns, trajectory: str) -> Gaussians:
-    """Return cores and halos, then lobes, of extended sources.
+    """Return the Gaussians of extended sources: core and two halos (n, 3), and two lobes (n, 2).
 
-    The first array, of shape (n, 3, 4), holds round Gaussians (x, y, sigma, amplitude), core first;
-    the second, of shape (n, 2, 7), holds two-sided ones (x, y, direction of the axis, sigma across it,
-    sigma behind the peak, sigma ahead of it, amplitude), with the axis pointing away from the core.
+    The axis of a lobe points away from the core.
     """
     # Position angles start at north and turn as angles from the x axis do, when east is left.
     half = np.radians(p["bending_angle"]) / 2
@@ -106,20 +112,28 @@ def _galaxies(p: Columns, trajectory: str) -> Gaussians:
         axes = rays + np.stack([turn, -turn], axis=1)
     x = p["core_x"][:, None] + distance[:, None] * np.cos(rays)
     y = p["core_y"][:, None] + distance[:, None] * np.sin(rays)
+    amplitudes = np.column_stack([p["lobe_amplitude_1"], p["lobe_amplitude_2"]])
+    # From here on, columns of shape (n, 1), which both lobes share.
+    p = {name: values[:, None] for name, values in p.items()}
     short, long = p["lobe_sigma_along"] * p["lobe_c1"], p["lobe_sigma_along"] * p["lobe_c2"]
     outward = p["fr_type"] == 1  # the long side of FR I lobes trails away, that of FR II lobes points back
     behind, ahead = np.where(outward, short, long), np.where(outward, long, short)
-    core = [p[name] for name in ("core_x", "core_y", "core_sigma", "core_amplitude")]
-    halos = [[x[:, i], y[:, i], p["halo_sigma"], p["halo_amplitude"]] for i in (0, 1)]
-    lobes = [
-        [x[:, i], y[:, i], axes[:, i], p["lobe_sigma_across"], behind, ahead, p[f"lobe_amplitude_{i + 1}"]]
-        for i in (0, 1)
-    ]
-    return np.array([core, *halos]).transpose(2, 0, 1), np.array(lobes).transpose(2, 0, 1)
+    core = structured(ROUND, *(p[f"core_{name}"] for name in ("x", "y", "sigma", "amplitude")))
+    halos = structured(ROUND, x, y, p["halo_sigma"], p["halo_amplitude"])
+    lobes = structured(LOBE, x, y, axes, p["lobe_sigma_across"], behind, ahead, amplitudes)
+    return np.concatenate([core, halos], axis=1), lobes
 
 
 def _compacts(p: Columns) -> Gaussians:
-    """Return the Gaussians of compact sources, in the form of `_galaxies`."""
+    """Return the Gaussians of compact sources, in the form of `_galaxies`: one lobe, and nothing round."""
     axis, long = np.radians(p["position_angle"] + 90), p["core_sigma"]
-    shape = [p["core_x"], p["core_y"], axis, long * p["axis_ratio"], long, long, p["core_amplitude"]]
-    return np.empty((len(axis), 0, 4)), np.array([shape]).transpose(2, 0, 1)
+    shape = (p["core_x"], p["core_y"], axis, long * p["axis_ratio"], long, long, p["core_amplitude"])
+    return np.empty((len(axis), 0), ROUND), structured(LOBE, *shape)[:, None]
+
+
+def structured(kind: np.dtype[np.void], *columns: NDArray[Any]) -> NDArray[np.void]:
+    """Return a structured array of columns, which are broadcast to one shape."""
+    result = np.empty(np.broadcast_shapes(*(column.shape for column in columns)), kind)
+    for name, column in zip(kind.names or (), columns, strict=True):
+        result[name] = column
+    return result

@@ -12,8 +12,6 @@ from scipy import fft
 from radiosynth.simulation.population import Distribution
 from radiosynth.surveys import FIELD
 
-__all__ = ["Observation"]
-
 
 @dataclass(frozen=True)
 class Observation:

@@ -18,8 +18,6 @@ from radiosynth.simulation.gaussians import _COLUMNS
 from radiosynth.simulation.population import _COMPACT, _EXTENDED, Population, _values, report_population
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-__all__ = ["draw_parameters"]
-
 _MAX_REDRAWS = 1000
 
 

@@ -13,8 +13,6 @@ from scipy import stats
 
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-__all__ = ["Population", "report_population"]
-
 
 class Distribution(Protocol):
     """What a population is made of; frozen distributions of `scipy.stats` are such."""

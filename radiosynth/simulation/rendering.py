@@ -28,21 +28,16 @@ from scipy import ndimage
 from radiosynth._io import refuse_beyond_memory
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_rng
-from radiosynth.simulation.gaussians import FRAME, Trajectory, _checked, _compacts, _galaxies
+from radiosynth.simulation.gaussians import FRAME, Trajectory, _checked, _compacts, _galaxies, structured
 from radiosynth.simulation.observe import Observation, _beam_noise
 from radiosynth.simulation.parameters import draw_parameters
 from radiosynth.simulation.population import Population, _values
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-__all__ = ["render", "simulate"]
-
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
 
 
 _LARGEST_EDGE = 8192  # of an image in work: 270 MB, once or twice for each processor
-
-
-_Kernel = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def simulate(
@@ -167,117 +162,144 @@ def render(
     All Gaussians of an image are summed in one compiled pass in single precision (numba). It is
     compiled on first use and kept beside the package, or in the user's cache where that is read-only.
     """
+    # 1. The arguments.
     columns = _checked(parameters, trajectory)
     n = len(columns["fr_type"])
-    if not isinstance(size, numbers.Integral) or size < 2:
-        msg = f"size is {size!r}; images have a whole number of pixels, at least 2, a side"
-        raise ValueError(msg)
+    out = _target(out, n, size)
     if not 0 <= noise < np.inf:
         msg = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
         raise ValueError(msg)
-    if out is None:
-        refuse_beyond_memory((n, size, size), "ask for fewer or smaller images, or give a memmap as out")
-        out = np.empty((n, size, size), dtype=np.float32)
-    elif out.shape != (n, size, size) or out.dtype != np.float32 or not (out.flags.carray):
-        msg = (
-            f"out is {out.dtype} of shape {out.shape}; it must be float32 of shape {(n, size, size)}, in "
-            "C order and writable"
-        )
-        raise ValueError(msg)
-    drawn = observation is not None and "rms" not in parameters.keys()  # noqa: SIM118
-    noisy = noise > 0 or (observation is not None and not (drawn and observation.rms == 0))
-    if noisy and rng is None:
-        msg = "noise needs random numbers; pass rng=numpy.random.default_rng(seed)"
-        raise ValueError(msg)
-    if rng is not None:
+    rms = _heights(parameters, n, observation, rng)
+    noisy = noise > 0 or rms is not None
+    if noisy:
         check_rng(rng)
-    rms = np.zeros(n)
-    if observation is not None and noisy:
-        rms = _values(observation.rms, n, rng) if drawn else np.asarray(parameters["rms"], float)
-    if not (np.isfinite(rms) & (rms >= 0)).all():
-        msg = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
-        raise ValueError(msg)
-    observed = bool(rms.any())
-
-    # A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
+    # 2. A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
     beam = None if observation is None else observation.beam_sigma(size)
     fine = 1 if beam is None else 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1
-    if size * fine > _LARGEST_EDGE:
+    edge = size * fine
+    if edge > _LARGEST_EDGE:
         msg = (
-            f"size={size} with {observation} has to be rendered at {size * fine} px, of which at most "
+            f"size={size} with {observation} has to be rendered at {edge} px, of which at most "
             f"{_LARGEST_EDGE} are possible: give fewer pixels, or a wider beam"
         )
         raise ValueError(msg)
-    step = max(1, _CHUNK_PIXELS // (size * fine) ** 2)
+    # 3. Sources become Gaussians, in chunks of one kind each, with a stream of random numbers of its own.
+    step = max(1, _CHUNK_PIXELS // edge**2)
     extended = columns["fr_type"] > 0
     chunks = []
     for rows in (np.flatnonzero(extended), np.flatnonzero(~extended)):
         p = {name: values[rows] for name, values in columns.items()}
-        round_, lobes = _galaxies(p, trajectory) if extended[rows].any() else _compacts(p)
-        spheres, tails = _single_precision(round_, lobes)
+        gaussians = _galaxies(p, trajectory) if extended[rows].any() else _compacts(p)
+        spheres, tails = _single_precision(*gaussians)
         starts = range(0, len(rows), step)
         chunks += [(rows[i : i + step], spheres[i : i + step], tails[i : i + step]) for i in starts]
     streams = rng.spawn(len(chunks)) if noisy and rng is not None else [None] * len(chunks)
-    workers = max(1, min(workers or os.cpu_count() or 1, len(chunks)))
 
-    def work(worker: int) -> list[int]:
-        """Render every `workers`-th chunk and return the rows that stayed dark."""
-        buffer = np.empty((step, size * fine, size * fine), dtype=np.float32)
-        dark: list[int] = []
-        for (rows, spheres, tails), stream in list(zip(chunks, streams, strict=True))[worker::workers]:
-            # Rows without a gap are rendered where they belong, unless a beam makes other images of them.
-            direct = beam is None and rows[-1] - rows[0] < len(rows)
-            images = out[rows[0] : rows[-1] + 1] if direct else buffer[: len(rows)]
-            _brightness(spheres, tails, images)
-            if beam is not None:
-                width = beam * fine
-                images = ndimage.gaussian_filter(images, (0, width, width), mode="nearest")
-                images = images[:, fine // 2 :: fine, fine // 2 :: fine]
-            low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
-            dark += rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
-            if stream is not None:
-                peak = high
-                if noise > 0:
-                    images += peak * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
-                if observed and beam is not None:
-                    heights = peak * rms[rows, None, None].astype(np.float32)
-                    images += heights * _beam_noise(images.shape, beam, stream)
-                if observed and scale and observation is not None and observation.n_sigma is not None:
+    def work(
+        chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: np.random.Generator | None
+    ) -> list[int]:
+        """Render a chunk into `out`, and return the rows that stayed dark."""
+        rows, spheres, tails = chunk
+        # Rows without a gap are rendered where they belong, unless a beam makes other images of them.
+        direct = beam is None and rows[-1] - rows[0] < len(rows)
+        images = out[rows[0] : rows[-1] + 1] if direct else np.empty((len(rows), edge, edge), np.float32)
+        _brightness(spheres, tails, images)
+        if beam is not None:
+            images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
+            images = images[:, fine // 2 :: fine, fine // 2 :: fine]
+        low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+        dark = rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
+        if stream is not None:
+            if noise > 0:
+                images += high * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
+            if rms is not None and beam is not None:
+                heights = high * rms[rows, None, None].astype(np.float32)
+                images += heights * _beam_noise(images.shape, beam, stream)
+                if scale and observation is not None and observation.n_sigma is not None:
                     images[:] = noise_threshold(images, observation.n_sigma)[0]
-                low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
-            if scale:
-                # A little less than 2, so that rounding does not leave [-1, 1].
-                gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
-                images *= gain
-                images -= low * gain + 1
-            if not direct:
-                out[rows] = images
+            low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+        if scale:
+            # A little less than 2, so that rounding does not leave [-1, 1].
+            gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
+            images *= gain
+            images -= low * gain + 1
+        if not direct:
+            out[rows] = images
         return dark
 
-    with ThreadPoolExecutor(workers) as pool:
-        dark = sorted(row for rows in pool.map(work, range(workers)) for row in rows)
+    # 4. Threads, not processes: the compiled code lets go of the interpreter, and all write to one array.
+    with ThreadPoolExecutor(max(1, min(workers or os.cpu_count() or 1, len(chunks)))) as pool:
+        dark = sorted(row for found in pool.map(work, chunks, streams) for row in found)
     if dark:
         msg = f"{len(dark)} sources leave no light on their image, row {dark[0]} first; move them into it"
         raise ValueError(msg)
     return out
 
 
-def _single_precision(round_: NDArray[np.float64], lobes: NDArray[np.float64]) -> _Kernel:
+def _target(out: NDArray[np.float32] | None, n: int, size: int) -> NDArray[np.float32]:
+    """Return the array to write to, after checking what was asked for."""
+    if not isinstance(size, numbers.Integral) or size < 2:
+        msg = f"size is {size!r}; images have a whole number of pixels, at least 2, a side"
+        raise ValueError(msg)
+    if out is None:
+        refuse_beyond_memory((n, size, size), "ask for fewer or smaller images, or give a memmap as out")
+        return np.empty((n, size, size), dtype=np.float32)
+    if out.shape != (n, size, size) or out.dtype != np.float32 or not out.flags.carray:
+        msg = (
+            f"out is {out.dtype} of shape {out.shape}; it must be float32 of shape {(n, size, size)}, in "
+            "C order and writable"
+        )
+        raise ValueError(msg)
+    return out
+
+
+def _heights(
+    parameters: Table | Mapping[str, Any],
+    n: int,
+    observation: Observation | None,
+    rng: np.random.Generator | None,
+) -> NDArray[np.float64] | None:
+    """Return the noise of each image in units of its peak; None where there is none."""
+    if observation is None:
+        return None
+    if "rms" in parameters.keys():  # noqa: SIM118
+        rms = np.asarray(parameters["rms"], float)
+    elif observation.rms == 0:
+        return None
+    else:
+        check_rng(rng)
+        rms = _values(observation.rms, n, rng)  # type: ignore[arg-type]
+    if not (np.isfinite(rms) & (rms >= 0)).all():
+        msg = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
+        raise ValueError(msg)
+    return rms if rms.any() else None
+
+
+_SPHERE = np.dtype([(name, np.float32) for name in ("x", "y", "fall", "height")])
+
+
+_TAIL = np.dtype(
+    [(name, np.float32) for name in ("x", "y", "cosine", "sine", "across", "behind", "ahead", "level")]
+)
+
+
+def _single_precision(spheres: NDArray[np.void], lobes: NDArray[np.void]) -> tuple[NDArray, NDArray]:
     """Return the Gaussians of `_galaxies` in the form that `_brightness` takes.
 
-    Round ones become x, y, -log2(e)/2σ², amplitude; two-sided ones x, y, cos, sin of the axis, the
-    coefficients of v², of w² behind and of w² ahead, and log2 of the amplitude.
+    With powers of two, exp(-d²/2σ²) is 2 to the power cd²: c is the fall of a round Gaussian, and what stands
+    across, behind and ahead of a two-sided one. The level is log2 of the amplitude.
     """
-    x, y, sigma, height = round_.transpose(2, 0, 1)
-    spheres = [x, y, _coefficient(sigma), height]
-    x, y, axis, across, behind, ahead, height = lobes.transpose(2, 0, 1)
-    widths = [_coefficient(width) for width in (across, behind, ahead)]
-    tails = [x, y, np.cos(axis), np.sin(axis), *widths, np.log2(height)]
-    return tuple(np.stack(parts, axis=-1).astype(np.float32, order="C") for parts in (spheres, tails))  # type: ignore[return-value]
+    widths = [_coefficient(lobes[name]) for name in ("across", "behind", "ahead")]
+    directions, level = (np.cos(lobes["axis"]), np.sin(lobes["axis"])), np.log2(lobes["amplitude"])
+    falls = _coefficient(spheres["sigma"])
+    return (
+        structured(_SPHERE, spheres["x"], spheres["y"], falls, spheres["amplitude"]),
+        structured(_TAIL, lobes["x"], lobes["y"], *directions, *widths, level),
+    )
 
 
 def _coefficient(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return c for which exp(-d²/2σ²) is 2 to the power cd²."""
+    """Return c."""
     return -0.5 / np.log(2) / np.maximum(sigma, 1e-15) ** 2  # still fits single precision
 
 
@@ -329,12 +351,13 @@ def _brightness(spheres, tails, images):  # type: ignore[no-untyped-def]
         image[:] = 0
         for k in range(spheres.shape[1]):
             s = spheres[n, k]
+            # A round Gaussian is a product of one of the columns and one of the rows.
             for i in range(size):
-                dx, dy = grid[i] - s[0], grid[i] - s[1]
-                columns[i], rows[i] = _exp2(s[2] * dx * dx), s[3] * _exp2(s[2] * dy * dy)
+                dx, dy = grid[i] - s.x, grid[i] - s.y
+                columns[i], rows[i] = _exp2(s.fall * dx * dx), s.height * _exp2(s.fall * dy * dy)
             for i in range(size):
                 for j in range(size):
                     images[n, i, j] += rows[i] * columns[j]
         for k in range(tails.shape[1]):
             t = tails[n, k]
-            _add_lobe(image, x, y, t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7])
+            _add_lobe(image, x, y, t.x, t.y, t.cosine, t.sine, t.across, t.behind, t.ahead, t.level)

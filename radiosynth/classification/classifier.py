@@ -1,0 +1,317 @@
+"""What a user holds: a network together with the card that says how to use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from astropy.table import Table
+from numpy.typing import ArrayLike, NDArray
+
+from radiosynth import records, training
+from radiosynth._io import write_text
+from radiosynth.classification.learning import ClassifierSettings
+from radiosynth.classification.on_the_fly import VariationSettings
+from radiosynth.classification.predicting import predict
+from radiosynth.cutouts import read_cutouts
+from radiosynth.networks.classifiers import build_ensemble, build_network, keras_defaults
+from radiosynth.preprocessing import frame, preprocess
+from radiosynth.sample import Sample
+from radiosynth.surveys import FIELD, PIXEL_SCALE
+from radiosynth.taxonomy import CLASS_NAMES
+
+DEFAULT = "report-ensemble-of-5-f053175c0610"
+"""The packaged classifier that is loaded where none is named."""
+
+CARD: dict[str, Any] = {
+    "name": "",
+    "classes": list(CLASS_NAMES),
+    "size": 56,
+    "crop": 150,
+    "pixel_scale": None,
+    "n_sigma": 3.0,
+    "fill": "threshold",
+    "n_rotations": 1,
+    "temperature": 1.0,
+    "networks": [],
+    "training_images": {},
+    "data": "",
+    "accuracy": None,
+    "licence": "",
+}
+"""Entries of a card, and what they are where nobody says otherwise; see `Classifier`."""
+
+LICENCE = "MIT; trained on images of FIRST, which are for scholarly and non-commercial use (radiosynth cite)"
+
+SCALE_TOLERANCE = 0.05
+"""Difference of the pixel scale, as a fraction, that the networks do not notice."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A trained network, and its card: how images are prepared for it, and what is known of it.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From images (n, size, size, 1) in [-1, 1] to class probabilities.
+    card : dict
+        ``name``; ``classes``, their names by code; ``size``, edge of the prepared images in pixels; ``crop``,
+        pixels of a file that are used; ``pixel_scale`` in arcsec, or None for a network that takes the
+        report's 4.5 arcmin in pixels of any size; ``n_sigma`` and ``fill``, as in `radiosynth.preprocess`;
+        ``n_rotations``, 8 for the mean over all rotations by 90 degrees and mirror images, and
+        ``temperature`` (`radiosynth.networks.build_ensemble`); ``networks``, what `save` builds them by
+        again; ``training_images`` by class, ``data`` (DOI), ``accuracy`` on images that it was not trained
+        on, or None, and ``licence``. Entries that are not given are as in the report.
+    """
+
+    model: keras.Model
+    card: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if unknown := self.card.keys() - CARD.keys():
+            msg = f"unknown entries of a card, {', '.join(sorted(unknown))}: there are {', '.join(CARD)}"
+            raise ValueError(msg)
+        object.__setattr__(self, "card", {**CARD, "size": self.model.input_shape[1], **self.card})
+        asked, given = (self.card["size"], len(self.card["classes"])), self.model.output_shape[-1]
+        if asked != (self.model.input_shape[1], given):
+            msg = (
+                f"the card says size and classes {asked}, the network takes {self.model.input_shape[1]} px "
+                f"and knows {given}: give the card of this network"
+            )
+            raise ValueError(msg)
+
+    @classmethod
+    def trained(
+        cls, model: keras.Model, settings: ClassifierSettings | VariationSettings, **card: Any
+    ) -> Classifier:
+        """Return the classifier of a network that was just trained.
+
+        Parameters
+        ----------
+        model : keras.Model
+            Network of `radiosynth.train_classifier` or `train_on_variations`.
+        settings : ClassifierSettings or VariationSettings
+            What it was trained with.
+        **card
+            Entries of the card that are not as in the report, such as ``training_images``.
+
+        Returns
+        -------
+        Classifier
+            To be used, and saved.
+        """
+        network = {name: getattr(settings, name) for name in ("architecture", "width", "network")}
+        scale = PIXEL_SCALE if settings.architecture == "foveated" else None
+        return cls(model, {"networks": [network], "pixel_scale": scale, **card})
+
+    def prepare(self, sample: Sample) -> Sample:
+        """Return what the network takes: thresholded, cropped or framed, resized and scaled.
+
+        Parameters
+        ----------
+        sample : Sample
+            Cutouts. Where the card has a pixel scale, they are in such pixels, and what is missing of `size`
+            of them is taken for background; otherwise they span the report's 4.5 arcmin.
+
+        Returns
+        -------
+        Sample
+            Images in [-1, 1]. ``table.meta["left_out"]`` lists those that show nothing, as pairs (name,
+            reason).
+        """
+        size, options = self.card["size"], {name: self.card[name] for name in ("n_sigma", "fill")}
+        if self.card["pixel_scale"] is None:
+            return preprocess(sample, size, **options)
+        edge = min(sample.size, size)
+        ready = preprocess(sample, edge, crop=edge if edge < sample.size else None, **options)
+        return frame(ready, size)
+
+    def predict(self, images: ArrayLike) -> NDArray[np.float32]:
+        """Return the class probabilities of prepared images (n, size, size)."""
+        return predict(self.model, images)
+
+    def classify(
+        self,
+        what: Sample | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        crop: int | None = None,
+        pixel_scale: float | None = None,
+        on_error: Literal["raise", "skip"] = "skip",
+    ) -> Table:
+        """Return the classes of sources.
+
+        Parameters
+        ----------
+        what : Sample or path-like or iterable of path-like
+            Cutouts, or files or a folder to read them from by `radiosynth.read_cutouts`.
+        crop : int, optional
+            Central pixels of each file to use; those of the card by default.
+        pixel_scale : float, optional
+            Resample files to pixels of this width in arcsec.
+        on_error : {"skip", "raise"}
+            What to do at a file that cannot be read.
+
+        Returns
+        -------
+        ~astropy.table.Table
+            One row an image: ``name`` (the path of a file), ``class``, and one column of probabilities a
+            class. Its meta has ``skipped`` and ``left_out``, pairs (name, reason) of files that cannot be
+            read and of images that show nothing; ``notes``, pairs (name, doubt); and ``model``.
+        """
+        sample = what
+        if not isinstance(sample, Sample):
+            sample = read_cutouts(
+                sample,
+                size=crop or self.card["crop"],
+                pixel_scale=pixel_scale,
+                on_error=on_error,
+                nan="keep",
+            )
+            if not (isinstance(what, str | os.PathLike) and Path(what).is_dir()):
+                # Images of a stack are told apart by their number, which stands at the end of their names.
+                ends = [re.search(r"(\[\d+\])?$", name)[0] for name in sample.table["name"]]  # type: ignore[index]
+                sample.table["name"] = [
+                    f"{p}{end}" for p, end in zip(sample.table["path"], ends, strict=True)
+                ]
+        ready = self.prepare(sample)
+        probabilities = self.predict(ready.images)
+        names = np.array(self.card["classes"])
+        table = Table({"name": ready.table["name"], "class": names[probabilities.argmax(axis=1)]})
+        for code, name in enumerate(names):
+            table[name] = probabilities[:, code]
+        skipped = sample.table.meta.get("skipped", [])
+        left_out, notes = ready.table.meta["left_out"], self._doubts(sample)
+        table.meta = {"model": self.card["name"], "skipped": skipped, "left_out": left_out, "notes": notes}
+        return table
+
+    def _doubts(self, sample: Sample) -> list[tuple[str, str]]:
+        """Return the images whose pixels are known to be of another width than the network's."""
+        if "pixel_scale" not in sample.table.colnames:
+            return []
+        asked = self.card["pixel_scale"] or FIELD / sample.size
+        advice = (
+            f"the network knows sizes in pixels of {asked:.3g} arcsec: resample to pixel scale {asked:.3g}"
+        )
+        return [
+            (name, f"pixels of {scale:.2f} arcsec; {advice}")
+            for name, scale in sample.table["name", "pixel_scale"]
+            if abs(scale / asked - 1) > SCALE_TOLERANCE  # not so of NaN, a width that is not known
+        ]
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write card and weights to a folder, for `radiosynth.load_classifier`.
+
+        Parameters
+        ----------
+        folder : path-like
+            Gets ``card.json`` and ``model.npz``.
+
+        Raises
+        ------
+        ValueError
+            If the card does not say how to build the network again.
+        """
+        if not self.card["networks"]:
+            msg = "the card has no networks to build this one by again: make it with Classifier.trained"
+            raise ValueError(msg)
+        path = Path(folder)
+        training.save_weights(self.model, path / "model.npz")
+        write_text(path / "card.json", json.dumps(self.card, indent=1, ensure_ascii=False) + "\n")
+
+
+@keras_defaults()
+def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
+    """Load a trained classifier.
+
+    Parameters
+    ----------
+    source : path-like, optional
+        Folder of `Classifier.save` or of a saved run, or the name of a saved run; the best that comes
+        with the package if not given.
+
+    Returns
+    -------
+    Classifier
+        With its card.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder or run, or it is saved without its weights.
+    ValueError
+        If it classifies nothing, or a file is damaged.
+
+    Examples
+    --------
+    >>> classifier = load_classifier()
+    >>> classifier.card["size"], classifier.card["pixel_scale"], classifier.card["accuracy"]
+    (192, 1.8, 0.8747)
+    """
+    folder = _found(records.PACKAGED_RUNS / DEFAULT if source is None else source)
+    if not (folder / "model.npz").exists() and not (folder / "generator.npz").exists():
+        msg = f"{folder.name} is saved without its weights: choose another, see `radiosynth runs`"
+        raise FileNotFoundError(msg)
+    advice, fault = "save it anew", "is no card of a classifier"
+    if (folder / "card.json").exists():
+        card = records.read_json(folder / "card.json", CARD, advice, fault)
+    else:
+        card = _card_of_run(folder)
+    with records.readable(folder / "card.json", advice, fault):
+        networks = [
+            build_network(part["architecture"], card["size"], part["width"], part["network"])
+            for part in card["networks"]
+        ]
+        model = build_ensemble(networks, card["temperature"]) if card["n_rotations"] > 1 else networks[0]
+    training.load_weights(model, folder / "model.npz")
+    return Classifier(model, card)
+
+
+def _found(source: str | os.PathLike[str]) -> Path:
+    """Return the folder that is meant by a path, or by the name of a saved run."""
+    if Path(source).is_dir():
+        return Path(source).resolve()
+    if found := records.saved_runs().get(os.fspath(source)):
+        return found
+    known = ", ".join(sorted(records.saved_runs())) or "none"
+    msg = f"{source} is neither a folder nor a saved run; those there are: {known}"
+    raise FileNotFoundError(msg)
+
+
+def _card_of_run(folder: Path) -> dict[str, Any]:
+    """Return the card of a saved run, by the few fields of its configuration and results that it needs."""
+    config = records.read_json(folder / "config.json", ["kind"])
+    kind = config["kind"]
+    if kind not in ("classifier", "fold", "ensemble"):
+        msg = f"{folder.name} classifies nothing: `radiosynth runs` lists the runs, among them classifiers"
+        raise ValueError(msg)
+    parts = config.get("members", [config])
+    known = records.read_json(folder / "provenance.json", ["training_images", "data"])
+    stored = records.read_arrays(folder / "predictions.npz", ["labels", "plain", "probabilities"])
+    correct = (stored["probabilities"].argmax(axis=1) == stored["labels"])[stored["plain"]]
+    usual = "report" if kind == "classifier" else "foveated"
+    networks = [
+        {"architecture": usual, "network": ""}
+        | {n: part[n] for n in ("architecture", "width", "network") if n in part}
+        for part in parts
+    ]
+    return CARD | {
+        "name": folder.name,
+        "size": parts[0]["size"],
+        "n_sigma": parts[0]["n_sigma"],
+        "pixel_scale": None if kind == "classifier" else PIXEL_SCALE,
+        "n_rotations": 8 if kind == "ensemble" else 1,
+        "temperature": known.get("temperature", 1.0),
+        "networks": networks,
+        "training_images": known["training_images"],
+        "data": known["data"]["doi"],
+        "accuracy": round(float(correct.mean()), 4),
+        "licence": LICENCE,
+    }

@@ -1,0 +1,176 @@
+"""Saved generators of any kind: opened, and asked for images."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from astropy.table import Table
+from keras import ops
+from numpy.typing import NDArray
+
+from radiosynth import training
+from radiosynth.networks.classifiers import keras_defaults
+from radiosynth.records import read_json, readable
+from radiosynth.sample import Sample, concatenate
+from radiosynth.taxonomy import CLASS_NAMES, class_code
+
+log = logging.getLogger("radiosynth")
+
+
+def with_labels(values: Any, labels: Any = None) -> Any:
+    """Return what a network takes: values, and the class codes if it knows any."""
+    return values if labels is None else [values, labels]
+
+
+@keras_defaults()
+def load_generator(folder: str | Path) -> keras.Model:
+    """Load a generator saved by `radiosynth.train_generator`.
+
+    The network is built anew from its settings and filled with plain arrays; no code is loaded.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder with ``generator.json`` and ``generator.npz``.
+
+    Returns
+    -------
+    keras.Model
+        The network, for `generate`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no generator.
+    ValueError
+        If the files do not describe a generator, or do not fit each other.
+    """
+    settings, _ = read_description(Path(folder))
+    generator = settings.build()
+    training.load_weights(generator, Path(folder) / "generator.npz")
+    return generator
+
+
+def read_description(folder: Path) -> tuple[Any, list[str]]:
+    """Return the settings of a saved generator, of its kind, and the names of its classes."""
+    from radiosynth.generators import GENERATORS
+
+    path = folder / "generator.json"
+    if not path.exists():
+        msg = f"{folder} holds no generator: `radiosynth gan train` makes one, `radiosynth runs` lists them"
+        raise FileNotFoundError(msg)
+    advice, fault = "train it anew with radiosynth.train_generator", "does not describe a generator"
+    stored = read_json(path, ["settings", "class_names", "collapsed"], advice, fault)
+    with readable(path, advice, fault):
+        given = {"rescale": False, **stored["settings"]}  # which older files do not say
+        fields = {kind: {field.name for field in dataclasses.fields(GENERATORS[kind])} for kind in GENERATORS}
+        # Nor do they say the kind, which is that whose settings they are.
+        kind = stored.get("kind") or next(kind for kind, known in fields.items() if given.keys() <= known)
+        settings = GENERATORS[kind](**given)
+        names = [str(name) for name in stored["class_names"]]
+    if stored["collapsed"]:
+        log.warning("the generator in %s had collapsed when its training ended", folder.name)
+    return settings, names
+
+
+@keras_defaults()
+def generate(
+    generator: keras.Model,
+    n: int,
+    *,
+    rng: np.random.Generator,
+    labels: NDArray[np.int64] | None = None,
+    batch_size: int = 256,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """Draw images from a generator.
+
+    The images depend on the state of `rng` alone: to float rounding they are the same for any batch
+    size, and the first n of a larger number.
+
+    Parameters
+    ----------
+    generator : keras.Model
+        Generator of `load_generator` or `radiosynth.train_generator`, or any network from noise, and
+        perhaps class codes, to images.
+    n : int
+        Number of images.
+    rng : numpy.random.Generator
+        Source of the noise.
+    labels : ndarray of int, shape (n,), optional
+        Class code of each image, for a conditional generator only.
+    batch_size : int
+        Images drawn at a time; bounds the memory.
+    out : ndarray of float32, shape (n, size, size), optional
+        Where to put the images, such as a memory map.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, size, size)
+        Images in [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, superfluous or unknown to the generator.
+    """
+    if len(generator.inputs) == 2:
+        # A network of the user's own does not say how many classes it knows.
+        known = [layer.input_dim for layer in generator.layers if layer.name == "scale_of_class_0"]
+        classes = known[0] if known else len(CLASS_NAMES)
+        codes = np.full(n, -1) if labels is None else np.asarray(labels)
+        if codes.shape != (n,) or not np.isin(codes, range(classes)).all():
+            msg = f"this generator draws {classes} classes: give {n} labels from 0 to {classes - 1}"
+            raise ValueError(msg)
+    elif labels is not None:
+        msg = "this generator knows no classes: leave labels out"
+        raise ValueError(msg)
+    result = np.empty((n, *generator.output_shape[1:3]), np.float32) if out is None else out
+    for start in range(0, n, batch_size):
+        stop = min(start + batch_size, n)
+        noise = rng.standard_normal((stop - start, generator.inputs[0].shape[1]), np.float32)
+        label = None if labels is None else codes[start:stop].astype(np.int32)
+        images = generator(with_labels(noise, label), training=False)
+        result[start:stop] = ops.convert_to_numpy(images)[..., 0]
+    return result
+
+
+def sample_generators(
+    folders: Sequence[str | Path], per_class: int, *, rng: np.random.Generator, batch_size: int = 256
+) -> Sample:
+    """Draw a labelled sample from trained generators: one per class, or one conditional network.
+
+    Parameters
+    ----------
+    folders : sequence of path-like
+        Folders of `radiosynth.train_generator`, whose class names are names of `radiosynth.CLASSES`.
+    per_class : int
+        Images per class.
+    rng : numpy.random.Generator
+        Source of the noise.
+    batch_size : int
+        Images drawn at a time.
+
+    Returns
+    -------
+    Sample
+        The images, folder by folder and class by class, named by the kind of their generator and a number.
+    """
+    parts: list[Sample] = []
+    for folder in folders:
+        settings, names = read_description(Path(folder))
+        generator = load_generator(folder)
+        codes = np.repeat(np.arange(len(names)), per_class)
+        labels = codes if len(names) > 1 else None
+        images = generate(generator, len(codes), labels=labels, rng=rng, batch_size=batch_size)
+        drawn = sum(map(len, parts))
+        table = Table({"name": [f"{settings.kind}_{drawn + i}" for i in range(len(codes))]})
+        table.meta["history"] = [f"drawn from generators: {per_class} images per class"]
+        parts.append(Sample(images, np.array([class_code(name) for name in names])[codes], table))
+    return concatenate(parts)
