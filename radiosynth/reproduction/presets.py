@@ -26,7 +26,7 @@ def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any
     morphology : str
         Name of a class, or ``"all"`` for one class-conditional network.
     scale : str, optional
-        One of ```SCALES```; ```current_scale``` if not given.
+        One of ``SCALES``; ``current_scale`` if not given.
     **changes
         Fields of `GANConfig` to set otherwise than the scale does.
 
@@ -47,7 +47,7 @@ def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
     Parameters
     ----------
     scale : str, optional
-        One of ```SCALES```; ```current_scale``` if not given.
+        One of ``SCALES``; ``current_scale`` if not given.
     **changes
         Fields of `VAEConfig` to set otherwise than the scale does.
 
@@ -70,7 +70,7 @@ def classifier_config(
     training_set : str
         One of `ALL_TRAINING_SETS`.
     scale : str, optional
-        One of ```SCALES```; ```current_scale``` if not given.
+        One of ``SCALES``; ``current_scale`` if not given.
     **changes
         Fields of `ClassifierConfig` to set otherwise than the scale does.
 
@@ -103,7 +103,7 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
     Parameters
     ----------
     scale : str, optional
-        One of ```SCALES```; ```current_scale``` if not given.
+        One of ``SCALES``; ``current_scale`` if not given.
     synthetic : float
         Geometric simulations for each real training image. The epochs are fewer by as much, so that the
         number of steps is the same.
