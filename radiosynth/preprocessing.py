@@ -95,7 +95,8 @@ def measure_noise(
     """Return the level of the sky and the noise of each image.
 
     They are the median and the standard deviation after sigma clipping (3 sigma, iterated until nothing more
-    is clipped), so that the source itself does not count as noise. Missing pixels are left out.
+    is clipped), so that the source itself does not count as noise. Missing pixels are left out. Where all
+    that is below the sky was set to one value, as in pictures, the noise is that of the upper half.
 
     Parameters
     ----------
@@ -115,7 +116,16 @@ def measure_noise(
         missing = missing_pixels(stack)
     pairs = [_clipped(image[~gone]) for image, gone in zip(stack, missing, strict=True)]
     level, noise = np.array(pairs).reshape(-1, 2).T
+    for i in np.flatnonzero(level == stack.min(axis=(1, 2), initial=np.inf, where=~missing)):
+        above = (stack[i] > level[i]) & ~missing[i]
+        # A sky of noise falls to pieces at its level; one that was thresholded, or has no noise, is whole.
+        if above.mean() > 0.16 and _pieces(above) > max(20, above.size / 1000):
+            noise[i] = np.percentile(stack[i][~missing[i]], 84.13) - level[i]  # one sigma above the median
     return level, noise
+
+
+def _pieces(above: NDArray[np.bool_]) -> int:
+    return int(ndimage.label(above)[1] + ndimage.label(~above)[1])
 
 
 def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:
