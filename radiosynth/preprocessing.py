@@ -96,7 +96,8 @@ def measure_noise(
 
     They are the median and the standard deviation after sigma clipping (3 sigma, iterated until nothing more
     is clipped), so that the source itself does not count as noise. Missing pixels are left out. Where all
-    that is below the sky was set to one value, as in pictures, the noise is that of the upper half.
+    that is below some level of the sky was set to it, as in pictures, they are the median and what 84 % lie
+    below, less the median.
 
     Parameters
     ----------
@@ -116,11 +117,13 @@ def measure_noise(
         missing = missing_pixels(stack)
     pairs = [_clipped(image[~gone]) for image, gone in zip(stack, missing, strict=True)]
     level, noise = np.array(pairs).reshape(-1, 2).T
-    for i in np.flatnonzero(level == stack.min(axis=(1, 2), initial=np.inf, where=~missing)):
-        above = (stack[i] > level[i]) & ~missing[i]
-        # A sky of noise falls to pieces at its level; one that was thresholded, or has no noise, is whole.
-        if above.mean() > 0.16 and _pieces(above) > max(20, above.size / 1000):
-            noise[i] = np.percentile(stack[i][~missing[i]], 84.13) - level[i]  # one sigma above the median
+    least = stack.min(axis=(1, 2), keepdims=True, initial=np.inf, where=~missing)
+    at_least = ((stack == least) & ~missing).mean(axis=(1, 2))
+    for i in np.flatnonzero((at_least > 0.05) & (at_least < 0.84)):
+        # A sky of noise falls to pieces where it is cut; one that was thresholded, or has no noise, is whole.
+        if _pieces((stack[i] > least[i]) & ~missing[i]) > max(20, stack[i].size / 1000):
+            level[i], one_sigma_up = np.percentile(stack[i][~missing[i]], [50, 84.13])
+            noise[i] = one_sigma_up - level[i]
     return level, noise
 
 
