@@ -96,7 +96,9 @@ def measure_noise(
     """Return the level of the sky and the noise of each image.
 
     They are the median and the standard deviation after sigma clipping (3 sigma, iterated until nothing more
-    is clipped), so that the source itself does not count as noise. Missing pixels are left out.
+    is clipped), so that the source itself does not count as noise. Missing pixels are left out. Where all
+    that is below some level of the sky was set to it, as in pictures, they are the median and what 84 % lie
+    below, less the median.
 
     Parameters
     ----------
@@ -116,7 +118,18 @@ def measure_noise(
         missing = missing_pixels(stack)
     pairs = [_clipped(image[~gone]) for image, gone in zip(stack, missing, strict=True)]
     level, noise = np.array(pairs).reshape(-1, 2).T
+    least = stack.min(axis=(1, 2), keepdims=True, initial=np.inf, where=~missing)
+    at_least = ((stack == least) & ~missing).mean(axis=(1, 2))
+    for i in np.flatnonzero((at_least > 0.05) & (at_least < 0.84)):
+        # A sky of noise falls to pieces where it is cut; one that was thresholded, or has no noise, is whole.
+        if _pieces((stack[i] > least[i]) & ~missing[i]) > max(20, stack[i].size / 1000):
+            level[i], one_sigma_up = np.percentile(stack[i][~missing[i]], [50, 84.13])
+            noise[i] = one_sigma_up - level[i]
     return level, noise
+
+
+def _pieces(above: NDArray[np.bool_]) -> int:
+    return int(ndimage.label(above)[1] + ndimage.label(~above)[1])
 
 
 def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:

@@ -281,6 +281,18 @@ class TestPreprocess:
         np.testing.assert_array_equal(ready.labels, others.labels)
         np.testing.assert_array_equal(ready.images, preprocess(others, 23).images)
 
+    def test_a_sky_that_was_cut_off_at_its_level(self) -> None:
+        rng = np.random.default_rng(0)
+        noise = ndimage.gaussian_filter(rng.normal(size=(3, 150, 150)), (0, 1.3, 1.3))
+        noise /= noise.std()
+        noise[:, 70:80, 60:90] += 30
+        for cut in (np.clip(noise, 0, None), np.floor(np.clip(noise, 0, None) * 5)):
+            level, found = measure_noise(cut)
+            np.testing.assert_allclose(level, 0, atol=0.1)
+            np.testing.assert_allclose(found, 1 if cut.max() < 50 else 5, rtol=0.15)
+        thresholded = noise_threshold(noise)[0]
+        np.testing.assert_allclose(measure_noise(thresholded)[1], 0, atol=1e-6)
+
     def test_a_sky_without_a_source_is_named(self, caplog: pytest.LogCaptureFixture) -> None:
         sky = np.random.default_rng(0).normal(size=(2, 60, 60))
         sky[0, 30, 30] = 6
