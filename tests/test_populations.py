@@ -113,7 +113,7 @@ def test_a_network_is_trained_with_a_population_fitted_to_its_sources_alone(
         seen.append(set(real.table["name"]))
         return fit(real, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fit, "fit_population", spy)
+    monkeypatch.setattr(simulation, "fit_population", spy)
     config = presets.classifier_config("real+fitted", "smoke", **TINY)
     train, _, test = recipes.prepare(config)
     assert train.counts() == dict.fromkeys(("FRI", "FRII", "bent", "compact"), 96)
