@@ -50,7 +50,7 @@ TABLES = (
     "published_reproduced",
 )
 SCALES = ("smoke", "laptop", "report")
-STUDIES = {"smoke": (), "laptop": (), "report": ("protocol",)}
+NEEDED = {"report": ("protocol",)}
 """Studies of many runs without which the paper of a scale is not whole."""
 
 
@@ -72,7 +72,7 @@ def collect(root: Path = ROOT) -> dict[str, Any]:
         If a record is missing, or the figures were not all made at one scale.
     """
     records, faults = read_records(root / "paper")
-    # Studies take hours: the largest that are recorded are shown, whatever the scale of the other figures.
+    # Studies take hours: the largest that are saved are shown, whatever the scale of the other figures.
     of_one_scale = {name: record for name, record in records.items() if not name.startswith("study")}
     made = Counter(record["scale"] for record in of_one_scale.values())
     scale = made.most_common(1)[0][0] if made else "smoke"
@@ -88,21 +88,12 @@ def collect(root: Path = ROOT) -> dict[str, Any]:
             numbers |= numbers_of_run(runs_root(root) / name)
         except (OSError, KeyError, ValueError) as error:
             faults.append(f"run {name}: {error!r}")
-    studies = {}
-    summaries = [
-        path for each in SCALES for path in sorted(runs_root(root).glob(f"{each}-study-*/summary.json"))
-    ]
-    for path in summaries:  # the largest scale last
-        study = json.loads(path.read_text("utf-8"))
-        studies[study["name"]] = path.parent.name.partition("-")[0]
-        for key, number in study["numbers"].items():
-            for name in (study["name"], path.parent.name):  # the largest scale by the bare name
-                numbers[f"study {name}: {key}"] = {**number, "source": path.parent.name}
-    faults += [
-        f"study {scale}-study-{name}: {runs_root(root) / f'{scale}-study-{name}' / 'summary.json'} is missing"
-        for name in STUDIES[scale]
-        if studies.get(name) != scale
-    ]
+    studies, of_studies = read_studies(runs_root(root))
+    numbers |= of_studies
+    for name in NEEDED.get(scale, ()):
+        if studies.get(name) != scale:
+            path = runs_root(root) / f"{scale}-study-{name}" / "summary.json"
+            faults.append(f"study {path.parent.name}: {path} is missing")
     if faults:
         msg = "the paper cannot be built:\n  " + "\n  ".join(faults)
         msg += f"\nto draw what is missing: tox -e figures -- --scale {scale}"
@@ -141,6 +132,22 @@ def read_records(paper: Path) -> tuple[dict[str, Any], list[str]]:
                     path.read_text("utf-8")
                 )
     return records, faults
+
+
+def read_studies(folder: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the largest saved scale of each study, and the numbers of all of them.
+
+    A number has the name of its folder, and at the largest scale that of the study, too.
+    """
+    scales, numbers = {}, {}
+    for scale in SCALES:  # the largest last
+        for path in sorted(folder.glob(f"{scale}-study-*/summary.json")):
+            study = json.loads(path.read_text("utf-8"))
+            scales[study["name"]] = scale
+            for key, number in study["numbers"].items():
+                for name in (study["name"], path.parent.name):
+                    numbers[f"study {name}: {key}"] = {**number, "source": path.parent.name}
+    return scales, numbers
 
 
 def numbers_of_run(folder: Path) -> dict[str, Any]:

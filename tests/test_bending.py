@@ -191,7 +191,7 @@ def test_runs_hold_out_every_source_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert np.isfinite(table["spread"]).all()
     # One network on simulations is the start of all folds.
     assert len(runs.recorded_runs()) >= 3
-    assert runs.find_run(arm[0].pretraining().name).replayed
+    assert runs.find_run(arm[0].requires[0].name).replayed
     train, test = recipes.prepare_bending(arm[0])
     assert not set(train.table["name"]) & set(test.table["name"])
     again = predict_angles(made[0].model(), test.images, turns=8)["bending_angle"]

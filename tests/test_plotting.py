@@ -96,7 +96,7 @@ def test_a_figure_of_two_scales_names_both(tmp_path: Path) -> None:
     path = figures.save_figure(figure, "fig99_two", runs=drawn)
     plt.close(figure)
     assert json.loads(path.with_suffix(".json").read_text())["scale"] == "laptop and report"
-    assert "scale: laptop and report, replayed" in figure.get_supxlabel()
+    assert "scale: laptop and report, loaded from a saved run" in figure.get_supxlabel()
 
 
 def test_saved_table_reads_back(tmp_path: Path) -> None:

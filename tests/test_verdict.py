@@ -16,7 +16,6 @@ import radiosynth
 from radiosynth import simulation
 from radiosynth.reproduction import analysis, verdict
 from radiosynth.reproduction.analysis import Networks
-from radiosynth.simulation import fit
 from radiosynth.stopping import TrainingStopped
 
 TINY = verdict.Trial("real", exposure=256, epochs=2, width=0.05, precision="float32", synthetic_per_class=8)
@@ -111,7 +110,7 @@ def test_a_run_is_recorded_once_with_what_it_says_of_every_source(
     trial: verdict.Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = partial(simulation.fit_population, per_class=20, rounds=1)
-    monkeypatch.setattr(fit, "fit_population", quick)
+    monkeypatch.setattr(simulation, "fit_population", quick)
     path = verdict.run(trial)
     assert path is not None
     with np.load(path, allow_pickle=False) as stored:
