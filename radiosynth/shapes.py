@@ -218,6 +218,7 @@ def _outline(light: NDArray, level: float) -> Features:
     where, seen = np.argwhere(light > level), light[light > level]
     if len(seen) < 3:
         return {}
+    # The hull of the corners of the pixels: that of scikit-image counts pixels, and steps as a source turns.
     corners = [where + shift for shift in ((0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))]
     pieces = np.sort(np.bincount(ndimage.label(light > level, np.ones((3, 3)))[0].ravel())[1:])[::-1]
     measured = {
