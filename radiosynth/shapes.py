@@ -21,7 +21,7 @@ from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 __all__ = ["FoldAnswers", "classify_by_shape", "measure_shapes"]
 
 LEVELS = (0.0, 0.05, 0.15, 0.4)
-"""Shares of the peak above which a source is outlined."""
+"""Fractions of the peak above which a source is outlined."""
 
 
 RINGS = (0, 6, 12, 24, 48)
@@ -100,7 +100,7 @@ class FoldAnswers:
     unseen_labels : ndarray of int, shape (m,)
         Their class codes.
     lost : dict of str to float
-        Share of the images of the folds that is no longer classified rightly when the measures of a family
+        Proportion of the images of the folds that is no longer classified correctly when the measures of a family
         are exchanged among them (permutation importance: Breiman 2001).
     """
 
