@@ -132,9 +132,9 @@ def augmentation_plan(
 ) -> NDArray[np.void]:
     """Decide which image is flipped and rotated by which angle to fill each class.
 
-    "ordered" is the report's way: the k augmented images of a source are rotated by 1/(k+1), 2/(k+1), … of a full
-    circle, so that no two are alike, and every other copy is flipped. Where the number asked for does not
-    divide evenly, the first images get one copy more. "random" draws image, angle and flip of each copy.
+    "ordered" is the report's way: the k images added to a source are rotated by 1/(k+1), 2/(k+1), … of a full
+    circle, so that no two are alike, and every other one is flipped. Where the number asked for does not
+    divide evenly, the first sources get one more. "random" draws source, angle and flip of each.
 
     Parameters
     ----------

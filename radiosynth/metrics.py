@@ -273,8 +273,9 @@ def angle_scores(
     Returns
     -------
     dict of str to float
-        ``mae``, ``rmse``, ``within`` (a proportion) and, with a guess, ``gain`` (by how much its mean absolute
-        error is larger), each with ``_low`` and ``_high``: by resampling sources, Wilson's for the share.
+        ``mae``, ``rmse``, ``within`` (a proportion) and, with a guess, ``gain`` (by how much its mean
+        absolute error is larger), each with ``_low`` and ``_high``: by resampling sources, Wilson's for the
+        proportion.
 
     Raises
     ------

@@ -100,8 +100,8 @@ class FoldAnswers:
     unseen_labels : ndarray of int, shape (m,)
         Their class codes.
     lost : dict of str to float
-        Proportion of the images of the folds that is no longer classified correctly when the measures of a family
-        are exchanged among them (permutation importance: Breiman 2001).
+        Proportion of the images of the folds that is no longer classified correctly when the measures of a
+        family are exchanged among them (permutation importance: Breiman 2001).
     """
 
     test: NDArray[np.float64]
