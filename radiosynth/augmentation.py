@@ -132,9 +132,9 @@ def augmentation_plan(
 ) -> NDArray[np.void]:
     """Decide which image is flipped and rotated by which angle to fill each class.
 
-    "ordered" is the report's way: the k copies of an image are turned by 1/(k+1), 2/(k+1), … of a full
-    circle, so that no two are alike, and every other copy is flipped. Where the number asked for does not
-    divide evenly, the first images get one copy more. "random" draws image, angle and flip of each copy.
+    "ordered" is the report's way: the k images added to a source are rotated by 1/(k+1), 2/(k+1), … of a full
+    circle, so that no two are alike, and every other one is flipped. Where the number asked for does not
+    divide evenly, the first sources get one more. "random" draws source, angle and flip of each.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ def augmentation_plan(
     per_class : int or mapping of str to int
         Number of images of each class after augmentation, by name where it differs.
     method : {"ordered", "random"}
-        How copies are chosen.
+        How they are chosen.
     rng : numpy.random.Generator, optional
         Source of randomness, needed by "random" alone.
 
@@ -210,7 +210,7 @@ def augment(
     *,
     rng: np.random.Generator | None = None,
 ) -> Sample:
-    """Fill each class of a sample up with rotated and flipped copies of its images.
+    """Fill each class of a sample up with rotated and flipped images.
 
     Only the classes present are filled.
 

@@ -63,7 +63,7 @@ def _moments(flux: NDArray[np.float64]) -> tuple[float, ...]:
 
 
 THRESHOLD = 0.05
-"""Pixels fainter than this share of the peak do not count as part of the source."""
+"""Pixels fainter than this fraction of the peak do not count as part of the source."""
 
 
 SEPARATION = 10.8
@@ -85,7 +85,7 @@ def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
     ~astropy.table.Table
         One row per image, NaN where the image is blank:
 
-        ``concentration``: share of the flux that is brighter than half the peak.
+        ``concentration``: proportion of the flux that is brighter than half the peak.
         ``angular_size``: largest extent in arcseconds.
         ``axis_ratio``: short over long axis, from the second moments of the flux.
         ``components``: number of peaks at least 10.8 arcsec (two beams) from any brighter one; 0 if blank.

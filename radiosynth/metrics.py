@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 SIGMA = 0.6827
-"""Share of a normal distribution within one standard deviation."""
+"""Proportion of a normal distribution within one standard deviation."""
 
 
 def confusion_matrix(
@@ -88,7 +88,7 @@ def class_scores(labels: ArrayLike, probabilities: ArrayLike, *, confidence: flo
     labels : array_like of int, shape (n,)
         True class codes.
     probabilities : array_like of float, shape (n, classes)
-        Class probabilities. The images should be independent: leave out turned copies.
+        Class probabilities. The images should be independent: leave out augmented ones.
     confidence : float
         Coverage of the intervals, between 0 and 1.
 
@@ -119,7 +119,7 @@ def accuracy(
     confidence: float = SIGMA,
     rng: np.random.Generator | None = None,
 ) -> tuple[float, float, float]:
-    """Return the share of images classified rightly, and its interval.
+    """Return the proportion of images classified correctly, and its interval.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def accuracy(
     probabilities : array_like of float, shape (n, classes)
         Class probabilities.
     sources : array_like, shape (n,), optional
-        What source each image shows. Turned copies of one source err together, so the interval then
+        What source each image shows. Augmented images of one source err together, so the interval then
         comes from resampling sources (2000 times), not images.
     confidence : float
         Coverage of the interval, between 0 and 1.
@@ -250,7 +250,7 @@ def temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def share(right: ArrayLike, *, confidence: float = SIGMA) -> tuple[float, float, float]:
-    """Return the share of truths among independent values, and the ends of its interval (Wilson's)."""
+    """Return the proportion of truths among independent values, and the ends of its interval (Wilson's)."""
     truths = np.asarray(right, bool)
     low, high = binom_conf_interval(truths.sum(), truths.size, confidence, interval="wilson")
     return float(truths.mean()), float(low), float(high)
@@ -273,8 +273,9 @@ def angle_scores(
     Returns
     -------
     dict of str to float
-        ``mae``, ``rmse``, ``within`` (a share) and, with a guess, ``gain`` (by how much its mean absolute
-        error is larger), each with ``_low`` and ``_high``: by resampling sources, Wilson's for the share.
+        ``mae``, ``rmse``, ``within`` (a proportion) and, with a guess, ``gain`` (by how much its mean
+        absolute error is larger), each with ``_low`` and ``_high``: by resampling sources, Wilson's for the
+        proportion.
 
     Raises
     ------

@@ -284,7 +284,7 @@ def _interval(table: Table, value: str, low: str, high: str, unit: float = 1) ->
 
 
 def accuracies(axes: Axes, x: ArrayLike, summary: Table, style: str = "o", **options: Any) -> Any:
-    """Draw the accuracies of arms of a study with 95 % intervals, and balanced accuracies as open symbols.
+    """Draw accuracies with their intervals, and balanced accuracies as open symbols.
 
     Parameters
     ----------
@@ -293,7 +293,7 @@ def accuracies(axes: Axes, x: ArrayLike, summary: Table, style: str = "o", **opt
     x : array_like, shape (n,)
         The place of each.
     summary : ~astropy.table.Table
-        Rows of `radiosynth.reproduction.studies.summary`.
+        Columns ``accuracy``, ``accuracy_low``, ``accuracy_high`` and ``balanced_accuracy``.
     style : str
         Symbol, then style of the line that joins the accuracies.
     **options
@@ -312,16 +312,17 @@ def accuracies(axes: Axes, x: ArrayLike, summary: Table, style: str = "o", **opt
 
 
 def differences(axes: Axes, summary: Table) -> Any:
-    """Draw by how much each arm of a study differs from its reference, with 95 % intervals.
+    """Draw by how much each condition of a comparison differs from its reference, with intervals.
 
     Open symbols are differences of the balanced accuracy.
 
     Parameters
     ----------
     axes : ~matplotlib.axes.Axes
-        Where to draw; arms run downwards.
+        Where to draw; conditions run downwards.
     summary : ~astropy.table.Table
-        Rows of `radiosynth.reproduction.studies.summary`, without that of the reference.
+        One row a condition: its name ``arm``; ``difference``, ``low`` and ``high``, and ``balanced``,
+        ``balanced_low`` and ``balanced_high``, as fractions; numbers of sources ``gained`` and ``lost``.
 
     Returns
     -------

@@ -39,7 +39,7 @@ GREY_LEVELS = 255
 
 
 MISSING_LIMIT = 0.3
-"""Largest share of the central field without data in an image that can be used."""
+"""Largest proportion of the central field without data in an image that can be used."""
 
 
 _CONSTANT = "one value in all pixels (no source above the noise)"
@@ -83,7 +83,7 @@ def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
 
 
 def _noisy_beside(rest: NDArray[np.float32], zeros: float) -> bool:
-    """Return whether pixels beside a share of zeros are those of a frame with noise."""
+    """Return whether pixels beside a proportion of zeros are those of a frame with noise."""
     if not rest.size or rest.min() < 0:
         return bool(rest.size)
     level, noise = _clipped(rest) if zeros < 0.5 else (0.0, 0.0)

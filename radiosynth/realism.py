@@ -112,7 +112,7 @@ def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator)
 
 
 def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> NDArray[np.float64]:
-    """Return how far each image is from the training image that is most like it, turned and flipped.
+    """Return how far each image is from the training image that is most like it, rotated and flipped.
 
     Copies of training images are at distance 0. Whether others are close is seen beside the distances
     of training images from each other.
@@ -120,7 +120,7 @@ def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> N
     Parameters
     ----------
     images : array_like, shape (n, size, size)
-        Images to look for, each in its eight right-angled turns and flips.
+        Images to look for, each in its eight rotations by right angles and flips.
     training : array_like, shape (m, size, size), optional
         Where to look; without it, among the other `images`.
 

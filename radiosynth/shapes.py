@@ -21,7 +21,7 @@ from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 __all__ = ["FoldAnswers", "classify_by_shape", "measure_shapes"]
 
 LEVELS = (0.0, 0.05, 0.15, 0.4)
-"""Shares of the peak above which a source is outlined."""
+"""Fractions of the peak above which a source is outlined."""
 
 
 RINGS = (0, 6, 12, 24, 48)
@@ -100,8 +100,8 @@ class FoldAnswers:
     unseen_labels : ndarray of int, shape (m,)
         Their class codes.
     lost : dict of str to float
-        Share of the images of the folds that is no longer classified rightly when the measures of a family
-        are exchanged among them (permutation importance: Breiman 2001).
+        Proportion of the images of the folds that is no longer classified correctly when the measures of a
+        family are exchanged among them (permutation importance: Breiman 2001).
     """
 
     test: NDArray[np.float64]
@@ -218,6 +218,7 @@ def _outline(light: NDArray, level: float) -> Features:
     where, seen = np.argwhere(light > level), light[light > level]
     if len(seen) < 3:
         return {}
+    # The hull of the corners of the pixels: that of scikit-image counts pixels, and steps as a source turns.
     corners = [where + shift for shift in ((0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5))]
     pieces = np.sort(np.bincount(ndimage.label(light > level, np.ones((3, 3)))[0].ravel())[1:])[::-1]
     measured = {

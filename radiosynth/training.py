@@ -42,7 +42,7 @@ Stream = Generator[tuple[NDArray[Any], ...], None, None]
 
 
 CHECKPOINT_SHARE = 0.1
-"""Largest share of the time that is spent on writing checkpoints."""
+"""Largest proportion of the time that is spent on writing checkpoints."""
 
 
 class Batches:
@@ -223,7 +223,7 @@ class _Conductor(keras.callbacks.Callback):
         self.epoch_begun = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if self.reason:  # the epoch was cut short by a signal: it is done again when training goes on
+        if self.reason:  # the epoch was cut short by a signal: it is done again when training resumes
             self.model.stop_training = True
             return
         now = time.monotonic()
@@ -271,7 +271,7 @@ def fit(
     time_limit: float | None = None,
     title: str = "training",
 ) -> History:
-    """Train to `epochs` epochs, going on from the checkpoint in `folder` if there is one.
+    """Train to `epochs` epochs, resuming from the checkpoint in `folder` if there is one.
 
     Parameters
     ----------

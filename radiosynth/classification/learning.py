@@ -69,7 +69,7 @@ class ClassifierSettings:
 class _Validation(keras.callbacks.Callback):
     """Add the loss and the accuracy on the validation images to the log of each epoch.
 
-    One pass over the augmented validation images measures both: ``val_*`` is over all copies,
+    One pass over the augmented validation images measures both: ``val_*`` is over all,
     ``plain_*`` over the untouched images among them. Batch normalisation is recalibrated for it, and goes on
     as if nothing had been measured.
     """
@@ -118,7 +118,7 @@ def train_classifier(
 ) -> tuple[keras.Model, training.History]:
     """Train the report's classifier (report, section on the classification network, and table B1).
 
-    Adam and sparse categorical cross-entropy. Interrupted training goes on from its checkpoint and ends
+    Adam and sparse categorical cross-entropy. Interrupted training resumes from its checkpoint and ends
     with the same numbers.
 
     Parameters

@@ -32,7 +32,7 @@ class VariationSettings:
         Largest step size of Adam with decoupled weight decay; it rises over the first twentieth of the
         steps and falls along a cosine to zero.
     weight_decay : float
-        Share of the weights, times the step size, that is taken off at each step.
+        Fraction of the weights, times the step size, that is taken off at each step.
     label_smoothing : float
         Probability that is spread over all classes; labels are not all right.
     width : float
@@ -102,7 +102,7 @@ def train_on_variations(
     settings : VariationSettings, optional
         The defaults if not given.
     start : Path, optional
-        File of weights to go on from (`radiosynth.training.save_weights`).
+        File of weights to start from (`radiosynth.training.save_weights`).
     folder : path-like
         Where the checkpoint is kept.
     fingerprint : str

@@ -121,7 +121,7 @@ def build_stacked_classifier(
     dense : int
         Units of the hidden layer; with 0 there is none, and the mean over the image takes its place.
     dropout : float
-        Share of the last features that is dropped in training, below 1.
+        Fraction of the last features that is dropped in training, below 1.
     seed : int, optional
         Seed of the initial weights and of the dropout.
     precision : str
@@ -224,7 +224,7 @@ def build_residual_classifier(
     stride : int
         Stride of the first convolution.
     dropout : float
-        Share of the last features that is dropped in training, below 1.
+        Fraction of the last features that is dropped in training, below 1.
     seed : int, optional
         Seed of the initial weights and of the dropout.
     precision : str

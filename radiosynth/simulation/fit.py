@@ -38,7 +38,7 @@ STEPS = 16
 
 
 WIDE = 0.02
-"""Share of each round that is still drawn from the wide distributions, so that nothing is lost for good."""
+"""Proportion of each round that is still drawn from the wide distributions, so that nothing is lost."""
 
 
 NOISE = stats.loguniform(3e-4, 0.2)
