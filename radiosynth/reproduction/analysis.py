@@ -62,7 +62,7 @@ def read(trials: Sequence[runs.Trial], test: Test, folder: Path | None = None) -
     Parameters
     ----------
     trials : sequence of Trial
-        The runs of the condition; folds of which a seed is not recorded yet are left out.
+        The runs of the condition; folds of which a seed is not saved yet are left out.
     test : {"test", "external"}
         Which sources: those of the held-out fold, or the external ones.
     folder : Path, optional
@@ -240,7 +240,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 @lru_cache
 def comparison(test: Test = "test", folder: Path | None = None) -> Table:
-    """Compare every condition that is recorded with the real images alone.
+    """Compare every condition that is saved with the real images alone.
 
     Parameters
     ----------

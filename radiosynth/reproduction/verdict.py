@@ -294,7 +294,7 @@ def train(
     Raises
     ------
     radiosynth.training.TrainingStopped
-        If a time limit or a signal ended the training; calling again goes on.
+        If a time limit or a signal ended the training; calling again resumes.
     """
     sources, validation, _ = sources_of(trial)
     synthetic = synthetic_images(trial, sources) if trial.synthetic else None
@@ -341,7 +341,7 @@ def records() -> Path:
 
 
 def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
-    """Train a run and test it, unless it is recorded or another process is at it.
+    """Train a run and test it, unless it is saved or another process is at it.
 
     Parameters
     ----------
@@ -360,7 +360,7 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
     Raises
     ------
     radiosynth.training.TrainingStopped
-        If a time limit or a signal ended the training; calling again goes on.
+        If a time limit or a signal ended the training; calling again resumes.
     """
     record = records() / f"{trial.name}.npz"
     if record.exists():
