@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -57,23 +58,7 @@ SHADES = ("#0B3C5D", "#D98E04", "#F6E3BA")
 
 def use_style() -> None:
     """Set one style for all figures: sans-serif, small, thin lines, no LaTeX needed."""
-    plt.rcParams.update(
-        {
-            "figure.dpi": 110,
-            "savefig.dpi": 200,
-            "figure.constrained_layout.use": True,
-            "font.size": 9,
-            "axes.titlesize": 9,
-            "axes.labelsize": 9,
-            "legend.fontsize": 8,
-            "legend.frameon": False,
-            "axes.linewidth": 0.7,
-            "lines.linewidth": 1.4,
-            "image.cmap": COLOUR_MAP,
-            "image.origin": "lower",
-            "pdf.fonttype": 42,
-        }
-    )
+    plt.style.use(Path(__file__).parent / "data" / "figures.mplstyle")
 
 
 def set_label(training_set: str) -> str:

@@ -111,18 +111,18 @@ def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator)
     return float(right[origin == 0].mean() + right[origin == 1].mean()) / 2
 
 
-def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> NDArray[np.float64]:
+def nearest_neighbour(images: ArrayLike, training: ArrayLike) -> NDArray[np.float64]:
     """Return how far each image is from the training image that is most like it, rotated and flipped.
 
-    Copies of training images are at distance 0. Whether others are close is seen beside the distances
-    of training images from each other.
+    Copies of training images are at distance 0. Whether others are close is seen beside the distances of real
+    images that nobody trained on.
 
     Parameters
     ----------
     images : array_like, shape (n, size, size)
         Images to look for, each in its eight rotations by right angles and flips.
-    training : array_like, shape (m, size, size), optional
-        Where to look; without it, among the other `images`.
+    training : array_like, shape (m, size, size)
+        Where to look.
 
     Returns
     -------
@@ -131,22 +131,14 @@ def nearest_neighbour(images: ArrayLike, training: ArrayLike | None = None) -> N
     """
     from sklearn.metrics.pairwise import euclidean_distances
 
-    alone = training is None
-    sought = np.asarray(images, np.float64)
-    there = sought if training is None else np.asarray(training, np.float64)
-    if sought.ndim != 3 or sought.shape[1] != sought.shape[2] or sought.shape[1:] != there.shape[1:]:
-        msg = f"images {sought.shape} and {there.shape}: give two sets of shape (n, size, size), of one size"
-        raise ValueError(msg)
-    if len(sought) == 0 or len(there) < 1 + alone:
-        msg = (
-            f"{len(sought)} images and {len(there)} to compare with: give one, or two without a training set"
-        )
+    sought, there = np.asarray(images, np.float64), np.asarray(training, np.float64)
+    square = sought.ndim == 3 and sought.shape[1] == sought.shape[2]
+    if not square or sought.shape[1:] != there.shape[1:] or not len(sought) or not len(there):
+        msg = f"images {sought.shape} and {there.shape}: give some of shape (n, size, size), of one size"
         raise ValueError(msg)
     best = np.full(len(sought), np.inf)
     for turned in (np.rot90(sought, k, axes=(1, 2))[:, ::flip] for k in range(4) for flip in (1, -1)):
         distance = euclidean_distances(turned.reshape(len(sought), -1), there.reshape(len(there), -1))
-        if alone:  # an image that is like itself when turned has not been copied
-            np.fill_diagonal(distance, np.inf)
         best = np.minimum(best, distance.min(axis=1))
     return best / sought.shape[1]
 

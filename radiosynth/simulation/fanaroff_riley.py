@@ -44,6 +44,7 @@ def fr_ratio(
     Examples
     --------
     >>> import numpy as np
+    >>> from radiosynth.simulation import draw_parameters, report_population
     >>> strict = report_population(consistent=True)
     >>> table = draw_parameters({"FRI": 2, "FRII": 2}, population=strict, rng=np.random.default_rng(0))
     >>> (fr_ratio(table) > 0.5).tolist()
