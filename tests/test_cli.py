@@ -10,9 +10,8 @@ from astropy.io import fits
 from astropy.table import Table
 from skyserver import SkyServer, key_of
 
-from radiosynth import datasets, predict, read_cutouts, simulation
+from radiosynth import cutouts as fetching, datasets, predict, read_cutouts, simulation
 from radiosynth.cli import main
-from radiosynth.cutouts import download
 from radiosynth.reproduction import configs, presets, recipes, runs, studies
 from radiosynth.sample import Sample
 
@@ -253,7 +252,7 @@ def test_cutouts_of_a_list(
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(download, "download_cutouts", stopped)
+    monkeypatch.setattr(fetching, "download_cutouts", stopped)
     assert main(arguments) == 1
     assert "the same command goes on" in capsys.readouterr().err
 

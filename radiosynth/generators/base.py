@@ -17,10 +17,17 @@ from keras import ops
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import training
-from radiosynth._io import write_arrays, write_text
+from radiosynth._io import (
+    check,
+    read_arrays,
+    read_json,
+    readable,
+    refuse_beyond_memory,
+    write_arrays,
+    write_text,
+)
 from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.networks.generators import build_generator
-from radiosynth.records import check, read_arrays, read_json, readable
 from radiosynth.sample import Sample
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
@@ -149,11 +156,8 @@ def diversity(images: ArrayLike) -> float:
 
 def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the frames in a file of `train_gan`, and their epochs."""
-    advice = "remove its folder and train again"
-    stored = read_arrays(path, ["frames", "epochs"], advice)
-    with readable(path, advice):
-        kinds = [(stored[name].dtype.kind, stored[name].ndim) for name in ("frames", "epochs")]
-        check(kinds == [("u", 4), ("i", 1)], f"arrays of kind and dimensions {kinds}")
+    kinds = {"frames": "u4", "epochs": "i1"}
+    stored = read_arrays(path, kinds, advice="remove its folder and train again")
     return stored["frames"], stored["epochs"]
 
 
@@ -342,14 +346,15 @@ def _read_generator(folder: Path) -> tuple[keras.Model, list[str]]:
     if not path.exists():
         msg = f"{folder} holds no generator: `radiosynth gan train` makes one, `radiosynth runs` lists them"
         raise FileNotFoundError(msg)
-    advice, fault = "train it anew with radiosynth.train_gan", "does not describe a generator"
-    stored = read_json(path, ["settings", "class_names", "collapsed"], advice, fault)
-    with readable(path, advice, fault):
+    said = {"advice": "train it anew with radiosynth.train_gan", "fault": "does not describe a generator"}
+    stored = read_json(path, ["settings", "class_names", "collapsed"], **said)
+    with readable(path, **said):
         given = {"rescale": False, **stored["settings"]}  # which older files do not say
         settings = GeneratorSettings(
             **{field.name: given[field.name] for field in dataclasses.fields(GeneratorSettings)}
         )
         names = [str(name) for name in stored["class_names"]]
+        check(len(names) == max(settings.conditional, 1), f"names of {len(names)} classes")
     if stored["collapsed"]:
         log.warning("the generator in %s had collapsed when its training ended", folder.name)
     generator = settings.build()
@@ -409,7 +414,10 @@ def generate(
     elif labels is not None:
         msg = "this generator knows no classes: leave labels out"
         raise ValueError(msg)
-    result = np.empty((n, *generator.output_shape[1:3]), np.float32) if out is None else out
+    shape = (n, *generator.output_shape[1:3])
+    if out is None:
+        refuse_beyond_memory(shape, "ask for fewer images")
+    result = np.empty(shape, np.float32) if out is None else out
     for start in range(0, n, batch_size):
         stop = min(start + batch_size, n)
         noise = rng.standard_normal((stop - start, noise_input.shape[1]), np.float32)
@@ -443,6 +451,7 @@ def sample_generators(
     parts, codes = [], []
     for folder in folders:
         generator, names = _read_generator(Path(folder))
+        refuse_beyond_memory((len(names) * per_class, *generator.output_shape[1:3]), "ask for fewer images")
         labels = np.repeat(np.arange(len(names)), per_class)
         parts.append(
             generate(

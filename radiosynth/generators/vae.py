@@ -19,6 +19,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from radiosynth import training
+from radiosynth._io import read_json, readable
 from radiosynth.generators.base import (
     GANRun,
     GeneratorSettings,
@@ -30,7 +31,6 @@ from radiosynth.generators.base import (
 )
 from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.networks.generators import build_encoder
-from radiosynth.records import read_json
 
 __all__ = ["VAE", "VAESettings", "reconstruct", "train_vae"]
 
@@ -210,7 +210,8 @@ def reconstruct(
     if "beta" not in stored:
         msg = f"{path} holds no variational autoencoder: train one with radiosynth.train_vae"
         raise ValueError(msg)
-    settings = VAESettings(**stored)
+    with readable(path / "generator.json"):
+        settings = VAESettings(**stored)
     if images.shape[1:] != (settings.size, settings.size):
         msg = (
             f"images have the shape {images.shape}; this network takes (n, {settings.size}, {settings.size})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import logging
+import math
 import os
 import platform
 import re
@@ -19,8 +20,8 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth import _io, datasets, preprocessing
-from radiosynth.records import read_arrays, read_json, read_table, readable
+from radiosynth import datasets, preprocessing
+from radiosynth._io import cache_folder, check, read_arrays, read_json, read_table, readable
 from radiosynth.reproduction.configs import (
     GENERATED,
     KINDS,
@@ -54,7 +55,7 @@ def runs_root() -> Path:
     if chosen := os.environ.get("RADIOSYNTH_RUNS"):
         return Path(chosen).expanduser()
     tree = Path(__file__).resolve().parents[2] / "paper" / "runs"
-    return tree if tree.is_dir() else _io.cache_folder() / "runs"
+    return tree if tree.is_dir() else cache_folder() / "runs"
 
 
 PACKAGED_RUNS = Path(__file__).parents[1] / "runs"
@@ -74,10 +75,10 @@ _FURTHER = {
 }
 
 
-_CLASSES = ("names", "labels", "plain", "probabilities")
+_CLASSES = {"names": "U1", "labels": "i1", "plain": "b1", "probabilities": "f2"}
 
 
-_PREDICTIONS = {"bending": ("name", "truth", "bending_angle", "guess", "spread")}
+_ANGLES = {"name": "U1", "truth": "f1", "bending_angle": "f1", "guess": "f1", "spread": "F1"}
 """What the provenance of a run has to say, of all kinds and of some, and what its predictions consist of."""
 
 
@@ -102,12 +103,21 @@ class Run(Generic[C]):
     @property
     def provenance(self) -> dict[str, Any]:
         """Versions, commit, device, seconds and the data's sha256."""
-        return read_json(self.folder / "provenance.json", _PROVENANCE + _FURTHER.get(self.config.kind, ()))
+        path = self.folder / "provenance.json"
+        found = read_json(path, _PROVENANCE + _FURTHER.get(self.config.kind, ()))
+        with readable(path):
+            numbers = [found.get("temperature", 1.0), *found.get("diversity", [])]
+            check(all(isinstance(n, float) and math.isfinite(n) for n in numbers), f"numbers {numbers}")
+        return found
 
     @property
     def history(self) -> Table:
         """One row per epoch."""
-        return read_table(self.folder / "history.csv", self.config.epochs)  # type: ignore[attr-defined]
+        path, epochs = self.folder / "history.csv", self.config.epochs  # type: ignore[attr-defined]
+        found = read_table(path, epochs)
+        with readable(path):
+            check(found["epoch"].tolist() == [*range(1, epochs + 1)], "not one row for each epoch")
+        return found
 
     @property
     def predictions(self) -> dict[str, NDArray[Any]]:
@@ -116,7 +126,9 @@ class Run(Generic[C]):
         Of an ensemble also ``members``, the probabilities of each of its networks, and ``unseen`` with
         ``unseen_labels``: those of the images of the folds, each by the network that did not see it.
         """
-        return read_arrays(self.folder / "predictions.npz", _PREDICTIONS.get(self.config.kind, _CLASSES))
+        return read_arrays(
+            self.folder / "predictions.npz", _ANGLES if self.config.kind == "bending" else _CLASSES
+        )
 
     @property
     def frames(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -29,8 +29,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest, bootstrap, sem, t
 
 from radiosynth import metrics
-from radiosynth._io import write_table, write_text
-from radiosynth.records import check, read_json, read_table, readable
+from radiosynth._io import check, read_json, read_table, readable, write_table, write_text
 from radiosynth.reproduction import recipes, scales
 from radiosynth.reproduction.configs import ClassifierConfig, GANConfig
 from radiosynth.reproduction.presets import classifier_config, gan_config
@@ -821,7 +820,7 @@ def _read(
 
 def _read_part(path: Path, number: int) -> Table:
     """Return a table of a study, which has to have rows of so many runs."""
-    table = read_table(path)
+    table = read_table(path, text=("arm", "name"))
     with readable(path):
         held = set(zip(table["arm"].tolist(), table["fold"].tolist(), strict=True))
         check(len(held) == number, f"{len(held)} of {number} runs")
