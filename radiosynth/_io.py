@@ -1,9 +1,11 @@
-"""Files: written whole or not at all, text in any common encoding, and the folder of cached data."""
+"""Files: written whole or not at all, read or refused by name; text in any common encoding; cached data."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
+import json
 import math
 import os
 import re
@@ -12,9 +14,11 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io.fits.verify import VerifyWarning
@@ -100,7 +104,11 @@ def write_table(path: Path, table: Table, kind: str | None = None) -> None:
         write_text(path, head + re.sub(rf"(?m)^#[^{ends}\n]*", r'"\g<0>"', rows))
     else:
         with warnings.catch_warnings(action="ignore", category=VerifyWarning):  # of long keywords in FITS
-            write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
+            try:
+                write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
+            except UnicodeEncodeError as error:
+                msg = f"{path}: FITS holds ASCII only, not {str(error.object)!r}; write .ecsv or .csv"
+                raise ValueError(msg) from error
 
 
 def write_arrays(path: Path, **arrays: NDArray) -> None:
@@ -111,6 +119,101 @@ def write_arrays(path: Path, **arrays: NDArray) -> None:
             np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
 
     write_atomically(path, write)
+
+
+AGAIN = "remove its folder and run it again, or fetch the folder again"
+
+
+@contextlib.contextmanager
+def readable(
+    path: Path, advice: str = AGAIN, fault: str = "is damaged, or another kind of file"
+) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into one message.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    advice : str
+        What to do then.
+    fault : str
+        What is said of the file.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is damaged, or is something else.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        msg = f"{path} is missing: {advice}"
+        raise FileNotFoundError(msg) from error
+    except Exception as error:  # readers of damaged files raise what they like
+        msg = f"{path} {fault} ({error!r}): {advice}"
+        raise ValueError(msg) from error
+
+
+def read_json(path: Path, keys: Iterable[str] = (), **said: str) -> dict[str, Any]:
+    """Return the JSON object in a file, which has to have these keys; `said` as in `readable`."""
+    with readable(path, **said):
+        found = json.loads(path.read_text("utf-8"))
+        check(isinstance(found, dict), f"a JSON object is needed, not {type(found).__name__}")
+        lacking = [key for key in keys if key not in found]
+        check(not lacking, f"it lacks {', '.join(lacking)}")
+        return found
+
+
+def read_arrays(path: Path, kinds: Mapping[str, str] | None = None, **said: str) -> dict[str, NDArray[Any]]:
+    """Return the arrays in an npz file; `said` as in `readable`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    kinds : dict of str to str, optional
+        By name, the arrays that there have to be, of one length if they have any: NumPy's letter of the kind
+        and the number of dimensions, such as "i1". Numbers of kind "f" have to be finite, of kind "F" not.
+    """
+    kinds = kinds or {}
+    with readable(path, **said), path.open("rb") as file:
+        check(zipfile.is_zipfile(file), "no whole npz file")
+        stored = np.load(file, allow_pickle=False)
+        found = {name: stored[name] for name in stored.files}
+        for name, kind in kinds.items():
+            check(name in found, f"it lacks {name}")
+            have = f"{found[name].dtype.kind}{found[name].ndim}"
+            check(have == kind.lower() or have == kind, f"{name} is {have}, not {kind}")
+            check(kind[0] != "f" or bool(np.isfinite(found[name]).all()), f"{name} is not finite")
+        lengths = {name: len(found[name]) for name in kinds if found[name].ndim}
+        check(len(set(lengths.values())) < 2, f"lengths {lengths}")
+        return found
+
+
+def read_table(path: Path, rows: int | None = None, *, text: Iterable[str] = ()) -> Table:
+    """Return the table in a CSV file of a run, which has to have so many rows.
+
+    All cells hold finite numbers, but for the columns `text`.
+    """
+    with readable(path):
+        content = path.read_text("utf-8")
+        found = Table.read(content.splitlines(), format="ascii.csv")
+        asked = len(found) if rows is None else rows
+        check(content.endswith("\n") and len(found) == asked, f"cut: {len(found)} of {asked} rows")
+        for name in found.colnames:
+            column = np.ma.asarray(found[name])
+            check(not np.ma.is_masked(column), f"empty cells in {name}")
+            numbers = column.dtype.kind in "if" and bool(np.isfinite(column).all())
+            check(numbers or name in text, f"{name} holds what is no number")
+        return found
+
+
+def check(right: bool, fault: str) -> None:
+    """Raise ValueError, for `readable`, unless something is right."""
+    if not right:
+        raise ValueError(fault)
 
 
 def table_format(path: Path) -> tuple[str, bytes]:

@@ -534,7 +534,7 @@ def _do(arguments: Sequence[str] | None) -> int:
             level = logging.INFO if parsed.verbose else logging.WARNING
             logging.basicConfig(level=level, format="%(message)s")
             parsed.do(parsed)
-    except (ValueError, OSError, stopping.TrainingDiverged) as error:
+    except (ValueError, OSError, MemoryError, stopping.TrainingDiverged) as error:
         if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC) and not error.filename:
             raise  # it came from printing
         print(f"radiosynth: {error}", file=sys.stderr)

@@ -24,8 +24,8 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import cache_folder, write_atomically
-from radiosynth.sample import DAMAGED, DataUnavailableError, Sample
+from radiosynth._io import cache_folder, check, readable, write_atomically
+from radiosynth.sample import DataUnavailableError, Sample
 from radiosynth.surveys import PIXEL_SCALE
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
@@ -298,18 +298,15 @@ def _cached(pixels: str) -> dict[str, NDArray]:
 
 def _read(path: Path, pixels: str) -> dict[str, NDArray]:
     """Read the converted archive; a ValueError says that the file is no good."""
-    try:
-        # Opened here, as numpy leaves a truncated file open.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            if (int(stored["format"]), str(stored["archive_sha256"])) == (_FORMAT, ARCHIVE_SHA256):
-                return {"pixels": stored[pixels]} | {name: stored[name] for name in _COLUMNS}
-        reason: object = "made from another archive or by another version"
-    except FileNotFoundError:
-        raise
-    except DAMAGED as error:
-        reason = error or type(error).__name__
-    msg = f"the cached {path} cannot be used ({reason})"
-    raise ValueError(msg)
+    # Opened here, as numpy leaves a truncated file open.
+    with (
+        readable(path, "it is made anew", "cannot be used"),
+        path.open("rb") as stream,
+        np.load(stream, allow_pickle=False) as stored,
+    ):
+        ours = (int(stored["format"]), str(stored["archive_sha256"])) == (_FORMAT, ARCHIVE_SHA256)
+        check(ours, "made from another archive or by another version")
+        return {"pixels": stored[pixels]} | {name: stored[name] for name in _COLUMNS}
 
 
 def _convert(archive: bytes, target: Path) -> None:

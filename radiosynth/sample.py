@@ -6,24 +6,19 @@ import io
 import json
 import numbers
 import os
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from astropy.table import Column, Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import SAMPLE, refuse_to_replace, write_arrays
+from radiosynth._io import SAMPLE, read_arrays, readable, refuse_to_replace, write_arrays
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 
 __all__ = ["DataUnavailableError", "Sample", "concatenate"]
-
-DAMAGED = (OSError, EOFError, KeyError, TypeError, AttributeError, ValueError, BadZipFile, zlib.error)
-"""What reading an npz file raises where it is cut, another kind of file, or has arrays of other names."""
 
 
 class DataUnavailableError(OSError):
@@ -66,8 +61,7 @@ class Sample:
     table: Table
 
     def __init__(self, images: ArrayLike, labels: ArrayLike, table: Table | None = None) -> None:
-        pixels = np.asarray(images, dtype=np.float32)
-        codes = np.asarray(labels)
+        pixels, codes = _pixels(images), np.asarray(labels)
         if pixels.ndim != 3 or pixels.shape[1] != pixels.shape[2]:
             msg = (
                 f"images have the shape {pixels.shape}; a Sample takes (n, size, size), square and without "
@@ -169,17 +163,30 @@ class Sample:
         ValueError
             If the file is not such a sample.
         """
-        try:
-            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-                return cls(stored["images"], stored["labels"], _from_text(str(stored["table"])))
-        except FileNotFoundError:
-            raise
-        except DAMAGED as error:
-            msg = f"{path} is not a sample written by Sample.save ({error}); write it anew"
-            raise ValueError(msg) from error
+        path, kinds = Path(path), {"images": "F3", "labels": "i1", "table": "U0"}
+        said = {"advice": "write it anew", "fault": "is not a sample written by Sample.save"}
+        stored = read_arrays(path, kinds, **said)
+        with readable(path, **said):
+            return cls(stored["images"], stored["labels"], _from_text(str(stored["table"])))
+
+
+def _pixels(images: ArrayLike) -> NDArray[np.float32]:
+    """Return images in float32, NaN where they are masked."""
+    given = np.ma.asarray(images) if isinstance(images, np.ma.MaskedArray) else np.asarray(images)
+    if given.dtype.kind not in "biuf":
+        msg = f"images are of the type {given.dtype}; give real numbers"
+        raise ValueError(msg)
+    try:
+        with np.errstate(over="raise"):
+            pixels = given.astype(np.float32, copy=False)
+    except FloatingPointError:
+        msg = "images hold numbers above 3.4e38, which float32 has not; give them in another unit"
+        raise ValueError(msg) from None
+    return np.ma.filled(pixels, np.nan)
 
 
 _ESCAPED = "columns escaped as JSON"
+_META = "escaped as JSON"
 
 
 def _to_text(table: Table) -> str:
@@ -191,10 +198,13 @@ def _to_text(table: Table) -> str:
     escaped = []
     for name, column in table.columns.items():
         column.info.format = None  # it would round the numbers that are written
-        cells = np.ma.getdata(column).tolist() if column.dtype.kind == "U" and column.ndim == 1 else []
+        words = isinstance(column, Column) and column.dtype.kind == "U" and column.ndim == 1
+        cells = np.ma.getdata(column).tolist() if words else []
         if any(cell != cell.strip(" #") or not cell.isprintable() for cell in cells):
             escaped.append(name)
             table[name] = _recoded(column, json.dumps)
+    if r"\n" in repr(table.meta):  # ECSV takes a line break for a blank
+        table.meta = {_META: json.dumps(table.meta, default=lambda value: value.tolist())}
     if escaped:
         table.meta[_ESCAPED] = escaped
     text = io.StringIO()
@@ -208,6 +218,8 @@ def _from_text(text: str) -> Table:
     table = Table.read(text.split("\n"), format="ascii.ecsv", fill_values=None)
     for name in table.meta.pop(_ESCAPED, []):
         table[name] = _recoded(table[name], json.loads)
+    if _META in table.meta:
+        table.meta = json.loads(table.meta[_META])
     return table
 
 
@@ -260,7 +272,11 @@ def check_rng(rng: object) -> None:
 
 
 def check_count(number: object, of: str, least: int = 0) -> None:
-    """Raise `ValueError` unless `number` is a whole number that is not too small."""
-    if not isinstance(number, numbers.Integral) or isinstance(number, bool) or number < least:
-        msg = f"{of} is {number!r}; give a whole number, {least} or more"
+    """Raise `ValueError` unless `number` is a whole number, neither too small nor absurd."""
+    if (
+        not isinstance(number, numbers.Integral)
+        or isinstance(number, bool)
+        or not least <= int(number) < 2**32
+    ):
+        msg = f"{of} is {number!r}; give a whole number from {least} to {2**32 - 1}"
         raise ValueError(msg)

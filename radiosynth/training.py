@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from radiosynth._io import write_arrays, write_atomically
-from radiosynth.records import check, read_arrays, readable
+from radiosynth._io import check, read_arrays, readable, write_arrays, write_atomically
 from radiosynth.sample import Sample
 from radiosynth.stopping import TrainingDiverged, TrainingStopped, on_signals
 
@@ -120,7 +119,7 @@ def check_images(images: NDArray[Any], name: str = "training") -> None:
         range, as flux densities in Jy do. Some may: generators draw faint images before they have learned.
     """
     low, high = images.min(axis=(1, 2)), images.max(axis=(1, 2))
-    span = np.quantile(high - low, 0.9)
+    span = np.quantile(high - low, 0.9, method="lower")
     # Not "above 1", which is false of what is not a number. Rotation rounds in the last digit.
     if not (low.min() >= -1.0001 and high.max() <= 1.0001) or 0 < span < 0.5:
         msg = (
@@ -176,7 +175,7 @@ def _diverged(model: keras.Model, what: str, epoch: int) -> TrainingDiverged:
 
 def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> History:
     advice = "remove that file, and the training begins anew"
-    stored, variables = read_arrays(path, ["meta"], advice), _state(model)
+    stored, variables = read_arrays(path, {"meta": "U0"}, advice=advice), _state(model)
     with readable(path, advice):
         meta = json.loads(str(stored.pop("meta")))
         history: History = {
@@ -191,6 +190,7 @@ def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> Histor
         )
         raise ValueError(msg)
     with readable(path, advice):
+        check(all(np.isfinite(array).all() for array in stored.values()), "some weights are not finite")
         for i, variable in enumerate(variables):
             variable.assign(stored[f"v{i}"])
     return history
@@ -365,11 +365,12 @@ def load_weights(model: keras.Model, path: Path) -> None:
     ValueError
         If the file holds weights of other shapes, or something else.
     """
-    advice, fault = "fetch or train them anew", "holds no weights, or damaged ones"
-    stored = read_arrays(path, advice=advice, fault=fault)
-    with readable(path, advice, fault):
-        arrays = [stored[f"w{i}"].astype(np.float32) for i in range(len(stored))]
-        check(all(np.isfinite(array).all() for array in arrays), "some are not finite")
+    said = {"advice": "fetch or train them anew", "fault": "holds no weights, or damaged ones"}
+    stored = read_arrays(path, None, **said)
+    with readable(path, **said):
+        arrays = [stored[f"w{i}"] for i in range(len(stored))]
+        numbers = all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays)
+        check(numbers, "some are not finite numbers")
     shapes, expected = [a.shape for a in arrays], [tuple(w.shape) for w in model.weights]
     if shapes != expected:
         msg = f"{path} does not hold the weights of this {model.name}: shapes {shapes}, expected {expected}"

@@ -22,7 +22,7 @@ from radiosynth import (
 )
 from radiosynth.classification import ClassifierSettings, train_classifier
 from radiosynth.reproduction import runs
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, concatenate
 from radiosynth.training import save_weights
 
 
@@ -108,7 +108,7 @@ def pixels(value: float) -> Sample:
         (pixels(np.nan), sample(), r"train images range from nan .* use radiosynth.preprocess"),
         (sample(), pixels(np.inf), "validation images range from .* to inf"),
         (pixels(3.0), sample(), r"training needs \[-1, 1\]"),
-        (pixels(0.02), sample(), r"over 0.02; training needs \[-1, 1\]"),  # in Jy, never scaled
+        (pixels(0.02), sample(), r"less than 0.02; training needs \[-1, 1\]"),  # in Jy, never scaled
     ],
 )
 def test_samples_that_cannot_be_trained_on(
@@ -117,6 +117,11 @@ def test_samples_that_cannot_be_trained_on(
     with pytest.raises(ValueError, match=message):
         train_classifier(train, validation, folder=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_images_of_a_generator_that_has_learnt_little_are_trained_on(tmp_path: Path) -> None:
+    train = concatenate([pixels(1.0), *[pixels(0.01)] * 3])
+    train_classifier(train, pixels(1.0), ClassifierSettings(epochs=1, width=0.05), folder=tmp_path)
 
 
 def test_a_folder_is_for_one_training_set(tmp_path: Path) -> None:

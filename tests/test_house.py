@@ -24,7 +24,7 @@ from radiosynth.reproduction import configs, presets, runs
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
-    *("_io", "citing", "stopping", "taxonomy", "surveys", "records", "sample", "measurements", "networks"),
+    *("_io", "citing", "stopping", "taxonomy", "surveys", "sample", "measurements", "networks"),
     *("metrics", "plotting", "training", "preprocessing", "splitting", "augmentation", "catalogues"),
     *("cutouts", "selection", "datasets", "shapes", "simulation", "generators", "classification"),
     *("bending", "realism", "reproduction", "cli"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy import units
+from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, Table
 from hypothesis import given, settings, strategies as st
 
@@ -229,7 +230,7 @@ def test_what_draws_nothing(rng: object) -> None:
 
 @pytest.mark.parametrize("number", [1.5, 2.0, -1, None, "3", True, float("nan")])
 def test_what_counts_nothing(number: object) -> None:
-    with pytest.raises(ValueError, match=r"seed is .*give a whole number, 0 or more"):
+    with pytest.raises(ValueError, match=r"seed is .*give a whole number from 0"):
         check_count(number, "seed")
     check_count(np.int64(0), "seed")
 
@@ -249,3 +250,31 @@ class TestConcatenate:
             concatenate([])
         with pytest.raises(ValueError, match=r"sizes \[6, 8\]"):
             concatenate([make(), make(size=8)])
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.full((1, 8, 8), 1e300), "above 3.4e38"),
+        (np.full((1, 8, 8), 1j), "type complex128; give real numbers"),
+        (np.full((1, 8, 8), "1"), "give real numbers"),
+    ],
+)
+def test_pixels_that_float32_would_change(images: np.ndarray, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Sample(images, [0])
+
+
+def test_masked_pixels_are_missing() -> None:
+    images = np.ma.masked_greater(np.arange(64).reshape(1, 8, 8), 60)
+    assert np.isnan(Sample(images, [0]).images).sum() == 3
+
+
+def test_a_history_with_line_breaks_and_a_column_of_positions_come_back(tmp_path: Path) -> None:
+    table = Table({"place": SkyCoord([1, 2], [3, 4], unit="deg")})
+    table.meta = {"history": ["from a\nb.fits", " c"], "number": np.int64(3)}
+    Sample(np.zeros((2, 8, 8)), [0, 1], table).save(tmp_path / "a.npz")
+    loaded = Sample.load(tmp_path / "a.npz")
+    assert loaded.history == ["from a\nb.fits", " c"]
+    assert loaded.table.meta["number"] == 3
+    assert loaded.table["place"].dec.deg.tolist() == [3, 4]

@@ -16,7 +16,7 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import records, training
-from radiosynth._io import write_text
+from radiosynth._io import read_arrays, read_json, readable, write_text
 from radiosynth.classification.learning import ClassifierSettings
 from radiosynth.classification.on_the_fly import VariationSettings
 from radiosynth.classification.predicting import predict
@@ -261,10 +261,10 @@ def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
         raise FileNotFoundError(msg)
     advice, fault = "save it anew", "is no card of a classifier"
     if (folder / "card.json").exists():
-        card = records.read_json(folder / "card.json", CARD, advice, fault)
+        card = read_json(folder / "card.json", CARD, advice=advice, fault=fault)
     else:
         card = _card_of_run(folder)
-    with records.readable(folder / "card.json", advice, fault):
+    with readable(folder / "card.json", advice, fault):
         networks = [
             build_network(part["architecture"], card["size"], part["width"], part["network"])
             for part in card["networks"]
@@ -287,14 +287,14 @@ def _found(source: str | os.PathLike[str]) -> Path:
 
 def _card_of_run(folder: Path) -> dict[str, Any]:
     """Return the card of a saved run, by the few fields of its configuration and results that it needs."""
-    config = records.read_json(folder / "config.json", ["kind"])
+    config = read_json(folder / "config.json", ["kind"])
     kind = config["kind"]
     if kind not in ("classifier", "fold", "ensemble"):
         msg = f"{folder.name} classifies nothing: `radiosynth runs` lists the runs, among them classifiers"
         raise ValueError(msg)
     parts = config.get("members", [config])
-    known = records.read_json(folder / "provenance.json", ["training_images", "data"])
-    stored = records.read_arrays(folder / "predictions.npz", ["labels", "plain", "probabilities"])
+    known = read_json(folder / "provenance.json", ["training_images", "data"])
+    stored = read_arrays(folder / "predictions.npz", {"labels": "i1", "plain": "b1", "probabilities": "f2"})
     correct = (stored["probabilities"].argmax(axis=1) == stored["labels"])[stored["plain"]]
     usual = "report" if kind == "classifier" else "foveated"
     networks = [

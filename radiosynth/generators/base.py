@@ -21,11 +21,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
 from radiosynth import training
-from radiosynth._io import write_arrays, write_text
+from radiosynth._io import read_arrays, write_arrays, write_text
 from radiosynth.generators.drawing import generate, with_labels
 from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.networks.generators import build_generator
-from radiosynth.records import check, read_arrays, readable
 
 log = logging.getLogger("radiosynth")
 
@@ -260,11 +259,8 @@ def diversity(images: ArrayLike) -> float:
 
 def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the frames in a file of `train_generator`, and their epochs."""
-    advice = "remove its folder and train again"
-    stored = read_arrays(path, ["frames", "epochs"], advice)
-    with readable(path, advice):
-        kinds = [(stored[name].dtype.kind, stored[name].ndim) for name in ("frames", "epochs")]
-        check(kinds == [("u", 4), ("i", 1)], f"arrays of kind and dimensions {kinds}")
+    kinds = {"frames": "u4", "epochs": "i1"}
+    stored = read_arrays(path, kinds, advice="remove its folder and train again")
     return stored["frames"], stored["epochs"]
 
 

@@ -15,8 +15,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from radiosynth import training
+from radiosynth._io import read_json, readable
 from radiosynth.networks.classifiers import keras_defaults
-from radiosynth.records import read_json, readable
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
@@ -66,7 +66,7 @@ def read_description(folder: Path) -> tuple[Any, list[str]]:
         msg = f"{folder} holds no generator: `radiosynth gan train` makes one, `radiosynth runs` lists them"
         raise FileNotFoundError(msg)
     advice, fault = "train it anew with radiosynth.train_generator", "does not describe a generator"
-    stored = read_json(path, ["settings", "class_names", "collapsed"], advice, fault)
+    stored = read_json(path, ["settings", "class_names", "collapsed"], advice=advice, fault=fault)
     with readable(path, advice, fault):
         given = {"rescale": False, **stored["settings"]}  # which older files do not say
         fields = {kind: {field.name for field in dataclasses.fields(GENERATORS[kind])} for kind in GENERATORS}

@@ -16,7 +16,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import stats
 
-from radiosynth.records import read_arrays
+from radiosynth._io import read_arrays
 from radiosynth.reproduction import verdict as runs
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -78,7 +78,9 @@ def read(trials: Sequence[runs.Trial], test: Test, folder: Path | None = None) -
     for fold in sorted({trial.fold for trial in trials}):
         paths = [folder / f"{trial.name}.npz" for trial in trials if trial.fold == fold]
         if all(map(Path.exists, paths)):
-            stored = [read_arrays(path, [f"{test}_labels", f"{test}_probabilities"]) for path in paths]
+            stored = [
+                read_arrays(path, {f"{test}_labels": "i1", f"{test}_probabilities": "f2"}) for path in paths
+            ]
             folds.append(fold)
             labels.append(stored[0][f"{test}_labels"].astype(int))
             probabilities.append(np.stack([each[f"{test}_probabilities"].astype(float) for each in stored]))

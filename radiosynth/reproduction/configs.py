@@ -45,7 +45,12 @@ class Config:
     """
 
     kind: ClassVar[str]
-    predicted: ClassVar[tuple[str, ...]] = ("names", "labels", "plain", "probabilities")
+    predicted: ClassVar[dict[str, str]] = {
+        "names": "U1",
+        "labels": "i1",
+        "plain": "b1",
+        "probabilities": "f2",
+    }
     """What the predictions of a run consist of."""
     noted: ClassVar[tuple[str, ...]] = ()
     """What its provenance says beside what that of all runs says."""
@@ -347,7 +352,13 @@ class BendingConfig(NetworkConfig):
     """
 
     kind: ClassVar[str] = "bending"
-    predicted: ClassVar[tuple[str, ...]] = ("name", "truth", "bending_angle", "guess", "spread")
+    predicted: ClassVar[dict[str, str]] = {
+        "name": "U1",
+        "truth": "f1",
+        "bending_angle": "f1",
+        "guess": "f1",
+        "spread": "F1",
+    }
     training_set: str = "real"
     population: str = "report"
     crop: int = 70

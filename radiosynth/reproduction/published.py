@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from radiosynth.records import read_json
+from radiosynth._io import read_json
 from radiosynth.reproduction import reproduced, scales
 from radiosynth.reproduction.reproduced import WRITTEN, Reproduced
 from radiosynth.reproduction.runs import Run, runs_root

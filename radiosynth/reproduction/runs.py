@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import itertools
 import logging
+import math
 import os
 import platform
 import re
@@ -21,16 +22,9 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from radiosynth import datasets, preprocessing
+from radiosynth._io import check, read_arrays, read_json, read_table, readable
 from radiosynth.preprocessing import frame
-from radiosynth.records import (
-    PACKAGED_RUNS,
-    read_arrays,
-    read_json,
-    read_table,
-    readable,
-    runs_root,
-    saved_runs,
-)
+from radiosynth.records import PACKAGED_RUNS, runs_root, saved_runs
 from radiosynth.reproduction.configs import (
     TRAINING_SETS,
     ClassifierConfig,
@@ -87,12 +81,21 @@ class Run(Generic[C]):
     @property
     def provenance(self) -> dict[str, Any]:
         """Versions, commit, device, seconds and the data's sha256."""
-        return read_json(self.folder / "provenance.json", _PROVENANCE + self.config.noted)
+        path = self.folder / "provenance.json"
+        found = read_json(path, _PROVENANCE + self.config.noted)
+        with readable(path):
+            numbers = [found.get("temperature", 1.0), *found.get("diversity", [])]
+            check(all(isinstance(n, float) and math.isfinite(n) for n in numbers), f"numbers {numbers}")
+        return found
 
     @property
     def history(self) -> Table:
         """One row per epoch."""
-        return read_table(self.folder / "history.csv", self.config.epochs)  # type: ignore[attr-defined]
+        path, epochs = self.folder / "history.csv", self.config.epochs  # type: ignore[attr-defined]
+        found = read_table(path, epochs)
+        with readable(path):
+            check(found["epoch"].tolist() == [*range(1, epochs + 1)], "not one row for each epoch")
+        return found
 
     @property
     def predictions(self) -> dict[str, NDArray[Any]]:

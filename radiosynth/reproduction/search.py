@@ -22,7 +22,7 @@ from filelock import FileLock
 from scipy.stats import norm
 
 from radiosynth import augmentation
-from radiosynth.records import readable
+from radiosynth._io import readable
 from radiosynth.reproduction import recipes, scales, studies
 from radiosynth.reproduction.configs import ClassifierConfig
 from radiosynth.reproduction.layouts import Arms

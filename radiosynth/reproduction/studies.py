@@ -23,8 +23,7 @@ import joblib
 import numpy as np
 from astropy.table import Table, vstack
 
-from radiosynth._io import write_table, write_text
-from radiosynth.records import check, read_json, read_table, readable
+from radiosynth._io import check, read_json, read_table, readable, write_table, write_text
 from radiosynth.reproduction import recipes, scales
 from radiosynth.reproduction.comparisons import (
     Comparison,
@@ -319,7 +318,7 @@ def _tables(folder: Path, arms: dict[str, list[str]]) -> tuple[Table, Table]:
     """Return sources and histories of a saved study, which have to have rows of all of its runs."""
 
     def read(path: Path) -> Table:
-        table, number = read_table(path), sum(map(len, arms.values()))
+        table, number = read_table(path, text=("arm", "name")), sum(map(len, arms.values()))
         with readable(path):
             held = set(zip(table["arm"].tolist(), table["fold"].tolist(), strict=True))
             check(len(held) == number, f"{len(held)} of {number} runs")
