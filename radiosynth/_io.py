@@ -107,7 +107,7 @@ def write_table(path: Path, table: Table, kind: str | None = None) -> None:
             try:
                 write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
             except UnicodeEncodeError as error:
-                msg = f"{path}: FITS holds ASCII only, not {str(error.object)!r}; write .ecsv or .csv"
+                msg = f"{path}: a table in FITS holds ASCII only, not {str(error.object)!r}; write CSV"
                 raise ValueError(msg) from error
 
 

@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.table import Table
 from skyserver import SkyServer, key_of
 
-from radiosynth import cutouts as cutout_module, datasets, predict, read_cutouts, simulation
+from radiosynth import cutouts as cutout_module, datasets, predict, read_cutouts, records, simulation
 from radiosynth.classification import classifier
 from radiosynth.cli import main
 from radiosynth.reproduction import configs, presets, recipes, runs, studies
@@ -32,7 +32,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> runs.Run[config
         return simulation.simulate(20, 48, rng=np.random.default_rng(1))
 
     monkeypatch.setattr(datasets, "load_report_sample", survey)
-    monkeypatch.setattr(runs, "PACKAGED_RUNS", tmp_path / "none")
+    monkeypatch.setattr(records, "PACKAGED_RUNS", tmp_path / "none")
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path / "runs"))
     run = recipes.run(presets.classifier_config("real", "smoke", **TINY))
     monkeypatch.setattr(classifier, "DEFAULT", run.folder)

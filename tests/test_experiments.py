@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from radiosynth import datasets, simulation
+from radiosynth import datasets, records, simulation
 from radiosynth.reproduction import configs, presets, published, recipes, runs, scales
 from radiosynth.sample import Sample
 from radiosynth.stopping import TrainingStopped
@@ -145,7 +145,8 @@ def test_a_renamed_run_is_refused_and_a_missing_one_lists_those_there_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
-    monkeypatch.setattr(runs, "PACKAGED_RUNS", tmp_path / "none")
+    for module in (records, runs):
+        monkeypatch.setattr(module, "PACKAGED_RUNS", tmp_path / "none")
     with pytest.raises(FileNotFoundError, match="radiosynth run"):
         runs.default_run()
     run = recipes.run(presets.classifier_config("real", "smoke", **TINY))
@@ -216,7 +217,7 @@ def test_a_run_that_comes_with_the_package_is_replayed(
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     run = recipes.run(presets.ensemble_config("report"), time_limit=0)
     assert run.replayed
-    assert run.folder.parent == runs.PACKAGED_RUNS
+    assert run.folder.parent == records.PACKAGED_RUNS
     assert not list(tmp_path.iterdir())
 
 
@@ -293,7 +294,7 @@ def test_the_packaged_run_is_the_default_and_knows_a_compact_source_from_a_doubl
 
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     run = runs.default_run()
-    assert run.folder.parent == runs.PACKAGED_RUNS
+    assert run.folder.parent == records.PACKAGED_RUNS
     stored = run.predictions
     right = stored["probabilities"].argmax(1) == stored["labels"]
     assert right[stored["plain"]].mean() > 0.8

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import pkgutil
 import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from radiosynth.reproduction import configs, presets, runs
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
-    *("_io", "citing", "stopping", "taxonomy", "surveys", "sample", "measurements", "networks"),
+    *("_io", "records", "citing", "stopping", "taxonomy", "surveys", "sample", "measurements", "networks"),
     *("metrics", "plotting", "training", "preprocessing", "splitting", "augmentation", "catalogues"),
     *("cutouts", "selection", "datasets", "shapes", "simulation", "generators", "classification"),
     *("bending", "realism", "reproduction", "cli"),
@@ -343,3 +345,43 @@ def test_the_readme_states_what_the_records_hold() -> None:
             assert f"({low} to {high}" in text
         assert numbers[name]["finding"] == "not established"
     assert "A gain is not established" in text
+
+
+def _names_used(code: str) -> set[str]:
+    """Return the full names that an example takes from radiosynth."""
+    tree, known, used = ast.parse(code), {"radiosynth": "radiosynth"}, set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("radiosynth"):
+            known |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+    used |= set(known.values())
+    for node in ast.walk(tree):
+        chain = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+        first, _, rest = chain.partition(".")
+        if first in known and rest.replace(".", "").isidentifier():
+            used.add(f"{known[first]}.{rest}")
+    return used
+
+
+PAGES = [page for kind in ("rst", "ipynb") for page in sorted((ROOT / "docs").rglob(f"*.{kind}"))]
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if not {"_build", "gallery"} & {*p.parts}], ids=str)
+def test_examples_in_the_documentation_use_names_that_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    if page.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        blocks = [
+            re.sub(r"(?m)^( *)%.*$", r"\1pass", "".join(cell["source"]))
+            for cell in cells
+            if cell["cell_type"] == "code"
+        ]
+    else:
+        blocks = re.findall(r"code-block:: python\n((?:[ ]{3}:.*\n)*(?:\n|[ ]{3}.*\n)+)", text + "\n")
+    codes = [textwrap.dedent(re.sub(r"(?m)^   :.*$", "", block)) for block in blocks]
+    names = set(re.findall(r"``(radiosynth(?:\.\w+)+)", text)) | _names_used("\n".join(codes))
+    for name in sorted(names):
+        try:
+            pkgutil.resolve_name(name)
+        except AttributeError as error:
+            if "type object" not in str(error):  # fields of a dataclass are no attributes of it
+                pytest.fail(name)

@@ -15,7 +15,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from radiosynth import training
-from radiosynth._io import read_json, readable
+from radiosynth._io import check, read_json, readable, refuse_beyond_memory
 from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES, class_code
@@ -74,6 +74,7 @@ def read_description(folder: Path) -> tuple[Any, list[str]]:
         kind = stored.get("kind") or next(kind for kind, known in fields.items() if given.keys() <= known)
         settings = GENERATORS[kind](**given)
         names = [str(name) for name in stored["class_names"]]
+        check(len(names) == max(settings.conditional, 1), f"names of {len(names)} classes")
     if stored["collapsed"]:
         log.warning("the generator in %s had collapsed when its training ended", folder.name)
     return settings, names
@@ -131,7 +132,10 @@ def generate(
     elif labels is not None:
         msg = "this generator knows no classes: leave labels out"
         raise ValueError(msg)
-    result = np.empty((n, *generator.output_shape[1:3]), np.float32) if out is None else out
+    shape = (n, *generator.output_shape[1:3])
+    if out is None:
+        refuse_beyond_memory(shape, "ask for fewer images")
+    result = np.empty(shape, np.float32) if out is None else out
     for start in range(0, n, batch_size):
         stop = min(start + batch_size, n)
         noise = rng.standard_normal((stop - start, generator.inputs[0].shape[1]), np.float32)
@@ -165,6 +169,7 @@ def sample_generators(
     parts: list[Sample] = []
     for folder in folders:
         settings, names = read_description(Path(folder))
+        refuse_beyond_memory((len(names) * per_class, settings.size, settings.size), "ask for fewer images")
         generator = load_generator(folder)
         codes = np.repeat(np.arange(len(names)), per_class)
         labels = codes if len(names) > 1 else None
