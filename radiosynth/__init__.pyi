@@ -14,6 +14,7 @@ from . import (
     plotting as plotting,
     preprocessing as preprocessing,
     realism as realism,
+    records as records,
     reproduction as reproduction,
     sample as sample,
     selection as selection,

@@ -180,8 +180,8 @@ def test_default_run_of_a_checkout_is_the_real_one_and_has_its_weights(
         ({"folds": 2}, "folds=2, .*at least 3"),
         ({"fraction": 0}, "fraction=0: give a proportion"),
         ({"fraction": 1.5}, "above 0, at most 1"),
-        ({"epochs": 0}, "epochs is 0; give a whole number, 1 or more"),
-        ({"per_class": 0}, "per_class is 0; give a whole number, 1 or more"),
+        ({"epochs": 0}, "epochs is 0; give a whole number from 1"),
+        ({"per_class": 0}, "per_class is 0; give a whole number from 1"),
     ],
     ids=str,
 )
