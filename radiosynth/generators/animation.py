@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import write_atomically
+from radiosynth._io import refuse_to_replace, write_atomically
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -71,8 +71,12 @@ def write_gif(
     Raises
     ------
     ValueError
-        If the animation takes more than 3 MB.
+        If the animation takes more than 3 MB, there are no frames, or there is another kind of file.
     """
+    refuse_to_replace(Path(path), b"GIF8")
+    if len(frames) == 0:
+        msg = "there are no frames; give at least one"
+        raise ValueError(msg)
     for magnification in (2, 1):
         pages = [
             _page(frame, caption.format(epoch), columns=columns, magnification=magnification)
