@@ -21,7 +21,7 @@ from astropy.wcs import WCS
 from skyserver import SkyServer, fits_file, key_of
 
 from radiosynth import simulation
-from radiosynth.cutouts import download, write
+from radiosynth.cutouts import download
 from radiosynth.cutouts.download import download_cutouts
 from radiosynth.cutouts.read import read_cutouts
 from radiosynth.cutouts.write import MANIFEST
@@ -309,7 +309,7 @@ def test_a_folder_that_cannot_be_written_ends_the_batch(tmp_path, first, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(write, "_write_fits", full)
+    monkeypatch.setattr(download, "_write_fits", full)
     with pytest.raises(OSError, match="No space left"):
         download_cutouts(sources(5), tmp_path, survey=first, **QUICK)
     assert set(Table.read(tmp_path / MANIFEST)["status"]) == {"not tried"}
@@ -320,7 +320,8 @@ def test_a_folder_that_cannot_be_written_ends_the_batch(tmp_path, first, monkeyp
 CHILD = """
 import sys
 from astropy.table import Table
-from radiosynth.cutouts import First, download_cutouts
+from radiosynth.cutouts import download_cutouts
+from radiosynth.surveys import First
 folder, url, table = sys.argv[1:]
 survey = First(url, timeout=1)
 print("begun", flush=True)

@@ -118,7 +118,15 @@ def test_nan_outside_the_crop_is_no_fault(tmp_path, image):
         read_cutouts(tmp_path / "a.npy", size=14)
 
 
-def test_values_that_32_bits_do_not_tell_apart_are_refused(tmp_path, image):
+@pytest.mark.parametrize("power", [300, -26, -200])
+def test_a_power_of_ten_that_32_bits_have_not_goes_into_the_unit(tmp_path, image, power):
+    np.save(tmp_path / "a.npy", image.astype(float) * 10.0**power)
+    sample = read_cutouts(tmp_path / "a.npy")
+    back = sample.images[0].astype(float) * float(sample.table["unit"][0])
+    np.testing.assert_allclose(back / 10.0**power, image, 1e-6)
+
+
+def test_a_source_that_32_bits_cannot_tell_from_its_level_is_refused(tmp_path, image):
     np.save(tmp_path / "a.npy", image.astype(float) + 1e9)
     with pytest.raises(CutoutError, match="32-bit numbers used here: store them in another unit"):
         read_cutouts(tmp_path / "a.npy")
@@ -378,7 +386,7 @@ def test_a_sample_written_as_fits_files_is_read_back_equal(tmp_path, located):
         np.testing.assert_array_equal(back.table[name], table[name], err_msg=name)
         assert back.table[name].unit == table[name].unit
     assert len(list((tmp_path / "out").glob("*.fits"))) == 8
-    with pytest.raises(ValueError, match="already holds cutouts"):
+    with pytest.raises(ValueError, match="already holds files"):
         write_cutouts(sample, tmp_path / "out")
     back.save(tmp_path / "one.npz")
     again = Sample.load(tmp_path / "one.npz")
@@ -399,3 +407,16 @@ def test_a_damaged_manifest_is_named(tmp_path):
     (tmp_path / "manifest.ecsv").write_text("rubbish")
     with pytest.raises(ValueError, match=r"manifest\.ecsv cannot be read .*fetch the cutouts again"):
         read_cutouts(tmp_path)
+
+
+def test_other_files_and_places_off_the_sky_are_no_cutouts_to_write(tmp_path):
+    table = Table({"name": ["A"], "ra": [1.0], "dec": [95.0]})
+    for place, scale in ((95.0, 1.8), (5.0, -1.8), (5.0, np.nan)):
+        table["dec"] = place
+        with pytest.raises(ValueError, match="dec is beyond 90°, or a pixel_scale is not a positive number"):
+            write_cutouts(Sample(np.ones((1, 8, 8)), [0], table), tmp_path / "out", pixel_scale=scale)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "A.fits").write_text("precious")
+    with pytest.raises(ValueError, match="already holds files"):
+        write_cutouts(Sample(np.ones((1, 8, 8)), [0], table), tmp_path)
+    assert (tmp_path / "A.fits").read_text() == "precious"

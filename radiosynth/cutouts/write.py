@@ -35,6 +35,9 @@ _NEW = {"file": "", "status": NOT_TRIED, "message": "", "attempts": 0, "survey":
 _OUTCOME = tuple(_NEW)
 
 
+_PLACE = ("ra", "dec", "pixel_scale")
+
+
 def write_cutouts(
     sample: Sample, folder: str | os.PathLike[str], *, pixel_scale: float | None = None
 ) -> None:
@@ -56,27 +59,33 @@ def write_cutouts(
     Raises
     ------
     ValueError
-        If the folder already holds a manifest.
+        If the folder holds files, or a position or a pixel scale makes no sense.
     """
     folder = Path(folder)
-    if (folder / MANIFEST).exists():
-        msg = f"{folder} already holds cutouts; give another folder"
+    if folder.exists() and any(folder.iterdir()):
+        msg = f"{folder} already holds files; give another folder"
         raise ValueError(msg)
     table = sample.table.copy()
     if pixel_scale is not None:
         table["pixel_scale"] = np.full(len(sample), pixel_scale) * u.arcsec
     table["class"] = [CLASS_NAMES[code] if code != UNLABELLED else "" for code in sample.labels]
     results = []
-    located = {"ra", "dec", "pixel_scale"} <= set(table.colnames)
-    for image, row, stem in zip(sample.images, table, _stems(table["name"]), strict=True):
+    located = set(_PLACE) <= set(table.colnames)
+    numbers = [np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan) for name in _PLACE if located]
+    places = np.stack(numbers, axis=1) if located else np.full((len(table), 3), np.nan)
+    given = 1.0 if pixel_scale is None else pixel_scale
+    if not 0 < given < np.inf or (abs(places[:, 1]) > 90).any() or (places[:, 2] <= 0).any():
+        msg = "a dec is beyond 90°, or a pixel_scale is not a positive number of arcsec; correct the table"
+        raise ValueError(msg)
+    for image, row, stem, place in zip(sample.images, table, _stems(table["name"]), places, strict=True):
         header = fits.Header({"OBJECT": _ascii(row["name"])})
         if "unit" in table.colnames and row["unit"]:
             header["BUNIT"] = _ascii(row["unit"])
-        if located and np.isfinite(row["ra"]):
+        if np.isfinite(place).all():
             middle = (sample.size + 1) / 2
             header.update({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": middle, "CRPIX2": middle})
-            header.update({"CRVAL1": float(row["ra"]), "CRVAL2": float(row["dec"]), "RADESYS": "ICRS"})
-            step = float(row["pixel_scale"]) / 3600
+            header.update({"CRVAL1": place[0], "CRVAL2": place[1], "RADESYS": "ICRS"})
+            step = place[2] / 3600
             header.update({"CDELT1": -step, "CDELT2": step, "CUNIT1": "deg", "CUNIT2": "deg"})
         digest = _write_fits(folder / f"{stem}.fits", fits.PrimaryHDU(image, header))
         status = OK if np.isfinite(image).all() else NAN_EDGE

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import write_atomically
+from radiosynth._io import refuse_to_replace, write_atomically
 
 MAX_GIF_BYTES = 3_000_000
 
@@ -88,9 +88,14 @@ def write_gif(
     Raises
     ------
     ValueError
-        If the animation takes more than 3 MB.
+        If the animation takes more than 3 MB, there are no frames, or there is another kind of file.
     """
     from matplotlib.animation import PillowWriter
+
+    refuse_to_replace(Path(path), b"GIF8")
+    if len(frames) == 0:
+        msg = "there are no frames; give at least one"
+        raise ValueError(msg)
 
     def write(partial: Path) -> None:
         for magnification in (2, 1):
