@@ -191,7 +191,7 @@ CHILD = """
 import sys
 sys.path.insert(0, sys.argv[2])
 import dataclasses, keras, numpy as np
-from radiosynth import gan, training
+from radiosynth import generators, training
 from test_gan import TINY, blobs
 
 keep = training._save_checkpoint
@@ -202,7 +202,7 @@ def slowly(*arguments):
     time.sleep(0.3)
 training._save_checkpoint = slowly
 training.CHECKPOINT_SHARE = 1e9  # after every epoch, however long it takes
-gan.train_gan(blobs(64)[0], dataclasses.replace(TINY, epochs=12), sys.argv[1])
+generators.train_gan(blobs(64)[0], dataclasses.replace(TINY, epochs=12), sys.argv[1])
 print("finished", flush=True)
 """
 
