@@ -485,7 +485,7 @@ def build_network(
     Parameters
     ----------
     architecture : str
-        Name of a builder in `CLASSIFIERS`.
+        Name of a builder in ``CLASSIFIERS``.
     size, width, seed, precision
         As for the builders.
     network : str
