@@ -474,7 +474,7 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument(
         "--extend",
         action="store_true",
-        help="compute the divisions of the sources that a record lacks, as --time-limit does",
+        help="compute the folds that a saved study lacks, as --time-limit does",
     )
     study.set_defaults(do=_study)
 

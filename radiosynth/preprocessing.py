@@ -160,8 +160,8 @@ def noise_threshold(
     is to see. A published pixel is (S - 3 sigma) / (peak - 3 sigma), in 255 grey levels and rounded down:
     what is less than one grey level above three sigma is background too.
 
-    Missing pixels become background. An image whose background is constant, as it was thresholded before,
-    has no noise left and comes back unchanged.
+    Missing pixels are set to the background level. An image whose background is constant, as it was
+    thresholded before, has no noise left and comes back unchanged.
 
     Parameters
     ----------

@@ -2,14 +2,14 @@
 What would more real sources bring?
 ===================================
 
-Accuracy against the number of real sources that train, with and without geometric simulations, always turned
-and flipped to equally many images and learned in equally many steps. An inverse power law is fitted to each,
-and carried on to all 2158 labelled images of Griese et al. (dotted) and to 10,000. Open symbols are
+Accuracy against the number of real training sources, with and without geometric simulations, always
+augmented to the same number of images and trained for the same number of optimiser steps. An inverse power law is fitted
+to each and extrapolated to all 2158 labelled images of Griese et al. (dotted) and to 10,000. Open symbols are
 balanced accuracies.
 
-Look at how wide the bands are (95 %): they come from resampling the tested sources and fitting again, and
-leave out how a training scatters and whether such sources would be like ours. Laptop scale replays a record
-of all ten parts of the sources (``radiosynth study learning-curve``, an hour or two of one core).
+Look at how wide the bands are (95 %): they come from resampling the test sources and fitting again. They
+exclude run-to-run scatter, and assume that further sources would be like these. Laptop scale loads saved
+runs of all ten folds (``radiosynth study learning-curve``, an hour or two of one core).
 """
 
 import matplotlib.pyplot as plt

@@ -5,8 +5,8 @@ Figure 12: training with and without synthetic images
 What the networks learn: loss (top) and accuracy (bottom) per epoch on the training images (blue) and on
 the real validation images (red, dashed), for real training images alone and with synthetic ones added.
 
-Look at the gap between the curves. Where training goes on to improve and validation does not, the network
-learns its images by heart. The report reads from this figure that synthetic images narrow the gap. The
+Look at the gap between the curves. Where training keeps improving and validation does not, the network
+memorises its images. The report reads from this figure that synthetic images narrow the gap. The
 dotted line is the validation accuracy that the report states.
 """
 

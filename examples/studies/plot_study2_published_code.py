@@ -1,14 +1,14 @@
 """
-Study 2: what the slips of the published code did
-=================================================
+Study 2: what the errors of the published code did
+==================================================
 
 The code behind the report differs from its text. It labels images of the FR I generator as FR II, its
 generators saw the images that validate, sources that share a patch of sky fall on both sides of the split,
-and the notebook stops after 30 of 100 epochs. Each slip is switched on alone, on the same sources.
+and the notebook stops after 30 of 100 epochs. Each error is switched on alone, on the same sources.
 
-Look at which intervals leave zero (open: balanced accuracy). Above the line, the slips are compared with
-training set (c) done right; below it, sky that is shared is compared with sky that is not, on real images
-alone. As this divides the sources anew, only those count that both tested.
+Look at which intervals exclude zero (open: balanced accuracy). Above the line, each error is compared with
+training set (c) without it; below it, a split that ignores shared patches of sky is compared with one that
+keeps them together, on real images alone. These two splits differ, so only sources tested by both count.
 """
 
 import matplotlib.pyplot as plt
@@ -20,16 +20,16 @@ from radiosynth.reproduction import figures, studies
 plotting.use_style()
 study = studies.best_study("published-code")
 table = studies.summary(study)
-slips = table[[arm in study.references for arm in table["arm"]]]
+errors = table[[arm in study.references for arm in table["arm"]]]
 
 figure, axes = plt.subplots(figsize=(6.4, 2.4))
-plotting.differences(axes, slips)
+plotting.differences(axes, errors)
 axes.axhline(1.5, color="0.6", lw=0.8, ls="--")
-axes.set_xlabel("change of accuracy by the slip / percentage points")
+axes.set_xlabel("change of accuracy by the error / percentage points")
 figures.save_figure(figure, "study2_published_code", runs=[study])
 
 # %%
-# The numbers, one row per slip.
+# The numbers, one row per error.
 
 figures.save_table(table, "study2_published_code", runs=[study]).pprint_all()
 

@@ -273,7 +273,7 @@ class _Validation(keras.callbacks.Callback):
 def train(
     trial: Trial, folder: Path, *, time_limit: float | None = None
 ) -> tuple[keras.Model, training.History]:
-    """Train the network of a run, going on from the checkpoints in a folder.
+    """Train the network of a run, resuming from the checkpoints in a folder.
 
     Parameters
     ----------
