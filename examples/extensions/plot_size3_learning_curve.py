@@ -3,9 +3,9 @@ What would more real sources bring?
 ===================================
 
 Accuracy against the number of real training sources, with and without geometric simulations, always
-augmented to the same number of images and trained for the same number of optimiser steps. An inverse power law is fitted
-to each and extrapolated to all 2158 labelled images of Griese et al. (dotted) and to 10,000. Open symbols are
-balanced accuracies.
+augmented to the same number of images and trained for the same number of optimiser steps. An inverse
+power law is fitted to each and extrapolated to all 2158 labelled images of Griese et al. (dotted) and to
+10,000. Open symbols are balanced accuracies.
 
 Look at how wide the bands are (95 %): they come from resampling the test sources and fitting again. They
 exclude run-to-run scatter, and assume that further sources would be like these. Laptop scale loads saved
