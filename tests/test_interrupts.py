@@ -87,7 +87,7 @@ def test_a_signal_outside_of_an_epoch_stops_a_command(
     ], said
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_no_worker_outlives_its_study(tmp_path: Path, number: signal.Signals) -> None:
     with start(EACH, runs=tmp_path) as process:
         time.sleep(6)  # both work by now, or are about to

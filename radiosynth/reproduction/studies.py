@@ -11,11 +11,13 @@ from __future__ import annotations
 import itertools
 import json
 import logging
+import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -278,7 +280,26 @@ def each(do: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator[R]:
         threads = max(1, joblib.cpu_count() // joblib.effective_n_jobs(jobs))
         os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
     work = joblib.Parallel(jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
-    yield from work(joblib.delayed(do)(task) for task in tasks)
+    yield from work(joblib.delayed(_under)(os.getpid(), do, task) for task in tasks)
+
+
+def _under(parent: int, do: Callable[[T], R], task: T) -> R:
+    """Do a task in a worker that ends with its parent, also where that is killed."""
+    if multiprocessing.current_process().name.startswith("Loky"):  # no thread, nor another machine
+        _end_with(parent)
+    return do(task)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """Watch from now on whether the parent lives: loky's workers would stay for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _run_one(config: Config, deadline: float | None) -> str:
