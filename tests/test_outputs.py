@@ -194,7 +194,7 @@ def test_the_files_to_be_classified_are_not_replaced(
 
 
 def test_wildcards_that_the_shell_left(files: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    from radiosynth.cli import _files
+    from radiosynth.cli.sources import expanded as _files
 
     Path("[c].fits").write_bytes(files[0].read_bytes())
     assert _files([Path("*.fits")]) == [Path("[c].fits"), *files]
@@ -301,7 +301,7 @@ def test_output_that_nobody_can_take(tmp_path: Path) -> None:
 def test_a_name_with_a_line_break_stays_on_its_line(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    from radiosynth.cli import _print_table
+    from radiosynth.cli.options import print_table as _print_table
 
     table = Table({"file": ["a\nb\tc", "é"], "class": ["FRI", "bent"], "p": [1.0, 0.5]})
     _print_table(table)

@@ -14,22 +14,22 @@ from astropy.coordinates import SkyCoord
 
 import radiosynth
 from radiosynth import simulation
-from radiosynth.reproduction import analysis, verdict
+from radiosynth.reproduction import analysis, protocol, verdict
 from radiosynth.reproduction.analysis import Networks
 from radiosynth.stopping import TrainingStopped
 
-TINY = verdict.Trial("real", exposure=256, epochs=2, width=0.05, precision="float32", synthetic_per_class=8)
+TINY = protocol.Trial("real", exposure=256, epochs=2, width=0.05, precision="float32", synthetic_per_class=8)
 
 
 def test_the_main_part_has_three_networks_for_each_fold_and_condition() -> None:
-    trials = verdict.trials("main")
+    trials = protocol.trials("main")
     assert len({trial.name for trial in trials}) == len(trials) == 120
     assert set(Counter(trial.condition for trial in trials).values()) == {30}
     assert {trial.fold for trial in trials[:12]} == {0}  # whole folds are done first
 
 
 def test_names_of_records_are_pinned() -> None:
-    trials = verdict.trials("main")
+    trials = protocol.trials("main")
     assert [trials[0].name, trials[-1].name] == PINNED
 
 
@@ -37,10 +37,10 @@ PINNED = ["real-fold0-seed0-44136fa355b3", "observed-fold9-seed2-8a5cbcee6370"]
 
 
 def test_a_part_that_waits_for_a_choice_says_so() -> None:
-    if "chosen" in verdict.protocol():
+    if "chosen" in protocol.protocol():
         pytest.skip("the choice has been made")
     with pytest.raises(ValueError, match="run the main part first"):
-        verdict.trials("few-labels")
+        protocol.trials("few-labels")
 
 
 def test_each_source_is_tested_once_and_never_trained_on() -> None:
@@ -107,14 +107,14 @@ def _first(batches: verdict._Views, number: int) -> list[tuple[np.ndarray, ...]]
     ids=lambda trial: trial.condition,
 )
 def test_a_run_is_recorded_once_with_what_it_says_of_every_source(
-    trial: verdict.Trial, monkeypatch: pytest.MonkeyPatch
+    trial: protocol.Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick = partial(simulation.fit_population, per_class=20, rounds=1)
     monkeypatch.setattr(simulation, "fit_population", quick)
     path = verdict.run(trial)
     assert path is not None
     with np.load(path, allow_pickle=False) as stored:
-        assert verdict.Trial(**json.loads(str(stored["trial"]))) == trial
+        assert protocol.Trial(**json.loads(str(stored["trial"]))) == trial
         assert stored["external_probabilities"].shape == (1132, 4)
         np.testing.assert_allclose(stored["test_probabilities"].astype(float).sum(axis=1), 1, atol=2e-3)
         assert len(stored["history_val_balanced_accuracy"]) == (4 if trial.pretrain else 2)
@@ -186,7 +186,7 @@ def test_the_corrected_interval_is_that_of_nadeau_and_bengio() -> None:
 def test_records_are_compared_when_folds_are_complete(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     better, reference = simulated(0.6, rng)
-    for trial in verdict.trials("main"):
+    for trial in protocol.trials("main"):
         networks = {"real": reference, "geometric": better}.get(trial.condition)
         if networks is None or (trial.condition == "geometric" and trial.fold == 9 and trial.seed == 2):
             continue

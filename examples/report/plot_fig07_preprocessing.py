@@ -3,7 +3,7 @@ Figure 7: one source through pre-processing
 ===========================================
 
 What the networks see: a bent-tailed source as it was cut out, after the noise threshold, shrunk from 150
-to 56 pixels, and turned and flipped.
+to 56 pixels, and rotated and flipped.
 
 Shrinking by 2.7 costs detail: the beam of the survey, 5.4 arcseconds, is three pixels wide before and 1.1
 pixels after, too few to sample it. The report names this the likely reason why it stays below the accuracies
@@ -37,7 +37,7 @@ steps = {
     "cutout, 150 px": source.images,
     "noise threshold": thresholded,
     "resized, 56 px": ready.images,
-    "turned by 60°": turned,
+    "rotated by 60°": turned,
     "and flipped": flipped,
 }
 figure, axes = plt.subplots(1, 5, figsize=(7.2, 1.85))

@@ -43,13 +43,13 @@ for (loss, accuracy), (name, run) in zip(axes.T, runs.items(), strict=True):
         panel.plot(history["epoch"], history[column], color=colour, ls=style, label=label)
     for panel, guesses in ((loss, (2 * np.log(2), np.log(2))), (accuracy, (0.5,))):
         for guess in guesses:
-            panel.axhline(guess, color="0.4", ls=":", lw=1, label="guessing" if guess <= np.log(2) else "")
+            panel.axhline(guess, color="0.4", ls=":", lw=1, label="chance" if guess <= np.log(2) else "")
         panel.grid(alpha=0.25, lw=0.5)
     loss.set(title=labels.get(name, "all classes in one network"), ylim=(0, None))
     accuracy.set(ylim=(0, 1.02), xlabel="epoch")
     accuracy.xaxis.set_major_locator(MaxNLocator(integer=True))
 axes[0, 0].set_ylabel("loss")
-axes[1, 0].set_ylabel("share judged right")
+axes[1, 0].set_ylabel("proportion classified correctly")
 axes[0, 0].legend()
 axes[1, 0].legend(loc="lower right")
 figures.save_figure(figure, "gan1_losses", runs=runs.values())

@@ -33,7 +33,7 @@ labels = [class_code(name) for name in candidates["class"]]
 flags = radiosynth.automatic_cuts(radiosynth.Sample(pixels, labels, candidates))
 reason = np.asarray(candidates["reason"])
 
-rows, chosen = [], []
+rows, chosen, drawn = [], [], []
 for name, reasons in REASONS.items():
     flagged, meant = np.asarray(flags[name]), np.isin(reason, reasons)
     hits, totals = (flagged & meant).sum(), (flagged.sum(), meant.sum())
@@ -41,16 +41,20 @@ for name, reasons in REASONS.items():
     texts = [f"{hits / max(n, 1):.2f} ({a:.2f}–{b:.2f})" for n, (a, b) in zip(totals, ranges, strict=True)]
     dropped = f"{(flagged & (reason != '')).sum() / max(flagged.sum(), 1):.2f}"
     rows.append((name, " or ".join(reasons), *totals, hits, *texts, dropped))
+    if not flagged.any():  # nothing to show
+        continue
+    drawn.append(name.replace("_", " "))
     for group in (flagged & (reason != ""), flagged & (reason == "")):
         found = np.flatnonzero(group)[np.argsort(~meant[group], kind="stable")][:4]
         chosen += [*found, *[-1] * (4 - len(found))]
 titles = ["" if i < 0 else reason[i].replace("_", " ") or "kept" for i in chosen]
-figure = plotting.image_grid(np.sqrt(pixels[chosen]), len(REASONS), 8, titles=titles, pixel_scale=1.8)
+figure = plotting.image_grid(np.sqrt(pixels[chosen]), len(drawn), 8, titles=titles, pixel_scale=1.8)
 for place, axes in enumerate(figure.axes):
     axes.images[0].set_visible(bool(titles[place]))
     if place % 8 == 0:
-        label = list(REASONS)[place // 8].replace("_", " ")
-        axes.text(-0.06, 0.5, label, transform=axes.transAxes, rotation=90, ha="right", va="center")
+        axes.text(
+            -0.06, 0.5, drawn[place // 8], transform=axes.transAxes, rotation=90, ha="right", va="center"
+        )
 figures.save_figure(figure, "selection_flags")
 
 # %%

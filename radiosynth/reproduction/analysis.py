@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from radiosynth._io import read_arrays
-from radiosynth.reproduction import verdict as runs
+from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials as trials_of
 from radiosynth.taxonomy import CLASS_NAMES
 
 Test = Literal["test", "external"]
@@ -56,7 +56,7 @@ class Networks:
         return [(p.argmax(axis=2) == labels).astype(float) for p, labels in pairs]
 
 
-def read(trials: Sequence[runs.Trial], test: Test, folder: Path | None = None) -> Networks:
+def read(trials: Sequence[Trial], test: Test, folder: Path | None = None) -> Networks:
     """Read the records of one condition.
 
     Parameters
@@ -73,7 +73,7 @@ def read(trials: Sequence[runs.Trial], test: Test, folder: Path | None = None) -
     Networks
         What the networks say.
     """
-    folder = runs.records() if folder is None else folder
+    folder = networks_folder() if folder is None else folder
     folds, labels, probabilities = [], [], []
     for fold in sorted({trial.fold for trial in trials}):
         paths = [folder / f"{trial.name}.npz" for trial in trials if trial.fold == fold]
@@ -174,7 +174,7 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
 def _corrected(each: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return interval and p value of the mean over folds, with the variance of Nadeau & Bengio (2003)."""
     n = len(each)
-    n_folds = runs.protocol()["sources"]["folds"]
+    n_folds = protocol()["sources"]["folds"]
     # Training sets of two folds share most sources: the variance is larger than that of independent ones.
     error = np.sqrt((1 / n + 1 / (n_folds - 2)) * each.var(ddof=1))
     half = stats.t.ppf(0.975, n - 1) * error
@@ -259,7 +259,7 @@ def comparison(test: Test = "test", folder: Path | None = None) -> Table:
         `Difference`, ``adjusted_p`` (Holm) and ``found`` (gain, loss or no effect detected).
     """
     rng = np.random.default_rng(0)
-    listed = [trial for part in ("main", "controls") for trial in runs.trials(part)]
+    listed = [trial for part in ("main", "controls") for trial in trials_of(part)]
     names = dict.fromkeys(trial.condition for trial in listed)
     networks = {name: read([t for t in listed if t.condition == name], test, folder) for name in names}
     real, rows = networks["real"], []

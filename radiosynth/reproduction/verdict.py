@@ -7,19 +7,14 @@ processes and in slices.
 
 from __future__ import annotations
 
-import argparse
-import hashlib
 import itertools
 import json
 import logging
 import shutil
-import sys
 import time
-import tomllib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from functools import cache, lru_cache
-from importlib.resources import files
+from dataclasses import asdict
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +38,8 @@ from radiosynth import (
     training,
 )
 from radiosynth._io import write_arrays, write_table
-from radiosynth.reproduction import configs, recipes, runs
+from radiosynth.reproduction import configs, recipes, runs, studies
+from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials
 from radiosynth.reproduction.samples import split_sample
 from radiosynth.sample import Sample
 from radiosynth.simulation import fit
@@ -53,102 +49,6 @@ log = logging.getLogger("radiosynth")
 
 CHUNK = 64
 """Batches whose views are made at a time."""
-
-
-@cache
-def protocol() -> dict[str, Any]:
-    """Return the design of the comparison as it is written down."""
-    return tomllib.loads(files(__package__).joinpath("protocol.toml").read_text("utf-8"))
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One network of the comparison: what it learns from, and everything that its numbers depend on.
-
-    Parameters
-    ----------
-    condition : str
-        Name of the condition, for the record.
-    fold, seed : int
-        The fold that tests, and the seed of weights, views and synthetic images.
-    synthetic : str
-        Kind of synthetic images; none if empty.
-    ratio : float
-        Synthetic views for each real one.
-    times : int
-        Multiple of the exposure to real images.
-    pretrain : bool
-        Show the synthetic images first, then the real ones, instead of mixing them.
-    fraction : float
-        Proportion of the training sources of each class that is used.
-    exposure, epochs, batch_size, learning_rate, width, precision, architecture, synthetic_per_class
-        As in the protocol.
-    """
-
-    condition: str
-    fold: int = 0
-    seed: int = 0
-    synthetic: str = ""
-    ratio: float = 0.0
-    times: int = 1
-    pretrain: bool = False
-    fraction: float = 1.0
-    exposure: int = 240_000
-    epochs: int = 15
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    width: float = 0.5
-    precision: str = "mixed_bfloat16"
-    architecture: str = "report"
-    synthetic_per_class: int = 6000
-
-    @property
-    def statistics(self) -> classification.ClassifierSettings:
-        """How the statistics of batch normalisation are measured anew, where a network has it."""
-        return classification.ClassifierSettings(batch_size=self.batch_size, seed=self.seed)
-
-    @property
-    def hash(self) -> str:
-        """First 12 hexadecimal digits of the sha256 of all that is not at its default, but for the name."""
-        changes = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
-        del changes["condition"]
-        return hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:12]
-
-    @property
-    def name(self) -> str:
-        """Name of the file of the record, without suffix."""
-        condition = self.condition.replace(", ", "-").replace(" ", "-")
-        return f"{condition}-fold{self.fold}-seed{self.seed}-{self.hash}"
-
-
-def trials(part: str) -> list[Trial]:
-    """Return the runs of a part of the protocol, fold by fold, so that whole folds are done first.
-
-    Parameters
-    ----------
-    part : str
-        Name of a part, such as ``"main"``.
-
-    Returns
-    -------
-    list of Trial
-        In the order in which they are to be run.
-    """
-    plan, asked = protocol(), protocol()["parts"][part]
-    chosen = [plan.get("chosen", {}).get(name, name) for name in asked["conditions"]]
-    if unknown := [name for name in chosen if name not in plan["conditions"]]:
-        msg = f"the protocol does not say yet which condition is {unknown[0]!r}: run the main part first"
-        raise ValueError(msg)
-    names = {field.name for field in fields(Trial)}
-    training = {key: value for key, value in (plan["training"] | asked).items() if key in names}
-    found = []
-    folds, seeds = range(plan["sources"]["folds"]), range(asked["seeds"])
-    for fold, seed, condition in itertools.product(folds, seeds, chosen):
-        trial = Trial(condition, fold, seed, **(training | plan["conditions"][condition]))
-        ratios = asked.get("ratios", [trial.ratio]) if trial.synthetic else [trial.ratio]
-        pairs = itertools.product(asked.get("fractions", [trial.fraction]), ratios)
-        found += [replace(trial, fraction=fraction, ratio=ratio) for fraction, ratio in pairs]
-    return found
 
 
 # The sources ------------------------------------------------------------------------------------------
@@ -197,7 +97,9 @@ def synthetic_images(trial: Trial, train: Sample) -> Sample:
 
 def _observed_parameters(trial: Trial, train: Sample) -> Table:
     """Return the parameters that all seeds of a fold draw from, fitted to its training sources once."""
-    path = records() / f".observed-fold{trial.fold}-{trial.fraction:g}-{trial.synthetic_per_class}.ecsv"
+    path = (
+        networks_folder() / f".observed-fold{trial.fold}-{trial.fraction:g}-{trial.synthetic_per_class}.ecsv"
+    )
     if not path.exists():
         fitting, drawing = np.random.default_rng([trial.fold]).spawn(2)
         population = simulation.fit_population(train, observation=simulation.Observation(), rng=fitting)
@@ -251,6 +153,11 @@ class _Views(training.Batches):
         return augmentation.rotate_flip(images, rng.uniform(0, 360, n), rng.random(n) < 0.5), labels
 
 
+def _statistics(trial: Trial) -> classification.ClassifierSettings:
+    """Return how the statistics of batch normalisation are measured anew, where a network has it."""
+    return classification.ClassifierSettings(batch_size=trial.batch_size, seed=trial.seed)
+
+
 class _Validation(keras.callbacks.Callback):
     """Add the scores on the validation sources to the log of each epoch; they choose nothing."""
 
@@ -259,7 +166,7 @@ class _Validation(keras.callbacks.Callback):
         self.sources, self.train, self.trial = sources, train, trial
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        with classification.recalibrated(self.model, self.train.images, self.trial.statistics):
+        with classification.recalibrated(self.model, self.train.images, _statistics(self.trial)):
             probabilities = classification.predict(self.model, self.sources.images)
         labels, given = self.sources.labels, probabilities.argmax(axis=1)
         assert logs is not None
@@ -328,16 +235,11 @@ def train(
             title=trial.name,
         )
         history = {key: [*history.get(key, []), *values] for key, values in found.items()}
-    classification.recalibrate(model, sources.images, trial.statistics)
+    classification.recalibrate(model, sources.images, _statistics(trial))
     return model, history
 
 
-# Records ----------------------------------------------------------------------------------------------
-
-
-def records() -> Path:
-    """Return the folder of the records."""
-    return runs.runs_root() / "verdict"
+# Saved networks ---------------------------------------------------------------------------------------------
 
 
 def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
@@ -362,10 +264,10 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
     radiosynth.training.TrainingStopped
         If a time limit or a signal ended the training; calling again resumes.
     """
-    record = records() / f"{trial.name}.npz"
+    record = trial.file
     if record.exists():
         return record
-    work = records() / f".{trial.name}"
+    work = networks_folder() / f".{trial.name}"
     work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(work / "lock", timeout=0):
@@ -396,30 +298,58 @@ def _save(record: Path, trial: Trial, model: keras.Model, history: training.Hist
     write_arrays(record, **arrays)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what is missing of some parts of the protocol, one run after the other."""
-    parser = argparse.ArgumentParser(f"python -m {__package__}.verdict", description=main.__doc__)
-    parser.add_argument("parts", nargs="+", choices=list(protocol()["parts"]))
-    limit = "begin nothing after S seconds"
-    parser.add_argument("--time-limit", type=float, default=float("inf"), metavar="S", help=limit)
-    parser.add_argument("--conditions", nargs="+", default=list(protocol()["conditions"]))
-    asked = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    end = time.monotonic() + asked.time_limit
-    for trial in itertools.chain.from_iterable(map(trials, asked.parts)):
-        if trial.condition not in asked.conditions:
-            continue
-        left = end - time.monotonic()
-        try:
-            if left <= 0:
-                raise stopping.TrainingStopped("the time is over")  # noqa: EM101
-            run(trial, time_limit=None if left == float("inf") else left)
-        except stopping.TrainingStopped as stop:
-            log.info("%s", stop)
-            return 75
-        log.info("%s", trial.name)
-    return 0
+def run_all(
+    parts: Sequence[str],
+    *,
+    conditions: Sequence[str] | None = None,
+    jobs: int = 1,
+    time_limit: float | None = None,
+) -> int:
+    """Run what is missing of some parts of the protocol; several calls may share the work.
+
+    Parameters
+    ----------
+    parts : sequence of str
+        Names of parts.
+    conditions : sequence of str, optional
+        Only these conditions.
+    jobs : int
+        Networks at a time, one processor each.
+    time_limit : float, optional
+        Seconds after which no further epoch is begun.
+
+    Returns
+    -------
+    int
+        Number of networks asked for, all of which are saved now.
+
+    Raises
+    ------
+    radiosynth.stopping.TrainingStopped
+        If some are left; calling again resumes.
+    """
+    asked = [trial for part in parts for trial in trials(part)]
+    if conditions is not None:
+        asked = [trial for trial in asked if trial.condition in conditions]
+    deadline = None if time_limit is None else time.time() + time_limit
+    missing = [trial for trial in asked if not trial.file.exists()]
+    for name in studies.each(partial(_in_time, deadline=deadline), missing, jobs):
+        if name:
+            log.info("%s", name)
+    if left := sum(not trial.file.exists() for trial in missing):
+        msg = f"{left} of {len(asked)} networks are left; run the same command again to resume"
+        raise stopping.TrainingStopped(msg)
+    return len(asked)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _in_time(trial: Trial, deadline: float | None) -> str:
+    """Do one run and return its name, or nothing if there was no time or another process is at it."""
+    left = None if deadline is None else deadline - time.time()
+    if left is not None and left <= 0:
+        return ""
+    try:
+        return trial.name if run(trial, time_limit=left) else ""
+    except stopping.TrainingStopped as stop:
+        if stop.interrupted:
+            raise
+        return ""

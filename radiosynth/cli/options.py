@@ -1,0 +1,71 @@
+"""What the commands share: types of options, and options and outputs that several have."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+from astropy.table import Table
+
+CROP = 150
+"""Width in pixels of the report's cutouts, 4.5 arcmin at 1.8 arcsec a pixel."""
+
+
+def number(kind: Callable[[str], float], least: float, said: str) -> Callable[[str], float]:
+    """Return a type of options: finite numbers from `least`."""
+
+    def convert(text: str) -> float:
+        with suppress(ValueError):
+            value = kind(text)
+            if math.isfinite(value) and value >= least:
+                return value
+        msg = f"{text!r} is not {said}"
+        raise argparse.ArgumentTypeError(msg)
+
+    return convert
+
+
+positive = number(float, sys.float_info.min, "a positive number")
+seconds = number(float, 0, "a number of seconds, 0 or more")
+whole = number(int, 0, "a whole number, 0 or more")
+some = number(int, 1, "a whole number, 1 or more")
+
+
+def add_scale(parser: argparse.ArgumentParser) -> None:
+    """Add what all trainings take: a scale and a time limit."""
+    from radiosynth.reproduction.scales import SCALES
+
+    parser.add_argument("--scale", choices=list(SCALES), help="default: RADIOSYNTH_SCALE, or laptop")
+    parser.add_argument("--time-limit", type=seconds, metavar="S", help="stop cleanly after about S seconds")
+
+
+def add_seeds(parser: argparse.ArgumentParser) -> None:
+    """Add the seeds of a run."""
+    parser.add_argument("--seed", type=whole, default=0)
+    parser.add_argument("--split-seed", type=whole, default=0)
+
+
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """Add how many runs are trained side by side."""
+    parser.add_argument(
+        "--jobs", type=some, default=1, help="runs or trials at a time (default: %(default)s)"
+    )
+
+
+def refuse_ignored(arguments: argparse.Namespace, why: str, *names: str) -> None:
+    """Raise where options were given that would have no effect."""
+    given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, [])]
+    if given:
+        msg = f"{' and '.join(given)} has no effect {why}; leave it out"
+        raise ValueError(msg)
+
+
+def print_table(table: Table) -> None:
+    """Print a table, one line a row: line breaks and other control characters are escaped."""
+    table = table.copy()
+    for name in [name for name in table.colnames if table[name].dtype.kind in "USO"]:
+        table[name] = ["".join(c if c.isprintable() else repr(c)[1:-1] for c in str(x)) for x in table[name]]
+    table.pprint_all()

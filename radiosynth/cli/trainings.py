@@ -1,0 +1,205 @@
+"""Commands about trainings: run, gan, study, tune, runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from radiosynth._io import SAMPLE, refuse_to_replace
+from radiosynth.cli.options import (
+    add_jobs,
+    add_scale,
+    add_seeds,
+    print_table,
+    refuse_ignored,
+    seconds,
+    some,
+    whole,
+)
+from radiosynth.taxonomy import CLASS_NAMES
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``radiosynth run``."""
+    from radiosynth.reproduction.configs import ALL_TRAINING_SETS
+
+    parser.add_argument("--training-set", choices=ALL_TRAINING_SETS, default="real")
+    add_scale(parser)
+    add_seeds(parser)
+    parser.set_defaults(do=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train a classifier, or load it, and print its accuracy."""
+    from radiosynth import metrics
+    from radiosynth.reproduction import presets, recipes
+
+    config = presets.classifier_config(
+        arguments.training_set, arguments.scale, seed=arguments.seed, split_seed=arguments.split_seed
+    )
+    made = recipes.run(config, time_limit=arguments.time_limit)
+    stored = made.predictions
+    plain = stored["plain"]
+    labels, probabilities = stored["labels"][plain], stored["probabilities"][plain]
+    right = probabilities.argmax(axis=1) == labels
+    print(f"{made.folder}{' (replayed)' if made.replayed else ''}")
+    print(f"on {plain.sum()} validation sources, with 95 % intervals:")
+    for name, (value, low, high) in (
+        ("accuracy", metrics.share(right, confidence=0.95)),
+        ("balanced accuracy", metrics.class_mean(labels, right)),
+    ):
+        print(f"{name} {value:.3f} ({low:.3f} to {high:.3f})")
+
+
+def add_gan(parser: argparse.ArgumentParser) -> None:
+    """Add the commands ``radiosynth gan train`` and ``radiosynth gan sample``, with their options."""
+    commands = parser.add_subparsers(required=True, metavar="command")
+    train = commands.add_parser("train", help="train the GAN of a class, or load the saved run")
+    train.add_argument(
+        "--class",
+        dest="morphology",
+        choices=[*CLASS_NAMES, "all"],
+        default="all",
+        help="class to learn; all (the default) is one class-conditional network",
+    )
+    add_scale(train)
+    add_seeds(train)
+    train.set_defaults(do=gan_train)
+    sample = commands.add_parser("sample", help="draw images from saved GANs into one .npz file")
+    sample.add_argument("runs", nargs="+", metavar="RUN", help="folder or name of a recorded GAN")
+    sample.add_argument("--number", type=some, default=100, help="images per class (default: %(default)s)")
+    sample.add_argument("--out", type=Path, required=True, help="file for Sample.load")
+    sample.add_argument("--seed", type=whole, default=0)
+    sample.set_defaults(do=gan_sample)
+
+
+def gan_train(arguments: argparse.Namespace) -> None:
+    """Train a GAN, or load it."""
+    from radiosynth.reproduction import presets, recipes
+
+    config = presets.gan_config(
+        arguments.morphology, arguments.scale, seed=arguments.seed, split_seed=arguments.split_seed
+    )
+    run = recipes.run(config, time_limit=arguments.time_limit)
+    variety = ", ".join(f"{value:.2f}" for value in run.provenance["diversity"])
+    print(f"{run.folder}{' (replayed)' if run.replayed else ''}")
+    print(f"variety of its images relative to real ones: {variety}")
+
+
+def gan_sample(arguments: argparse.Namespace) -> None:
+    """Draw images from saved GANs."""
+    from radiosynth import generators
+    from radiosynth.reproduction import runs
+
+    folders = [runs.find_run(name).folder for name in arguments.runs]
+    refuse_to_replace(arguments.out, SAMPLE, [file for folder in folders for file in folder.iterdir()])
+    sample = generators.sample_generators(
+        folders, arguments.number, rng=np.random.default_rng(arguments.seed)
+    )
+    sample.save(arguments.out)
+    print(f"{arguments.out}: {sample}")
+
+
+def add_study(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``radiosynth study``."""
+    from radiosynth.reproduction.layouts import STUDIES
+
+    parser.add_argument("name", choices=list(STUDIES))
+    parser.add_argument(
+        "--extend",
+        action="store_true",
+        help="compute the folds that a saved study lacks, as --time-limit does",
+    )
+    add_jobs(parser)
+    add_scale(parser)
+    parser.set_defaults(do=study)
+
+
+def study(arguments: argparse.Namespace) -> None:
+    """Repeat a comparison over folds, or load it, and print its table."""
+    from radiosynth.reproduction import studies
+
+    result = studies.run_study(
+        arguments.name,
+        arguments.scale,
+        jobs=arguments.jobs,
+        time_limit=arguments.time_limit,
+        extend=arguments.extend or arguments.time_limit is not None,  # the next slice of a study
+    )
+    print(f"{result.folder}{' (replayed)' if result.replayed else ''}")
+    print_table(studies.summary(result))
+
+
+def add_verdict(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``radiosynth verdict``."""
+    from radiosynth.reproduction.protocol import protocol
+
+    parser.description = (
+        "Train the networks that the protocol asks for and that are not saved yet. Several processes and "
+        "machines that share the folder of runs share the work; what is stopped resumes."
+    )
+    parser.add_argument("parts", nargs="+", choices=list(protocol()["parts"]), metavar="PART", help="main, …")
+    parser.add_argument("--conditions", nargs="+", choices=list(protocol()["conditions"]), help="only these")
+    add_jobs(parser)
+    parser.add_argument("--time-limit", type=seconds, metavar="S", help="stop cleanly after about S seconds")
+    parser.set_defaults(do=train_verdict)
+
+
+def train_verdict(arguments: argparse.Namespace) -> None:
+    """Train what is missing of the comparison of training sets."""
+    from radiosynth.reproduction import protocol, verdict
+
+    number = verdict.run_all(
+        arguments.parts,
+        conditions=arguments.conditions,
+        jobs=arguments.jobs,
+        time_limit=arguments.time_limit,
+    )
+    print(f"all {number} networks are saved in {protocol.networks_folder()}")
+
+
+def add_tune(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``radiosynth tune``."""
+    from radiosynth.reproduction.scales import WRITTEN
+
+    parser.description = (
+        "Compare families of networks, tune the best two and test the choice on sources that the "
+        "search never saw; or tune one family. Stopped searches resume; several processes can share one."
+    )
+    parser.add_argument("--family", choices=list(WRITTEN["families"]), help="only this one, and no test")
+    parser.add_argument("--fold", type=whole, help="with --family: the part that is kept for tests")
+    parser.add_argument("--trials", type=some, help="of each search, recorded ones included")
+    add_jobs(parser)
+    add_scale(parser)
+    parser.set_defaults(do=tune)
+
+
+def tune(arguments: argparse.Namespace) -> None:
+    """Search for a network and its settings."""
+    from radiosynth.reproduction import search, studies
+
+    limits = {"trials": arguments.trials, "jobs": arguments.jobs, "time_limit": arguments.time_limit}
+    if arguments.family is None:
+        refuse_ignored(arguments, "without --family", "fold")
+        print_table(studies.summary(search.evaluate(arguments.scale, **limits)))
+        return
+    found = search.tune(arguments.family, arguments.scale, fold=arguments.fold or 0, **limits)
+    trials, best = search.finished(found), found.best_trial
+    print(f"best of {len(trials)} trials: {best.number}, validation accuracy {best.value:.3f}")
+    for name, value in best.params.items():
+        print(f"  {name} = {value:.4g}")
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``radiosynth runs``: none."""
+    parser.set_defaults(do=list_runs)
+
+
+def list_runs(arguments: argparse.Namespace) -> None:
+    """Print the names of the saved runs."""
+    from radiosynth.reproduction import runs
+
+    for name in runs.recorded_runs():
+        print(name)
