@@ -11,7 +11,7 @@ from functools import partial, reduce
 import keras
 from keras import layers
 
-from radiosynth.networks.layers import AXES, _channels, _check, _initializers
+from radiosynth.networks.layers import AXES, _at_least, _channels, _check, _initializers
 
 
 @contextlib.contextmanager
@@ -143,21 +143,10 @@ def build_stacked_classifier(
     >>> model.count_params()
     16500
     """
-    _check(size, 1, width, classes)
-    smallest = stride * 2 ** len(channels)
-    if size < smallest:
-        msg = (
-            f"size={size} is too small for {len(channels)} halvings after a stride of {stride}: give at "
-            f"least {smallest} pixels"
-        )
-        raise ValueError(msg)
-    if not channels or min(convolutions, kernel, stride, *channels) < 1 or dense < 0 or not 0 <= dropout < 1:
-        msg = (
-            f"channels={channels}, convolutions={convolutions}, kernel={kernel}, stride={stride}, "
-            f"dense={dense}, dropout={dropout}: give at least 1 of the first four, a dense layer of 0 units "
-            "or more, and a dropout from 0 to below 1"
-        )
-        raise ValueError(msg)
+    _check(size, 1, width, classes, dropout)
+    _at_least(1, channels=min(channels, default=0), convolutions=convolutions, kernel=kernel, stride=stride)
+    _at_least(0, dense=dense)
+    _at_least(stride * 2 ** len(channels), size=size)  # a pixel is left after all halvings
     draw = _initializers(seed)
     convolution = partial(layers.Conv2D, padding="same", activation="relu", dtype=precision)
     stack = [keras.Input((size, size, 1), name="image")]
@@ -245,16 +234,9 @@ def build_residual_classifier(
     >>> build_residual_classifier().count_params()
     889252
     """
-    if size < 16:
-        msg = f"size={size} is too small for four halvings: give at least 16 pixels"
-        raise ValueError(msg)
-    _check(size, 1, width, classes)
-    if min(channels, kernel, stride) < 1 or not 0 <= dropout < 1:
-        msg = (
-            f"channels={channels}, kernel={kernel}, stride={stride}, dropout={dropout}: "
-            "give 1 or more, and a dropout from 0 to below 1"
-        )
-        raise ValueError(msg)
+    _check(size, 1, width, classes, dropout)
+    _at_least(16, size=size)  # for four halvings
+    _at_least(1, channels=channels, kernel=kernel, stride=stride)
     image = keras.Input((size, size, channels), name="image")
     probabilities = _residual(
         image, classes, width, seed, precision, kernel=kernel, stride=stride, dropout=dropout
@@ -346,9 +328,7 @@ def build_foveated_classifier(
     >>> build_foveated_classifier(64, width=0.25).output_shape
     (None, 4)
     """
-    if size < 64:
-        msg = f"size={size}: give at least 64 pixels"
-        raise ValueError(msg)
+    _at_least(64, size=size)
     _check(size, 8, width, classes)
     image = keras.Input((size, size, 1), name="image")
     light = layers.Rescaling(0.5, 0.5, dtype="float32", name="light")(image)
