@@ -231,12 +231,8 @@ def train_regressor(
     if start is not None:
         model.set_weights(start.get_weights())
         watched += training.digest(*start.get_weights())
-    model.compile(
-        optimizer=keras.optimizers.RMSprop(settings.learning_rate),
-        loss=LOSSES[settings.output],
-        metrics=[mae, mse],
-        jit_compile=keras.backend.backend() == "jax",  # as in training the classifier
-    )
+    optimizer = keras.optimizers.RMSprop(settings.learning_rate)
+    training.compile_model(model, optimizer, LOSSES[settings.output], (mae, mse))
     arrays = (train.images[..., None], _targets(train))
     batches = training.Batches(arrays, settings.batch_size, seed=settings.seed)
     history = training.fit(

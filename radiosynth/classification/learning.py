@@ -174,13 +174,7 @@ def train_classifier(
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * batches.steps)
-    model.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        # Compiling by XLA makes a step on a CPU three times slower; JAX always compiles.
-        jit_compile=keras.backend.backend() == "jax",
-    )
+    training.compile_model(model, keras.optimizers.Adam(rate))
     history = training.fit(
         model,
         batches,

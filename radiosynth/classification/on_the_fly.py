@@ -146,12 +146,9 @@ def train_on_variations(
     if start is not None:
         training.load_weights(model, start)
         begun = training.digest(*model.get_weights())
-    model.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
-        metrics=["accuracy"],
-        jit_compile=keras.backend.backend() == "jax",
-    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+    training.compile_model(model, optimizer, loss)
     history = training.fit(
         model,
         batches,

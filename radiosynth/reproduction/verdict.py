@@ -311,12 +311,7 @@ def train(
     history: training.History = {}
     for number, batches in enumerate(stages):
         rate = keras.optimizers.schedules.CosineDecay(trial.learning_rate, trial.epochs * batches.steps)
-        model.compile(
-            optimizer=keras.optimizers.Adam(rate),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            jit_compile=keras.backend.backend() == "jax",
-        )
+        training.compile_model(model, keras.optimizers.Adam(rate))
         found = training.fit(
             model,
             batches,
