@@ -15,6 +15,7 @@ from scipy import ndimage, stats
 from radiosynth.measurements import largest_extent
 from radiosynth.preprocessing import measure_noise, missing_pixels
 from radiosynth.sample import Sample
+from radiosynth.surveys import PIXEL_SCALE
 
 __all__ = ["CUTS", "Cuts", "automatic_cuts", "measure_cutouts"]
 
@@ -62,7 +63,7 @@ class Cuts:
         If the pixel scale or the beam is not positive.
     """
 
-    pixel_scale: float = 1.8
+    pixel_scale: float = PIXEL_SCALE
     beam: float = 5.4
     n_sigma: float = 5
     join: float = 75
