@@ -263,6 +263,13 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
     )
 
 
+def floats(table: Table, name: str) -> NDArray[np.float64]:
+    """Return a column as numbers, NaN where it is masked, and everywhere if the table does not have it."""
+    if name not in table.colnames:
+        return np.full(len(table), np.nan)
+    return np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
+
+
 def check_rng(rng: object) -> None:
     """Raise `TypeError` unless `rng` is a generator of random numbers."""
     if not isinstance(rng, np.random.Generator):

@@ -14,7 +14,7 @@ from scipy import ndimage, stats
 
 from radiosynth.measurements import largest_extent
 from radiosynth.preprocessing import measure_noise, missing_pixels
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, floats
 from radiosynth.surveys import PIXEL_SCALE
 
 __all__ = ["CUTS", "Cuts", "automatic_cuts", "measure_cutouts"]
@@ -179,8 +179,7 @@ def automatic_cuts(sample: Sample, cuts: Cuts | None = None) -> Table:
 
 def _default_cuts(sample: Sample) -> Cuts:
     """Return the thresholds with the pixel scale that the files told, or else that of FIRST."""
-    known = sample.table["pixel_scale"] if "pixel_scale" in sample.table.colnames else np.array([])
-    known = np.ma.filled(np.ma.asarray(known, float), np.nan)
+    known = floats(sample.table, "pixel_scale")
     return Cuts(pixel_scale=float(np.nanmedian(known))) if np.isfinite(known).any() else Cuts()
 
 
@@ -189,15 +188,13 @@ def _duplicates(sample: Sample, radius: float) -> list[str]:
     names = [str(name) for name in sample.table["name"]]
     first: dict[bytes, int] = {}
     earlier = [first.setdefault(image.tobytes(), i) for i, image in enumerate(sample.images)]
-    if {"ra", "dec"} <= set(sample.table.colnames):
-        sky = SkyCoord(
-            *(np.ma.filled(np.ma.asarray(sample.table[c], float), np.nan) for c in ("ra", "dec")), unit="deg"
-        )
-        known = np.flatnonzero(np.isfinite(sky.ra.deg) & np.isfinite(sky.dec.deg))
-        if len(known) > 1:
-            one, other, _, _ = sky[known].search_around_sky(sky[known], radius * u.arcsec)
-            for i, j in zip(known[one], known[other], strict=True):
-                earlier[i] = min(earlier[i], int(j))
+    ra, dec = floats(sample.table, "ra"), floats(sample.table, "dec")
+    known = np.flatnonzero(np.isfinite(ra + dec))
+    if len(known) > 1:
+        sky = SkyCoord(ra[known], dec[known], unit="deg")
+        one, other, _, _ = sky.search_around_sky(sky, radius * u.arcsec)
+        for i, j in zip(known[one], known[other], strict=True):
+            earlier[i] = min(earlier[i], int(j))
     return [names[j] if j < i else "" for i, j in enumerate(earlier)]
 
 
