@@ -270,6 +270,17 @@ def floats(table: Table, name: str) -> NDArray[np.float64]:
     return np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
 
 
+def check_labelled(labels: NDArray[np.int64], of: str = "") -> None:
+    """Raise `ValueError` unless there are images of a set, and all of them have a class."""
+    unknown = int((labels == UNLABELLED).sum())
+    if unknown or not len(labels):
+        msg = (
+            f"{unknown} of {len(labels)} {of}images have no class (label {UNLABELLED}); give at least one "
+            f"image, and only images with a class: sample[sample.labels != {UNLABELLED}]"
+        )
+        raise ValueError(msg)
+
+
 def check_rng(rng: object) -> None:
     """Raise `TypeError` unless `rng` is a generator of random numbers."""
     if not isinstance(rng, np.random.Generator):

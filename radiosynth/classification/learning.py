@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from radiosynth import training
 from radiosynth.classification.predicting import predict
 from radiosynth.networks.classifiers import CLASSIFIERS, build_network, keras_defaults
-from radiosynth.sample import Sample
-from radiosynth.taxonomy import UNLABELLED
+from radiosynth.sample import Sample, check_labelled
 
 SCHEDULES = ("constant", "cosine")
 """What the learning rate may do in the course of the training."""
@@ -98,13 +97,6 @@ def originals(sample: Sample) -> NDArray[np.bool_]:
     return np.asarray((sample.table["rotation"] == 0) & ~sample.table["flipped"], bool)
 
 
-def check_sample(name: str, sample: Sample) -> None:
-    """Raise ValueError unless a sample has images, all of them with a class."""
-    if len(sample) == 0 or (sample.labels == UNLABELLED).any():
-        msg = f"the {name} sample has {len(sample)} images, some without a class: give labelled images"
-        raise ValueError(msg)
-
-
 @keras_defaults()
 def train_classifier(
     train: Sample,
@@ -156,8 +148,8 @@ def train_classifier(
         If the loss or a weight is not finite any more.
     """
     settings = settings or ClassifierSettings()
-    check_sample("train", train)
-    check_sample("validation", validation)
+    check_labelled(train.labels, "training ")
+    check_labelled(validation.labels, "validation ")
     training.check_pair(train, validation)
     model = build_network(
         settings.architecture,

@@ -12,9 +12,8 @@ import numpy as np
 
 from radiosynth import training
 from radiosynth.augmentation import vary
-from radiosynth.classification.learning import check_sample
 from radiosynth.networks.classifiers import build_foveated_classifier, keras_defaults
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_labelled
 from radiosynth.taxonomy import CLASS_NAMES
 
 
@@ -128,7 +127,7 @@ def train_on_variations(
         If the loss or a weight is not finite any more.
     """
     settings = settings or VariationSettings()
-    check_sample("train", train)
+    check_labelled(train.labels, "training ")
     training.check_images(train.images, "train")
     batches = _Variations(train, settings)
     steps = settings.epochs * batches.steps
