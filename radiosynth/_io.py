@@ -289,6 +289,18 @@ def refuse_beyond_memory(shape: Sequence[int], advice: str) -> None:
         raise ValueError(msg)
 
 
+def to_write(out: NDArray[Any] | None, shape: tuple[int, ...], advice: str) -> NDArray[np.float32]:
+    """Return `out` if it is fit for the purpose, or a new array if there is memory for it."""
+    if out is None:
+        refuse_beyond_memory(shape, advice)
+        return np.empty(shape, np.float32)
+    if out.shape != shape or out.dtype != np.float32 or not out.flags.carray:
+        given = f"out is {out.dtype} of shape {out.shape}"
+        msg = f"{given}; it must be float32 of shape {shape}, in C order and writable"
+        raise ValueError(msg)
+    return out
+
+
 def cache_folder() -> Path:
     """Return the folder of cached data: ``RADIOSYNTH_DATA`` if set, else one of the user's cache."""
     import pooch

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import refuse_beyond_memory
+from radiosynth._io import refuse_beyond_memory, to_write
 from radiosynth.preprocessing import _stack
 from radiosynth.sample import Sample, check_rng
 from radiosynth.splitting import _numbers_per_class
@@ -71,11 +71,7 @@ def rotate_flip(
             f"{np.shape(flips)}; they must be (n, size, size), (n,) and (n,)"
         )
         raise ValueError(msg)
-    if out is None:
-        out = np.empty_like(stack, order="C")
-    elif out.shape != stack.shape or out.dtype != np.float32 or not out.flags.c_contiguous:
-        msg = f"out is {out.dtype} of shape {out.shape}; it must be contiguous float32 of shape {stack.shape}"
-        raise ValueError(msg)
+    out = to_write(out, stack.shape, "give fewer, or a memmap as out")
     _warp(stack, np.arange(len(stack)), np.asarray(angles), np.asarray(flips), fill, out)
     return out
 
@@ -240,9 +236,8 @@ def augment(
     """
     plan = augmentation_plan(sample.labels, per_class, method, rng=rng)
     source = plan["source"]
-    advice = "make fewer, or parts of an augmentation_plan by rotate_flip"
-    refuse_beyond_memory((len(plan), sample.size, sample.size), advice)
-    images = np.empty((len(plan), sample.size, sample.size), np.float32)
+    shape, advice = (len(plan), sample.size, sample.size), "make fewer, or parts of the plan by rotate_flip"
+    images = to_write(None, shape, advice)
     _warp(sample.images, source, plan["rotation"], plan["flipped"], None, images)
     table = sample.table[source]
     for column in ("source", "rotation", "flipped"):
