@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -455,8 +455,16 @@ def preprocess(
     return ready.derived(scale(ready.images, low, high), f"scale: each image to [{low:g}, {high:g}]")
 
 
+def preprocess_unresized(sample: Sample, size: int, **options: Any) -> Sample:
+    """Do as `preprocess` but for resizing: images are cropped to `size` pixels, or framed by background."""
+    edge = min(sample.size, size)
+    return frame(preprocess(sample, edge, crop=edge if edge < sample.size else None, **options), size)
+
+
 def frame(sample: Sample, size: int) -> Sample:
     """Return prepared images with as much background around them as makes them `size` pixels wide."""
+    if size == sample.size:
+        return sample
     before = (size - sample.size) // 2
     rim = (before, size - sample.size - before)
     images = np.pad(sample.images, ((0, 0), rim, rim), constant_values=-1.0)

@@ -21,9 +21,9 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth import datasets, preprocessing
+from radiosynth import datasets
 from radiosynth._io import check, read_arrays, read_json, read_table, readable
-from radiosynth.preprocessing import frame
+from radiosynth.preprocessing import preprocess, preprocess_unresized
 from radiosynth.records import PACKAGED_RUNS, runs_root, saved_runs
 from radiosynth.reproduction.configs import (
     TRAINING_SETS,
@@ -158,12 +158,8 @@ def make_ready(sample: Sample, config: ClassifierConfig | FoldConfig | EnsembleC
     Sample
         Images in [-1, 1].
     """
-    if isinstance(config, ClassifierConfig):
-        return preprocessing.preprocess(sample, config.size, n_sigma=config.n_sigma)
-    edge = min(sample.size, config.size)
-    crop = edge if edge < sample.size else None
-    ready = preprocessing.preprocess(sample, edge, crop=crop, n_sigma=config.n_sigma)
-    return frame(ready, config.size) if edge < config.size else ready
+    as_asked = preprocess if isinstance(config, ClassifierConfig) else preprocess_unresized
+    return as_asked(sample, config.size, n_sigma=config.n_sigma)
 
 
 def read_configuration(folder: Path) -> Config:
