@@ -39,12 +39,17 @@ def current_scale() -> str:
     ValueError
         If it names no scale.
     """
-    return check_scale(os.environ.get("RADIOSYNTH_SCALE") or "laptop")
+    return asked_scale(None)
+
+
+def asked_scale(scale: str | None) -> str:
+    """Return the name of a scale, that of the environment if none is named; see `current_scale`."""
+    return check_scale(scale or os.environ.get("RADIOSYNTH_SCALE") or "laptop")
 
 
 def scaled(scale: str | None, kind: str, changes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the scale, the current one if none is named, and its settings with the changes made."""
-    scale = check_scale(scale or current_scale())
+    scale = asked_scale(scale)
     settings = dict(SCALES[scale].get(kind, {}))
     quick = QUICK if settings.pop("quick", False) else {}
     return scale, {**quick, **settings, **changes}

@@ -109,9 +109,8 @@ def run_study(
     radiosynth.training.TrainingStopped
         If the time was over before all runs were done; calling again, with `extend`, resumes.
     """
-    arms, references = layout(name, scale)
-    scale = scale or scales.current_scale()
-    return run_arms(name, scale, arms, references, jobs=jobs, time_limit=time_limit, extend=extend)
+    scale = scales.asked_scale(scale)
+    return run_arms(name, scale, *layout(name, scale), jobs=jobs, time_limit=time_limit, extend=extend)
 
 
 def run_arms(
