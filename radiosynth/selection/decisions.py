@@ -105,11 +105,7 @@ def _checked(decisions: Table) -> Table:
             told = " and ".join(" ".join(filter(None, each[1:4])) for each in (rows[name], texts))
             msg = f"{name!r} has contradictory rows: {told}; keep one of them"
             raise ValueError(msg)
-    return (
-        Table(rows=list(rows.values()), names=COLUMNS, dtype=["U"] * 6)
-        if rows
-        else Table(names=COLUMNS, dtype=["U1"] * 6)
-    )
+    return Table(np.array(list(rows.values()), str).reshape(-1, len(COLUMNS)), names=COLUMNS)
 
 
 def apply_decisions(
