@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from radiosynth._io import refuse_beyond_memory, to_write
 from radiosynth.preprocessing import _stack
-from radiosynth.sample import Sample, check_rng
+from radiosynth.sample import Sample, check_choice, check_rng
 from radiosynth.splitting import _numbers_per_class
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -162,9 +162,7 @@ def augmentation_plan(
     >>> plan["source"].tolist(), plan["rotation"].tolist()
     ([0, 1, 0, 1, 2, 2, 2, 2], [0.0, 0.0, 180.0, 180.0, 0.0, 90.0, 180.0, 270.0])
     """
-    if method not in ("ordered", "random"):
-        msg = f'unknown augmentation method {method!r}: use "ordered" or "random"'
-        raise ValueError(msg)
+    check_choice(method, "augmentation method", ("ordered", "random"))
     codes = np.asarray(labels)
     parts = []
     for code, number in _numbers_per_class(codes, per_class).items():

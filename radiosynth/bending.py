@@ -20,7 +20,7 @@ from radiosynth import training
 from radiosynth.augmentation import rotate_flip
 from radiosynth.classification import ClassifierSettings, predict
 from radiosynth.networks.classifiers import OUTPUTS, build_regressor, keras_defaults
-from radiosynth.sample import Sample, floats
+from radiosynth.sample import Sample, check_choice, floats
 from radiosynth.simulation.population import Population, report_population
 
 __all__ = [
@@ -50,9 +50,7 @@ class RegressorSettings(ClassifierSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.output not in OUTPUTS:
-            msg = f"unknown output {self.output!r}: choose from {', '.join(OUTPUTS)}"
-            raise ValueError(msg)
+        check_choice(self.output, "output", OUTPUTS)
 
 
 def matched_population(angles: ArrayLike) -> Population:

@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from scipy.stats import bootstrap
 
+from radiosynth.sample import check_choice
 from radiosynth.taxonomy import CLASS_NAMES
 
 __all__ = [
@@ -66,12 +67,10 @@ def confusion_matrix(
     array([[0.65, 0.35],
            [0.2 , 0.8 ]])
     """
+    check_choice(kind, "kind of confusion matrix", ("class", "probability"))
     truth, shares = _checked(labels, probabilities)
     if kind == "class":
         shares = np.eye(shares.shape[1])[shares.argmax(axis=1)]
-    elif kind != "probability":
-        msg = f"unknown kind {kind!r} of confusion matrix: give 'class' or 'probability'"
-        raise ValueError(msg)
     matrix = np.zeros((shares.shape[1], shares.shape[1]))
     np.add.at(matrix, truth, shares)
     if normalise:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_choice
 
 __all__ = [
     "center_crop",
@@ -205,9 +205,7 @@ def noise_threshold(
     >>> clean[:, 32, 32].tolist(), bool(sky.mean() > 0.99), bool(thresholds[0] > 0.4)
     ([5.0, 5.0], True, True)
     """
-    if fill not in ("zero", "threshold"):
-        msg = f'fill is {fill!r}; it can be "threshold" (as published images) or "zero" (the report\'s text)'
-        raise ValueError(msg)
+    check_choice(fill, "value of fill", ("threshold", "zero"))
     stack = _stack(images)
     missing = missing_pixels(stack)
     _refuse(missing.all(axis=(1, 2)), None, "no pixel with data", "leave them out")
@@ -408,9 +406,7 @@ def preprocess(
     if not len(sample):
         msg = "the sample has no images to preprocess; give at least one"
         raise ValueError(msg)
-    if blank not in ("leave out", "raise"):
-        msg = f'blank={blank!r} is unknown: use "leave out" or "raise"'
-        raise ValueError(msg)
+    check_choice(blank, "value of blank", ("leave out", "raise"))
     names = [str(name) for name in sample.table["name"]]
     missing = missing_pixels(sample.images)
     images, limit, noise = _thresholded(sample.images, missing, n_sigma, fill)

@@ -6,7 +6,7 @@ import io
 import json
 import numbers
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -278,6 +278,13 @@ def check_labelled(labels: NDArray[np.int64], of: str = "") -> None:
             f"{unknown} of {len(labels)} {of}images have no class (label {UNLABELLED}); give at least one "
             f"image, and only images with a class: sample[sample.labels != {UNLABELLED}]"
         )
+        raise ValueError(msg)
+
+
+def check_choice(given: object, of: str, known: Collection[str]) -> None:
+    """Raise `ValueError` unless what is given, the name of something, is one of those that are known."""
+    if given not in known:
+        msg = f"unknown {of} {given!r}: choose from {', '.join(known)}"
         raise ValueError(msg)
 
 

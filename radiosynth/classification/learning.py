@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from radiosynth import training
 from radiosynth.classification.predicting import predict
 from radiosynth.networks.classifiers import CLASSIFIERS, build_network, keras_defaults
-from radiosynth.sample import Sample, check_labelled
+from radiosynth.sample import Sample, check_choice, check_labelled
 
 SCHEDULES = ("constant", "cosine")
 """What the learning rate may do in the course of the training."""
@@ -58,10 +58,8 @@ class ClassifierSettings:
     schedule: str = "constant"
 
     def __post_init__(self) -> None:
-        for name, known in (("schedule", SCHEDULES), ("architecture", CLASSIFIERS)):
-            if getattr(self, name) not in known:
-                msg = f"unknown {name} {getattr(self, name)!r}: there are {', '.join(known)}"
-                raise ValueError(msg)
+        check_choice(self.schedule, "schedule", SCHEDULES)
+        check_choice(self.architecture, "architecture", CLASSIFIERS)
         training.check_positive(self, "epochs", "batch_size", "learning_rate", "width")
 
 

@@ -12,6 +12,7 @@ import keras
 from keras import layers
 
 from radiosynth.networks.layers import AXES, _at_least, _channels, _check, _initializers
+from radiosynth.sample import check_choice
 
 
 @contextlib.contextmanager
@@ -427,10 +428,8 @@ def build_regressor(
     >>> build_regressor(output="spread").output_shape
     (None, 2)
     """
-    for given, known in ((output, OUTPUTS), (architecture, CLASSIFIERS)):
-        if given not in known:
-            msg = f"{given!r} is not known here: choose from {', '.join(known)}"
-            raise ValueError(msg)
+    check_choice(output, "output", OUTPUTS)
+    check_choice(architecture, "architecture", CLASSIFIERS)
     body = CLASSIFIERS[architecture](size, width=width, seed=seed, precision=precision)
     confined = output in ("bounded", "spread")
     head = layers.Dense(
@@ -486,9 +485,7 @@ def build_network(
     >>> build_network("stacked", 32, network='{"channels": [8, 16], "kernel": 5}').count_params()
     203054
     """
-    if architecture not in CLASSIFIERS:
-        msg = f"unknown architecture {architecture!r}: there are {', '.join(CLASSIFIERS)}"
-        raise ValueError(msg)
+    check_choice(architecture, "architecture", CLASSIFIERS)
     build, further = CLASSIFIERS[architecture], json.loads(network or "{}")
     if unknown := further.keys() - inspect.signature(build).parameters.keys():
         msg = f"{architecture} has no {', '.join(sorted(unknown))}: see radiosynth.networks.{build.__name__}"

@@ -13,6 +13,7 @@ from scipy.stats import binomtest, sem, t
 
 from radiosynth import metrics
 from radiosynth.reproduction.configs import ClassifierConfig
+from radiosynth.sample import check_choice
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,7 @@ def compare(result: StudyResult, first: str, second: str) -> Comparison:
         If a condition is not in the study, or both have no source in common.
     """
     for arm in (first, second):
-        if arm not in result.arms:
-            msg = f"no condition {arm!r} in {result.folder.name}: it has {', '.join(result.arms)}"
-            raise ValueError(msg)
+        check_choice(arm, f"condition of {result.folder.name}", result.arms)
     a, b = result.right(first), result.right(second)
     _, rows_a, rows_b = np.intersect1d(a["name"], b["name"], return_indices=True)
     if len(rows_a) < 2:

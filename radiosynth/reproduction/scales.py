@@ -7,6 +7,8 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
+from radiosynth.sample import check_choice
+
 WRITTEN = tomllib.loads(files(__package__).joinpath("scales.toml").read_text("utf-8"))
 """All that the file says."""
 
@@ -25,9 +27,7 @@ GENERATORS: dict[str, tuple[str, ...]] = {name: tuple(scale["generators"]) for n
 
 def check_scale(scale: str) -> str:
     """Return the name of a scale, or raise an error that lists those there are."""
-    if scale not in SCALES:
-        msg = f"unknown scale {scale!r}: the scales are {', '.join(SCALES)}"
-        raise ValueError(msg)
+    check_choice(scale, "scale", SCALES)
     return scale
 
 

@@ -29,7 +29,7 @@ from radiosynth.reproduction.layouts import Arms
 from radiosynth.reproduction.presets import classifier_config
 from radiosynth.reproduction.scales import asked_scale
 from radiosynth.reproduction.studies import StudyResult
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_choice
 from radiosynth.stopping import TrainingStopped
 
 if TYPE_CHECKING:
@@ -383,9 +383,7 @@ def tune(
     """
     scale = asked_scale(scale)
     folds = plan(scale)["folds"]
-    if family not in FAMILIES:
-        msg = f"unknown family {family!r}: the families are {', '.join(FAMILIES)}"
-        raise ValueError(msg)
+    check_choice(family, "family", FAMILIES)
     if not 0 <= fold < folds:
         msg = f"fold={fold}: give one of the {folds} folds, from 0 to {folds - 1}"
         raise ValueError(msg)

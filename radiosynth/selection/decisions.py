@@ -14,7 +14,7 @@ import numpy as np
 from astropy.table import Table, join
 
 from radiosynth._io import decoded
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_choice
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
 __all__ = ["Agreement", "agreement", "apply_decisions", "read_decisions"]
@@ -133,9 +133,7 @@ def apply_decisions(
         If decisions name unknown sources, contradict each other or the sample (a kept source has
         another class), or sources lack one and `undecided` is "raise".
     """
-    if undecided not in ("raise", "keep", "drop"):
-        msg = f'undecided is {undecided!r}; give "raise", "keep" or "drop"'
-        raise ValueError(msg)
+    check_choice(undecided, "value of undecided", ("raise", "keep", "drop"))
     names = _unique_names(sample)
     checked = {str(row["name"]): row for row in _checked(decisions)}
     if unknown := [name for name in checked if name not in set(names)]:
