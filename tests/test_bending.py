@@ -207,7 +207,7 @@ def test_runs_hold_out_every_source_once(tmp_path: Path, monkeypatch: pytest.Mon
     ("wrong", "message"),
     [
         ({"training_set": "gan"}, "choose from synthetic, real"),
-        ({"population": "own"}, "populations report and matched"),
+        ({"population": "own"}, "choose from report, matched"),
         ({"training_set": "synthetic"}, "folds=0"),
         ({"fold": 5}, "fold 5 of 5"),
     ],
