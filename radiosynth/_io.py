@@ -92,6 +92,11 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda partial: partial.write_bytes(data))
 
 
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object atomically."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
 def write_table(path: Path, table: Table, kind: str | None = None) -> None:
     """Write a table atomically, as astropy's format `kind` or as the suffix says."""
     kind = kind or table_format(path)[0]

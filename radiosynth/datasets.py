@@ -24,7 +24,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import cache_folder, check, readable, write_atomically
+from radiosynth._io import cache_folder, check, readable, write_arrays
 from radiosynth.sample import DataUnavailableError, Sample
 from radiosynth.surveys import PIXEL_SCALE
 from radiosynth.taxonomy import CLASS_NAMES, class_code
@@ -332,11 +332,8 @@ def _convert(archive: bytes, target: Path) -> None:
             "source": [str(a["Source"]) for a in attributes],
             "split": [stored[key]["Split_literature"].asstr()[()] for key in keys],
         }
-    packed = io.BytesIO()
     about = {"format": _FORMAT, "archive_sha256": ARCHIVE_SHA256}
-    arrays = {"images": images, "centre": _central(images, _CENTRE), **columns, **about}
-    np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
-    write_atomically(target, lambda partial: partial.write_bytes(packed.getbuffer()))
+    write_arrays(target, images=images, centre=_central(images, _CENTRE), **columns, **about)
     log.info("%d images written to %s", len(keys), target)
 
 

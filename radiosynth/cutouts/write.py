@@ -17,7 +17,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
-from radiosynth._io import write_atomically, write_table
+from radiosynth._io import readable, write_atomically, write_table
 from radiosynth.sample import Sample, floats
 from radiosynth.surveys import NAN_EDGE, NOT_TRIED, OK
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
@@ -128,11 +128,8 @@ def _write_manifest(folder: Path, table: Table, results: list[dict[str, Any]]) -
 
 def _read_manifest(folder: Path, needed: Iterable[str]) -> Table:
     """Return the manifest of a folder, which has to have some columns; text that is masked is empty."""
-    try:
+    with readable(folder / MANIFEST, "delete it and fetch the cutouts again", "cannot be read"):
         manifest = Table.read(folder / MANIFEST, format="ascii.ecsv")
-    except Exception as error:  # whatever a damaged file makes the reader say
-        msg = f"{folder / MANIFEST} cannot be read ({error}); delete it and fetch the cutouts again"
-        raise ValueError(msg) from error
     if lacking := [name for name in needed if name not in manifest.colnames]:
         msg = f"{folder / MANIFEST} has no column {', '.join(lacking)}; write it anew, or give another folder"
         raise ValueError(msg)

@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import platform
-import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -218,15 +217,16 @@ def default_run() -> Run[Any]:
     """
     saved = {name: path for name, path in saved_runs().items() if (path / "model.npz").exists()}
     for scale, training_set in itertools.product(reversed(SCALES), TRAINING_SETS):
-        kind = re.compile(f"{scale}-classifier-{training_set.replace('+', '-')}-[0-9a-f]+")
-        for name in filter(kind.fullmatch, saved):  # that of the package first
-            return find_run(saved[name])
+        kind = f"{scale}-classifier-{training_set.replace('+', '-')}"
+        for name, path in saved.items():  # that of the package first
+            if name.rpartition("-")[0] == kind:
+                return find_run(path)
     msg = f"no classifier is saved in {runs_root()}: train one with `radiosynth run`, in a few minutes"
     raise FileNotFoundError(msg)
 
 
 def default_classifier() -> Run[Any]:
-    """Return what ``radiosynth classify`` uses: the largest saved ensemble, else `default_run`."""
+    """Return the ensemble of the largest scale that is saved, or if there is none `default_run`."""
     saved = saved_runs()
     for scale, synthetic in itertools.product(("report", "laptop"), (0.0, 1.0)):
         if (name := ensemble_config(scale, synthetic=synthetic).name) in saved:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from astropy.table import Table, join
 
-from radiosynth._io import decoded
+from radiosynth._io import decoded, readable
 from radiosynth.sample import Sample, check_choice
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
@@ -58,7 +58,7 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
         two rows that contradict each other.
     """
     file = Path(path)
-    try:
+    with readable(file, "export it again from the review page", "is no table of decisions"):
         text = decoded(file.read_bytes())
         if file.suffix.lower() == ".ecsv":
             table = Table.read(text.splitlines(), format="ascii.ecsv")
@@ -70,11 +70,6 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
             table = Table(
                 [["" if cell is None else cell for cell in column] for column in cells], names=found
             )
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # whatever a reader stumbles over
-        msg = f"{file} is no table of decisions ({error}); export it again from the review page"
-        raise ValueError(msg) from error
     try:
         return _checked(table)
     except ValueError as error:
