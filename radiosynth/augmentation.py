@@ -83,7 +83,7 @@ def vary(
     zoom: float = 0.12,
     shift: float = 3.0,
 ) -> NDArray[np.float32]:
-    """Draw a variation of each image: mirrored, turned by any angle, zoomed and shifted at random.
+    """Augment each image at random: flip it, rotate it by any angle, zoom and shift it.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def augmentation_plan(
         extra = number - len(members)
         if not len(members) or extra < 0:
             msg = (
-                f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all originals are "
+                f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all of them are "
                 "kept, so there must be one and per_class no less than their number; raise it, or take fewer"
             )
             raise ValueError(msg)

@@ -160,7 +160,7 @@ def bending_angle(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     first, second : array_like of float
-        Position angles in degrees; they may be given in any turn.
+        Position angles in degrees; from any range.
 
     Returns
     -------

@@ -33,7 +33,7 @@ SIGMA = 0.6827
 def confusion_matrix(
     labels: ArrayLike, probabilities: ArrayLike, *, kind: str = "class", normalise: bool = True
 ) -> NDArray[np.float64]:
-    """Count, or share out, the images of each true class among the predicted ones.
+    """Count how the images of each true class are classified.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def confusion_matrix(
     probabilities : array_like of float, shape (n, classes)
         Class probabilities.
     kind : {"class", "probability"}
-        ``"class"`` gives each image to its most probable class; ``"probability"`` shares it out by the
+        ``"class"`` gives each image to its most probable class; ``"probability"`` divides it by the
         class probabilities, the second kind of matrix in the report's code.
     normalise : bool
         Divide each row by its sum.

@@ -1,7 +1,7 @@
-"""From cutouts to training images: noise threshold, crop, resize, scale, split, rotate and flip.
+"""From cutouts to training images: noise threshold, crop, resize and scale.
 
-The first half works on arrays of images, the second on a `radiosynth.Sample`. The steps are those of the
-report (section on pre-processing and augmentation); images keep their order and are float32 throughout.
+The steps are those of the report (section on pre-processing and augmentation); images keep their order and
+are float32 throughout.
 """
 
 from __future__ import annotations

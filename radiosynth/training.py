@@ -324,7 +324,7 @@ def fit(
     if done >= epochs:
         return history
     if done:
-        log.info("%s goes on after epoch %d of %d", title, done, epochs)
+        log.info("%s resumes after epoch %d of %d", title, done, epochs)
     bar = tqdm(total=epochs, initial=done, desc=title, unit="epoch", disable=not sys.stderr.isatty())
     conductor = _Conductor(
         lambda so_far: _save_checkpoint(path, model, so_far, fingerprint),
@@ -356,7 +356,7 @@ def fit(
     if len(history.get("seconds", [])) < epochs:
         msg = (
             f"{title} was stopped by {conductor.reason} after {conductor.saved} of {epochs} epochs; "
-            "run the same command again to go on"
+            "run the same command again to resume"
         )
         raise TrainingStopped(msg, interrupted=conductor.interrupted)
     return history

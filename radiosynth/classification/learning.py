@@ -31,7 +31,7 @@ class ClassifierSettings:
     batch_size : int
         Images per step.
     learning_rate : float
-        Step size of Adam.
+        Learning rate of Adam.
     width : float
         Multiple of the report's number of channels.
     seed : int
@@ -67,8 +67,8 @@ class _Validation(keras.callbacks.Callback):
     """Add the loss and the accuracy on the validation images to the log of each epoch.
 
     One pass over the augmented validation images measures both: ``val_*`` is over all,
-    ``plain_*`` over the untouched images among them. Batch normalisation is recalibrated for it, and goes on
-    as if nothing had been measured.
+    ``plain_*`` over the unaugmented ones among them. Batch normalisation is recalibrated for it, and put back
+    as it was.
     """
 
     def __init__(self, sample: Sample, train: NDArray[np.float32], settings: ClassifierSettings) -> None:
@@ -89,7 +89,7 @@ class _Validation(keras.callbacks.Callback):
 
 
 def originals(sample: Sample) -> NDArray[np.bool_]:
-    """Return which images are the source as observed, neither turned nor flipped by `augment`."""
+    """Return which images are the source as observed, neither rotated nor flipped by `augment`."""
     if "rotation" not in sample.table.colnames:
         return np.ones(len(sample), bool)
     return np.asarray((sample.table["rotation"] == 0) & ~sample.table["flipped"], bool)
@@ -126,7 +126,7 @@ def train_classifier(
     time_limit : float, optional
         Seconds after which no further epoch is begun.
     callbacks : sequence of keras.callbacks.Callback
-        Called by Keras after the measures of an epoch have been added to its log.
+        Called by Keras after the measurements of an epoch have been added to its log.
 
     Returns
     -------
@@ -134,7 +134,7 @@ def train_classifier(
         The trained network.
     history : dict of str to list of float
         Per epoch: ``loss`` and ``accuracy`` in training (running means, with dropout), ``val_*`` on all
-        validation images, ``plain_*`` on those neither turned nor flipped, and ``seconds``.
+        validation images, ``plain_*`` on those neither rotated nor flipped, and ``seconds``.
 
     Raises
     ------

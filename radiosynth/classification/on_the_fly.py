@@ -19,21 +19,21 @@ from radiosynth.taxonomy import CLASS_NAMES
 
 @dataclass(frozen=True)
 class VariationSettings:
-    """How a network is trained on ever new variations of its images.
+    """How a network is trained with on-the-fly augmentation.
 
     Parameters
     ----------
     epochs : int
-        As many variations of each image are seen, on average.
+        As many augmented images of each image are seen, on average.
     batch_size : int
         Images per step.
     learning_rate : float
-        Largest step size of Adam with decoupled weight decay; it rises over the first twentieth of the
+        Largest learning rate of Adam with decoupled weight decay; it rises over the first twentieth of the
         steps and falls along a cosine to zero.
     weight_decay : float
-        Fraction of the weights, times the step size, that is taken off at each step.
+        Fraction of the weights, times the learning rate, that is taken off at each step.
     label_smoothing : float
-        Probability that is spread over all classes; labels are not all right.
+        Probability that is spread over all classes; not all labels are correct.
     width : float
         As in `radiosynth.build_foveated_classifier`.
     zoom, shift : float
@@ -62,7 +62,7 @@ class VariationSettings:
 
 
 class _Variations(training.Batches):
-    """Batches with as many images of each class on average, each varied anew."""
+    """Batches with as many images of each class on average, each augmented anew."""
 
     def __init__(self, sample: Sample, settings: VariationSettings) -> None:
         super().__init__((sample.images, sample.labels), settings.batch_size, seed=settings.seed)
@@ -92,7 +92,7 @@ def train_on_variations(
     fingerprint: str = "",
     time_limit: float | None = None,
 ) -> tuple[keras.Model, training.History]:
-    """Train the foveated residual network on variations of images that are drawn as it goes.
+    """Train the foveated residual network with on-the-fly augmentation.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def train_on_variations(
     model : keras.Model
         The trained network.
     history : dict of str to list of float
-        Per epoch: ``loss`` and ``accuracy`` on the varied images, and ``seconds``.
+        Per epoch: ``loss`` and ``accuracy`` on the augmented images, and ``seconds``.
 
     Raises
     ------

@@ -349,7 +349,7 @@ def build_foveated_classifier(
 
 @keras_defaults()
 def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> keras.Model:
-    """Build the mean of classifiers over themselves and over the eight ways to turn and mirror a square.
+    """Build the mean of classifiers over themselves and over the eight rotations and flips of a square.
 
     Parameters
     ----------

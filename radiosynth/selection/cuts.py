@@ -38,7 +38,7 @@ class Cuts:
     duplicate : float
         Distance in arcseconds within which an earlier source of the sample is the same one.
     large : float
-        Largest extent of the source as a share of the width of the image. A source that reaches the rim is
+        Largest extent of the source as a fraction of the width of the image. A source that reaches the rim is
         larger than the image in any case.
     off_centre : float
         Distance in arcseconds of the source's centre of brightness from the middle of the image.
@@ -46,16 +46,16 @@ class Cuts:
         Distance in arcseconds of the centre of all brightness from the middle, if there is more than one
         island: the lobes of one source balance about it, a neighbour does not.
     component : float
-        Least flux of an island that counts, as a share of the brightest island's.
+        Least flux of an island that counts, as a fraction of the brightest island's.
     specks : float
         Number of bright islands smaller than half a beam.
     depth : float
-        Depth of the darkest pixel below the sky as a share of the peak, where it is also deeper than
+        Depth of the darkest pixel below the sky as a fraction of the peak, where it is also deeper than
         twice ``n_sigma`` times the noise.
     faint : float
         Least peak in units of the noise.
     outside : float
-        Share of the pixels without data, see `radiosynth.preprocessing.missing_pixels`.
+        Proportion of the pixels without data, see `radiosynth.preprocessing.missing_pixels`.
 
     Raises
     ------
@@ -130,10 +130,10 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
     ~astropy.table.Table
         One row per image: ``name``; ``duplicate_of`` (name of an earlier source at the same place or with
         the same pixels, or empty); ``level`` and ``noise`` of the sky in the unit of the image; ``peak_snr``;
-        ``extent`` (share of the image width) and ``at_rim`` of the source, that is the brightest island
+        ``extent`` (fraction of the image width) and ``at_rim`` of the source, that is the brightest island
         with all that lies within ``cuts.join`` of it; its ``offset`` from the middle (arcsec); ``islands``,
         the number of bright ones; ``imbalance``, the offset of all brightness (arcsec); ``specks``;
-        ``depth``; ``missing`` (share of the pixels). NaN for what a blank image has not.
+        ``depth``; ``missing`` (proportion of the pixels). NaN for what a blank image has not.
     """
     cuts = cuts or _default_cuts(sample)
     table = Table({"name": sample.table["name"], "duplicate_of": _duplicates(sample, cuts.duplicate)})

@@ -173,7 +173,7 @@ class Agreement:
         Cohen's kappa and the ends of its interval: 1 is agreement, 0 what chance would give. NaN if all
         decisions of both readers are one and the same.
     share : float
-        Share of the sources that both decided alike.
+        Proportion of the sources that both decided alike.
     number : int
         Sources that both decided.
     disagreements : ~astropy.table.Table
