@@ -92,6 +92,11 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda partial: partial.write_bytes(data))
 
 
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object atomically."""
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
 def write_table(path: Path, table: Table, kind: str | None = None) -> None:
     """Write a table atomically, as astropy's format `kind` or as the suffix says."""
     kind = kind or table_format(path)[0]
@@ -287,6 +292,18 @@ def refuse_beyond_memory(shape: Sequence[int], advice: str) -> None:
         sizes = f"{asked / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB"
         msg = f"an array of {text} takes {sizes}: {advice}"
         raise ValueError(msg)
+
+
+def to_write(out: NDArray[Any] | None, shape: tuple[int, ...], advice: str) -> NDArray[np.float32]:
+    """Return `out` if it is fit for the purpose, or a new array if there is memory for it."""
+    if out is None:
+        refuse_beyond_memory(shape, advice)
+        return np.empty(shape, np.float32)
+    if out.shape != shape or out.dtype != np.float32 or not out.flags.carray:
+        given = f"out is {out.dtype} of shape {out.shape}"
+        msg = f"{given}; it must be float32 of shape {shape}, in C order and writable"
+        raise ValueError(msg)
+    return out
 
 
 def cache_folder() -> Path:

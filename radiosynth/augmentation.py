@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import refuse_beyond_memory
+from radiosynth._io import refuse_beyond_memory, to_write
 from radiosynth.preprocessing import _stack
-from radiosynth.sample import Sample, check_rng
+from radiosynth.sample import Sample, check_choice, check_rng
 from radiosynth.splitting import _numbers_per_class
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -71,11 +71,7 @@ def rotate_flip(
             f"{np.shape(flips)}; they must be (n, size, size), (n,) and (n,)"
         )
         raise ValueError(msg)
-    if out is None:
-        out = np.empty_like(stack, order="C")
-    elif out.shape != stack.shape or out.dtype != np.float32 or not out.flags.c_contiguous:
-        msg = f"out is {out.dtype} of shape {out.shape}; it must be contiguous float32 of shape {stack.shape}"
-        raise ValueError(msg)
+    out = to_write(out, stack.shape, "give fewer, or a memmap as out")
     _warp(stack, np.arange(len(stack)), np.asarray(angles), np.asarray(flips), fill, out)
     return out
 
@@ -87,7 +83,7 @@ def vary(
     zoom: float = 0.12,
     shift: float = 3.0,
 ) -> NDArray[np.float32]:
-    """Draw a variation of each image: mirrored, turned by any angle, zoomed and shifted at random.
+    """Augment each image at random: flip it, rotate it by any angle, zoom and shift it.
 
     Parameters
     ----------
@@ -166,9 +162,7 @@ def augmentation_plan(
     >>> plan["source"].tolist(), plan["rotation"].tolist()
     ([0, 1, 0, 1, 2, 2, 2, 2], [0.0, 0.0, 180.0, 180.0, 0.0, 90.0, 180.0, 270.0])
     """
-    if method not in ("ordered", "random"):
-        msg = f'unknown augmentation method {method!r}: use "ordered" or "random"'
-        raise ValueError(msg)
+    check_choice(method, "augmentation method", ("ordered", "random"))
     codes = np.asarray(labels)
     parts = []
     for code, number in _numbers_per_class(codes, per_class).items():
@@ -176,7 +170,7 @@ def augmentation_plan(
         extra = number - len(members)
         if not len(members) or extra < 0:
             msg = (
-                f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all originals are "
+                f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all of them are "
                 "kept, so there must be one and per_class no less than their number; raise it, or take fewer"
             )
             raise ValueError(msg)
@@ -240,9 +234,8 @@ def augment(
     """
     plan = augmentation_plan(sample.labels, per_class, method, rng=rng)
     source = plan["source"]
-    advice = "make fewer, or parts of an augmentation_plan by rotate_flip"
-    refuse_beyond_memory((len(plan), sample.size, sample.size), advice)
-    images = np.empty((len(plan), sample.size, sample.size), np.float32)
+    shape, advice = (len(plan), sample.size, sample.size), "make fewer, or parts of the plan by rotate_flip"
+    images = to_write(None, shape, advice)
     _warp(sample.images, source, plan["rotation"], plan["flipped"], None, images)
     table = sample.table[source]
     for column in ("source", "rotation", "flipped"):

@@ -20,7 +20,7 @@ from radiosynth import training
 from radiosynth.augmentation import rotate_flip
 from radiosynth.classification import ClassifierSettings, predict
 from radiosynth.networks.classifiers import OUTPUTS, build_regressor, keras_defaults
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_choice, floats
 from radiosynth.simulation.population import Population, report_population
 
 __all__ = [
@@ -50,9 +50,7 @@ class RegressorSettings(ClassifierSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.output not in OUTPUTS:
-            msg = f"unknown output {self.output!r}: choose from {', '.join(OUTPUTS)}"
-            raise ValueError(msg)
+        check_choice(self.output, "output", OUTPUTS)
 
 
 def matched_population(angles: ArrayLike) -> Population:
@@ -100,15 +98,10 @@ def matched_population(angles: ArrayLike) -> Population:
 
 def _targets(sample: Sample) -> NDArray[np.float32]:
     """Return bending angle and position angles of both jets in degrees, NaN where not known."""
-    table, known = sample.table, np.full((len(sample), 3), np.nan, np.float32)
-    if "bending_angle" in table.colnames:
-        known[:, 0] = np.ma.filled(np.ma.asarray(table["bending_angle"], float), np.nan)
-    if "position_angle" in table.colnames:
-        # As `radiosynth.simulation.render` has it: the second jet lies at 180 degrees less the bending angle.
-        known[:, 1] = np.ma.filled(np.ma.asarray(table["position_angle"], float), np.nan)
-        known[:, 2] = known[:, 1] + 180 - known[:, 0]
-    known[:, 0] = np.abs(known[:, 0])
-    return known
+    names = ("bending_angle", "position_angle")
+    bend, first = (floats(sample.table, name).astype(np.float32) for name in names)
+    # As `radiosynth.simulation.render` has it: the second jet lies at 180 degrees less the bending angle.
+    return np.stack([np.abs(bend), first, first + 180 - bend], axis=1)
 
 
 def _angle(output: Any) -> Any:
@@ -231,12 +224,8 @@ def train_regressor(
     if start is not None:
         model.set_weights(start.get_weights())
         watched += training.digest(*start.get_weights())
-    model.compile(
-        optimizer=keras.optimizers.RMSprop(settings.learning_rate),
-        loss=LOSSES[settings.output],
-        metrics=[mae, mse],
-        jit_compile=keras.backend.backend() == "jax",  # as in training the classifier
-    )
+    optimizer = keras.optimizers.RMSprop(settings.learning_rate)
+    training.compile_model(model, optimizer, LOSSES[settings.output], (mae, mse))
     arrays = (train.images[..., None], _targets(train))
     batches = training.Batches(arrays, settings.batch_size, seed=settings.seed)
     history = training.fit(
@@ -285,7 +274,7 @@ def predict_angles(model: keras.Model, images: ArrayLike, *, turns: int = 1) -> 
         turned = rotate_flip(pixels, np.full(n, 360 * turn / turns), np.full(n, turn % 2 == 1))
         outputs.append(predict(model, turned))
     angles = [ops.convert_to_numpy(_angle(output)) for output in outputs]
-    table = Table({"bending_angle": np.mean(angles, axis=0)}, units=["deg"])
+    table = Table({"bending_angle": np.mean(angles, axis=0)})
     if model.output_shape[-1] == OUTPUTS["spread"]:
         table["spread"] = np.mean([output[:, 1] for output in outputs], axis=0)
     elif model.output_shape[-1] == OUTPUTS["jets"]:

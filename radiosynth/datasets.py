@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
@@ -24,7 +24,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import cache_folder, check, readable, write_atomically
+from radiosynth._io import cache_folder, check, readable, write_arrays
 from radiosynth.sample import DataUnavailableError, Sample
 from radiosynth.surveys import PIXEL_SCALE
 from radiosynth.taxonomy import CLASS_NAMES, class_code
@@ -168,15 +168,13 @@ def load_report_sample(*, size: int = _CENTRE) -> Sample:
     ValueError
         If `size` is out of range.
     """
-    images, columns = _first_images(size)
     table = load_report_candidates()
     table = table[(table["decision"] == "keep") & (table["griese_match"] == "close")]
-    row_of = {key: row for row, key in enumerate(columns["key"])}
-    rows = [row_of[key] for key in table["griese_key"]]
+    images, _ = _first_images(size, table["griese_key"])
     labels = [class_code(name) for name in table["class"]]
     table.remove_columns(["class", "cut", "griese_match"])
     table.meta.update(_provenance(size))
-    return Sample(images[rows], labels, table)
+    return Sample(images, labels, table)
 
 
 def load_bending_sample(*, size: int = _CENTRE) -> Sample:
@@ -215,26 +213,23 @@ def load_bending_sample(*, size: int = _CENTRE) -> Sample:
     """
     from scipy import ndimage
 
-    images, columns = _first_images(size if size > _CENTRE or size < 1 else _CENTRE)
     table = _packaged_table("bending_angles.csv")
+    images, columns = _first_images(size if size > _CENTRE or size < 1 else _CENTRE, table["griese_key"])
     for name in table.colnames[2:]:
         table[name].unit = "deg"
-    row_of = {key: row for row, key in enumerate(columns["key"])}
-    rows = [row_of[key] for key in table["griese_key"]]
-    north = (columns["dec"][rows] - table["dec"]) * 3600 / PIXEL_SCALE
-    east = (columns["ra"][rows] - table["ra"]) * np.cos(np.radians(table["dec"])) * 3600 / PIXEL_SCALE
+    north = (columns["dec"] - table["dec"]) * 3600 / PIXEL_SCALE
+    east = (columns["ra"] - table["ra"]) * np.cos(np.radians(table["dec"])) * 3600 / PIXEL_SCALE
     # Rows count northwards and columns westwards.
     centred = np.stack(
         [
             ndimage.shift(image.astype(np.float32), (up, -left), order=1)
-            for image, up, left in zip(images[rows], north, east, strict=True)
+            for image, up, left in zip(images, north, east, strict=True)
         ]
     )
-    start = max(0, centred.shape[1] - size) // 2  # cut after moving, so that no edge is moved in
-    centred = centred[:, start : start + size, start : start + size]
+    centred = _central(centred, size)  # after moving, so that no edge is moved in
     table.meta.update(_provenance(size))
     table.meta["history"].append("moved, bilinearly, to the position of the host")
-    return Sample(centred, _CODES[columns["label"][rows]], table)
+    return Sample(centred, _CODES[columns["label"]], table)
 
 
 def _provenance(size: int) -> dict[str, object]:
@@ -255,15 +250,25 @@ def _packaged_table(name: str) -> Table:
     return table
 
 
-def _first_images(size: int) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
-    """Return the central `size`×`size` pixels of all published images and their columns."""
+def _first_images(
+    size: int, keys: Iterable[str] | None = None
+) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
+    """Return the centres of the published images, all or those asked for, and their columns."""
     if not 1 <= size <= _FULL:
         msg = f"size is {size}; the published images have {_FULL}×{_FULL} pixels: give 1 to {_FULL}"
         raise ValueError(msg)
     stored = _cached("centre" if size <= _CENTRE else "images")
-    images = stored.pop("pixels")
+    if keys is not None:
+        row_of = {key: row for row, key in enumerate(stored["key"])}
+        rows = [row_of[key] for key in keys]
+        stored = {name: values[rows] for name, values in stored.items()}
+    return _central(stored.pop("pixels"), size), stored
+
+
+def _central(images: NDArray, size: int) -> NDArray:
+    """Return the central pixels of images, of the type that they have."""
     start = (images.shape[1] - size) // 2
-    return images[:, start : start + size, start : start + size], stored
+    return images[:, start : start + size, start : start + size]
 
 
 def _cached(pixels: str) -> dict[str, NDArray]:
@@ -327,13 +332,8 @@ def _convert(archive: bytes, target: Path) -> None:
             "source": [str(a["Source"]) for a in attributes],
             "split": [stored[key]["Split_literature"].asstr()[()] for key in keys],
         }
-    start = (_FULL - _CENTRE) // 2
-    centre = images[:, start : start + _CENTRE, start : start + _CENTRE]
-    packed = io.BytesIO()
     about = {"format": _FORMAT, "archive_sha256": ARCHIVE_SHA256}
-    arrays = {"images": images, "centre": centre, **columns, **about}
-    np.savez_compressed(packed, **arrays)  # type: ignore[arg-type]
-    write_atomically(target, lambda partial: partial.write_bytes(packed.getbuffer()))
+    write_arrays(target, images=images, centre=_central(images, _CENTRE), **columns, **about)
     log.info("%d images written to %s", len(keys), target)
 
 
@@ -376,14 +376,10 @@ def _from_folder(folder: Path) -> bytes:
     if (folder / ARCHIVE).is_file():
         return (folder / ARCHIVE).read_bytes()
     for wheel in sorted(folder.glob(f"{PACKAGE}-*.whl")):
-        return _from_wheel(wheel)
+        with zipfile.ZipFile(wheel) as content:
+            return content.read(f"{PACKAGE}/{ARCHIVE}")
     msg = f"holds neither {ARCHIVE} nor a {PACKAGE} wheel"
     raise FileNotFoundError(msg)
-
-
-def _from_wheel(wheel: Path) -> bytes:
-    with zipfile.ZipFile(wheel) as content:
-        return content.read(f"{PACKAGE}/{ARCHIVE}")
 
 
 def _from_installed() -> bytes:

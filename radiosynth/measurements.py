@@ -11,6 +11,18 @@ from scipy.spatial.distance import pdist, squareform
 __all__ = ["bending_angle", "largest_extent", "measure", "measure_angles", "source_properties"]
 
 
+THRESHOLD = 0.05
+"""Pixels fainter than this fraction of the peak do not count as part of the source."""
+
+
+SEPARATION = 10.8
+"""Least distance of two components in arcseconds: two beams of FIRST."""
+
+
+PROPERTIES = ("concentration", "angular_size", "axis_ratio", "components", "bending_angle")
+"""Columns of `source_properties`."""
+
+
 def measure(images: ArrayLike, *, pixel_scale: float) -> Table:
     """Measure what populations are fitted to: `radiosynth.measurements.source_properties` and four more.
 
@@ -36,38 +48,15 @@ def measure(images: ArrayLike, *, pixel_scale: float) -> Table:
     >>> round(float(table["offset"][0]), 2), round(float(table["asymmetry"][0]), 2)
     (3.0, 0.0)
     """
-    table = source_properties(images, pixel_scale=pixel_scale)
-    rows = [_moments(image - image.min()) for image in np.asarray(images, np.float64)]
-    area, offset, shift, spread = np.reshape(rows, (-1, 4)).T * pixel_scale
-    table["area"], table["offset"] = area * pixel_scale, offset
-    table["asymmetry"], table["edge_brightening"] = (x / table["angular_size"].value for x in (shift, spread))
-    table["area"].unit, table["offset"].unit = "arcsec2", "arcsec"
+    if not pixel_scale > 0:
+        msg = f"pixel_scale is {pixel_scale}; give a positive number of arcsec"
+        raise ValueError(msg)
+    rows = [_measure_source(image - image.min(), pixel_scale) for image in finite_images(images)]
+    names = (*PROPERTIES, "area", "offset", "asymmetry", "edge_brightening")
+    units = {"angular_size": "arcsec", "bending_angle": "deg", "area": "arcsec2", "offset": "arcsec"}
+    table = Table(np.reshape(rows, (-1, len(names))), names=names, units=units)
+    table["components"] = table["components"].astype(int)
     return table
-
-
-def _moments(flux: NDArray[np.float64]) -> tuple[float, ...]:
-    """Return the last four columns of `measure` in pixels, not yet over the angular size."""
-    if not flux.any():
-        return (np.nan,) * 4
-    bright = flux > THRESHOLD * flux.max()
-    where, weights = np.argwhere(bright), flux[bright]
-    mean = np.average(where, axis=0, weights=weights)
-    far = np.linalg.norm(where - mean, axis=1)
-    offset = np.linalg.norm(mean - (len(flux) - 1) / 2)
-    return (
-        weights.sum() / weights.max(),
-        float(offset),
-        far[weights.argmax()],
-        np.sqrt(np.average(far**2, weights=weights)),
-    )
-
-
-THRESHOLD = 0.05
-"""Pixels fainter than this fraction of the peak do not count as part of the source."""
-
-
-SEPARATION = 10.8
-"""Least distance of two components in arcseconds: two beams of FIRST."""
 
 
 def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
@@ -105,41 +94,45 @@ def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
     >>> round(float(table["axis_ratio"][0]), 2)
     0.5
     """
+    return measure(images, pixel_scale=pixel_scale)[list(PROPERTIES)]
+
+
+def finite_images(images: ArrayLike) -> NDArray[np.float64]:
+    """Return images in double precision, or raise `ValueError` unless they are square and finite."""
     pixels = np.asarray(images, np.float64)
-    if pixels.ndim != 3 or not pixel_scale > 0 or not np.isfinite(pixels).all():
-        msg = (
-            f"images {pixels.shape} at {pixel_scale} arcsec per pixel: give finite images of shape "
-            "(n, size, size) and a positive pixel scale"
-        )
+    if pixels.ndim != 3 or pixels.shape[1] != pixels.shape[2] or not np.isfinite(pixels).all():
+        msg = f"images {pixels.shape}: give finite images of shape (n, size, size)"
         raise ValueError(msg)
-    names = ("concentration", "angular_size", "axis_ratio", "components", "bending_angle")
-    rows = [_measure_source(image - image.min(), pixel_scale) for image in pixels]
-    table = Table(np.reshape(rows, (-1, len(names))), names=names)
-    table["components"] = table["components"].astype(int)
-    table["angular_size"].unit, table["bending_angle"].unit = "arcsec", "deg"
-    return table
+    return pixels
 
 
 def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> tuple[float, ...]:
-    """Return the columns of `source_properties` for one image of flux above the sky."""
+    """Return the columns of `measure` for one image of flux above the sky."""
     from skimage.feature import peak_local_max
 
     # The outline: pixels above a twentieth of the peak.
     peak = flux.max()
     if peak == 0:
-        return np.nan, np.nan, np.nan, 0, np.nan
+        return *(np.nan,) * 3, 0, *(np.nan,) * 5
     where, weights = np.argwhere(flux > THRESHOLD * peak), flux[flux > THRESHOLD * peak]
     # A pixel is one pixel wide: its centre alone would have no moments.
     moments = np.linalg.eigvalsh(np.cov(where.T, aweights=weights, ddof=0) + np.eye(2) / 12)
     # The components: peaks two beams apart.
     apart = max(1, round(SEPARATION / pixel_scale))
     peaks = peak_local_max(flux, min_distance=apart, threshold_rel=THRESHOLD, exclude_border=False)
+    mean = np.average(where, axis=0, weights=weights)
+    far = np.linalg.norm(where - mean, axis=1)
+    extent = largest_extent(where) * pixel_scale
     return (
         weights[weights > peak / 2].sum() / weights.sum(),
-        largest_extent(where) * pixel_scale,
+        extent,
         np.sqrt(moments[0] / moments[1]),
         len(peaks),
         _bending(peaks, flux[tuple(peaks.T)], where, weights),
+        weights.sum() / peak * pixel_scale * pixel_scale,
+        float(np.linalg.norm(mean - (len(flux) - 1) / 2)) * pixel_scale,
+        far[weights.argmax()] * pixel_scale / extent,
+        np.sqrt(np.average(far**2, weights=weights)) * pixel_scale / extent,
     )
 
 
@@ -167,7 +160,7 @@ def bending_angle(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     first, second : array_like of float
-        Position angles in degrees; they may be given in any turn.
+        Position angles in degrees; from any range.
 
     Returns
     -------

@@ -13,6 +13,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from scipy.stats import bootstrap
 
+from radiosynth.sample import check_choice
 from radiosynth.taxonomy import CLASS_NAMES
 
 __all__ = [
@@ -32,7 +33,7 @@ SIGMA = 0.6827
 def confusion_matrix(
     labels: ArrayLike, probabilities: ArrayLike, *, kind: str = "class", normalise: bool = True
 ) -> NDArray[np.float64]:
-    """Count, or share out, the images of each true class among the predicted ones.
+    """Count how the images of each true class are classified.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def confusion_matrix(
     probabilities : array_like of float, shape (n, classes)
         Class probabilities.
     kind : {"class", "probability"}
-        ``"class"`` gives each image to its most probable class; ``"probability"`` shares it out by the
+        ``"class"`` gives each image to its most probable class; ``"probability"`` divides it by the
         class probabilities, the second kind of matrix in the report's code.
     normalise : bool
         Divide each row by its sum.
@@ -66,12 +67,10 @@ def confusion_matrix(
     array([[0.65, 0.35],
            [0.2 , 0.8 ]])
     """
+    check_choice(kind, "kind of confusion matrix", ("class", "probability"))
     truth, shares = _checked(labels, probabilities)
     if kind == "class":
         shares = np.eye(shares.shape[1])[shares.argmax(axis=1)]
-    elif kind != "probability":
-        msg = f"unknown kind {kind!r} of confusion matrix: give 'class' or 'probability'"
-        raise ValueError(msg)
     matrix = np.zeros((shares.shape[1], shares.shape[1]))
     np.add.at(matrix, truth, shares)
     if normalise:

@@ -1,20 +1,20 @@
-"""From cutouts to training images: noise threshold, crop, resize, scale, split, rotate and flip.
+"""From cutouts to training images: noise threshold, crop, resize and scale.
 
-The first half works on arrays of images, the second on a `radiosynth.Sample`. The steps are those of the
-report (section on pre-processing and augmentation); images keep their order and are float32 throughout.
+The steps are those of the report (section on pre-processing and augmentation); images keep their order and
+are float32 throughout.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_choice
 
 __all__ = [
     "center_crop",
@@ -205,9 +205,7 @@ def noise_threshold(
     >>> clean[:, 32, 32].tolist(), bool(sky.mean() > 0.99), bool(thresholds[0] > 0.4)
     ([5.0, 5.0], True, True)
     """
-    if fill not in ("zero", "threshold"):
-        msg = f'fill is {fill!r}; it can be "threshold" (as published images) or "zero" (the report\'s text)'
-        raise ValueError(msg)
+    check_choice(fill, "value of fill", ("threshold", "zero"))
     stack = _stack(images)
     missing = missing_pixels(stack)
     _refuse(missing.all(axis=(1, 2)), None, "no pixel with data", "leave them out")
@@ -408,9 +406,7 @@ def preprocess(
     if not len(sample):
         msg = "the sample has no images to preprocess; give at least one"
         raise ValueError(msg)
-    if blank not in ("leave out", "raise"):
-        msg = f'blank={blank!r} is unknown: use "leave out" or "raise"'
-        raise ValueError(msg)
+    check_choice(blank, "value of blank", ("leave out", "raise"))
     names = [str(name) for name in sample.table["name"]]
     missing = missing_pixels(sample.images)
     images, limit, noise = _thresholded(sample.images, missing, n_sigma, fill)
@@ -455,8 +451,16 @@ def preprocess(
     return ready.derived(scale(ready.images, low, high), f"scale: each image to [{low:g}, {high:g}]")
 
 
+def preprocess_unresized(sample: Sample, size: int, **options: Any) -> Sample:
+    """Do as `preprocess` but for resizing: images are cropped to `size` pixels, or framed by background."""
+    edge = min(sample.size, size)
+    return frame(preprocess(sample, edge, crop=edge if edge < sample.size else None, **options), size)
+
+
 def frame(sample: Sample, size: int) -> Sample:
     """Return prepared images with as much background around them as makes them `size` pixels wide."""
+    if size == sample.size:
+        return sample
     before = (size - sample.size) // 2
     rim = (before, size - sample.size - before)
     images = np.pad(sample.images, ((0, 0), rim, rim), constant_values=-1.0)

@@ -99,6 +99,7 @@ def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator)
         Mean of the two recalls: 0.5 for sets that cannot be told apart, 1 for sets that always can.
     """
     from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import balanced_accuracy_score
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -107,8 +108,8 @@ def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator)
     judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, solver="liblinear"))
     folds = StratifiedKFold(5, shuffle=True, random_state=int(rng.integers(2**32)))
     origin = np.repeat([0, 1], [len(a), len(b)])
-    right = cross_val_predict(judge, np.concatenate([a, b]), origin, cv=folds) == origin
-    return float(right[origin == 0].mean() + right[origin == 1].mean()) / 2
+    judged = cross_val_predict(judge, np.concatenate([a, b]), origin, cv=folds)
+    return float(balanced_accuracy_score(origin, judged))
 
 
 def nearest_neighbour(images: ArrayLike, training: ArrayLike) -> NDArray[np.float64]:

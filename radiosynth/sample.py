@@ -6,7 +6,7 @@ import io
 import json
 import numbers
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -261,6 +261,31 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
         np.concatenate([sample.labels for sample in samples]),
         table,
     )
+
+
+def floats(table: Table, name: str) -> NDArray[np.float64]:
+    """Return a column as numbers, NaN where it is masked, and everywhere if the table does not have it."""
+    if name not in table.colnames:
+        return np.full(len(table), np.nan)
+    return np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
+
+
+def check_labelled(labels: NDArray[np.int64], of: str = "") -> None:
+    """Raise `ValueError` unless there are images of a set, and all of them have a class."""
+    unknown = int((labels == UNLABELLED).sum())
+    if unknown or not len(labels):
+        msg = (
+            f"{unknown} of {len(labels)} {of}images have no class (label {UNLABELLED}); give at least one "
+            f"image, and only images with a class: sample[sample.labels != {UNLABELLED}]"
+        )
+        raise ValueError(msg)
+
+
+def check_choice(given: object, of: str, known: Collection[str]) -> None:
+    """Raise `ValueError` unless what is given, the name of something, is one of those that are known."""
+    if given not in known:
+        msg = f"unknown {of} {given!r}: choose from {', '.join(known)}"
+        raise ValueError(msg)
 
 
 def check_rng(rng: object) -> None:

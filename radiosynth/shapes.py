@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
+from radiosynth.measurements import finite_images
 from radiosynth.sample import Sample
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
@@ -70,10 +71,7 @@ def measure_shapes(images: ArrayLike) -> Table:
     >>> table["roundness: axis ratio, by root, above 0.05, source"].round(2).tolist()
     [0.5, 0.5]
     """
-    pixels = np.asarray(images, np.float64)
-    if pixels.ndim != 3 or pixels.shape[1] != pixels.shape[2] or not np.isfinite(pixels).all():
-        msg = f"images {pixels.shape}: give finite images of shape (n, size, size)"
-        raise ValueError(msg)
+    pixels = finite_images(images)
     rows = [_measure(image - image.min()) for image in pixels]
     features = list(dict.fromkeys(feature for row in rows for feature in row))
     if not features:

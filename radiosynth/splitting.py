@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from radiosynth.sample import Sample, check_count, check_rng
-from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED, class_code
+from radiosynth.sample import Sample, check_count, check_labelled, check_rng
+from radiosynth.taxonomy import CLASS_NAMES, class_code
 
 __all__ = ["split", "stratified_folds"]
 
@@ -128,7 +128,7 @@ def stratified_folds(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    _refuse_unlabelled(sample.labels)
+    check_labelled(sample.labels)
     groups = _sky_groups(sample)
     most = min(int(np.unique(sample.labels, return_counts=True)[1].min()), int(groups.max()) + 1)
     if not 2 <= n_folds <= most:
@@ -153,7 +153,7 @@ def _sky_groups(sample: Sample) -> NDArray[np.int64]:
 
 def _numbers_per_class(labels: NDArray[np.int64], per_class: int | Mapping[str, int]) -> dict[int, int]:
     """Return a number of images for each class code, after checking that every source has a class."""
-    _refuse_unlabelled(labels)
+    check_labelled(labels)
     present = np.unique(labels).tolist()
     if not isinstance(per_class, Mapping):
         per_class = {CLASS_NAMES[code]: per_class for code in present}
@@ -168,13 +168,3 @@ def _numbers_per_class(labels: NDArray[np.int64], per_class: int | Mapping[str, 
         )
         raise ValueError(msg)
     return dict(sorted(numbers.items()))
-
-
-def _refuse_unlabelled(labels: NDArray[np.int64]) -> None:
-    unknown = int((labels == UNLABELLED).sum())
-    if unknown or not len(labels):
-        msg = (
-            f"{unknown} of {len(labels)} images have no class (label {UNLABELLED}); give at least one image, "
-            f"and only images with a class: sample[sample.labels != {UNLABELLED}]"
-        )
-        raise ValueError(msg)

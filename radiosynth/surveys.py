@@ -12,6 +12,10 @@ from astropy.coordinates import SkyCoord
 
 __all__ = ["First", "Refusal", "SkyView", "Survey"]
 
+PIXEL_SCALE = 1.8
+"""Width of a pixel of FIRST in arcseconds."""
+
+
 FIELD = 270.0
 """Edge of the report's cutouts in arcseconds: 150 pixels of 1.8 arcsec."""
 
@@ -113,7 +117,7 @@ class First(Survey):
     """The cutout server of the FIRST survey (Becker, White & Helfand 1995), by `astroquery.image_cutouts`."""
 
     name = "FIRST"
-    pixel_scale = 1.8
+    pixel_scale = PIXEL_SCALE
 
     def fetch(self, position: SkyCoord, width: float) -> bytes:
         """Return the FITS file of a square of `width` arcmin around a position."""
@@ -140,7 +144,7 @@ class SkyView(Survey):
     """
 
     name = "VLA FIRST (1.4 GHz)"
-    pixel_scale = 1.8
+    pixel_scale = PIXEL_SCALE
 
     def fetch(self, position: SkyCoord, width: float) -> bytes:
         """Return the FITS file of a square of `width` arcmin around a position."""
@@ -159,10 +163,3 @@ class SkyView(Survey):
         if not links:
             raise Refusal(OUTSIDE, "SkyView has no image here")
         return self.get(links[0])
-
-
-PIXEL_SCALE = 1.8
-"""Width of a pixel of FIRST in arcseconds."""
-
-
-PIXEL_SCALE = 1.8  # arcsec

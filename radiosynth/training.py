@@ -146,6 +146,17 @@ def check_positive(settings: object, *names: str) -> None:
             raise ValueError(msg)
 
 
+def compile_model(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    loss: Any = "sparse_categorical_crossentropy",
+    metrics: Sequence[Any] = ("accuracy",),
+) -> None:
+    """Compile a model for `fit`; by XLA, which on a CPU makes a step slower, only where JAX needs it."""
+    jit = keras.backend.backend() == "jax"
+    model.compile(optimizer=optimizer, loss=loss, metrics=list(metrics), jit_compile=jit)
+
+
 def _state(model: keras.Model) -> list[Any]:
     """Return every variable that the next epoch depends on; metrics start anew with each epoch."""
     metrics = {id(variable) for variable in model.metrics_variables}
@@ -313,7 +324,7 @@ def fit(
     if done >= epochs:
         return history
     if done:
-        log.info("%s goes on after epoch %d of %d", title, done, epochs)
+        log.info("%s resumes after epoch %d of %d", title, done, epochs)
     bar = tqdm(total=epochs, initial=done, desc=title, unit="epoch", disable=not sys.stderr.isatty())
     conductor = _Conductor(
         lambda so_far: _save_checkpoint(path, model, so_far, fingerprint),
@@ -345,7 +356,7 @@ def fit(
     if len(history.get("seconds", [])) < epochs:
         msg = (
             f"{title} was stopped by {conductor.reason} after {conductor.saved} of {epochs} epochs; "
-            "run the same command again to go on"
+            "run the same command again to resume"
         )
         raise TrainingStopped(msg, interrupted=conductor.interrupted)
     return history

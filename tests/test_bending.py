@@ -206,8 +206,8 @@ def test_runs_hold_out_every_source_once(tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"training_set": "gan"}, "the sets are synthetic, real"),
-        ({"population": "own"}, "populations report and matched"),
+        ({"training_set": "gan"}, "choose from synthetic, real"),
+        ({"population": "own"}, "choose from report, matched"),
         ({"training_set": "synthetic"}, "folds=0"),
         ({"fold": 5}, "fold 5 of 5"),
     ],

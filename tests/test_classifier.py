@@ -102,8 +102,8 @@ def pixels(value: float) -> Sample:
 @pytest.mark.parametrize(
     ("train", "validation", "message"),
     [
-        (sample(0), sample(), "train sample has 0 images"),
-        (sample(), sample(label=-1), "validation sample has 4 images, some without a class"),
+        (sample(0), sample(), "0 of 0 training images .* give at least one image"),
+        (sample(), sample(label=-1), "4 of 4 validation images have no class"),
         (sample(), sample(size=24), "resize one"),
         (pixels(np.nan), sample(), r"train images range from nan .* use radiosynth.preprocess"),
         (sample(), pixels(np.inf), "validation images range from .* to inf"),

@@ -251,8 +251,8 @@ def test_hash_counts_what_is_not_as_in_the_report() -> None:
 @pytest.mark.parametrize(
     ("training_set", "scale", "message"),
     [
-        ("real+flow", "smoke", "the sets are real, real"),
-        ("real", "huge", "the scales are smoke, laptop, report"),
+        ("real+flow", "smoke", "choose from real, real"),
+        ("real", "huge", "choose from smoke, laptop, report"),
     ],
 )
 def test_unknown_names(training_set: str, scale: str, message: str) -> None:

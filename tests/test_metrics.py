@@ -107,5 +107,5 @@ def test_one_source_has_no_interval_over_sources() -> None:
 
 
 def test_unknown_kind() -> None:
-    with pytest.raises(ValueError, match="'class' or 'probability'"):
+    with pytest.raises(ValueError, match="choose from class, probability"):
         metrics.confusion_matrix([0], [[1.0, 0.0]], kind="soft")

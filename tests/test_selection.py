@@ -306,7 +306,7 @@ def test_sources_without_a_decision(sample: Sample, undecided: str, names: list[
     assert kept.table["name"].tolist() == names
     with pytest.raises(ValueError, match="2 of 4 sources have no decision, such as 'c'"):
         selection.apply_decisions(sample, table)
-    with pytest.raises(ValueError, match='"raise", "keep" or "drop"'):
+    with pytest.raises(ValueError, match="choose from raise, keep, drop"):
         selection.apply_decisions(sample, table, undecided="perhaps")  # type: ignore[arg-type]
 
 

@@ -260,7 +260,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"family": "vision"}, "unknown family 'vision': the families are report"),
+        ({"family": "vision"}, "unknown family 'vision': choose from report"),
         ({"family": "report", "trials": 0}, "trials=0"),
         ({"family": "report", "fold": 3}, "from 0 to 2"),
         ({"family": "report", "scale": "huge"}, "unknown scale"),

@@ -18,7 +18,7 @@ from astropy.table import Table, vstack
 from radiosynth._io import cache_folder, write_table
 from radiosynth.catalogues.designations import from_designation
 from radiosynth.catalogues.positions import _labelled, _text, checksum
-from radiosynth.sample import DataUnavailableError
+from radiosynth.sample import DataUnavailableError, floats
 
 __all__ = ["CATALOGUES", "REPORT_CATALOGUES", "Catalogue", "load_catalogue", "load_report_sources"]
 
@@ -108,7 +108,7 @@ def _garon(table: Table) -> dict[str, Any]:
         "dec": table["DEJ2000"],
         "class": "",
         "catalogue_class": _text(table["Morph"]),
-        "bending_angle": u.Quantity(np.ma.filled(np.ma.asarray(table["BA"], float), np.nan), u.deg),
+        "bending_angle": u.Quantity(floats(table, "BA"), u.deg),
     }
 
 

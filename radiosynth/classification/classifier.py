@@ -22,7 +22,7 @@ from radiosynth.classification.on_the_fly import VariationSettings
 from radiosynth.classification.predicting import predict
 from radiosynth.cutouts import read_cutouts
 from radiosynth.networks.classifiers import build_ensemble, build_network, keras_defaults
-from radiosynth.preprocessing import frame, preprocess
+from radiosynth.preprocessing import preprocess, preprocess_unresized
 from radiosynth.sample import Sample
 from radiosynth.surveys import FIELD, PIXEL_SCALE
 from radiosynth.taxonomy import CLASS_NAMES
@@ -128,11 +128,8 @@ class Classifier:
             reason).
         """
         size, options = self.card["size"], {name: self.card[name] for name in ("n_sigma", "fill")}
-        if self.card["pixel_scale"] is None:
-            return preprocess(sample, size, **options)
-        edge = min(sample.size, size)
-        ready = preprocess(sample, edge, crop=edge if edge < sample.size else None, **options)
-        return frame(ready, size)
+        as_asked = preprocess if self.card["pixel_scale"] is None else preprocess_unresized
+        return as_asked(sample, size, **options)
 
     def predict(self, images: ArrayLike) -> NDArray[np.float32]:
         """Return the class probabilities of prepared images (n, size, size)."""

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from radiosynth import training
 from radiosynth.classification.predicting import predict
 from radiosynth.networks.classifiers import CLASSIFIERS, build_network, keras_defaults
-from radiosynth.sample import Sample
-from radiosynth.taxonomy import UNLABELLED
+from radiosynth.sample import Sample, check_choice, check_labelled
 
 SCHEDULES = ("constant", "cosine")
 """What the learning rate may do in the course of the training."""
@@ -32,7 +31,7 @@ class ClassifierSettings:
     batch_size : int
         Images per step.
     learning_rate : float
-        Step size of Adam.
+        Learning rate of Adam.
     width : float
         Multiple of the report's number of channels.
     seed : int
@@ -59,10 +58,8 @@ class ClassifierSettings:
     schedule: str = "constant"
 
     def __post_init__(self) -> None:
-        for name, known in (("schedule", SCHEDULES), ("architecture", CLASSIFIERS)):
-            if getattr(self, name) not in known:
-                msg = f"unknown {name} {getattr(self, name)!r}: there are {', '.join(known)}"
-                raise ValueError(msg)
+        check_choice(self.schedule, "schedule", SCHEDULES)
+        check_choice(self.architecture, "architecture", CLASSIFIERS)
         training.check_positive(self, "epochs", "batch_size", "learning_rate", "width")
 
 
@@ -70,8 +67,8 @@ class _Validation(keras.callbacks.Callback):
     """Add the loss and the accuracy on the validation images to the log of each epoch.
 
     One pass over the augmented validation images measures both: ``val_*`` is over all,
-    ``plain_*`` over the untouched images among them. Batch normalisation is recalibrated for it, and goes on
-    as if nothing had been measured.
+    ``plain_*`` over the unaugmented ones among them. Batch normalisation is recalibrated for it, and put back
+    as it was.
     """
 
     def __init__(self, sample: Sample, train: NDArray[np.float32], settings: ClassifierSettings) -> None:
@@ -92,17 +89,10 @@ class _Validation(keras.callbacks.Callback):
 
 
 def originals(sample: Sample) -> NDArray[np.bool_]:
-    """Return which images are the source as observed, neither turned nor flipped by `augment`."""
+    """Return which images are the source as observed, neither rotated nor flipped by `augment`."""
     if "rotation" not in sample.table.colnames:
         return np.ones(len(sample), bool)
     return np.asarray((sample.table["rotation"] == 0) & ~sample.table["flipped"], bool)
-
-
-def check_sample(name: str, sample: Sample) -> None:
-    """Raise ValueError unless a sample has images, all of them with a class."""
-    if len(sample) == 0 or (sample.labels == UNLABELLED).any():
-        msg = f"the {name} sample has {len(sample)} images, some without a class: give labelled images"
-        raise ValueError(msg)
 
 
 @keras_defaults()
@@ -136,7 +126,7 @@ def train_classifier(
     time_limit : float, optional
         Seconds after which no further epoch is begun.
     callbacks : sequence of keras.callbacks.Callback
-        Called by Keras after the measures of an epoch have been added to its log.
+        Called by Keras after the measurements of an epoch have been added to its log.
 
     Returns
     -------
@@ -144,7 +134,7 @@ def train_classifier(
         The trained network.
     history : dict of str to list of float
         Per epoch: ``loss`` and ``accuracy`` in training (running means, with dropout), ``val_*`` on all
-        validation images, ``plain_*`` on those neither turned nor flipped, and ``seconds``.
+        validation images, ``plain_*`` on those neither rotated nor flipped, and ``seconds``.
 
     Raises
     ------
@@ -156,8 +146,8 @@ def train_classifier(
         If the loss or a weight is not finite any more.
     """
     settings = settings or ClassifierSettings()
-    check_sample("train", train)
-    check_sample("validation", validation)
+    check_labelled(train.labels, "training ")
+    check_labelled(validation.labels, "validation ")
     training.check_pair(train, validation)
     model = build_network(
         settings.architecture,
@@ -174,13 +164,7 @@ def train_classifier(
     rate = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * batches.steps)
-    model.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
-        # Compiling by XLA makes a step on a CPU three times slower; JAX always compiles.
-        jit_compile=keras.backend.backend() == "jax",
-    )
+    training.compile_model(model, keras.optimizers.Adam(rate))
     history = training.fit(
         model,
         batches,

@@ -12,29 +12,28 @@ import numpy as np
 
 from radiosynth import training
 from radiosynth.augmentation import vary
-from radiosynth.classification.learning import check_sample
 from radiosynth.networks.classifiers import build_foveated_classifier, keras_defaults
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_labelled
 from radiosynth.taxonomy import CLASS_NAMES
 
 
 @dataclass(frozen=True)
 class VariationSettings:
-    """How a network is trained on ever new variations of its images.
+    """How a network is trained with on-the-fly augmentation.
 
     Parameters
     ----------
     epochs : int
-        As many variations of each image are seen, on average.
+        As many augmented images of each image are seen, on average.
     batch_size : int
         Images per step.
     learning_rate : float
-        Largest step size of Adam with decoupled weight decay; it rises over the first twentieth of the
+        Largest learning rate of Adam with decoupled weight decay; it rises over the first twentieth of the
         steps and falls along a cosine to zero.
     weight_decay : float
-        Fraction of the weights, times the step size, that is taken off at each step.
+        Fraction of the weights, times the learning rate, that is taken off at each step.
     label_smoothing : float
-        Probability that is spread over all classes; labels are not all right.
+        Probability that is spread over all classes; not all labels are correct.
     width : float
         As in `radiosynth.build_foveated_classifier`.
     zoom, shift : float
@@ -63,7 +62,7 @@ class VariationSettings:
 
 
 class _Variations(training.Batches):
-    """Batches with as many images of each class on average, each varied anew."""
+    """Batches with as many images of each class on average, each augmented anew."""
 
     def __init__(self, sample: Sample, settings: VariationSettings) -> None:
         super().__init__((sample.images, sample.labels), settings.batch_size, seed=settings.seed)
@@ -93,7 +92,7 @@ def train_on_variations(
     fingerprint: str = "",
     time_limit: float | None = None,
 ) -> tuple[keras.Model, training.History]:
-    """Train the foveated residual network on variations of images that are drawn as it goes.
+    """Train the foveated residual network with on-the-fly augmentation.
 
     Parameters
     ----------
@@ -116,7 +115,7 @@ def train_on_variations(
     model : keras.Model
         The trained network.
     history : dict of str to list of float
-        Per epoch: ``loss`` and ``accuracy`` on the varied images, and ``seconds``.
+        Per epoch: ``loss`` and ``accuracy`` on the augmented images, and ``seconds``.
 
     Raises
     ------
@@ -128,7 +127,7 @@ def train_on_variations(
         If the loss or a weight is not finite any more.
     """
     settings = settings or VariationSettings()
-    check_sample("train", train)
+    check_labelled(train.labels, "training ")
     training.check_images(train.images, "train")
     batches = _Variations(train, settings)
     steps = settings.epochs * batches.steps
@@ -146,12 +145,9 @@ def train_on_variations(
     if start is not None:
         training.load_weights(model, start)
         begun = training.digest(*model.get_weights())
-    model.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing),
-        metrics=["accuracy"],
-        jit_compile=keras.backend.backend() == "jax",
-    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+    training.compile_model(model, optimizer, loss)
     history = training.fit(
         model,
         batches,

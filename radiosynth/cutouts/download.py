@@ -35,6 +35,7 @@ from radiosynth.cutouts.write import (
     _write_fits,
     _write_manifest,
 )
+from radiosynth.sample import floats
 from radiosynth.surveys import (
     HTML_PAGE,
     NAN_EDGE,
@@ -372,8 +373,7 @@ def _placed(table: Table) -> Table:
         raise ValueError(msg)
     try:
         for name in ("ra", "dec"):
-            column = np.ma.filled(np.ma.asarray(rows[name]).astype(float), np.nan)
-            rows[name] = (column * (rows[name].unit or u.deg)).to(u.deg)
+            rows[name] = (floats(rows, name) * (rows[name].unit or u.deg)).to(u.deg)
         fine = np.isfinite(rows["ra"]) & (abs(rows["dec"]) <= 90 * u.deg)
     except (ValueError, TypeError) as error:
         msg = f"ra and dec are no angles ({error}); read your list with radiosynth.read_positions"

@@ -46,10 +46,10 @@ def read_cutouts(
     NaN; their first row is the top of the picture, so they are flipped. They have to be linear in flux and
     bright on dark: a warning names those that do not look so.
 
-    Where the FITS header has celestial coordinates they are used: an image that is turned by a multiple of
+    Where the FITS header has celestial coordinates they are used: an image that is rotated by a multiple of
     90° or mirrored, up to 2° more or less, is set upright pixel by pixel; at another angle, or another pixel
     scale than asked for, it is interpolated linearly, which keeps flux densities per beam but for some per
-    cent at peaks. Where a turned image would lack corners it is kept as it is, and a warning says so.
+    cent at peaks. Where a rotated image would lack corners it is kept as it is, and a warning says so.
     Pixels much smaller than those asked for should be smoothed first. Coordinates that could be misread are
     refused by the name of the FITS keyword.
 
@@ -215,7 +215,7 @@ def _read(
             with blamed(NO_SKY):
                 pixels, place, tilt = _upright(opened, opened.wcs, size, position, pixel_scale)
             if tilt > TILT:
-                advice = "turned, it would lack corners"
+                advice = "rotated, it would lack corners"
                 log.warning("%s: kept as it is, %.1f degrees from north; %s", path, tilt, advice)
         elif position is None and pixel_scale is None:
             frame = _frame(opened.shape, size)
@@ -275,9 +275,9 @@ def _upright(
     """Return the image with north up and east left, its place, and by how many degrees it is not upright.
 
     An image whose axes are within `TILT` of north and west is taken as it is, pixel by pixel. Cutouts have
-    the reference point of their survey's field, and are turned against north, those of FIRST by up to 0.8
+    the reference point of their survey's field, and are rotated against north, those of FIRST by up to 0.8
     degrees: no pixel is more than four hundredths of its distance from the centre off, while interpolation
-    would smooth the noise and lose the corners. Beyond, the image is turned by interpolation where it is
+    would smooth the noise and lose the corners. Beyond, the image is rotated by interpolation where it is
     large enough to fill the frame, and else kept as it is: the classes do not depend on the orientation,
     but would on invented corners.
     """

@@ -17,8 +17,8 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
-from radiosynth._io import write_atomically, write_table
-from radiosynth.sample import Sample
+from radiosynth._io import readable, write_atomically, write_table
+from radiosynth.sample import Sample, floats
 from radiosynth.surveys import NAN_EDGE, NOT_TRIED, OK
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
@@ -70,9 +70,7 @@ def write_cutouts(
         table["pixel_scale"] = np.full(len(sample), pixel_scale) * u.arcsec
     table["class"] = [CLASS_NAMES[code] if code != UNLABELLED else "" for code in sample.labels]
     results = []
-    located = set(_PLACE) <= set(table.colnames)
-    numbers = [np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan) for name in _PLACE if located]
-    places = np.stack(numbers, axis=1) if located else np.full((len(table), 3), np.nan)
+    places = np.stack([floats(table, name) for name in _PLACE], axis=1)
     given = 1.0 if pixel_scale is None else pixel_scale
     if not 0 < given < np.inf or (abs(places[:, 1]) > 90).any() or (places[:, 2] <= 0).any():
         msg = "a dec is beyond 90°, or a pixel_scale is not a positive number of arcsec; correct the table"
@@ -130,11 +128,8 @@ def _write_manifest(folder: Path, table: Table, results: list[dict[str, Any]]) -
 
 def _read_manifest(folder: Path, needed: Iterable[str]) -> Table:
     """Return the manifest of a folder, which has to have some columns; text that is masked is empty."""
-    try:
+    with readable(folder / MANIFEST, "delete it and fetch the cutouts again", "cannot be read"):
         manifest = Table.read(folder / MANIFEST, format="ascii.ecsv")
-    except Exception as error:  # whatever a damaged file makes the reader say
-        msg = f"{folder / MANIFEST} cannot be read ({error}); delete it and fetch the cutouts again"
-        raise ValueError(msg) from error
     if lacking := [name for name in needed if name not in manifest.colnames]:
         msg = f"{folder / MANIFEST} has no column {', '.join(lacking)}; write it anew, or give another folder"
         raise ValueError(msg)

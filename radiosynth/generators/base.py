@@ -355,11 +355,8 @@ def train_generator(
         msg = f"{len(names)} class names were given; give {n_classes}, and labels of all codes below that"
         raise ValueError(msg)
     model = settings.model()
-    model.compile(
-        model.solver(settings.epochs * max(1, len(images) // settings.batch_size)),
-        # On TensorFlow XLA makes a step slower on a CPU; JAX always compiles.
-        jit_compile=keras.backend.backend() != "tensorflow",
-    )
+    steps = settings.epochs * max(1, len(images) // settings.batch_size)
+    training.compile_model(model, model.solver(steps), None, ())
     arrays = (images,) if labels is None else (images, labels.astype(np.int32))
     batches = training.Batches(arrays, settings.batch_size, seed=settings.seed, drop_last=True)
     watch = _Watch(model, folder)

@@ -15,7 +15,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from radiosynth import training
-from radiosynth._io import check, read_json, readable, refuse_beyond_memory
+from radiosynth._io import check, read_json, readable, refuse_beyond_memory, to_write
 from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES, class_code
@@ -132,10 +132,7 @@ def generate(
     elif labels is not None:
         msg = "this generator knows no classes: leave labels out"
         raise ValueError(msg)
-    shape = (n, *generator.output_shape[1:3])
-    if out is None:
-        refuse_beyond_memory(shape, "ask for fewer images")
-    result = np.empty(shape, np.float32) if out is None else out
+    result = to_write(out, (n, *generator.output_shape[1:3]), "ask for fewer images")
     for start in range(0, n, batch_size):
         stop = min(start + batch_size, n)
         noise = rng.standard_normal((stop - start, generator.inputs[0].shape[1]), np.float32)

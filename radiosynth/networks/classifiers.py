@@ -11,7 +11,8 @@ from functools import partial, reduce
 import keras
 from keras import layers
 
-from radiosynth.networks.layers import AXES, _channels, _check, _initializers
+from radiosynth.networks.layers import AXES, _at_least, _channels, _check, _initializers
+from radiosynth.sample import check_choice
 
 
 @contextlib.contextmanager
@@ -143,21 +144,10 @@ def build_stacked_classifier(
     >>> model.count_params()
     16500
     """
-    _check(size, 1, width, classes)
-    smallest = stride * 2 ** len(channels)
-    if size < smallest:
-        msg = (
-            f"size={size} is too small for {len(channels)} halvings after a stride of {stride}: give at "
-            f"least {smallest} pixels"
-        )
-        raise ValueError(msg)
-    if not channels or min(convolutions, kernel, stride, *channels) < 1 or dense < 0 or not 0 <= dropout < 1:
-        msg = (
-            f"channels={channels}, convolutions={convolutions}, kernel={kernel}, stride={stride}, "
-            f"dense={dense}, dropout={dropout}: give at least 1 of the first four, a dense layer of 0 units "
-            "or more, and a dropout from 0 to below 1"
-        )
-        raise ValueError(msg)
+    _check(size, 1, width, classes, dropout)
+    _at_least(1, channels=min(channels, default=0), convolutions=convolutions, kernel=kernel, stride=stride)
+    _at_least(0, dense=dense)
+    _at_least(stride * 2 ** len(channels), size=size)  # a pixel is left after all halvings
     draw = _initializers(seed)
     convolution = partial(layers.Conv2D, padding="same", activation="relu", dtype=precision)
     stack = [keras.Input((size, size, 1), name="image")]
@@ -245,16 +235,9 @@ def build_residual_classifier(
     >>> build_residual_classifier().count_params()
     889252
     """
-    if size < 16:
-        msg = f"size={size} is too small for four halvings: give at least 16 pixels"
-        raise ValueError(msg)
-    _check(size, 1, width, classes)
-    if min(channels, kernel, stride) < 1 or not 0 <= dropout < 1:
-        msg = (
-            f"channels={channels}, kernel={kernel}, stride={stride}, dropout={dropout}: "
-            "give 1 or more, and a dropout from 0 to below 1"
-        )
-        raise ValueError(msg)
+    _check(size, 1, width, classes, dropout)
+    _at_least(16, size=size)  # for four halvings
+    _at_least(1, channels=channels, kernel=kernel, stride=stride)
     image = keras.Input((size, size, channels), name="image")
     probabilities = _residual(
         image, classes, width, seed, precision, kernel=kernel, stride=stride, dropout=dropout
@@ -346,9 +329,7 @@ def build_foveated_classifier(
     >>> build_foveated_classifier(64, width=0.25).output_shape
     (None, 4)
     """
-    if size < 64:
-        msg = f"size={size}: give at least 64 pixels"
-        raise ValueError(msg)
+    _at_least(64, size=size)
     _check(size, 8, width, classes)
     image = keras.Input((size, size, 1), name="image")
     light = layers.Rescaling(0.5, 0.5, dtype="float32", name="light")(image)
@@ -368,7 +349,7 @@ def build_foveated_classifier(
 
 @keras_defaults()
 def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> keras.Model:
-    """Build the mean of classifiers over themselves and over the eight ways to turn and mirror a square.
+    """Build the mean of classifiers over themselves and over the eight rotations and flips of a square.
 
     Parameters
     ----------
@@ -447,10 +428,8 @@ def build_regressor(
     >>> build_regressor(output="spread").output_shape
     (None, 2)
     """
-    for given, known in ((output, OUTPUTS), (architecture, CLASSIFIERS)):
-        if given not in known:
-            msg = f"{given!r} is not known here: choose from {', '.join(known)}"
-            raise ValueError(msg)
+    check_choice(output, "output", OUTPUTS)
+    check_choice(architecture, "architecture", CLASSIFIERS)
     body = CLASSIFIERS[architecture](size, width=width, seed=seed, precision=precision)
     confined = output in ("bounded", "spread")
     head = layers.Dense(
@@ -506,9 +485,7 @@ def build_network(
     >>> build_network("stacked", 32, network='{"channels": [8, 16], "kernel": 5}').count_params()
     203054
     """
-    if architecture not in CLASSIFIERS:
-        msg = f"unknown architecture {architecture!r}: there are {', '.join(CLASSIFIERS)}"
-        raise ValueError(msg)
+    check_choice(architecture, "architecture", CLASSIFIERS)
     build, further = CLASSIFIERS[architecture], json.loads(network or "{}")
     if unknown := further.keys() - inspect.signature(build).parameters.keys():
         msg = f"{architecture} has no {', '.join(sorted(unknown))}: see radiosynth.networks.{build.__name__}"

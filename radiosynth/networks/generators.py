@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from radiosynth.networks.classifiers import keras_defaults
-from radiosynth.networks.layers import LEAK, _channels, _check, _initializers, _normalise
+from radiosynth.networks.layers import LEAK, _at_least, _channels, _check, _initializers, _normalise
 
 
 @keras_defaults()
@@ -49,9 +49,8 @@ def build_generator(
     (None, 16, 16, 1)
     """
     _check(size, 8, width)
-    if latent < 1 or classes < 0:
-        msg = f"latent={latent}, classes={classes}: give at least 1 noise value and no negative number"
-        raise ValueError(msg)
+    _at_least(1, latent=latent)
+    _at_least(0, classes=classes)
     draw = _initializers(seed)
     seed_channels, *channels = _channels(width, 512, 256, 128, 64)
     edge = size // 8
@@ -116,9 +115,7 @@ def build_discriminator(
     231681
     """
     _check(size, 4, width)
-    if classes < 0:
-        msg = f"classes={classes}: give 0 for a network that knows no classes, or their number"
-        raise ValueError(msg)
+    _at_least(0, classes=classes)
     draw = _initializers(seed)
 
     def convolution(x: keras.KerasTensor, number: int, filters: int, kernel: int) -> keras.KerasTensor:
@@ -187,9 +184,8 @@ def build_encoder(
     (None, 10)
     """
     _check(size, 8, width)
-    if latent < 1 or classes < 0:
-        msg = f"latent={latent}, classes={classes}: give at least 1 latent value and no negative number"
-        raise ValueError(msg)
+    _at_least(1, latent=latent)
+    _at_least(0, classes=classes)
     draw = _initializers(seed)
     image = x = keras.Input((size, size, 1), name="image")
     label = keras.Input((), dtype="int32", name="label") if classes else None

@@ -27,9 +27,17 @@ def _initializers(seed: int | None) -> Iterator[keras.initializers.Initializer]:
         yield keras.initializers.GlorotUniform(seed=int(sequence.integers(2**31)))
 
 
-def _check(size: int, divisor: int, width: float, classes: int = 2) -> None:
-    if classes < 2:
-        msg = f"classes={classes}: give at least 2 of them to a classifier"
+def _at_least(least: int, **given: int) -> None:
+    """Raise ValueError unless arguments of a builder are so large."""
+    if small := [f"{name}={value}" for name, value in given.items() if value < least]:
+        msg = f"{', '.join(small)}: give at least {least}"
+        raise ValueError(msg)
+
+
+def _check(size: int, divisor: int, width: float, classes: int = 2, dropout: float = 0.0) -> None:
+    _at_least(2, classes=classes)
+    if not 0 <= dropout < 1:
+        msg = f"dropout={dropout}: give a fraction from 0 to below 1"
         raise ValueError(msg)
     if size * max(width, 1) > LARGEST:
         msg = (

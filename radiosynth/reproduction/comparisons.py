@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
-from scipy.stats import binomtest, bootstrap, sem, t
+from scipy.stats import binomtest, sem, t
 
 from radiosynth import metrics
 from radiosynth.reproduction.configs import ClassifierConfig
+from radiosynth.sample import check_choice
 
 
 @dataclass(frozen=True)
@@ -150,9 +151,7 @@ def compare(result: StudyResult, first: str, second: str) -> Comparison:
         If a condition is not in the study, or both have no source in common.
     """
     for arm in (first, second):
-        if arm not in result.arms:
-            msg = f"no condition {arm!r} in {result.folder.name}: it has {', '.join(result.arms)}"
-            raise ValueError(msg)
+        check_choice(arm, f"condition of {result.folder.name}", result.arms)
     a, b = result.right(first), result.right(second)
     _, rows_a, rows_b = np.intersect1d(a["name"], b["name"], return_indices=True)
     if len(rows_a) < 2:
@@ -162,9 +161,7 @@ def compare(result: StudyResult, first: str, second: str) -> Comparison:
         raise ValueError(msg)
     a, b = a[rows_a], b[rows_b]
     change = np.asarray(b["right"], int) - np.asarray(a["right"], int)
-    low, high = bootstrap(
-        (change,), np.mean, n_resamples=5000, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
+    low, high = metrics.resampled((change,), np.mean, n_resamples=5000)
     gained, lost = int((change > 0).sum()), int((change < 0).sum())
     p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
     by_fold = _by_fold(a["fold"], change)
@@ -172,8 +169,8 @@ def compare(result: StudyResult, first: str, second: str) -> Comparison:
     balanced = metrics.class_mean(a["label"], change)
     found = finding(p_value, (low, high), balanced[1:], _interval(by_fold)[1:])
     effect = mean / sd if sd > 0 else np.nan
-    ends = float(low), float(high)
-    return Comparison(float(change.mean()), *ends, p_value, gained, lost, mean, sd, effect, *balanced, found)
+    ends = float(change.mean()), low, high
+    return Comparison(*ends, p_value, gained, lost, mean, sd, effect, *balanced, found)
 
 
 def _by_fold(folds: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from radiosynth.reproduction.scales import check_scale
-from radiosynth.sample import check_count
+from radiosynth.sample import check_choice, check_count
 from radiosynth.taxonomy import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -205,9 +205,7 @@ class GeneratorConfig(SplitConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.morphology not in (*CLASS_NAMES, "all"):
-            msg = f"unknown class {self.morphology!r}: give one of {', '.join(CLASS_NAMES)}, or all"
-            raise ValueError(msg)
+        check_choice(self.morphology, "class", (*CLASS_NAMES, "all"))
 
     @property
     def label(self) -> str:
@@ -288,9 +286,7 @@ class ClassifierConfig(SplitConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.training_set not in ALL_TRAINING_SETS:
-            msg = f"unknown training set {self.training_set!r}: the sets are {', '.join(ALL_TRAINING_SETS)}"
-            raise ValueError(msg)
+        check_choice(self.training_set, "training set", ALL_TRAINING_SETS)
         advice = "let presets.classifier_config set them"
         if (self.training_set in GENERATED) != bool(self.generators):
             given = f"training set {self.training_set!r} with {len(self.generators)} generators"
@@ -377,10 +373,8 @@ class BendingConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.training_set not in BENDING_SETS or self.population not in ("report", "matched"):
-            given = f"unknown training set {self.training_set!r} or population {self.population!r}"
-            msg = f"{given}: the sets are {', '.join(BENDING_SETS)}, the populations report and matched"
-            raise ValueError(msg)
+        check_choice(self.training_set, "training set", BENDING_SETS)
+        check_choice(self.population, "population", ("report", "matched"))
         known = 0 <= self.fold < max(1, self.folds)
         if (self.training_set == "synthetic") != (self.folds == 0) or not known:
             given = f"fold {self.fold} of {self.folds} for {self.training_set}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ from astropy.table import Table
 from matplotlib.figure import Figure
 
 from radiosynth import datasets
-from radiosynth._io import write_atomically, write_table, write_text
+from radiosynth._io import write_atomically, write_json, write_table
 from radiosynth.reproduction import scales
 from radiosynth.reproduction.runs import Run, commit, versions
 
@@ -97,7 +96,7 @@ def save_figure(
         figure.supxlabel(text, fontsize=6, color="0.4", x=0.995, ha="right")
     for suffix in (".pdf", ".png"):
         write_atomically(folder / f"{name}{suffix}", figure.savefig)
-    write_text(folder / f"{name}.json", json.dumps(record, indent=1) + "\n")
+    write_json(folder / f"{name}.json", record)
     return folder / f"{name}.png"
 
 
@@ -128,5 +127,5 @@ def save_table(
     folder = paper_folder() / "tables"
     write_table(folder / f"{name}.csv", table)
     write_table(folder / f"{name}.tex", table, "ascii.latex")
-    write_text(folder / f"{name}.json", json.dumps(_sidecar(name, runs, seed, data), indent=1) + "\n")
+    write_json(folder / f"{name}.json", _sidecar(name, runs, seed, data))
     return table

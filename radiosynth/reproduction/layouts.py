@@ -12,7 +12,8 @@ from typing import Any
 
 from radiosynth.reproduction.configs import ClassifierConfig
 from radiosynth.reproduction.presets import classifier_config, gan_config
-from radiosynth.reproduction.scales import SCALES, check_scale, current_scale
+from radiosynth.reproduction.scales import SCALES, asked_scale
+from radiosynth.sample import check_choice
 
 Arms = dict[str, list[ClassifierConfig]]
 """The conditions of a study by name: for each one configuration for every fold that tests."""
@@ -138,10 +139,8 @@ STUDIES: dict[str, tuple[str, Callable[[Plan], Layout]]] = {
 
 def layout(name: str, scale: str | None) -> Layout:
     """Return the conditions of a study, and what each is compared with; see `study_arms`."""
-    if name not in STUDIES:
-        msg = f"unknown study {name!r}: the studies are {', '.join(STUDIES)}"
-        raise ValueError(msg)
-    scale = check_scale(scale or current_scale())
+    check_choice(name, "study", STUDIES)
+    scale = asked_scale(scale)
     # The main study, and the one that shares its runs, train as long as the report.
     return STUDIES[name][1](Plan(scale, short=name not in ("protocol", "populations")))
 

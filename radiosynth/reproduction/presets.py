@@ -15,7 +15,7 @@ from radiosynth.reproduction.configs import (
     GANConfig,
     VAEConfig,
 )
-from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, current_scale, scaled
+from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, asked_scale, scaled
 
 
 def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> GANConfig:
@@ -148,7 +148,7 @@ def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[Ben
         over eight rotations: alone, followed by real images, and so with the other outputs.
     """
     arms = {}
-    few = {"real", "with spread"} if (scale or current_scale()) == "smoke" else WRITTEN["bending"]
+    few = {"real", "with spread"} if asked_scale(scale) == "smoke" else WRITTEN["bending"]
     for name in (name for name in WRITTEN["bending"] if name in few):
         used, settings = scaled(scale, "bending", {**WRITTEN["bending"][name], **changes})
         if settings.get("training_set") == "synthetic":

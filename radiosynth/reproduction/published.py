@@ -94,7 +94,7 @@ def study_summary(name: str, scale: str | None = None) -> dict[str, Any]:
     FileNotFoundError
         If the study is not saved at that scale.
     """
-    scale = scale or scales.current_scale()
+    scale = scales.asked_scale(scale)
     folder = runs_root() / f"{scale}-study-{name}"
     if not folder.exists():
         msg = f"the study {folder.name} is not saved: there is no {folder}"

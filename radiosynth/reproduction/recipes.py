@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from radiosynth import augmentation
-from radiosynth._io import write_arrays, write_table, write_text
+from radiosynth._io import write_arrays, write_json, write_table, write_text
 from radiosynth.records import saved_runs
 from radiosynth.reproduction.configs import (
     BendingConfig,
@@ -211,7 +210,7 @@ def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
         "seconds_training": round(sum(made.history["seconds"]), 1),
         "seconds_here": round(seconds, 1),
     }
-    write_text(folder / "provenance.json", json.dumps(whole, indent=1) + "\n")
+    write_json(folder / "provenance.json", whole)
     (folder / "checkpoint.npz").unlink(missing_ok=True)
 
 

@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import platform
-import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth import datasets, preprocessing
+from radiosynth import datasets
 from radiosynth._io import check, read_arrays, read_json, read_table, readable
-from radiosynth.preprocessing import frame
+from radiosynth.preprocessing import preprocess, preprocess_unresized
 from radiosynth.records import PACKAGED_RUNS, runs_root, saved_runs
 from radiosynth.reproduction.configs import (
     TRAINING_SETS,
@@ -158,12 +157,8 @@ def make_ready(sample: Sample, config: ClassifierConfig | FoldConfig | EnsembleC
     Sample
         Images in [-1, 1].
     """
-    if isinstance(config, ClassifierConfig):
-        return preprocessing.preprocess(sample, config.size, n_sigma=config.n_sigma)
-    edge = min(sample.size, config.size)
-    crop = edge if edge < sample.size else None
-    ready = preprocessing.preprocess(sample, edge, crop=crop, n_sigma=config.n_sigma)
-    return frame(ready, config.size) if edge < config.size else ready
+    as_asked = preprocess if isinstance(config, ClassifierConfig) else preprocess_unresized
+    return as_asked(sample, config.size, n_sigma=config.n_sigma)
 
 
 def read_configuration(folder: Path) -> Config:
@@ -222,15 +217,16 @@ def default_run() -> Run[Any]:
     """
     saved = {name: path for name, path in saved_runs().items() if (path / "model.npz").exists()}
     for scale, training_set in itertools.product(reversed(SCALES), TRAINING_SETS):
-        kind = re.compile(f"{scale}-classifier-{training_set.replace('+', '-')}-[0-9a-f]+")
-        for name in filter(kind.fullmatch, saved):  # that of the package first
-            return find_run(saved[name])
+        kind = f"{scale}-classifier-{training_set.replace('+', '-')}"
+        for name, path in saved.items():  # that of the package first
+            if name.rpartition("-")[0] == kind:
+                return find_run(path)
     msg = f"no classifier is saved in {runs_root()}: train one with `radiosynth run`, in a few minutes"
     raise FileNotFoundError(msg)
 
 
 def default_classifier() -> Run[Any]:
-    """Return what ``radiosynth classify`` uses: the largest saved ensemble, else `default_run`."""
+    """Return the ensemble of the largest scale that is saved, or if there is none `default_run`."""
     saved = saved_runs()
     for scale, synthetic in itertools.product(("report", "laptop"), (0.0, 1.0)):
         if (name := ensemble_config(scale, synthetic=synthetic).name) in saved:

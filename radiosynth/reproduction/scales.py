@@ -7,6 +7,8 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
+from radiosynth.sample import check_choice
+
 WRITTEN = tomllib.loads(files(__package__).joinpath("scales.toml").read_text("utf-8"))
 """All that the file says."""
 
@@ -25,9 +27,7 @@ GENERATORS: dict[str, tuple[str, ...]] = {name: tuple(scale["generators"]) for n
 
 def check_scale(scale: str) -> str:
     """Return the name of a scale, or raise an error that lists those there are."""
-    if scale not in SCALES:
-        msg = f"unknown scale {scale!r}: the scales are {', '.join(SCALES)}"
-        raise ValueError(msg)
+    check_choice(scale, "scale", SCALES)
     return scale
 
 
@@ -39,12 +39,17 @@ def current_scale() -> str:
     ValueError
         If it names no scale.
     """
-    return check_scale(os.environ.get("RADIOSYNTH_SCALE") or "laptop")
+    return asked_scale(None)
+
+
+def asked_scale(scale: str | None) -> str:
+    """Return the name of a scale, that of the environment if none is named; see `current_scale`."""
+    return check_scale(scale or os.environ.get("RADIOSYNTH_SCALE") or "laptop")
 
 
 def scaled(scale: str | None, kind: str, changes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the scale, the current one if none is named, and its settings with the changes made."""
-    scale = check_scale(scale or current_scale())
+    scale = asked_scale(scale)
     settings = dict(SCALES[scale].get(kind, {}))
     quick = QUICK if settings.pop("quick", False) else {}
     return scale, {**quick, **settings, **changes}

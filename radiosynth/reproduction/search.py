@@ -27,8 +27,9 @@ from radiosynth.reproduction import recipes, scales, studies
 from radiosynth.reproduction.configs import ClassifierConfig
 from radiosynth.reproduction.layouts import Arms
 from radiosynth.reproduction.presets import classifier_config
+from radiosynth.reproduction.scales import asked_scale
 from radiosynth.reproduction.studies import StudyResult
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_choice
 from radiosynth.stopping import TrainingStopped
 
 if TYPE_CHECKING:
@@ -74,11 +75,7 @@ def plan(scale: str | None = None) -> dict[str, Any]:
         The number of ``folds``, how many of them test the search (``turns``) and the networks that are grown
         (``grown``), the ``trials`` of a search, the ``stacks`` to grow and the ``families``.
     """
-    return scales.SCALES[_scale(scale)]["search"]["plan"]
-
-
-def _scale(scale: str | None) -> str:
-    return scales.check_scale(scale or scales.current_scale())
+    return scales.SCALES[asked_scale(scale)]["search"]["plan"]
 
 
 def _budget(scale: str, fold: int, **changes: Any) -> ClassifierConfig:
@@ -107,7 +104,7 @@ def grown_arms(scale: str | None = None) -> Arms:
     ValueError
         If there is no such scale.
     """
-    scale = _scale(scale)
+    scale = asked_scale(scale)
     arms = {}
     for blocks, channels in plan(scale)["stacks"]:
         network = {"channels": [channels * 2**i for i in range(blocks)], "dense": 0, "dropout": 0}
@@ -140,7 +137,7 @@ def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = 
     radiosynth.training.TrainingStopped
         If the time was over; calling again resumes.
     """
-    scale = _scale(scale)
+    scale = asked_scale(scale)
     return studies.run_arms("growth", scale, grown_arms(scale), {}, jobs=jobs, time_limit=time_limit)
 
 
@@ -384,11 +381,9 @@ def tune(
     radiosynth.training.TrainingStopped
         If the time was over before all trials were made; calling again resumes.
     """
-    scale = _scale(scale)
+    scale = asked_scale(scale)
     folds = plan(scale)["folds"]
-    if family not in FAMILIES:
-        msg = f"unknown family {family!r}: the families are {', '.join(FAMILIES)}"
-        raise ValueError(msg)
+    check_choice(family, "family", FAMILIES)
     if not 0 <= fold < folds:
         msg = f"fold={fold}: give one of the {folds} folds, from 0 to {folds - 1}"
         raise ValueError(msg)
@@ -435,7 +430,7 @@ def evaluate(
     radiosynth.training.TrainingStopped
         If the time was over; calling again resumes.
     """
-    scale = _scale(scale)
+    scale = asked_scale(scale)
     trials, turns = _trials(scale, trials), range(plan(scale)["turns"])
     deadline = None if time_limit is None else time.time() + time_limit
     every = [(scale, family, fold) for fold in turns for family in plan(scale)["families"]]

@@ -9,7 +9,6 @@ source, and every history.
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 import multiprocessing
 import os
@@ -25,7 +24,7 @@ import joblib
 import numpy as np
 from astropy.table import Table, vstack
 
-from radiosynth._io import check, read_json, read_table, readable, write_table, write_text
+from radiosynth._io import check, read_json, read_table, readable, write_json, write_table
 from radiosynth.reproduction import recipes, scales
 from radiosynth.reproduction.comparisons import (
     Comparison,
@@ -109,9 +108,8 @@ def run_study(
     radiosynth.training.TrainingStopped
         If the time was over before all runs were done; calling again, with `extend`, resumes.
     """
-    arms, references = layout(name, scale)
-    scale = scale or scales.current_scale()
-    return run_arms(name, scale, arms, references, jobs=jobs, time_limit=time_limit, extend=extend)
+    scale = scales.asked_scale(scale)
+    return run_arms(name, scale, *layout(name, scale), jobs=jobs, time_limit=time_limit, extend=extend)
 
 
 def run_arms(
@@ -390,12 +388,12 @@ def _save(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> St
         write_table(folder / f"{file}.csv", whole[front + [n for n in whole.colnames if n not in front]])
     plan = _names(arms)
     result = _load(folder, arms, references, plan, replayed=False)
-    _write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
+    write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
     last = max(made, key=lambda each: each["finished"])
     content = {key: last[key] for key in provenance()}  # where the runs were done, not this
     seconds = round(float(np.sum(result.histories["seconds"])))
     content |= {"study": name, "arms": plan, "seconds_training": seconds}
-    _write_json(folder / "study.json", content)
+    write_json(folder / "study.json", content)
     return result
 
 
@@ -407,7 +405,3 @@ def _unaugmented(run: Run[ClassifierConfig]) -> Table:
     for code in range(4):
         table[f"p{code}"] = stored["probabilities"][plain, code].astype(float).round(4)
     return table
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    write_text(path, json.dumps(content, indent=1) + "\n")

@@ -41,7 +41,7 @@ from radiosynth._io import write_arrays, write_table
 from radiosynth.reproduction import configs, recipes, runs, studies
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials
 from radiosynth.reproduction.samples import split_sample
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_choice
 from radiosynth.simulation import fit
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -110,13 +110,11 @@ def _observed_parameters(trial: Trial, train: Sample) -> Table:
 
 def generator_config(trial: Trial) -> configs.GeneratorConfig:
     """Return the configuration of the generator of a run: one for each fold."""
-    kind = {"gan": configs.GANConfig, "vae": configs.VAEConfig}.get(trial.synthetic)
-    if kind is None:
-        msg = f"unknown kind of synthetic images {trial.synthetic!r}: give one that the protocol has"
-        raise ValueError(msg)
+    kinds = {"gan": configs.GANConfig, "vae": configs.VAEConfig}
+    check_choice(trial.synthetic, "kind of synthetic images", kinds)
     settings = protocol()["generators"][trial.synthetic]["settings"]
     fold = {"folds": protocol()["sources"]["folds"], "fold": trial.fold, "fraction": trial.fraction}
-    return kind("laptop", morphology="all", **fold, **settings)
+    return kinds[trial.synthetic]("laptop", morphology="all", **fold, **settings)
 
 
 # Training ---------------------------------------------------------------------------------------------
@@ -218,12 +216,7 @@ def train(
     history: training.History = {}
     for number, batches in enumerate(stages):
         rate = keras.optimizers.schedules.CosineDecay(trial.learning_rate, trial.epochs * batches.steps)
-        model.compile(
-            optimizer=keras.optimizers.Adam(rate),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            jit_compile=keras.backend.backend() == "jax",
-        )
+        training.compile_model(model, keras.optimizers.Adam(rate))
         found = training.fit(
             model,
             batches,

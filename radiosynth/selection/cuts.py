@@ -14,7 +14,8 @@ from scipy import ndimage, stats
 
 from radiosynth.measurements import largest_extent
 from radiosynth.preprocessing import measure_noise, missing_pixels
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, floats
+from radiosynth.surveys import PIXEL_SCALE
 
 __all__ = ["CUTS", "Cuts", "automatic_cuts", "measure_cutouts"]
 
@@ -37,7 +38,7 @@ class Cuts:
     duplicate : float
         Distance in arcseconds within which an earlier source of the sample is the same one.
     large : float
-        Largest extent of the source as a share of the width of the image. A source that reaches the rim is
+        Largest extent of the source as a fraction of the width of the image. A source that reaches the rim is
         larger than the image in any case.
     off_centre : float
         Distance in arcseconds of the source's centre of brightness from the middle of the image.
@@ -45,16 +46,16 @@ class Cuts:
         Distance in arcseconds of the centre of all brightness from the middle, if there is more than one
         island: the lobes of one source balance about it, a neighbour does not.
     component : float
-        Least flux of an island that counts, as a share of the brightest island's.
+        Least flux of an island that counts, as a fraction of the brightest island's.
     specks : float
         Number of bright islands smaller than half a beam.
     depth : float
-        Depth of the darkest pixel below the sky as a share of the peak, where it is also deeper than
+        Depth of the darkest pixel below the sky as a fraction of the peak, where it is also deeper than
         twice ``n_sigma`` times the noise.
     faint : float
         Least peak in units of the noise.
     outside : float
-        Share of the pixels without data, see `radiosynth.preprocessing.missing_pixels`.
+        Proportion of the pixels without data, see `radiosynth.preprocessing.missing_pixels`.
 
     Raises
     ------
@@ -62,7 +63,7 @@ class Cuts:
         If the pixel scale or the beam is not positive.
     """
 
-    pixel_scale: float = 1.8
+    pixel_scale: float = PIXEL_SCALE
     beam: float = 5.4
     n_sigma: float = 5
     join: float = 75
@@ -129,10 +130,10 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
     ~astropy.table.Table
         One row per image: ``name``; ``duplicate_of`` (name of an earlier source at the same place or with
         the same pixels, or empty); ``level`` and ``noise`` of the sky in the unit of the image; ``peak_snr``;
-        ``extent`` (share of the image width) and ``at_rim`` of the source, that is the brightest island
+        ``extent`` (fraction of the image width) and ``at_rim`` of the source, that is the brightest island
         with all that lies within ``cuts.join`` of it; its ``offset`` from the middle (arcsec); ``islands``,
         the number of bright ones; ``imbalance``, the offset of all brightness (arcsec); ``specks``;
-        ``depth``; ``missing`` (share of the pixels). NaN for what a blank image has not.
+        ``depth``; ``missing`` (proportion of the pixels). NaN for what a blank image has not.
     """
     cuts = cuts or _default_cuts(sample)
     table = Table({"name": sample.table["name"], "duplicate_of": _duplicates(sample, cuts.duplicate)})
@@ -178,8 +179,7 @@ def automatic_cuts(sample: Sample, cuts: Cuts | None = None) -> Table:
 
 def _default_cuts(sample: Sample) -> Cuts:
     """Return the thresholds with the pixel scale that the files told, or else that of FIRST."""
-    known = sample.table["pixel_scale"] if "pixel_scale" in sample.table.colnames else np.array([])
-    known = np.ma.filled(np.ma.asarray(known, float), np.nan)
+    known = floats(sample.table, "pixel_scale")
     return Cuts(pixel_scale=float(np.nanmedian(known))) if np.isfinite(known).any() else Cuts()
 
 
@@ -188,15 +188,13 @@ def _duplicates(sample: Sample, radius: float) -> list[str]:
     names = [str(name) for name in sample.table["name"]]
     first: dict[bytes, int] = {}
     earlier = [first.setdefault(image.tobytes(), i) for i, image in enumerate(sample.images)]
-    if {"ra", "dec"} <= set(sample.table.colnames):
-        sky = SkyCoord(
-            *(np.ma.filled(np.ma.asarray(sample.table[c], float), np.nan) for c in ("ra", "dec")), unit="deg"
-        )
-        known = np.flatnonzero(np.isfinite(sky.ra.deg) & np.isfinite(sky.dec.deg))
-        if len(known) > 1:
-            one, other, _, _ = sky[known].search_around_sky(sky[known], radius * u.arcsec)
-            for i, j in zip(known[one], known[other], strict=True):
-                earlier[i] = min(earlier[i], int(j))
+    ra, dec = floats(sample.table, "ra"), floats(sample.table, "dec")
+    known = np.flatnonzero(np.isfinite(ra + dec))
+    if len(known) > 1:
+        sky = SkyCoord(ra[known], dec[known], unit="deg")
+        one, other, _, _ = sky.search_around_sky(sky, radius * u.arcsec)
+        for i, j in zip(known[one], known[other], strict=True):
+            earlier[i] = min(earlier[i], int(j))
     return [names[j] if j < i else "" for i, j in enumerate(earlier)]
 
 

@@ -13,8 +13,8 @@ from typing import Literal
 import numpy as np
 from astropy.table import Table, join
 
-from radiosynth._io import decoded
-from radiosynth.sample import Sample
+from radiosynth._io import decoded, readable
+from radiosynth.sample import Sample, check_choice
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
 __all__ = ["Agreement", "agreement", "apply_decisions", "read_decisions"]
@@ -58,7 +58,7 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
         two rows that contradict each other.
     """
     file = Path(path)
-    try:
+    with readable(file, "export it again from the review page", "is no table of decisions"):
         text = decoded(file.read_bytes())
         if file.suffix.lower() == ".ecsv":
             table = Table.read(text.splitlines(), format="ascii.ecsv")
@@ -70,11 +70,6 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
             table = Table(
                 [["" if cell is None else cell for cell in column] for column in cells], names=found
             )
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # whatever a reader stumbles over
-        msg = f"{file} is no table of decisions ({error}); export it again from the review page"
-        raise ValueError(msg) from error
     try:
         return _checked(table)
     except ValueError as error:
@@ -105,11 +100,7 @@ def _checked(decisions: Table) -> Table:
             told = " and ".join(" ".join(filter(None, each[1:4])) for each in (rows[name], texts))
             msg = f"{name!r} has contradictory rows: {told}; keep one of them"
             raise ValueError(msg)
-    return (
-        Table(rows=list(rows.values()), names=COLUMNS, dtype=["U"] * 6)
-        if rows
-        else Table(names=COLUMNS, dtype=["U1"] * 6)
-    )
+    return Table(np.array(list(rows.values()), str).reshape(-1, len(COLUMNS)), names=COLUMNS)
 
 
 def apply_decisions(
@@ -137,9 +128,7 @@ def apply_decisions(
         If decisions name unknown sources, contradict each other or the sample (a kept source has
         another class), or sources lack one and `undecided` is "raise".
     """
-    if undecided not in ("raise", "keep", "drop"):
-        msg = f'undecided is {undecided!r}; give "raise", "keep" or "drop"'
-        raise ValueError(msg)
+    check_choice(undecided, "value of undecided", ("raise", "keep", "drop"))
     names = _unique_names(sample)
     checked = {str(row["name"]): row for row in _checked(decisions)}
     if unknown := [name for name in checked if name not in set(names)]:
@@ -184,7 +173,7 @@ class Agreement:
         Cohen's kappa and the ends of its interval: 1 is agreement, 0 what chance would give. NaN if all
         decisions of both readers are one and the same.
     share : float
-        Share of the sources that both decided alike.
+        Proportion of the sources that both decided alike.
     number : int
         Sources that both decided.
     disagreements : ~astropy.table.Table

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
+from radiosynth.sample import check_choice
 from radiosynth.simulation.population import _COMPACT
 
 FRAME = 56.0
@@ -52,9 +53,7 @@ _POSITIVE = {name for name in _COLUMNS if "sigma" in name or "lobe_c" in name or
 
 def _checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str, NDArray[Any]]:
     """Return the parameters as plain arrays, or raise if one is missing or out of its range."""
-    if trajectory not in ("ray", "parabola"):
-        msg = f"unknown trajectory {trajectory!r}; it is 'ray' or 'parabola'"
-        raise ValueError(msg)
+    check_choice(trajectory, "trajectory", ("ray", "parabola"))
     if missing := [name for name in ("fr_type", *_COLUMNS) if name not in parameters.keys()]:  # noqa: SIM118
         msg = f"the parameters lack {', '.join(missing)}; start from the table of draw_parameters"
         raise ValueError(msg)

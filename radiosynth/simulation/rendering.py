@@ -25,7 +25,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from radiosynth._io import refuse_beyond_memory
+from radiosynth._io import to_write
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_rng
 from radiosynth.simulation.gaussians import FRAME, Trajectory, _checked, _compacts, _galaxies, structured
@@ -165,7 +165,10 @@ def render(
     # 1. The arguments.
     columns = _checked(parameters, trajectory)
     n = len(columns["fr_type"])
-    out = _target(out, n, size)
+    if not isinstance(size, numbers.Integral) or size < 2:
+        msg = f"size is {size!r}; images have a whole number of pixels, at least 2, a side"
+        raise ValueError(msg)
+    out = to_write(out, (n, size, size), "ask for fewer or smaller images, or give a memmap as out")
     if not 0 <= noise < np.inf:
         msg = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
         raise ValueError(msg)
@@ -232,23 +235,6 @@ def render(
         dark = sorted(row for found in pool.map(work, chunks, streams) for row in found)
     if dark:
         msg = f"{len(dark)} sources leave no light on their image, row {dark[0]} first; move them into it"
-        raise ValueError(msg)
-    return out
-
-
-def _target(out: NDArray[np.float32] | None, n: int, size: int) -> NDArray[np.float32]:
-    """Return the array to write to, after checking what was asked for."""
-    if not isinstance(size, numbers.Integral) or size < 2:
-        msg = f"size is {size!r}; images have a whole number of pixels, at least 2, a side"
-        raise ValueError(msg)
-    if out is None:
-        refuse_beyond_memory((n, size, size), "ask for fewer or smaller images, or give a memmap as out")
-        return np.empty((n, size, size), dtype=np.float32)
-    if out.shape != (n, size, size) or out.dtype != np.float32 or not out.flags.carray:
-        msg = (
-            f"out is {out.dtype} of shape {out.shape}; it must be float32 of shape {(n, size, size)}, in "
-            "C order and writable"
-        )
         raise ValueError(msg)
     return out
 
