@@ -248,7 +248,7 @@ def test_cutouts_of_a_list(
 
     monkeypatch.setattr(cutout_module, "download_cutouts", stopped)
     assert main(arguments) == 1
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command resumes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
