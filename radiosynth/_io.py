@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Table
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 TABLES = {
     ".ecsv": ("ascii.ecsv", rb"# %ECSV"),
@@ -116,7 +116,7 @@ def write_table(path: Path, table: Table, kind: str | None = None) -> None:
                 raise ValueError(msg) from error
 
 
-def write_arrays(path: Path, **arrays: NDArray) -> None:
+def write_arrays(path: Path, **arrays: ArrayLike) -> None:
     """Write arrays atomically to a compressed file in the npz format, whatever its suffix."""
 
     def write(partial: Path) -> None:

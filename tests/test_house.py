@@ -232,9 +232,7 @@ def test_modules_import_only_what_comes_before_them(path: Path) -> None:
 
 
 def test_the_library_does_not_know_the_reproduction() -> None:
-    library = [
-        path for path in MODULES if path.relative_to(PACKAGE).parts[0] not in ("reproduction", "cli")
-    ]
+    library = [path for path in MODULES if path.relative_to(PACKAGE).parts[0] not in ("reproduction", "cli")]
     assert not [path for path in library if "reproduction" in imported_rooms(path)]
 
 

@@ -159,7 +159,7 @@ def test_blank_images_have_no_properties_and_single_pixels_do() -> None:
     [(np.ones((9, 9)), 1.8), (np.ones((1, 9, 9)), 0), (np.full((1, 9, 9), np.nan), 1.8)],
 )
 def test_faults_of_properties(images: np.ndarray, pixel_scale: float) -> None:
-    with pytest.raises(ValueError, match="give (finite images|a positive number)"):
+    with pytest.raises(ValueError, match=r"give (finite images|a positive number)"):
         measurements.source_properties(images, pixel_scale=pixel_scale)
 
 
