@@ -22,13 +22,13 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import pytest
 from PIL import Image
+from samples import ROOT
 
 from radiosynth import load_report_candidates
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
 
-ROOT = Path(__file__).resolve().parent.parent
 ORIGIN = "http://localhost"  # clipboard and the like work here as they do on https
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 PAGES = [
@@ -388,7 +388,7 @@ def test_the_generator_draws_what_keras_draws(visitor: Visitor) -> None:
     page.goto(f"{ORIGIN}/interactive/generator.html")
     page.wait_for_function("window.radiosynthGenerator !== undefined")
     name = page.evaluate("radiosynthGenerator.run")
-    places = Path(radiosynth.__file__).parent / "runs", Path(__file__).parents[1] / "paper" / "runs"
+    places = Path(radiosynth.__file__).parent / "runs", ROOT / "paper" / "runs"
     run = runs.find_run(next(place / name for place in places if (place / name).is_dir()))
     noise = np.random.default_rng(5).standard_normal((8, run.config.latent)).astype(np.float32)
     labels = np.arange(8) % 4

@@ -28,7 +28,7 @@ COMMAND = textwrap.dedent(
         sys.argv[1]
     ]
     if sys.argv[1] == "ending":
-        from test_experiments import TINY, simulated_survey
+        from samples import TINY, simulated_survey
 
         datasets.load_report_sample = simulated_survey
         scales.SCALES["smoke"]["classifier"] = TINY
@@ -50,7 +50,7 @@ EACH = textwrap.dedent(
 
 
 def start(*arguments: str, runs: Path) -> subprocess.Popen[str]:
-    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     environment = {**os.environ, "RADIOSYNTH_RUNS": str(runs), "PYTHONPATH": paths}
     return subprocess.Popen(
         [sys.executable, "-c", *arguments],

@@ -9,26 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from samples import TINY, simulated_survey
 
 from radiosynth import datasets, records, simulation
 from radiosynth.reproduction import configs, presets, published, recipes, runs, scales
-from radiosynth.sample import Sample
 from radiosynth.stopping import TrainingStopped
-
-TINY = {
-    "per_class": 48,
-    "validation_per_class": 12,
-    "test_per_class": 6,
-    "epochs": 2,
-    "width": 0.05,
-    "size": 24,
-}
-
-
-def simulated_survey(*, size: int = 150) -> Sample:
-    sample = simulation.simulate(30, 48, rng=np.random.default_rng(1))
-    sample.table["sky_group"] = np.where(np.arange(len(sample)) < 4, 0, -1)
-    return sample
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import TINY, simulated_survey
 from scipy import stats
-from test_experiments import TINY, simulated_survey
 
 from radiosynth import datasets, measurements, simulation, surveys
 from radiosynth.reproduction import presets, recipes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +12,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
+from samples import SHARED
 from skimage.io import imsave
 
 from radiosynth import simulation
@@ -20,8 +20,6 @@ from radiosynth.cutouts.files import CutoutError
 from radiosynth.cutouts.read import read_cutouts
 from radiosynth.cutouts.write import write_cutouts
 from radiosynth.sample import Sample
-
-SHARED = Path(os.environ.get("RADIOSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
 
 
 @pytest.fixture

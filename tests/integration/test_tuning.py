@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import optuna
 import pytest
-from test_experiments import simulated_survey
+from samples import simulated_survey
 
 from radiosynth import classification as classifier, cli, datasets
 from radiosynth.reproduction import recipes, runs, scales, search as tuning, studies

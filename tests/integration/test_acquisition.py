@@ -10,7 +10,6 @@ import sys
 import textwrap
 import time
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
+from samples import SHARED
 from skyserver import SkyServer, fits_file, key_of
 
 from radiosynth import simulation
@@ -30,7 +30,6 @@ from radiosynth.surveys import First, SkyView, Survey
 from radiosynth.taxonomy import CLASS_NAMES
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-SHARED = Path(os.environ.get("RADIOSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
 QUICK = {"rate": 1000, "backoff": 0.01}
 
 

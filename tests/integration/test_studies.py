@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.table import Table
+from samples import ROOT, simulated_survey
 from sklearn.metrics import balanced_accuracy_score
-from test_experiments import simulated_survey
 
 from radiosynth import datasets
 from radiosynth.reproduction import configs, presets, recipes, runs, scales, studies
@@ -316,7 +316,7 @@ def test_a_change_is_established_only_by_all_of_its_numbers() -> None:
 
 
 def test_saved_studies_hold_balanced_accuracies() -> None:
-    for path in sorted((Path(__file__).parents[1] / "paper" / "runs").glob("*-study-*/summary.json")):
+    for path in sorted((ROOT / "paper" / "runs").glob("*-study-*/summary.json")):
         numbers = json.loads(path.read_text())["numbers"]
         sources = Table.read(path.parent / "sources.csv")
         for arm in dict.fromkeys(sources["arm"].tolist()):
@@ -345,7 +345,7 @@ def test_what_is_not_in_a_study_is_named() -> None:
 
 def test_a_run_has_one_result_in_all_records() -> None:
     recorded: dict[str, tuple[str, np.ndarray]] = {}
-    for path in sorted((Path(__file__).parents[1] / "paper" / "runs").glob("*-study-*/study.json")):
+    for path in sorted((ROOT / "paper" / "runs").glob("*-study-*/study.json")):
         sources = Table.read(path.parent / "sources.csv")
         for arm, names in json.loads(path.read_text())["arms"].items():
             rows = sources[sources["arm"] == arm]

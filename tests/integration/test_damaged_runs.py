@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from test_experiments import TINY, simulated_survey
+from samples import TINY, simulated_survey
 
 from radiosynth import cli, datasets, generators, training
 from radiosynth.reproduction import presets, recipes, runs, studies

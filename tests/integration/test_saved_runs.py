@@ -1,7 +1,8 @@
 """The net under every change: saved runs keep their names, open, and predict what they did before.
 
 Their folders are named by a hash of the configuration and hold weights by position, and some cost a GPU.
-``saved_runs.json`` pins them; ``python tests/test_saved_runs.py`` prints it with runs that are not in it yet.
+``saved_runs.json`` pins them; ``python tests/integration/test_saved_runs.py`` prints it with runs that are not
+in it yet.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pytest
 
 import radiosynth
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PINNED = json.loads((Path(__file__).parent / "saved_runs.json").read_text())
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import re
 import tempfile
 import textwrap
@@ -18,6 +17,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
 from hypothesis import given, settings, strategies as st
+from samples import SHARED
 from skyserver import SkyServer
 
 import radiosynth
@@ -32,7 +32,6 @@ from radiosynth.datasets import load_report_candidates
 from radiosynth.sample import DataUnavailableError
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-SHARED = Path(os.environ.get("RADIOSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
 COUNTS = {"FRI": 269, "FRII": 513, "bent": 412, "compact": 284}
 KEPT = {"FRI": 220, "FRII": 405, "bent": 226, "compact": 243}
 FILES = {

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import ROOT
 
-HOWTO = Path(__file__).resolve().parent.parent / "docs" / "howto"
+HOWTO = ROOT / "docs" / "howto"
 
 
 def test_the_generator_of_the_howto_learns_is_saved_and_draws(

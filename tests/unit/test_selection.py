@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from astropy.io import fits
 from astropy.modeling.models import Gaussian2D
 from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
+from samples import SHARED
 from scipy.spatial.distance import pdist
 from sklearn.metrics import cohen_kappa_score
 
@@ -171,8 +171,7 @@ def test_an_empty_sample_gives_an_empty_table() -> None:
 
 @pytest.mark.shared
 def test_the_real_cutout_whose_position_is_wrong_is_off_centre() -> None:
-    shared = Path(os.environ.get("RADIOSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
-    folder = shared / "data" / "first_fits"
+    folder = SHARED / "data" / "first_fits"
     if not folder.is_dir():
         pytest.skip("no copy of the FITS cutouts")
     sample = selection.read_folder(folder, size=SIZE)

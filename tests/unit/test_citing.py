@@ -6,15 +6,14 @@ import json
 import re
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from samples import ROOT
 
 import radiosynth
 
-ROOT = Path(__file__).resolve().parent.parent
 TEXT = {"type": "string", "minLength": 1}
 TEXTS = {"type": "array", "minItems": 1, "items": TEXT}
 

@@ -19,11 +19,11 @@ import jsonschema
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from samples import ROOT
 
 import radiosynth
 from radiosynth.reproduction import configs, presets, runs
 
-ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
     *("_io", "records", "citing", "stopping", "taxonomy", "surveys", "sample", "measurements", "networks"),
