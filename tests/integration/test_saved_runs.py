@@ -1,8 +1,8 @@
 """The net under every change: saved runs keep their names, open, and predict what they did before.
 
 Their folders are named by a hash of the configuration and hold weights by position, and some cost a GPU.
-``saved_runs.json`` pins them; ``python tests/integration/test_saved_runs.py`` prints it with runs that are not
-in it yet.
+``saved_runs.json`` pins them; ``python tests/integration/test_saved_runs.py`` prints it with runs that
+are not in it yet.
 """
 
 from __future__ import annotations
