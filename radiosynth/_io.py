@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Table
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 TABLES = {
     ".ecsv": ("ascii.ecsv", rb"# %ECSV"),
@@ -116,12 +116,12 @@ def write_table(path: Path, table: Table, kind: str | None = None) -> None:
                 raise ValueError(msg) from error
 
 
-def write_arrays(path: Path, **arrays: ArrayLike) -> None:
+def write_arrays(path: Path, **arrays: Any) -> None:
     """Write arrays atomically to a compressed file in the npz format, whatever its suffix."""
 
     def write(partial: Path) -> None:
         with partial.open("wb") as stream:
-            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+            np.savez_compressed(stream, **arrays)
 
     write_atomically(path, write)
 
