@@ -53,9 +53,9 @@ def test_images_are_moved_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     spot = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8)
     stored = {"key": ["a"], "ra": np.array([150.003]), "dec": np.array([40.001]), "label": np.array([1])}
     table = Table({"griese_key": ["a"], "name": ["J"], "ra": [150.0], "dec": [40.0], "bending_angle": [5.0]})
-    monkeypatch.setattr(datasets, "_first_images", lambda size: (spot[None], stored))
+    monkeypatch.setattr(datasets, "_first_images", lambda size, keys: (spot[None], stored))
     monkeypatch.setattr(datasets, "_packaged_table", lambda name: table)
-    sample = datasets.load_bending_sample()
+    sample = datasets.load_bending_sample(size=100)
     assert abs(x - 49.5) > 4
     np.testing.assert_allclose(center_of_mass(sample.images[0]), 49.5, atol=0.02)
     part = datasets.load_bending_sample(size=60)

@@ -335,7 +335,7 @@ def test_saved_studies_hold_balanced_accuracies() -> None:
 
 def test_what_is_not_in_a_study_is_named() -> None:
     result = hand_made({"a": [1, 0], "b": [1, 1]}, [0, 1])
-    with pytest.raises(ValueError, match="no condition 'c' in by-hand: it has a, b"):
+    with pytest.raises(ValueError, match="unknown condition of by-hand 'c': choose from a, b"):
         studies.compare(result, "a", "c")
     with pytest.raises(ValueError, match="unknown study 'x': choose from protocol"):
         studies.study_arms("x")

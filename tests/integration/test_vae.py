@@ -115,7 +115,7 @@ def test_faults(trained, tmp_path):
         generators.reconstruct(trained.folder, images)
     with pytest.raises(ValueError, match="multiple of 8"):
         build_encoder(20)
-    with pytest.raises(ValueError, match="at least 1 latent value"):
+    with pytest.raises(ValueError, match="latent=0: give at least 1"):
         build_encoder(16, 0)
     with pytest.raises(stopping.TrainingDiverged, match="lower learning rate"):
         generators.train_generator(

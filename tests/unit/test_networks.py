@@ -186,7 +186,7 @@ def test_width_scales_the_channels(name):
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("classifier", {"size": 7}, "at least 8 pixels"),
+        ("classifier", {"size": 7}, "size=7: give at least 8"),
         ("classifier", {"classes": 1}, "at least 2"),
         ("classifier", {"width": 0}, "width=0"),
         ("generator", {"size": 60}, "multiple of 8"),

@@ -589,7 +589,7 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("labels", "per_class", "method", "message"),
         [
-            ([0, 0, 0], 2, "ordered", "3 FRI images to 2: all originals are kept"),
+            ([0, 0, 0], 2, "ordered", "3 FRI images to 2: all of them are kept"),
             ([0, 0, 0], {"FRI": 5, "bent": 5}, "ordered", "0 bent images to 5: .* there must be one"),
             ([0, 1], {"FRI": 5}, "ordered", "no number is given for the class FRII"),
             ([0, 1], 5, "random", "needs rng"),
