@@ -304,6 +304,6 @@ def test_studies_are_in_the_text_where_they_are_recorded(tree: Path, compose: Mo
     assert "Adversarial images change the accuracy by 2.0 points (1.0 to 3.0): a gain" in page
     assert "Geometric images change it by 2.0 points (1.0 to 3.0): neither a gain nor a loss" in page
     assert "−1.3 points (−3.4 to 0.6) and 1.5 points (−1.0 to 4.0)" in page
-    assert "Those that move the result are: FRI generator used for FRII" in page
+    assert "An effect on the result is established for: FRI generator used for FRII" in page
     for name in ("study1_protocol", "study2_published_code", "study3_data_size"):
         assert f"gallery/studies/plot_{name}.html" in page
