@@ -1,14 +1,15 @@
 """
-Bending angles 1: a network that reads them
-===========================================
+Bending angles 1: a network that measures them
+==============================================
 
-Instead of a class, a network says by how much a source is bent. Every real source is in one of five parts,
-and is judged by a network that trained on the other four. A small version of the author's network, one
-linear output trained on turned and flipped real images, stands beside one that saw simulations first and
-also says how sure it is.
+Instead of a class, the network predicts the bending angle. The real sources are divided into five folds,
+each tested by a network trained on the other four. A small version of the author's network, with one
+linear output and trained on rotated and flipped real images, is compared with one that is pre-trained on
+simulations and also predicts its error.
 
-Look for points near the diagonal, and compare with the grey line, which always guesses the median: half of
-the sources are bent by less than 7°, so an error of 10° is easily had. What counts is those to the right.
+Look for points near the diagonal, and compare with the grey line, a constant prediction of the median:
+half of the sources are bent by less than 7°, so an error below 10° is easy. The sources to the right
+matter most.
 """
 
 import matplotlib.pyplot as plt
@@ -24,7 +25,7 @@ results = {name: recipes.cross_validate(arms[name]) for name in chosen}
 layout = [["mae", "mse", "true"], ["histogram", "spread", "box"]]
 figure, panels = plt.subplot_mosaic(layout, figsize=(8.4, 5))
 
-# Errors per epoch on real images, averaged over the folds, on the sources held out dashed.
+# Errors per epoch on real images, averaged over the folds; dashed: held-out sources.
 
 for name, (runs, _) in results.items():
     for measure in ("mae", "mse"):
@@ -36,7 +37,7 @@ panels["mae"].set(xlabel="epoch", ylabel="mean absolute error (°)")
 panels["mse"].set(xlabel="epoch", ylabel="mean squared error (°²)")
 panels["mae"].legend()
 
-# Predicted against true, the distribution of the errors, and their sizes beside those of the constant guess.
+# Predicted against true angle, the distribution of the errors, and their sizes beside those of the baseline.
 
 errors = {name: table["bending_angle"] - table["truth"] for name, (_, table) in results.items()}
 median, truth = (results["real"][1][name] for name in ("guess", "truth"))

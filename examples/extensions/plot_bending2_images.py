@@ -2,11 +2,12 @@
 Bending angles 2: what the network sees
 =======================================
 
-Real sources in the order of their bending angle, each titled with the angle that Garon et al. (2019)
-measured and the one read by a network that never saw this source, with the error that it expects.
+Real sources in order of their bending angle, each with the angle measured by Garon et al. (2019) and that
+predicted by a network trained without this source, with its predicted error.
 
-The catalogue's angle is that at the host galaxy, found in the infrared and marked by the cross in the middle.
-Look for sources whose bend you would not have seen without it: two lobes alone make a straight line.
+The catalogue's angle is measured at the host galaxy, identified in the infrared and marked by the cross
+in the middle. Look for sources whose bend is not apparent without it: two lobes alone define a straight
+line.
 """
 
 import matplotlib.pyplot as plt
@@ -20,7 +21,7 @@ configs = presets.bending_arms()["with spread"]
 runs, table = recipes.cross_validate(configs)
 
 # %%
-# Twelve sources spread evenly over all in the order of the angle; the last row holds the most bent ones.
+# Twelve sources evenly spaced in the order of the angle; the last row holds the most bent ones.
 
 order = np.argsort(table["truth"])
 chosen = np.concatenate([order[np.linspace(0, len(order) - 8, 12).astype(int)], order[-6:]])

@@ -1,16 +1,17 @@
 """
-Bending angles 3: what to train on, and is a network any good?
-==============================================================
+Bending angles 3: comparison of training sets and baselines
+===========================================================
 
-The author's three training sets and better ones, each judged on the 195 real sources by networks that saw
-others, with intervals of 95 % over sources. Beside them stand two constant guesses, a
-measurement of the two brightest peaks without any network, and the published errors, 10.9° and 68.7 % within
-10°, on 4287 images that are not public (dotted).
+The author's three training sets and improved ones, each tested on the 195 real sources by
+cross-validation, with 95 % intervals over sources; two constant baselines; a measurement from the two
+brightest peaks without a network; and the published errors, 10.9° and 68.7 % within 10°, for 4287 images
+that are not public (dotted).
 
-Those are other sources. On all 4304 of the catalogue, always saying the median has an error of 13.5°, with
-73.7 % within 10°; on the sources here 10.0° and 78 % (dashed). So read "gain", the error saved against it.
-The lobes of the matched simulations, the square root of the brightness and the averaging over turns were
-settled on these same sources: the better numbers are a little too good.
+The published sources are different. For all 4304 of the catalogue, predicting the median gives an error
+of 13.5°, with 73.7 % within 10°; for the sources here 10.0° and 78 % (dashed). The column "gain" is the
+reduction of the error relative to that baseline. The lobes of the matched simulations, the square-root
+stretch and the test-time augmentation were chosen on these same sources, so the best results are slightly
+optimistic.
 """
 
 import matplotlib.pyplot as plt
@@ -34,7 +35,7 @@ predicted |= {name: table["bending_angle"] for name, (_, table) in results.items
 predicted["two peaks, or median"] = np.where(np.isfinite(measured), measured, median)
 
 # %%
-# The table: mean absolute error, share within 10°, and by how much the error is below that of the median.
+# Mean absolute error, proportion within 10°, and reduction of the error relative to the median.
 
 rows = [{"angle from": k, **metrics.angle_scores(truth, each, median)} for k, each in predicted.items()]
 table = Table(rows=rows)
@@ -44,7 +45,7 @@ every = [run for each, _ in results.values() for run in each]
 figures.save_table(table, "bending3_training_sets", runs=every).pprint_all()
 
 # %%
-# The same drawn, with the published numbers dotted.
+# The same as a figure, with the published numbers dotted.
 
 figure, panels = plt.subplots(1, 2, figsize=(7.6, 3.6), sharey=True)
 places = np.arange(len(table))[::-1]
@@ -54,6 +55,6 @@ for panel, name, published in zip(panels, ("mae", "within"), (10.9, 0.687), stri
     panel.axvline(table[name][0], color="0.5", ls="--", lw=0.9)
     panel.axvline(published, color=plotting.VALIDATION, ls=":")
 panels[0].set(yticks=places, yticklabels=table["angle from"], xlabel="mean absolute error (°)")
-panels[1].set(xlabel="share within 10°")
+panels[1].set(xlabel="proportion within 10°")
 figures.save_figure(figure, "bending3_training_sets", runs=every)
 plt.show()

@@ -1,15 +1,16 @@
 """
-The best classifier: how far do these images carry?
-===================================================
+The best classifier: how accurate can a classifier of these images be?
+======================================================================
 
-A residual network that sees the middle of an image sharply and all of it coarsely, trained on ever new
-variations of each image, on the five folds of Rustige et al. (2023): each fold validates one network, the
-others train it, and 400 images, 100 of each class, test all. With and without as many geometric
-simulations, in as many steps; at the scale of this page and at a larger one where it is recorded.
+A residual network that views the centre of an image at high and all of it at low resolution, trained with
+on-the-fly augmentation on the five folds of Rustige et al. (2023): each fold validates one network,
+trained on the others, and 400 images, 100 of each class, are the test set. With and without an equal
+number of geometric simulations, at equal optimiser steps; at the scale of this page and at a larger one
+if saved.
 
-Look where the dots (single networks) and diamonds (the networks of a row together, with 95 % intervals
-over the test images) lie beside the published means over folds, dotted. The test classes are equal in number,
-so the balanced accuracy is the same.
+Compare the dots (single networks) and diamonds (the ensemble of a row, with 95 % intervals over the test
+images) with the published means over folds (dotted). The test classes are equal in number, so accuracy
+and balanced accuracy are the same.
 """
 
 import matplotlib.pyplot as plt
@@ -53,7 +54,7 @@ figures.save_figure(figure, "best1_accuracy", runs=rows.values())
 plt.show()
 
 # %%
-# Gained and lost are test images that only the row with simulations, or only that without, has right.
+# Gained and lost: test images classified correctly only with, or only without, simulations.
 
 columns = ["arm", "scale", "networks", "mean", "sd", "together", "low", "high", "gained", "lost", "p_value"]
 table = Table(rows=found, names=columns)

@@ -1,15 +1,15 @@
 """
-The best classifier: are its probabilities to be believed?
-==========================================================
+The best classifier: are its probabilities calibrated?
+======================================================
 
-A classifier is calibrated if of the images to which it gives 80 % it has eight in ten right. One
-temperature, fitted on the folds that each network did not see and never on the test images, makes the
-probabilities as broad as they should be. Right: the accuracy on the images about which it is surest.
+A classifier is calibrated if 80 % of the images to which it assigns a probability of 80 % are classified
+correctly. One temperature, fitted on the folds by the networks that were not trained on them and never on
+the test images, rescales the probabilities. Right: accuracy on the images with the highest confidence.
 
-Look whether the points after scaling lie nearer to the diagonal than before, within their 95 % intervals, and
-how many images can be left to a human before the rest are right nine times in ten. This holds for images like
-these: of FIRST, from the same catalogues, with as many of each class. Fainter sources, other surveys and
-other mixtures of classes were not tested.
+Look whether the points after scaling are closer to the diagonal than before, within their 95 % intervals,
+and how many images must be left to a human before nine in ten of the rest are correct. The calibration
+holds for images like these: from FIRST, from the same catalogues, with equal numbers in each class.
+Fainter sources, other surveys and other proportions were not tested.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +25,7 @@ before, after = stored["members"].mean(axis=0), stored["probabilities"]
 labels = stored["labels"]
 
 # %%
-# Six bins with as many images each.
+# Six bins with equal numbers of images.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2), layout="constrained")
 left.plot([0.25, 1], [0.25, 1], color="0.6", lw=1)
@@ -39,14 +39,14 @@ for name, p, style, shift in (("before", before, "s", -0.004), ("after scaling",
         label = f"{name} (log loss {losses[name]:.3f})" if number == 0 else None
         error = [[value - low], [high - value]]
         left.errorbar(sure[part].mean() + shift, value, error, fmt=style, color=colour, label=label, ms=4)
-left.set(xlabel="probability of the class chosen", ylabel="share that is right")
+left.set(xlabel="probability of the class chosen", ylabel="proportion correct")
 left.legend(fontsize=7)
 order = np.argsort(-after.max(axis=1))
 correct = (after.argmax(axis=1) == labels)[order]
 kept = np.arange(1, len(order) + 1)
 right.plot(100 * kept[20:] / len(kept), (np.cumsum(correct) / kept)[20:], color=plotting.VALIDATION)
 right.axhline(0.9, ls=":", color="0.4", lw=1)
-right.set(xlabel="surest images kept (%)", ylabel="accuracy on them")
+right.set(xlabel="most confident images kept (%)", ylabel="accuracy on these")
 temperature = run.provenance["temperature"]
 figures.save_figure(figure, "best2_calibration", runs=[run], log_loss=losses, temperature=temperature)
 plt.show()

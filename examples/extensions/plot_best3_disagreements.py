@@ -2,12 +2,12 @@
 The best classifier: where it disagrees with the catalogues
 ===========================================================
 
-Test images that the classifier puts into another class than the catalogue, those about which it is surest
-first. Each panel has the catalogue's class, an arrow, the classifier's, and its probability.
+Test images that the classifier assigns to another class than the catalogue, most confident first. Each
+panel gives the catalogue's class, an arrow, the classifier's class, and its probability.
 
-Look at each with your own eyes: not all of them are mistakes of the classifier. Labels come from several
-authors, some from deeper or sharper images than these, and a source that is bent and edge-darkened has two
-right answers.
+Judge each by eye: not all are errors of the classifier. Labels come from several authors, some from
+deeper or sharper images than these, and a source that is both bent and edge-darkened belongs to two
+classes.
 """
 
 import matplotlib.pyplot as plt
@@ -29,7 +29,7 @@ sample = load_first_dataset(size=150)
 row_of = {name: row for row, name in enumerate(sample.table["name"])}
 
 # %%
-# 4.5 arcmin of sky each, brightness stretched by a square root.
+# Each 4.5 arcmin wide, with a square-root stretch.
 
 figure, axes = plt.subplots(4, 6, figsize=(7.4, 5.8), layout="constrained")
 for panel, row in zip(axes.flat, wrong, strict=False):
@@ -43,8 +43,8 @@ figures.save_figure(figure, "best3_disagreements", runs=[run])
 plt.show()
 
 # %%
-# How often which class is taken for which, and how often by each of the networks: what all of them miss,
-# trained on different sources as they are, more networks of this kind would miss too.
+# How often each class is assigned to another, and how often by all networks: since these were trained on
+# different sources, errors common to all would also be made by further networks of this kind.
 
 alike = (stored["members"].argmax(axis=2) == chosen).all(axis=0)[chosen != labels]
 pairs, kinds = np.unique(np.stack([labels, chosen], 1)[chosen != labels], axis=0, return_inverse=True)

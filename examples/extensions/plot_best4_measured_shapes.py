@@ -1,15 +1,15 @@
 """
-The best classifier: how far without a network?
-===============================================
+The best classifier: measured features instead of a network
+===========================================================
 
-Four hundred numbers, sizes, symmetries, bends and where the light is, are measured on each image by
-`radiosynth.shapes.measure_shapes`, and boosted decision trees learn the classes from them in a minute. Folds,
-test images and published accuracies (dotted) are those of :figure:`best1_accuracy`.
+Four hundred features (sizes, symmetries, bends and the distribution of light) are measured on each image
+by `radiosynth.shapes.measure_shapes`, and boosted decision trees learn the classes from them in a minute.
+Folds, test images and published accuracies (dotted) are those of :figure:`best1_accuracy`.
 
-Look at how near the trees come to the networks (dots: trained on four of the folds each, diamonds: all
-five together, with 95 % intervals), and which measures they need: how much of the accuracy on unseen folds
-is lost when those of one family are exchanged among the images. A hot spot is where an arm is brightest;
-Fanaroff and Riley told their classes apart in 1974 by how far out it lies. Nobody told the trees.
+Compare the trees with the networks (dots: trained on four of the folds each; diamonds: all five combined,
+with 95 % intervals), and see which features matter: the loss of accuracy on held-out folds when those of
+one family are permuted among the images. A hotspot is the brightest point of an arm; its distance from
+the core is the criterion of Fanaroff and Riley (1974), which the trees recover from the data.
 """
 
 import matplotlib.pyplot as plt
@@ -34,7 +34,7 @@ for y, (name, each) in enumerate(answers.items()):
     value, low, high = metrics.share(chosen[name] == labels, confidence=0.95)
     axes.plot(single, np.full(len(single), y), "o", color=plotting.TRAINING, alpha=0.5)
     axes.errorbar(value, y, xerr=[[value - low], [high - value]], fmt="D", color=plotting.VALIDATION)
-    print(f"{name}: singly {single.mean():.3f} ± {single.std(ddof=1):.3f}, together {value:.3f}")
+    print(f"{name}: single {single.mean():.3f} ± {single.std(ddof=1):.3f}, ensemble {value:.3f}")
 for name, value in published.published()["rustige"].items():
     if not name.startswith("FCN"):  # 0.59 and 0.69, further left
         axes.axvline(value, ls=":", color="0.4", lw=1)
@@ -48,7 +48,7 @@ figures.save_figure(figure, "best4_measured_shapes", runs=[run])
 plt.show()
 
 # %%
-# Do they err on the same images? By chance, they would share few mistakes in a class.
+# Do they misclassify the same images? By chance, few errors in a class would be common to both.
 
 wrong = {name: (answer != labels)[:, None] & np.eye(4, dtype=bool)[labels] for name, answer in chosen.items()}
 table = Table({"class": CLASS_NAMES, **{f"{name} wrong": each.sum(axis=0) for name, each in wrong.items()}})

@@ -2,13 +2,13 @@
 A population fitted to real images
 ==================================
 
-The report chose the distributions of its simulated sources by hand. Here they are fitted, class by class, to
-what the real *training* images measure, and compared on *other* real sources, which the fit never saw. Boxes
-hold the middle half of the sources, the line is the median, whiskers nine tenths.
+The report chose the distributions of its simulated sources by hand. Here they are fitted, class by class,
+to the measured properties of the real *training* images, and compared on *other* real sources. Boxes
+contain the central half of the sources, with a line at the median; whiskers contain nine tenths.
 
-Look for boxes of "fitted" that sit where those of "real" do. The report's FR I and FR II galaxies are about
-three times as large as the real ones at 56 pixels, and nearly all of one size; its lobes are too wide and
-too bright. What the fit cannot mend are parameters that depend on each other, as each is drawn by itself.
+Look for boxes of "fitted" that coincide with those of "real". The report's FR I and FR II galaxies are
+about three times as large as the real ones at 56 pixels, with little spread in size; its lobes are too
+wide and too bright. The fit cannot reproduce correlations, since each parameter is drawn independently.
 This page is computed live, in about a minute.
 """
 
@@ -31,7 +31,7 @@ samples = {
 }
 
 # %%
-# Rows are measures, columns classes.
+# Rows are measurements, columns classes.
 
 SHOWN = ("angular_size", "area", "concentration", "axis_ratio", "edge_brightening", "bending_angle")
 scale = surveys.FIELD / config.size

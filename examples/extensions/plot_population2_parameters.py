@@ -2,13 +2,14 @@
 Which parameters of the simulation matter?
 ==========================================
 
-How far measured distributions are from those of real sources that no fit saw, in one number (the mean
-distance of Kolmogorov and Smirnov over nine measures and four classes). Dots: one parameter alone is fitted,
-and the others are the report's. Squares: it alone is the report's, and the others are fitted.
+The difference between simulated and held-out real sources in a single number, the mean Kolmogorov–Smirnov
+distance over nine measurements and four classes. Dots: only this parameter is fitted, and the others are
+the report's. Squares: only this parameter is the report's, and the others are fitted.
 
-Look for squares far right of the line of the fitted population: nothing makes up for such a parameter. Here
-these are widths of lobes and core, and the distance of the lobes. All dots are near the report's line: no
-parameter helps alone. Differences below 0.02 are scatter. Computed live, in about a minute.
+Squares far to the right of the line of the fitted population mark parameters for which no other
+compensates: here the widths of lobes and core, and the distance of the lobes. All dots are near the
+report's line: no parameter helps alone. Differences below 0.02 are within the scatter. Computed live, in
+about a minute.
 """
 
 import itertools

@@ -1,16 +1,17 @@
 """
-Are fitted populations more real, and do they teach better?
-===========================================================
+Are fitted populations more realistic, and do they improve the accuracy?
+========================================================================
 
-The report's population of simulated sources and the one that is fitted to real training sources, side by
-side. Left: can a fresh classifier tell them from real sources that no fit saw? 0.5 means that it cannot.
-Right: what do they change when a network is trained with them in addition to real images? The sources and
-the number of steps are the same.
+The report's population of simulated sources compared with one fitted to real training sources. Left: the
+accuracy with which a newly trained classifier distinguishes them from held-out real sources; 0.5 is
+chance. Right: the change in accuracy when a network is trained with them in addition to real images, on
+the same sources and with equal optimiser steps.
 
-Look at how much closer to the reference the fitted points are, and whether the intervals (95 %, over sources)
-exclude zero: that of accuracy does after the whole training, that of balanced accuracy (open) does not, so
-no loss is established; against the report's population 0.2 points are left of 1.8. The saved study has all
-ten folds and, as "short", a narrow network after a quarter of the steps on two of four; the rest is live.
+Look how much closer to the reference the fitted points are, and whether the intervals (95 %, over
+sources) exclude zero: that of accuracy does after complete training, that of balanced accuracy (open)
+does not, so no loss is established; relative to the report's population 0.2 points remain of 1.8. The
+saved study has all ten folds and, as "short", a narrow network after a quarter of the steps on two of
+four; the rest is live.
 """
 
 import matplotlib.pyplot as plt
@@ -45,7 +46,7 @@ for name, colour in (("report", plotting.TRAINING), ("fitted", plotting.VALIDATI
     left.errorbar(range(4), part["value"], error, fmt="o", color=colour, capsize=3, label=name)
 left.plot(range(4), part["reference"], "_", color="0.3", ms=16, label="reference")
 left.set_xticks(range(4), [morphology.label for morphology in CLASSES])
-left.set(ylabel="told from real ones", ylim=(0.4, 1.02))
+left.set(ylabel="accuracy against real ones", ylim=(0.4, 1.02))
 left.legend(loc="center", bbox_to_anchor=(0.5, 0.65), ncols=3)
 
 # The accuracies are compared with real images alone, and those of the two populations with each other.
@@ -53,7 +54,7 @@ study = studies.best_study("populations")
 accuracies = studies.summary(study)
 plotting.differences(right, accuracies[accuracies["arm"] != accuracies["compared_with"]])
 right.margins(x=0.25)
-right.set_xlabel("change of accuracy / percentage points")
+right.set_xlabel("change in accuracy / percentage points")
 figures.save_figure(figure, "population3_value", runs=[run, study])
 figures.save_table(accuracies, "population3_value", runs=[study]).pprint_all()
 pairs = [(f"real+geometric{end}", f"real+fitted{end}") for end in ("", ", short")]

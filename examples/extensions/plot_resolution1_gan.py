@@ -2,11 +2,10 @@
 Resolution 1: the GAN at 56, 112 and 152 pixels
 ===============================================
 
-The same builders at the report's size, twice and almost three times that, for all classes. At laptop scale
-larger ones see *fewer images*, and none is finished. The curves say how far images of fixed noise are from
-held-out real ones in what an astronomer measures (mean Kolmogorov–Smirnov distance; dotted: 64 images of
-training sources). Look where they are in equal time. The table has the last images, brought to 56 pixels, by
-measures of realism.
+The same networks at the report's size, twice and almost three times that size, for all classes. At laptop
+scale the larger ones are trained on *fewer images*, and none has converged. The curves show the mean
+Kolmogorov–Smirnov distance of measured properties from held-out real images (dotted: 64 training images).
+Compare them at equal time. The table gives the realism of the final images, resampled to 56 pixels.
 """
 
 import matplotlib.pyplot as plt
@@ -57,4 +56,6 @@ axes.set(xlabel="seconds of training", ylabel="distance from real images", ylim=
 axes.legend()
 figures.save_figure(figure, "resolution1_cost", runs=runs)
 columns = ("size", "steps", "seconds", "distance", "class", "measure", "value", "low", "high", "reference")
-figures.save_table(Table(rows=rows, names=columns), "resolution1_gan", runs=runs).pprint_all()
+table = Table(rows=rows, names=columns)
+table.round(4)
+figures.save_table(table, "resolution1_gan", runs=runs).pprint_all()

@@ -1,15 +1,15 @@
 """
-What would more real sources bring?
-===================================
+How much would more real sources help?
+======================================
 
 Accuracy against the number of real training sources, with and without geometric simulations, always
 augmented to the same number of images and trained for the same number of optimiser steps. An inverse
 power law is fitted to each and extrapolated to all 2158 labelled images of Griese et al. (dotted) and to
 10,000. Open symbols are balanced accuracies.
 
-Look at how wide the bands are (95 %): they come from resampling the test sources and fitting again. They
-exclude run-to-run scatter, and assume that further sources would be like these. Laptop scale loads saved
-runs of all ten folds (``radiosynth study learning-curve``, an hour or two of one core).
+Note the width of the bands (95 %): they come from resampling the test sources and refitting. They exclude
+run-to-run scatter, and assume that further sources would resemble these. Laptop scale loads saved runs of
+all ten folds (``radiosynth study learning-curve``, an hour or two on one core).
 """
 
 import matplotlib.pyplot as plt
@@ -40,7 +40,7 @@ rng, rows = np.random.default_rng(0), []
 for name, colour, style in (("real", plotting.TRAINING, "o"), ("real+geometric", plotting.VALIDATION, "s")):
     part = table[[arm.startswith(f"{name},") for arm in table["arm"]]]
     n, value = part["sources in training"], part["accuracy"]
-    right = np.array([study.right(arm)["right"] for arm in part["arm"]])  # the same sources in each arm
+    right = np.array([study.right(arm)["right"] for arm in part["arm"]])  # the same sources in each condition
     drawn = [right[:, rng.integers(right.shape[1], size=right.shape[1])].mean(axis=1) for _ in range(100)]
     options = {"p0": (0.85, 0.1, 1), "bounds": ([0.25, 0, 0.1], [1, 1, 3]), "max_nfev": 5000}
     best, *fits = (curve_fit(law, n, y, **options)[0] for y in (value, *drawn))
@@ -51,7 +51,7 @@ for name, colour, style in (("real", plotting.TRAINING, "o"), ("real+geometric",
     chosen = np.searchsorted(goals, (2158, 10_000))
     rows += [(name, *best, round(goals[i]), law(goals[i], *best), *band[:, i]) for i in chosen]
 axes.axvline(2158, color="0.6", lw=0.8, ls=":")
-axes.set(xscale="log", xlabel="real sources in training", ylabel="accuracy on the test sources")
+axes.set(xscale="log", xlabel="real training sources", ylabel="accuracy on the test sources")
 axes.legend(loc="lower right")
 figures.save_figure(figure, "size3_learning_curve", runs=[study])
 names = ("training set", "a", "b at 100", "c", "sources", "accuracy", "low", "high")

@@ -1,17 +1,17 @@
 """
-How large may a network grow before it over-fits?
-=================================================
+How deep can a network be before it over-fits?
+==============================================
 
-The plan that the report left to do begins with a simple network, to which convolution and pooling are added
+The report's plan for future work begins with a simple network, to which convolution and pooling are added
 until it over-fits. Here are one to five blocks of 3×3 convolution and 2×2 max-pooling, the first of 8
-channels, each next one of twice as many; then all channels are doubled. The mean over the image and a
-softmax follow; there is no dropout. Images are 32 px wide.
+channels, doubling in each further block; then all channels are doubled. Global average pooling and a
+softmax follow; there is no dropout. Images are 32 pixels wide.
 
-Solid: images that train; dashed: sources that do not. Look for where the lines part: a network over-fits
-where the dashed loss no longer falls while the solid one does. The lowest dashed point is marked.
+Solid: training images; dashed: validation sources. A network over-fits where the dashed loss no longer
+decreases while the solid one does. The minimum of the dashed curve is marked.
 
-At laptop scale this happens at five blocks, after about fifteen epochs. Yet the fifth costs no accuracy: what
-over-fits is the loss. Two of five parts of the sources are a record, a third is learned with the page.
+At laptop scale this happens with five blocks, after about fifteen epochs. Yet the fifth block costs no
+accuracy: only the loss over-fits. Two of five folds are saved, a third is trained now.
 """
 
 import matplotlib.pyplot as plt
@@ -22,11 +22,11 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures, search, studies
 
 plotting.use_style()
-study = search.grow(studies.recorded_scale("growth"))  # replayed, or computed now if there is no record
+study = search.grow(studies.recorded_scale("growth"))  # loaded, or computed now if not saved
 measures = ["loss", "val_loss", "accuracy", "val_accuracy"]
 
 # %%
-# Loss per epoch, mean over the divisions of the sources.
+# Loss per epoch, mean over the folds.
 
 tested = {row["arm"]: row for row in studies.summary(study)}
 figure, axes = plt.subplots(1, len(study.arms), figsize=(1.2 * len(study.arms) + 0.8, 2.5), sharey=True)
@@ -44,18 +44,18 @@ for panel, arm in zip(axes, study.arms, strict=True):
     rows.append(row | {f"test {kind}": tested[arm][kind] for kind in ("accuracy", "balanced_accuracy")})
 axes[0].set_ylabel("loss (cross-entropy)")
 axes[0].legend(loc="lower left")
-figure.suptitle("blocks × channels of the first")
+figure.suptitle("blocks × channels of the first block")
 figures.save_figure(figure, "tuning1_growth", runs=[study])
 
 # %%
-# The numbers after the last epoch. The gap between training and validation is what over-fitting costs.
+# The numbers after the last epoch. The gap between training and validation accuracy measures over-fitting.
 table = Table(rows)
 for column in table.itercols():
     column.info.format = ".3f" if column.dtype.kind == "f" else ""
 figures.save_table(table, "tuning1_growth", runs=[study]).pprint_all()
 
 # %%
-# Does it hold? The same networks on one part of the sources more, trained now.
+# A check: the same networks on one further fold, trained now.
 again, runs = studies.another_part(search.grown_arms())
 figures.save_table(again, "tuning1_again", runs=runs).pprint_all()
 plt.show()

@@ -1,14 +1,14 @@
 """
-Which network, with which settings?
-===================================
+Comparison and tuning of network families
+=========================================
 
 Four families of networks are compared with settings near the report's; then Optuna tunes the best two:
-learning rate, dropout, kernels, stride, channels, blocks, dense units. A trial is worth its accuracy on
-sources that guide the search, and is cut when it is below the median of the earlier ones. Images are 32 px
-wide. There is one search for each part of the sources that is kept for the test (:figure:`tuning3_nested`).
+learning rate, dropout, kernels, stride, channels, blocks, dense units. Trials are scored on the tuning
+set, and pruned when below the median of earlier trials. Images are 32 pixels wide. There is one search
+for each test fold (:figure:`tuning3_nested`).
 
-Look at how far the families differ before anything is tuned, and how much tuning adds. Importances and slices
-take the searches of one family together.
+Look how much the families differ before tuning, and how much tuning adds. Importances and slices combine
+the searches of one family.
 """
 
 import matplotlib.pyplot as plt
@@ -21,9 +21,9 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures, scales, search, studies
 
 plotting.use_style()
-plt.rcParams["figure.figsize"], plt.style.library["ggplot"] = (6, 2.8), {}  # Optuna's looks become ours
+plt.rcParams["figure.figsize"], plt.style.library["ggplot"] = (6, 2.8), {}  # instead of Optuna's style
 scale = studies.recorded_scale("tuning") or scales.current_scale()
-result = search.evaluate(scale)  # replayed, or computed now if there is no record
+result = search.evaluate(scale)  # loaded, or computed now if not saved
 turns, rows = range(search.plan(scale)["turns"]), []
 names = search.ranking(scale, 0)
 searches = {name: [search.tune(name, scale, fold=turn, trials=1) for turn in turns] for name in names}
@@ -32,13 +32,13 @@ searches = {name: [search.tune(name, scale, fold=turn, trials=1) for turn in tur
 # Means over the searches: the first trials, and the best ones, with tuning where a family was tuned.
 for name, found in searches.items():
     states = [trial.state.name for each in found for trial in search.finished(each)]
-    row = {"family": name, "searches": len(found), "trials": len(states), "cut": states.count("PRUNED")}
+    row = {"family": name, "searches": len(found), "trials": len(states), "pruned": states.count("PRUNED")}
     row["first trial"] = np.mean([search.finished(each)[0].value for each in found]).round(3)
     rows.append(row | {"best trial": np.mean([each.best_value for each in found]).round(3)})
 figures.save_table(Table(rows), "tuning2_search", runs=[result]).pprint_all()
 
 # %%
-# How the searches of the family with the most trials went, one search for each test part.
+# History of the searches for the family with the most trials, one for each test fold.
 
 family = max(rows, key=lambda row: row["trials"])["family"]
 axes = draw.plot_optimization_history(searches[family], target_name="validation accuracy")
@@ -46,7 +46,7 @@ axes.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
 figures.save_figure(axes.figure, "tuning2_search", runs=[result])
 
 # %%
-# Which settings matter, as shares of the variance (fANOVA), and where good ones lie.
+# Importance of the settings, as fractions of the variance (fANOVA), and accuracy against each setting.
 
 pooled = create_study(direction="maximize")
 pooled.add_trials([trial for each in searches[family] for trial in search.finished(each)])

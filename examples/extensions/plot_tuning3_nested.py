@@ -1,20 +1,21 @@
 """
-Is the tuned network better on sources that the search never saw?
-=================================================================
+Is the tuned network better on sources not used in the search?
+==============================================================
 
-The best of many trials owes part of its validation accuracy to luck. Here each choice is tested on a part of
-the sources that took no part in it: the report's network, the family that was best before tuning, and the
-tuned network, all trained on the same images for as many epochs, with a learning rate that falls to zero.
-Less is spent on each than on the report's classifier, whose 0.91 needs larger images and more of them.
+The score of the best of many trials is biased upwards by the selection. Here each choice is tested on a
+fold that was not used for it: the report's network, the family that was best before tuning, and the tuned
+network, all trained on the same images for equally many epochs, with a learning rate that falls to zero.
+Each training is shorter than that of the report's classifier, whose 0.91 needs larger images and more of
+them.
 
-Left: accuracy with 95 % intervals; crosses are what the validation images promised. Right: the change
-against the report's network on the same sources, with its paired 95 % interval. Look where that leaves zero.
-Open symbols are balanced accuracies.
+Left: accuracy with 95 % intervals; crosses are the accuracies on validation images. Right: the change
+relative to the report's network on the same sources, with its paired 95 % interval. Look where that
+excludes zero. Open symbols are balanced accuracies.
 
-The recorded laptop search has eight trials for each of two families. What residual blocks alone bring varies
-much among the three folds, what the tuned network brings less ("finding" in the table); in twelve epochs the
-report's network, a quarter as wide, is far from done. To search longer: ``radiosynth tune --trials N``, with
-``RADIOSYNTH_RUNS`` naming another folder.
+The saved laptop search has eight trials for each of two families. The gain from residual blocks varies
+greatly among the three folds, and that of the tuned network less ("finding" in the table); after twelve
+epochs the report's network, at a quarter of its width, is far from converged. To search longer:
+``radiosynth tune --trials N``, with ``RADIOSYNTH_RUNS`` naming another folder.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +26,7 @@ from radiosynth.reproduction import figures, scales, search, studies
 
 plotting.use_style()
 scale = studies.recorded_scale("tuning") or scales.current_scale()
-result = search.evaluate(scale)  # replayed, or computed now if there is no record
+result = search.evaluate(scale)  # loaded, or computed now if not saved
 table = studies.summary(result)
 
 # %%
@@ -43,12 +44,12 @@ axes[0].plot(promised, table["arm"], "x", color=plotting.VALIDATION)
 axes[0].set_xlabel("accuracy")
 axes[0].set_ylim(2.5, -0.5)
 axes[1].axvline(0, color="0.6", linewidth=0.8)
-axes[1].set_xlabel("change against the report's network")
+axes[1].set_xlabel("change relative to the report's network")
 figures.save_figure(figure, "tuning3_nested", runs=[result])
 
 # %%
-# The numbers; what tuning adds to the choice of a family; what was chosen in each turn; and by how many
-# standard errors the best of as many equally good trials would seem better than it is.
+# The numbers; the gain of tuning over the choice of a family; the settings chosen in each fold; and the
+# selection bias of the best of as many equally good trials, in standard errors.
 
 figures.save_table(table, "tuning3_nested", runs=[result]).pprint_all()
 added = studies.compare(result, "best family", "tuned")

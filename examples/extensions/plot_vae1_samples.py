@@ -1,16 +1,16 @@
 """
-VAE 1: a generator by another principle
+VAE 1: a generator on another principle
 =======================================
 
-A variational autoencoder squeezes an image into 16 numbers and draws it again from them. Its decoder then
-draws new images from random numbers; one network knows all four classes. Top: sources that it has *not* been
-trained on; middle: the same, encoded and drawn again; bottom: drawn from random numbers. Shown are the
-central 2.6 arcmin and the square root of the brightness.
+A variational autoencoder encodes an image as 16 numbers and reconstructs it from them. Its decoder then
+turns random numbers into new images; one network represents all four classes. Top: *held-out* sources;
+middle: their reconstructions; bottom: images from random numbers. Shown are the central 2.6 arcmin, with
+a square-root stretch.
 
-Look at what is lost between the first two rows: companions and sharp edges, as the network draws the mean of
-all that the numbers leave open. Below are the two parts of the loss: how well images come back, and how many
-nats of information the numbers hold; zero would mean that they are ignored. At smoke scale the network has
-seen too little to draw a galaxy.
+Look what is lost between the first two rows: companions and sharp edges, since the network predicts the
+mean of all images compatible with the numbers. Below are the two parts of the loss: the reconstruction
+error, and the information in the numbers, in nats; zero would mean that they are ignored. At smoke scale
+the network has hardly been trained.
 """
 
 import matplotlib.pyplot as plt
@@ -33,7 +33,7 @@ rows = {
 }
 
 # %%
-# The first three validation sources of each class, and the first draws of one seed, none of them chosen.
+# The first three validation sources of each class, and the first draws of one seed, not selected.
 
 figure = plt.figure(figsize=(8.4, 4.6))
 above, below = figure.subfigures(2, 1, height_ratios=(2.3, 1.9))
@@ -54,7 +54,7 @@ figures.save_figure(figure, "vae1_samples", runs=[run])
 plt.show()
 
 # %%
-# The losses in numbers. The difference is that of square roots of brightness, scaled to run from −1 to 1.
+# The losses. The reconstruction error refers to the square root of the brightness, scaled to −1 to 1.
 
 columns = ["epoch", "reconstruction", "divergence", "seconds"]
 figures.save_table(history[columns], "vae1_samples", runs=[run]).pprint_all()

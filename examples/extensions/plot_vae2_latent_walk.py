@@ -1,14 +1,13 @@
 """
-VAE 2: a walk in latent space
-=============================
+VAE 2: a path through latent space
+==================================
 
-The decoder of the variational autoencoder is led along a circle through its 16 latent values, and draws what
-it finds there. All classes walk along the same circle: a column of the figure shows the same latent values,
-read as four classes.
+Images from the decoder of the variational autoencoder along a circle through its 16 latent values, the
+same for all classes: each column shows the same latent values, decoded as four classes.
 
-Look for sources that turn, stretch and bend little by little, without jumps: near values mean near images.
-Where a source fades or breaks into pieces, the circle crosses values that no training image had. The
-animation shows two walks, one a row, with FR I, FR II, bent-tailed and compact from left to right.
+Look for sources that rotate, stretch and bend gradually, without jumps: nearby values give similar
+images. Where a source fades or fragments, the circle crosses values that no training image had. The
+animation shows two circles, one per row, with FR I, FR II, bent-tailed and compact from left to right.
 """
 
 import matplotlib.pyplot as plt
@@ -24,7 +23,7 @@ run = recipes.run(presets.vae_config())
 decoder = run.model()
 
 # %%
-# Two random places span a circle about the middle that is as far from it as random values are.
+# Two random points span a circle about the origin with the radius of a typical random vector.
 
 angles = np.linspace(0, 2 * np.pi, STEPS, endpoint=False)[:, None]
 places = np.random.default_rng(1).standard_normal((2, 2, run.config.latent))
@@ -49,7 +48,7 @@ path = figures.save_figure(figure, "vae2_latent_walk", runs=[run])
 plt.show()
 
 # %%
-# The whole way round, two walks.
+# The complete circle, for two walks.
 
 frames = np.round((images + 1) * 127.5).astype(np.uint8)
 degrees = np.degrees(angles[:, 0]).round().astype(int)

@@ -2,13 +2,13 @@
 VAE 3: training set (d), real images and those of an autoencoder
 ================================================================
 
-Images of the variational autoencoder beside those of the geometric simulation and of the conditional GAN: how
-far they are from real ones, and whether a classifier that also trains on them does better. The report
-compared real images (a) with a GAN's among them (c), and stated 91 % and 92 % in validation.
+Images from the variational autoencoder compared with those of the geometric simulation and of the
+conditional GAN: their distance from real images, and the accuracy of a classifier trained with them. The
+report compared real images (a) with a GAN's among them (c), and gives 91 % and 92 % in validation.
 
-Left: measures of realism over their reference, that between held-out real images, medians of the classes.
-Right: accuracy on the 160 validation sources, 40 of each class (so it is the balanced accuracy too), beyond
-that of (a), with paired 95 % intervals over sources.
+Left: realism relative to its real-to-real reference, medians over the classes. Right: change in accuracy
+on the 160 validation sources, 40 of each class (so accuracy and balanced accuracy are the same), relative
+to that of (a), with paired 95 % intervals over sources.
 """
 
 import matplotlib.pyplot as plt
@@ -40,7 +40,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
 groups = table[table["measure"] != "kernel distance"].group_by("measure").groups
 for k in fakes:
     left.plot([np.nanmedian(g[k] / g["reference"]) for g in groups], groups.keys["measure"], "o", label=k)
-left.set(xscale="log", xlabel="distance from real images, over its reference")
+left.set(xscale="log", xlabel="distance from real images / reference")
 left.legend(loc="upper right")
 rows, hits = [], {}
 for name, run in zip(sets, runs, strict=True):
@@ -57,5 +57,5 @@ gains = scores[scores["number"] == "gain"][1:]
 error = (gains["percent"] - gains["low"], gains["high"] - gains["percent"])
 right.errorbar(gains["percent"], gains["training set"], xerr=error, fmt="D", capsize=4)
 right.axvline(0, color="0.6", lw=0.8)
-right.set(xlabel="accuracy beyond that of real images, in points", ylim=(-0.6, 1.6))
+right.set(xlabel="change in accuracy / percentage points", ylim=(-0.6, 1.6))
 figures.save_figure(figure, "vae3_training_set_d", runs=runs + drawing)

@@ -2,14 +2,16 @@
 Figure 1: three radio galaxies of the sample
 ============================================
 
-What the classes are: a typical FR I, FR II and bent-tailed source as the FIRST survey saw them, 4.5
-arcminutes wide.
+FIRST images, 4.5 arcminutes wide, of a typical FR I, FR II and bent-tailed source.
+
+**Report and reproduction.** The report shows one source of each class; here are three sources of its
+sample, taken from the published images. The classes look as the report describes them.
 
 Look for where the light is. An **FR I** galaxy is brightest near its centre and its two jets fade
-outwards; an **FR II** galaxy is brightest at the far ends of its lobes, in the hot spots; in a
-**bent-tailed** source the two jets do not lie on one line. The brightness scale is a square root, so that
-the faint tails are visible; pixels below three times the noise were set to that threshold by those who
-published the images, and are black.
+outwards; an **FR II** galaxy is brightest at the far ends of its lobes, in the hotspots; in a
+**bent-tailed** source the two jets are not aligned. Brightness is shown on a square-root scale to make
+the faint tails visible. Pixels below three times the noise are black: the published images are clipped at
+that threshold.
 """
 
 import matplotlib.pyplot as plt

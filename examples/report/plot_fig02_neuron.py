@@ -2,12 +2,14 @@
 Figure 2: an artificial neuron
 ==============================
 
-What networks are made of: a neuron multiplies each of its inputs by a weight, adds them up with a bias, and
-passes the sum through an activation function.
+A neuron multiplies each of its inputs by a weight, adds a bias to their sum, and applies an activation
+function to the result.
 
-Weights and bias are what is learned. The activation drawn here is the rectifier, zero for negative sums,
-which the hidden layers of the classifier use; without such a bend any number of layers could do no more
-than a single one.
+**Report and reproduction.** A schematic, redrawn; it contains no result.
+
+Weights and bias are learned. The activation shown is the rectifier, zero for negative sums, used in the
+hidden layers of the classifier. Without a non-linear activation, several layers could do no more than
+one.
 """
 
 import matplotlib.pyplot as plt
@@ -19,7 +21,7 @@ from radiosynth.reproduction import figures
 plotting.use_style()
 figure, axes = plotting.schematic(6.3, 2.55)
 
-# Inputs and weights on the left, the sum in the middle. The bias enters from above.
+# Inputs and weights on the left, the sum in the middle, the bias above it.
 
 middle = 1.3
 for height, index in zip((2.25, 1.65, 0.55), ("1", "2", "n"), strict=True):
@@ -34,7 +36,7 @@ plotting.node(axes, (2.6, middle), r"$\Sigma$", plotting.CONVOLUTION, radius=0.2
 plotting.node(axes, (2.6, 2.25), "$b$", radius=0.2)
 plotting.arrow(axes, (2.6, 2.05), (2.6, middle + 0.28))
 
-# The activation is drawn as it is computed.
+# The activation function is computed, not sketched.
 
 plotting.arrow(axes, (2.88, middle), (3.65, middle))
 axes.text(3.27, middle + 0.07, "$s$", ha="center", va="bottom")

@@ -2,12 +2,13 @@
 Figure 3: a fully connected network
 ===================================
 
-What a network of neurons looks like: every neuron of a layer takes the outputs of all neurons of the layer
-before it, and each line is one weight.
+Every neuron of a layer takes the outputs of all neurons of the previous layer; each line is one weight.
 
-Count the lines to see why images are not fed to such a network: two hidden layers of six neurons already
-have dozens of weights for four inputs, and an image of 56 by 56 pixels has 3136. Convolutions share their
-weights instead (the next figure).
+**Report and reproduction.** A schematic, redrawn; it contains no result.
+
+Count the lines to see why images are not classified by such a network: two hidden layers of six neurons
+already need dozens of weights for four inputs, and an image of 56 by 56 pixels has 3136. Convolutions use
+the same weights at every position instead (:figure:`fig04_convolution`).
 """
 
 from itertools import pairwise

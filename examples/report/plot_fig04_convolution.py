@@ -2,12 +2,14 @@
 Figure 4: a convolution, without and with padding
 =================================================
 
-What a convolutional layer computes: a small kernel slides over the image; at each place its numbers are
-multiplied with the pixels under it and added up. The shaded window gives the shaded number of the result.
+A small kernel slides over the image; at each position its values are multiplied by the pixels under it
+and summed. The shaded window gives the shaded number of the result.
 
-Without padding (top) the kernel has to stay inside the image, and the result is smaller than the image.
-With a rim of zeros around it (bottom) the result is as large as the image, as in all layers of the report's
-networks. The numbers are computed when the figure is drawn.
+**Report and reproduction.** A schematic, redrawn with numbers that are computed.
+
+Without padding (top) the kernel must stay inside the image, and the result is smaller than the image.
+With a border of zeros (bottom) the result is as large as the image, as in all layers of the report's
+networks.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +24,7 @@ image = np.array([[1, 0, 2, 1, 0], [0, 1, 3, 1, 0], [1, 2, 3, 0, 1], [0, 1, 2, 1
 kernel = np.array([[0, 1, 0], [1, -2, 1], [0, 1, 0]])
 figure, axes = plotting.schematic(6.3, 3.75)
 
-# What networks call a convolution is a correlation: the kernel is not turned round.
+# What networks call a convolution is a correlation: the kernel is not flipped.
 
 for top, padding in ((3.48, 0), (1.78, 1)):
     padded = np.pad(image, padding)

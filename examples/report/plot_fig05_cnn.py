@@ -2,11 +2,11 @@
 Figure 5: a convolutional network
 =================================
 
-What the usual convolutional network does with an image: convolutions make maps of where a pattern is found,
-pooling halves their edges, and after a few rounds of both a fully connected part draws the conclusion.
+Convolutions map where a pattern occurs, pooling halves the size of the maps, and after a few rounds of
+both a fully connected part assigns the class. **Report and reproduction.** A schematic, redrawn.
 
-The maps are computed: they are the responses to a simulated FR II galaxy of four kernels, which find edges
-in four directions. A trained network finds its own kernels.
+The maps are the computed responses of four kernels, which detect edges in four directions, to a simulated
+FR II galaxy. A trained network learns its own kernels.
 """
 
 import matplotlib.pyplot as plt
@@ -30,7 +30,7 @@ for _ in range(2):
     stages += [maps, maps := [block_reduce(m, (2, 2), np.max) for m in maps]]
 
 # %%
-# The maps of a layer lie behind one another. A frame in the colour of figure 11 says what made them.
+# The maps of a layer are stacked. The colours of their frames are those of figure 11.
 
 colours = {"image": "0.5", "convolution": plotting.CONVOLUTION, "pooling": plotting.POOLING}
 figure, axes = plotting.schematic(7.7, 2.1)

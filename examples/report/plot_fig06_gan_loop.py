@@ -2,12 +2,12 @@
 Figure 6: how a generative adversarial network learns
 =====================================================
 
-How two networks teach each other: the generator makes images of noise, the discriminator says of each
-image whether it is real, and each network is changed by its own loss (dashed).
+The generator turns noise into images, the discriminator estimates the probability that an image is real,
+and each network is updated by its own loss (dashed). **Report and reproduction.** A schematic, redrawn.
 
-Follow the dashed arrows. The discriminator's loss is low when it judges real and generated images
-rightly; the generator's is low when the discriminator takes its images for real. The generator never sees a
-real image: all that it learns comes back through the discriminator.
+The discriminator's loss is low when it classifies real and generated images correctly, the generator's
+when the discriminator takes its images for real. The generator never receives a real image: its gradient
+comes only through the discriminator.
 """
 
 import matplotlib.pyplot as plt
@@ -23,7 +23,7 @@ sample = radiosynth.load_report_sample()
 real = sample.images[sample.table["name"] == "J075628.78+501716.3"][0]
 noise = np.random.default_rng(6).normal(size=(10, 10))
 
-# Forward: from the noise and the real images to the two judgements.
+# Forward pass: from the noise and the real images to the discriminator.
 
 low, high = 0.85, 2.1
 for pixels, colours, (x, y) in ((noise, "gray", (0.45, low)), (real, "inferno", (3.15, high))):
@@ -39,7 +39,7 @@ plotting.arrow(axes, (2.18, low), (2.72, low))
 plotting.arrow(axes, (3.58, low), (4.3, middle - 0.35))
 plotting.arrow(axes, (3.5, high), (4.3, middle + 0.35))
 
-# And back: each loss changes its own network only.
+# Backward pass: each loss updates its own network only.
 
 back = {"color": plotting.VALIDATION, "ls": (0, (3, 2))}
 losses = {high: "$L_D = -\\log D(x)$\n$-\\log(1 - D(G(z)))$", low: "$L_G = -\\log D(G(z))$"}
@@ -50,7 +50,7 @@ axes.plot([6.4, 6.4, 4.75], [high + 0.31, high + 0.5, high + 0.5], lw=0.9, **bac
 plotting.arrow(axes, (4.75, high + 0.5), (4.75, middle + 0.35), **back)
 axes.plot([6.4, 6.4, 1.7], [low - 0.31, low - 0.6, low - 0.6], lw=0.9, **back)
 plotting.arrow(axes, (1.7, low - 0.6), (1.7, low - 0.35), **back)
-axes.text(5.6, high + 0.55, "changes $D$", ha="center", color=plotting.VALIDATION)
-axes.text(4.0, low - 0.55, "changes $G$, through $D$", ha="center", color=plotting.VALIDATION)
+axes.text(5.6, high + 0.55, "updates $D$", ha="center", color=plotting.VALIDATION)
+axes.text(4.0, low - 0.55, "updates $G$, through $D$", ha="center", color=plotting.VALIDATION)
 figures.save_figure(figure, "fig06_gan_loop", data=figures.FIRST, sources=["J075628.78+501716.3"])
 plt.show()

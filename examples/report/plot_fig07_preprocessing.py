@@ -2,13 +2,15 @@
 Figure 7: one source through pre-processing
 ===========================================
 
-What the networks see: a bent-tailed source as it was cut out, after the noise threshold, shrunk from 150
-to 56 pixels, and rotated and flipped.
+A bent-tailed source as cut out, after the noise threshold, resampled from 150 to 56 pixels, and rotated
+and flipped.
 
-Shrinking by 2.7 costs detail: the beam of the survey, 5.4 arcseconds, is three pixels wide before and 1.1
-pixels after, too few to sample it. The report names this the likely reason why it stays below the accuracies
-of others. The published images are thresholded already, so the second panel equals the first, and the history
-of the sample says so.
+**Report and reproduction.** The report shows the same stages. They agree, except that the second panel
+equals the first here, because the published images are already thresholded.
+
+Resampling by a factor of 2.7 loses detail: the beam of the survey, 5.4 arcseconds, is sampled by three
+pixels before and by 1.1 pixels after. The report gives this as the probable reason why its accuracy is
+below that of other work.
 """
 
 import matplotlib.pyplot as plt

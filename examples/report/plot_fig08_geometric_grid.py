@@ -2,13 +2,15 @@
 Figure 8: simulated radio galaxies
 ==================================
 
-What the geometric simulation draws: three FR I galaxies in the first row, three FR II in the second, three
-strongly bent sources in the third, each titled with its FR type and bending angle.
+Geometric simulations: three FR I galaxies (first row), three FR II galaxies (second row) and three
+strongly bent sources (third row), with FR type and bending angle.
 
-A source is a core, two lobes and two halos, all Gaussians; nothing else tells the classes apart than where
-the lobes lie, which of their sides is the long one, how wide the halos are, and the bending angle. The
-lobes of an FR I galaxy reach outwards from a bright middle, those of an FR II galaxy trail back from bright
-ends.
+**Report and reproduction.** The report shows nine sources in the same arrangement. The distributions of
+the parameters agree (:figure:`published_reproduced`); these are other random draws from them.
+
+A source is the sum of a core, two lobes and two halos, all Gaussian. The classes differ only in the
+distance of the lobes, in which of their sides is longer, in the width of the halos, and in the bending
+angle. FR I lobes extend outwards from a bright centre, FR II lobes back from bright ends.
 """
 
 import matplotlib.pyplot as plt

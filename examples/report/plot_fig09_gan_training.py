@@ -2,15 +2,17 @@
 Figure 9: a generator learns to draw FR II galaxies
 ===================================================
 
-What the adversarial network draws while it learns: images of the same eight noise vectors before training,
-after a fifth of it, and after three fifths, as in the report (epochs 0, 100 and 300 of its 500). Below is
-the whole training as an animation, two rows of eight noise vectors.
+Images generated from the same eight noise vectors before training, after one fifth and after three fifths
+of it. Below, the whole training as an animation (two rows of eight noise vectors).
 
-Look at one place from panel to panel. The untrained generator draws a flat image. First it learns that the
-sky is dark and the middle bright, then that there are two lobes, and last where each noise vector puts them.
-Brightness is drawn by its square root, to show faint parts.
-At smoke and laptop scale one class-conditional network stands for the report's four; shown is its class
-FR II. At smoke scale it has seen too little to draw a galaxy.
+**Report and reproduction.** The report shows epochs 0, 100 and 300 of 500. The course of the learning
+agrees: first a dark background with a bright centre, then two lobes, finally the variation of their
+positions.
+
+Compare one position from panel to panel. Blobs without two separate lobes remain: 4.5′ in 56 pixels leave
+many FR II sources only a few pixels wide. Brightness is shown on a square-root scale. At smoke and laptop
+scale one class-conditional network replaces the report's four, and its FR II images are shown; at smoke
+scale it has hardly been trained.
 """
 
 import shutil
@@ -29,8 +31,8 @@ conditional = "all" in scales.GENERATORS[scales.current_scale()]
 run = recipes.run(presets.gan_config("all" if conditional else CLASS))
 
 # %%
-# A frame holds 16 images, or 16 of each class if the network knows classes. Frames are not kept after every
-# epoch, so each panel shows the first one at or after its part of the training.
+# A frame holds 16 images, or 16 of each class if the network is class-conditional. Frames are not saved after
+# every epoch, so each panel shows the first one at or after the given fraction of the training.
 
 frames, epochs = run.frames
 if conditional:
@@ -48,8 +50,8 @@ path = figures.save_figure(figure, "fig09_gan_training", runs=[run], morphology=
 plt.show()
 
 # %%
-# The frames are closer together in the beginning, where much changes: they are thinned as the square root of
-# the epoch. Where ffmpeg is installed, there is a film too.
+# The frames are closer together at the beginning, where changes are largest: they are thinned as the square root
+# of the epoch. If ffmpeg is installed, a video is written too.
 
 generators.write_gif(frames, epochs, path.with_suffix(".gif"))
 if shutil.which("ffmpeg"):

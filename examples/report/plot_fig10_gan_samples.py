@@ -1,15 +1,18 @@
 """
-Figure 10: radio galaxies that never were
-=========================================
+Figure 10: images from the trained generators
+=============================================
 
-What the trained generators draw: one class a column, the first draws of one seed, none of them chosen. The
-report shows FR I, FR II and bent-tailed sources; compact ones are added. Colours follow the square root of
-the brightness, to show faint parts.
+The first images drawn with one seed, one class per column, not selected. Brightness is shown on a
+square-root scale.
 
-Look for what makes each class: a bright middle that fades outwards, two separate bright ends, a bend, a
-point. Then look for what no telescope sees: images that repeat, grains, arcs that lead nowhere. At smoke and
-laptop scale one class-conditional network draws all four columns, at report scale there is one network for
-each class, as in the report. At smoke scale nothing is learned yet.
+**Report and reproduction.** The report shows FR I, FR II and bent-tailed sources; compact ones are added
+here. At full scale the three classes are as recognisable as in the report, by eye.
+
+Look for the features of each class: a bright centre that fades outwards, two separate bright ends, a
+bend, a point. Then look for artefacts: repeated images, isolated specks, arcs that end nowhere, and a
+faint grid, which transposed convolutions leave (:doc:`/methods/gan`). At smoke and laptop scale one
+class-conditional network draws all columns; at full scale there is one network for each class, as in the
+report. At smoke scale the networks have hardly been trained.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +28,7 @@ names = scales.GENERATORS[scales.current_scale()]
 runs = [recipes.run(presets.gan_config(name)) for name in names]
 
 # %%
-# The generators of all runs together make one labelled sample.
+# The generators of all runs together give one labelled sample.
 
 fake = generators.sample_generators([run.folder for run in runs], ROWS, rng=np.random.default_rng(SEED))
 

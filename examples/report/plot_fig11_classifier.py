@@ -2,13 +2,16 @@
 Figure 11: the classifier
 =========================
 
-What the network is: three convolutions, each followed by a pooling that halves the image, a dense layer,
-and four probabilities. The image that enters here is a real FR II galaxy of the validation set, and the
-bars are what the trained network makes of it.
+Three convolutions, each followed by pooling that halves the image, a dense layer, and four probabilities.
+The input is a real FR II galaxy of the validation set, and the bars are the output of the trained
+network.
 
-Convolutions have ever more channels on ever smaller maps, in the report from 32 channels of 56×56 pixels
-to 194 of 14×14, and fewer at the small scales. Nine tenths of the weights sit between the last map and
-the dense layer.
+**Report and reproduction.** The layers agree with the report's, and so does the number of parameters at
+full scale; it is printed below.
+
+The number of channels increases as the maps become smaller: in the report from 32 channels of 56×56
+pixels to 194 of 14×14, fewer at the small scales. Nine tenths of the weights connect the last map to the
+dense layer.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +25,7 @@ run = recipes.run(presets.classifier_config("real"))
 _, validation, _ = recipes.split_sample(run.config)
 
 # %%
-# The image is the FR II galaxy of the validation set that the network is surest of.
+# The image is the FR II galaxy of the validation set that is classified with the highest probability.
 
 model = run.model()
 stated = published.published()["parameters"]["classifier"]

@@ -2,12 +2,15 @@
 Figure 13: which classes are confused
 =====================================
 
-How the classifiers err: the share of the validation images of each true class (rows) that is given to each
-class (columns). The first row of panels counts the most probable class of each image, as the report's
-figure does; the second adds up the class probabilities, as its code also does.
+The proportion of the validation images of each true class (rows) that is assigned to each class
+(columns). The upper panels count the most probable class of each image, as in the report's figure; the
+lower ones sum the class probabilities, as its code also does.
 
-Compact sources are nearly always recognised. Most errors are among the other three classes; where training is
-short, small FR I galaxies are taken for compact sources too, as at 56 pixels they look alike.
+**Report and reproduction.** The report gives the matrices for (a) and (c). Compact sources are nearly
+always recognised in both, and most errors are among the other three classes.
+
+After a short training, small FR I galaxies are also classified as compact, since they look alike at 56
+pixels.
 """
 
 import matplotlib.pyplot as plt
@@ -31,7 +34,7 @@ figures.save_figure(figure, "fig13_confusion_matrices", runs=runs.values(), matr
 plt.show()
 
 # %%
-# The report's own matrices, and recall and precision of each class on the untouched validation images with
+# The report's own matrix, and recall and precision of each class on the unaugmented validation images with
 # their binomial intervals of one standard deviation:
 
 print("report, real:", *published.published()["confusion"]["real"], sep="\n  ")
@@ -42,5 +45,5 @@ for name, run in runs.items():
     for column in scores.colnames[2:]:
         scores[column].info.format = ".3f"
     value, low, high = metrics.accuracy(stored["labels"], stored["probabilities"], sources=stored["names"])
-    print(f"\n{name}: accuracy on turned images {value:.3f} ({low:.3f} to {high:.3f}); untouched images:")
+    print(f"\n{name}: accuracy on augmented images {value:.3f} ({low:.3f} to {high:.3f}); unaugmented:")
     print(*scores.pformat(max_width=-1), sep="\n")

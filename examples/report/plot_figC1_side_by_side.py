@@ -2,14 +2,16 @@
 Figure C1: real, adversarial and geometric images side by side
 ==============================================================
 
-How alike the three kinds of images are: real sources, what the adversarial network draws, and what the
-geometric simulation draws, with one class a row. All are random draws, none chosen. Colours follow the
-square root of the brightness, to show faint parts.
+Real sources, images from the adversarial network, and geometric simulations, one class per row. All are
+random draws. Brightness is shown on a square-root scale.
 
-The simulation is smooth, and knows nothing but two lobes, a core and halos. The adversarial network has
-learned the ragged edges that the noise threshold leaves, and irregular sources, from real images; it also
-draws some that belong to no class. At smoke and laptop scale it is one class-conditional network for the
-report's four, and at smoke scale it has learned next to nothing.
+**Report and reproduction.** The report shows the same comparison. The differences are the same by eye,
+and :figure:`gan4_realism` measures them.
+
+The simulated sources are smooth sums of two lobes, a core and halos. The adversarial network has learned
+from real images the ragged edges that the noise threshold leaves, and irregular sources; some of its
+images belong to no class. At smoke and laptop scale it is one class-conditional network in place of the
+report's four, and at smoke scale it has hardly been trained.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +27,7 @@ names = scales.GENERATORS[scales.current_scale()]
 runs = [recipes.run(presets.gan_config(name)) for name in names]
 
 # %%
-# The real images are training sources, those that the adversarial network has learned from.
+# The real images are sources on which the adversarial network was trained.
 
 rng = np.random.default_rng(SEED)
 sources, *_ = recipes.split_sample(runs[0].config)

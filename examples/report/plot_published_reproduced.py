@@ -1,16 +1,17 @@
 """
-Published against reproduced
-============================
+Published and reproduced numbers
+================================
 
-Every number of the report beside the one that comes out here: counts of sources, layers and weights,
-settings, the ranges of the simulation, accuracies and confusion matrices.
+Every number in the report beside ours: counts of sources, layers and weights, settings, the ranges of the
+simulation, accuracies and confusion matrices.
 
-Look at the verdicts of what is *measured*, which a training decides: accuracies and confusion matrices. The
-rest is true by construction, as settings, layers, drawn parameters and tables of decisions are the report's
-own: that it agrees says that it was copied correctly. Exact numbers agree if they are equal. A measurement
-agrees if the published value differs from ours by less than the 95 % interval of ours and two standard errors
-of the published one, taken together; most are shares of 40 sources, which is a weak test. What cannot be
-reproduced says why. Settings are those of the report scale, runs those of the scale of this page.
+Look at the verdicts of the *measured* numbers, which depend on a training: accuracies and confusion
+matrices. The rest agrees by construction, since settings, layers, parameter ranges and tables of
+decisions are the report's own, and shows only that they were copied correctly. Exact numbers agree if
+they are equal. A measurement agrees if the published value differs from ours by less than our 95 %
+interval and two standard errors of the published value, combined in quadrature; most are proportions of
+40 sources, which is a weak test. Where a number cannot be reproduced, the reason is given. Settings are
+those of the full scale, results those of the scale of this page.
 """
 
 from contextlib import suppress

@@ -2,9 +2,10 @@
 Table 1: radio surveys
 ======================
 
-Why a machine has to look: past, present and planned radio surveys, as the report lists them, with the share
-of the sky, angular resolution, sensitivity and expected number of sources. FIRST, the survey used here, has
-0.9 million sources; the Square Kilometre Array is expected to find 500 times as many.
+Past, present and planned radio surveys: fraction of the sky, angular resolution, sensitivity and number
+of sources. **Report and reproduction.** Quoted from the report; nothing is measured. FIRST, the survey
+used here, has 0.9 million sources; the Square Kilometre Array is expected to find 500 times as many, too
+many to classify by eye.
 """
 
 from astropy import units as u

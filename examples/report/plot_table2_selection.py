@@ -2,14 +2,17 @@
 Table 2: which sources are kept
 ===============================
 
-From the catalogues to the sample: of 1478 catalogued sources the author of the report kept 1094. Dropped
-were images that show too much or too little (image cut) and sources whose class could not be seen
+From the catalogues to the sample: of 1478 catalogued sources the author of the report kept 1094. Rejected
+were images that show too much or too little (image cut) and sources whose class is not apparent
 (morphology cut).
 
-The sources come from VizieR: all rows of FRICAT, FRIICAT, CoNFIG and Proctor (2011) to which the catalogue
-gives one of the four classes. Each is looked up, by name and position, in the table of decisions of the
-package. Without a network the positions of that table are counted instead. The last column counts the kept
-sources that have a published image, the data of all figures here.
+**Report and reproduction.** The counts are compared in the column "report". They follow from the author's
+own decisions, so agreement shows that his table has been reconstructed correctly.
+
+The sources come from VizieR: all rows of FRICAT, FRIICAT, CoNFIG and Proctor (2011) with one of the four
+classes. Each is looked up, by name and position, in the package's table of decisions. Without a network,
+the positions in that table are counted instead. The last column counts the kept sources with a published
+image, the data of all figures here.
 """
 
 import numpy as np
@@ -40,7 +43,7 @@ for name in CLASS_NAMES:
 rows.append(["total", *np.sum([row[1:5] for row in rows], axis=0), "", sum(with_image.values())])
 
 # %%
-# "report" compares the row with the published one.
+# "report" says whether the row agrees with the published one.
 
 names = ["class", "initial", "image cut", "morphology cut", "final", "report", "with image"]
 table = Table(rows=rows, names=names)
@@ -48,8 +51,8 @@ figures.save_table(table, "table2_selection", data=f"positions from {origin}, de
 table
 
 # %%
-# Pairs of kept sources within one arcminute show each other in their images; some are one source in two
-# catalogues, with two classes.
+# Kept sources within one arcminute of each other appear in each other's images; some pairs are one source
+# listed in two catalogues with different classes.
 
 pairs = catalogues.find_duplicates(decided[decided["decision"] == "keep"])
 two = (pairs["class_1"] != pairs["class_2"]).sum()

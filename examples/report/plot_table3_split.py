@@ -2,12 +2,12 @@
 Table 3: training and validation images
 =======================================
 
-How many images the networks see: sources, those held out for validation, those left for training, and the
-training images after turning and flipping. Beside each number stands the published one.
+Number of sources, of those held out for validation and those left for training, and of training images
+after rotation and flipping. Each number stands beside the published one.
 
-The report had 1094 sources; 1013 of them have a published image and one of those images is empty. Sources
-that share a field on the sky are never divided between training and validation, which the report did not
-ensure.
+**Report and reproduction.** The validation set agrees; the training set is smaller, because 1013 of the
+report's 1094 sources have a published image, one of which is blank. Sources that share a field on the sky
+are kept together here, which the report did not ensure.
 """
 
 from astropy.table import Table
@@ -27,7 +27,7 @@ for table in (rows, stated):
     table.append([sum(column) for column in zip(*table, strict=True)])
 
 # %%
-# "report" marks the published column.
+# Columns named "report" hold the published numbers.
 
 table = Table({"class": [*CLASS_NAMES, "total"]})
 for i, column in enumerate(columns):

@@ -2,10 +2,10 @@
 Table A1: layers of the generator
 =================================
 
-The architecture, read from the network as it is built. It has 6,862,272 trainable parameters, as the
-report's. The rest are the running means and variances of the batch normalisations, which are measured.
-The noise vector has 100 numbers; a dense layer makes 512 maps of 7 × 7 pixels of it, and three of the four
-transposed convolutions double the edge: 7, 14, 28, 56.
+Generated from the network itself. **Report and reproduction.** All layers agree, with 6,862,272 trainable
+parameters; the remaining ones are running means and variances of batch normalisation. The noise vector
+has 100 components; a dense layer turns it into 512 maps of 7 × 7 pixels, and three of the four transposed
+convolutions double the size: 7, 14, 28, 56.
 """
 
 import radiosynth

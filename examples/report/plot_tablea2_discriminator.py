@@ -2,8 +2,8 @@
 Table A2: layers of the discriminator
 =====================================
 
-The architecture, read from the network as it is built. It has 231,681 parameters, as the report's. Its last
-number is a logit, positive where it takes an image for real; the probability is the sigmoid of it.
+Generated from the network itself. **Report and reproduction.** All layers agree, with 231,681 parameters.
+The output is a logit, positive for images taken to be real; the probability is its sigmoid.
 """
 
 import radiosynth

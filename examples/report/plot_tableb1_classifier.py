@@ -2,7 +2,8 @@
 Table B1: layers of the classifier
 ==================================
 
-The architecture, read from the network as it is built. It has 1,975,892 parameters, as the report's.
+Generated from the network itself. **Report and reproduction.** All layers agree, with 1,975,892
+parameters.
 """
 
 import radiosynth

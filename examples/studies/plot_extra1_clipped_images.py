@@ -2,11 +2,10 @@
 Sixty-four real sources
 =======================
 
-What the networks learn from: sixty-four real images of the sample, prepared at 56 pixels, sixteen of each
-class.
+Sixty-four real images of the sample, prepared at 56 pixels, sixteen of each class.
 
 The report's code draws such a grid to check its input. The first two rows are FR I galaxies, many of them
-barely wider than the beam, which is what makes the problem hard.
+barely wider than the beam, which makes the classification difficult.
 """
 
 import matplotlib.pyplot as plt

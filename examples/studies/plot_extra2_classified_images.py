@@ -2,12 +2,11 @@
 Classified images and their probabilities
 =========================================
 
-What the classifier says of single sources: validation images with the four class probabilities beside
-each. The true class is printed bold.
+Validation images with their four class probabilities. The true class is printed in bold.
 
-The first two rows are sources drawn at random, two of each class; the last row are those on which the
-network is surest and wrong. Some of these are errors of the network, some are labels that one can argue
-about.
+The first two rows are sources drawn at random, two of each class; the last row shows the misclassified
+sources with the lowest probability of the true class. Some of these are errors of the network, others
+debatable labels.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +21,7 @@ _, validation, _ = recipes.split_sample(run.config)
 probabilities = predict(run.model(), validation.images)
 
 # %%
-# Choose two sources of each class, and the four worst errors.
+# Two random sources of each class, and the four worst errors.
 
 rng = np.random.default_rng(run.config.seed)
 chosen = [

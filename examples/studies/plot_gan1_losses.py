@@ -2,15 +2,15 @@
 Losses of generator and discriminator
 =====================================
 
-How the two networks of an adversarial pair fare against each other: the loss of each per epoch (top), and
-the share of real and of generated images that the discriminator judges right (bottom). The dotted lines
-are what a discriminator has that can only guess: it gives every image the probability one half, so that
-its two cross-entropies sum to 2 ln 2, the generator's is ln 2, and half of its judgements are right.
+The loss of each network per epoch (top), and the proportion of real and of generated images that the
+discriminator classifies correctly (bottom). The dotted lines mark a discriminator at chance level, which
+assigns every image a probability of one half: its two cross-entropies sum to 2 ln 2, the generator's is
+ln 2, and half of its classifications are correct.
 
-These losses are not meant to fall. Each network's loss depends on how good the other one is, and pictures may
-get better while both curves stay where they are. A discriminator whose loss goes to zero has won; the
-generator then hardly learns. At smoke and laptop scale one class-conditional network stands for the report's
-four, so there is one column.
+These losses are not expected to decrease steadily. Each depends on how good the other network is, and
+images may improve while both curves stay level. If the discriminator's loss tends to zero, the generator
+hardly learns. At smoke and laptop scale one class-conditional network replaces the report's four, so
+there is one column.
 """
 
 import matplotlib.pyplot as plt

@@ -1,15 +1,15 @@
 """
-How long does a generator keep learning?
-========================================
+How long does a generator keep improving?
+=========================================
 
-How far sixteen images of each class, drawn from the same noise after one epoch and another, are from real
-ones that no network was trained on: the kernel distance in the features of a classifier, unbiased even for so
-few. Lines are means over five neighbouring epochs. The horizontal axis counts training images, so that
-networks for one class and the conditional one, which shares its images among four, can be compared.
+The kernel distance, in the features of a classifier, between sixteen images of each class generated from
+fixed noise and held-out real ones, as a function of training; it is unbiased even for so few images.
+Lines are means over five neighbouring epochs. The horizontal axis counts training images, so that
+networks for one class can be compared with the conditional one, which shares its images among four.
 
-Look whether a curve still falls at its right end. The table says by what factor the distance changes when
-the training doubles, with a 95 % interval, fitted to all but its first tenth: 1 is a generator that learns no
-more. The report trained five times as long as the report scale does here, 2.3 doublings more.
+Look whether a curve still decreases at its right end. The table gives the factor by which the distance
+changes when the training doubles, with a 95 % interval, fitted to all but its first tenth; 1 means no
+further improvement. The report trained five times as long as the full scale here, 2.3 doublings more.
 """
 
 import matplotlib.pyplot as plt

@@ -1,13 +1,13 @@
 """
-How real are the synthetic images?
-==================================
+How realistic are the synthetic images?
+=======================================
 
-What an astronomer would measure of a source, class by class, on real images, on geometric simulations and
-on images from the adversarial networks, all measured alike. The real sources are held out: no network was
-trained on them. Boxes hold the middle half of the sources, the line is the median, whiskers nine tenths.
+Measured properties of real images, geometric simulations and images from the adversarial networks, by
+class. The real sources are held out: no network was trained on them. Boxes contain the central half of
+the sources, with a line at the median; whiskers contain nine tenths.
 
-Look for boxes of one class that agree in height and in length. The images of a network that has collapsed
-are all alike: its boxes are short. Where a class has hardly a source of two components there is no bending.
+Look for boxes of one class that agree in position and length. Images of a collapsed network are nearly
+identical: its boxes are short. Classes with hardly any source of two components have no bending angle.
 """
 
 import matplotlib.pyplot as plt
@@ -31,7 +31,7 @@ samples = {
 }
 
 # %%
-# Rows are measures, columns classes.
+# Rows are measurements, columns classes.
 
 scale = surveys.FIELD / config.size
 measured = {kind: measurements.source_properties(s.images, pixel_scale=scale) for kind, s in samples.items()}
@@ -39,7 +39,7 @@ figure, axes = plt.subplots(5, 4, figsize=(7.6, 8.2), sharex=True, sharey="row")
 for row, name in zip(axes, measured["real"].colnames, strict=True):
     for panel, morphology in zip(row, CLASSES, strict=True):
         chosen = {k: table[name][samples[k].labels == morphology.code] for k, table in measured.items()}
-        # A network that has not learned draws hundreds of specks.
+        # An untrained network draws hundreds of specks.
         plotting.boxes(panel, chosen, log=name in ("angular_size", "components"))
     unit = f" ({chosen['real'].unit})" if chosen["real"].unit else ""
     row[0].set_ylabel(name.replace("_", " ") + unit)
@@ -49,9 +49,9 @@ figures.save_figure(figure, "gan4_realism", runs=runs)
 plt.show()
 
 # %%
-# Distances from the held-out images and their reference, the same between two halves of them; the nearest
-# neighbour is sought among the training images, and its reference is that of held-out images. Beside the
-# networks of training set (c) stands the other kind: one for each class, or a conditional one for all.
+# Distances from the held-out images, with their real-to-real reference; the nearest neighbour is sought among
+# the training images, and its reference is that of held-out images. The networks of training set (c) are
+# compared with the other kind: one for each class, or a conditional one for all.
 
 names, other = (("all",), "conditional GAN") if len(runs) > 2 else (CLASS_NAMES, "GANs, one per class")
 trained = [recipes.run(presets.gan_config(name)) for name in names]

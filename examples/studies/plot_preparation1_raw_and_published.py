@@ -1,14 +1,15 @@
 """
-Raw and published: one source, two preparations
-===============================================
+Raw and published images of the same source
+===========================================
 
-Four sources as published, as the telescope gives them, prepared for the classifier, and prepared after noise
-that the beam correlates was added until the peak stands at 1/2, 1/4 and 1/8 of its signal-to-noise. Above:
-per cent of FR I, FR II, bent, compact. ``RADIOSYNTH_RAW_FITS`` names a folder of raw FIRST files of these;
-without it the raw images are made of published ones, and the figure says so.
+Four sources as published, as raw FITS images, prepared for the classifier, and prepared after
+beam-correlated noise was added until the signal-to-noise ratio of the peak is 1/2, 1/4 and 1/8 of the
+original. Above each: per cent of FR I, FR II, bent, compact. ``RADIOSYNTH_RAW_FITS`` names a folder of
+raw FIRST files of these sources; without it the raw images are derived from the published ones, and the
+figure says so.
 
-Columns one and three should agree, being the same source. And the fainter a source is, the less of its tails
-stands above three times the noise, until the class changes.
+Columns one and three show the same source and should agree. The fainter a source, the less of its tails
+remains above three times the noise, until its class changes.
 """
 
 import json
@@ -32,7 +33,7 @@ published = published[[list(published.table["name"]).index(key) for key in keys]
 white, beam = np.random.default_rng(1).normal(size=(2, 4, 150, 150)), 5.4 / 2.3548 / 1.8  # pixels
 noise = ndimage.gaussian_filter(white, (0, 0, beam, beam))
 noise /= noise.std(axis=(2, 3), keepdims=True)
-grey = published.images / 255  # made images have peaks of 30 sigma, and noise where these are black
+grey = published.images / 255  # synthetic raw images peak at 30 sigma, with noise where these are black
 raw = published.derived(np.where(grey > 0, 3 + 27 * grey, np.minimum(noise[1], 3)), "")
 origin = "made of published"
 if folder := os.environ.get("RADIOSYNTH_RAW_FITS"):
@@ -56,6 +57,6 @@ figure = plotting.image_grid(panels, 4, 6, titles=titles, pixel_scale=1.8, panel
 figures.save_figure(figure, "preparation1_raw_and_published", runs=[run], raw=origin)
 
 # %%
-# All 45 raw files, by ``benchmarks/raw_agreement.py``: the share that gets the class of the published image.
+# All 45 raw files (``benchmarks/raw_agreement.py``): the proportion with the class of the published image.
 for record in runs.runs_root().glob("raw_agreement.json"):
     Table(rows=json.loads(record.read_text())["rows"]).pprint_all()

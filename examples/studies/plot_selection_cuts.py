@@ -2,15 +2,15 @@
 What the selection removed
 ==========================
 
-The author of the report looked at 1478 images and dropped 384. This picture shows, for each of the nine
-reasons, six of the dropped sources.
+The author of the report inspected 1478 images and rejected 384. For each of the nine reasons, six of the
+rejected sources are shown.
 
-Look for what the reasons mean. The image cut removes images that are no good for a network: too faint or
-disturbed (not great), several sources in the field, a source listed twice, or one larger than the 4.5
-arcminutes shown. The morphology cut removes sources that do not look like their class: uncertain ones, an
-FR I that is bent or looks like an FR II, a bent one that is straight, a compact one that is resolved. Many
-are matters of taste. Beside each reason stand the number of sources dropped for it and, in brackets, how many
-of them have a published image; the pictures are spread evenly over these.
+The image cut removes images unsuitable for a network: too faint or disturbed (not great), several sources
+in the field, a source listed twice, or one larger than the 4.5 arcminutes shown. The morphology cut
+removes sources that do not match their class: uncertain ones, an FR I that is bent or looks like an FR
+II, a bent one that is straight, a compact one that is resolved. Many decisions are subjective. Beside
+each reason are the number of sources rejected for it and, in brackets, the number of those with a
+published image; the examples are spread evenly over these.
 """
 
 import matplotlib.pyplot as plt
@@ -41,7 +41,7 @@ for i, reason in enumerate(reasons):
     labels.append(f"{words}\n{of_reason['cut'][0]} cut\n{len(of_reason)} ({len(pictured)})")
 
 # %%
-# Above each picture stands the class that the catalogue gives. The brightness scale is a square root.
+# Above each image is the class given by the catalogue. The brightness scale is a square root.
 
 figure = plotting.image_grid(shown, len(reasons), 6, titles=titles, pixel_scale=1.8, panel=0.95)
 for i, label in enumerate(labels):

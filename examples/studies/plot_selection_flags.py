@@ -1,13 +1,14 @@
 """
-What the automatic cuts see, and what the author saw
-====================================================
+Automatic cuts compared with the author's decisions
+===================================================
 
-Automatic cuts, run over the 1343 candidates of the report that have a published image, beside the author's
-own decisions. Each row shows images that one cut flags: on the left some that the author dropped, with the
-reason given, on the right some that the author kept.
+Automatic cuts applied to the 1343 candidates of the report that have a published image, compared with the
+author's decisions. Each row shows images flagged by one cut: on the left some that the author rejected,
+with his reason, on the right some that he kept.
 
-To look for: most flags are right about the image, and yet the author kept the source. A neighbour in the
-corner does not hide an FR I. So flags are hints on the review page, and no cut drops anything by itself.
+Most flags describe the image correctly, and yet the author kept the source: a neighbour in the corner
+does not hide an FR I. Flags are therefore hints on the review page, and no cut removes a source by
+itself.
 """
 
 import numpy as np
@@ -19,7 +20,7 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures
 from radiosynth.taxonomy import class_code
 
-# The author's reasons that come closest to each cut. No image lies partly outside the survey.
+# The author's reasons closest to each cut. No image lies partly outside the survey.
 REASONS = {"duplicate": ["duplicate"], "large": ["large"], "off_centre": ["not_great", "multiple"]}
 REASONS |= {"several": ["multiple"], "artefact": ["not_great"], "faint": ["not_great"]}
 
@@ -58,8 +59,8 @@ for place, axes in enumerate(figure.axes):
 figures.save_figure(figure, "selection_flags")
 
 # %%
-# Precision and recall count reasons that mean the same; intervals hold 68 %. Thresholds were chosen by eye on
-# these images, which flatters them. Of all candidates 0.25 were dropped. Images clipped at three times the
-# noise show no artefacts, and their noise is only estimated: the last rows say little about those cuts.
+# Precision and recall for equivalent reasons, with 68 % intervals. The thresholds were chosen by eye on these
+# images, so the values are optimistic. Of all candidates 0.25 were rejected. Images clipped at three times
+# the noise show no artefacts, and their noise is only estimated: the last rows say little about those cuts.
 columns = ["cut", "reason", "flagged", "meant", "both", "precision", "recall", "dropped at all"]
 figures.save_table(Table(rows=rows, names=columns), "selection_flags")

@@ -1,15 +1,14 @@
 """
-Study 1: do synthetic images help?
-==================================
+Study 1: do synthetic images improve the accuracy?
+==================================================
 
-The report compares 91 % with 92 % on one split of the sources. Here the sources are divided into ten parts,
-and each part is tested once by networks, and generators, that never saw it. At laptop scale all ten are
-recorded, at report scale those that half an hour of a GPU had time for: the table says how many. All three
-training sets get the same number of steps.
+The report compares 91 % with 92 % on one split. Here the sources are divided into ten folds, and each
+fold is tested once by networks, and generators, trained without it. At laptop scale all ten folds are
+saved, at full scale four. All three training sets get the same number of optimiser steps.
 
-Look at the right panel: the change of accuracy that synthetic images make, with its 95 % interval over
-sources, and that of balanced accuracy (open), as training is balanced and the test is not. The column
-"finding" of the table says what is established. The dotted line is the gain that the report claims.
+Right: the change in accuracy due to synthetic images, with its 95 % interval over sources, and the change
+in balanced accuracy (open), since training is balanced and the test sets are not. The column "finding" of
+the table says whether a change is established. The dotted line is the gain claimed in the report.
 """
 
 import matplotlib.pyplot as plt
@@ -23,7 +22,7 @@ study = studies.best_study("protocol")
 reference, *others = study.arms
 
 # %%
-# Left: the accuracy in each division; a line joins the same sources. Right: the paired comparison.
+# Left: the accuracy in each fold; lines join the same sources. Right: the paired comparison.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.9), width_ratios=(3, 4))
 folds = np.array([studies.accuracy_by_fold(study, arm) for arm in study.arms])
@@ -36,7 +35,7 @@ plotting.differences(right, table[1:])
 stated = published.published()["accuracy"]
 claim = stated["real+gan"]["validation"] - stated["real"]["validation"]
 right.axvline(100 * claim, color="0.3", ls=":", lw=1)
-right.set_xlabel("change of accuracy / percentage points")
+right.set_xlabel("change in accuracy / percentage points")
 figures.save_figure(figure, "study1_protocol", runs=[study])
 
 # %%

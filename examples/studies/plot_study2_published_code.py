@@ -1,14 +1,15 @@
 """
-Study 2: what the errors of the published code did
-==================================================
+Study 2: effects of the errors in the published code
+====================================================
 
 The code behind the report differs from its text. It labels images of the FR I generator as FR II, its
-generators saw the images that validate, sources that share a patch of sky fall on both sides of the split,
-and the notebook stops after 30 of 100 epochs. Each error is switched on alone, on the same sources.
+generators were trained on the validation sources too, sources that share a patch of sky fall on both
+sides of the split, and the notebook stops after 30 of 100 epochs. Each error is switched on separately,
+with the same sources.
 
-Look at which intervals exclude zero (open: balanced accuracy). Above the line, each error is compared with
-training set (c) without it; below it, a split that ignores shared patches of sky is compared with one that
-keeps them together, on real images alone. These two splits differ, so only sources tested by both count.
+Look at which intervals exclude zero (open: balanced accuracy). Above the line, each error is compared
+with training set (c) without it; below it, a split that ignores shared patches of sky is compared with
+one that keeps them together, for real images alone, on the sources tested in both.
 """
 
 import matplotlib.pyplot as plt
@@ -25,7 +26,7 @@ errors = table[[arm in study.references for arm in table["arm"]]]
 figure, axes = plt.subplots(figsize=(6.4, 2.4))
 plotting.differences(axes, errors)
 axes.axhline(1.5, color="0.6", lw=0.8, ls="--")
-axes.set_xlabel("change of accuracy by the error / percentage points")
+axes.set_xlabel("change in accuracy due to the error / percentage points")
 figures.save_figure(figure, "study2_published_code", runs=[study])
 
 # %%
@@ -34,9 +35,9 @@ figures.save_figure(figure, "study2_published_code", runs=[study])
 figures.save_table(table, "study2_published_code", runs=[study]).pprint_all()
 
 # %%
-# Thirty epochs or a hundred: what the last seven tenths of the epochs add to the validation accuracy, in the
-# runs of :figure:`study1_protocol`. And what the wrong labels do to the accuracy in *training*: the report's
-# fell from 0.99 to 0.90 with images of adversarial networks, which right labels do not bring about.
+# Thirty epochs or a hundred: the change in validation accuracy over the last 70 % of the epochs, in the runs
+# of :figure:`study1_protocol`. And the effect of the wrong labels on the *training* accuracy: the report's
+# fell from 0.99 to 0.90 with images from adversarial networks, which does not happen with correct labels.
 
 protocol = studies.best_study("protocol")
 for arm in ("real", "real+gan"):
@@ -50,11 +51,11 @@ print(
 )
 
 # %%
-# Pixels below the threshold set to zero, as the text says, or to the threshold, as the notebooks do: on the
-# published images, which were thresholded before, both give the same training images. On raw images they
-# do not: see :figure:`preparation1_raw_and_published`.
+# Pixels below the threshold set to zero, as in the text, or to the threshold, as in the notebooks: for the
+# published images, which are already thresholded, both give the same training images. For raw images they do
+# not (:figure:`preparation1_raw_and_published`).
 
 sample = load_report_sample()
 zero, threshold = (preprocess(sample, fill=fill).images for fill in ("zero", "threshold"))
-print(f"largest difference of a pixel in {len(zero)} images: {np.abs(zero - threshold).max():.3g}")
+print(f"largest difference in a pixel of {len(zero)} images: {np.abs(zero - threshold).max():.3g}")
 plt.show()

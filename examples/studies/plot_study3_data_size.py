@@ -1,12 +1,12 @@
 """
-Study 3: how much does it matter how many real images there are?
-================================================================
+Study 3: dependence on the number of real images
+================================================
 
-Synthetic images could be of most use where real ones are few. Here only a part of the real training sources
-is used, down to one in twenty, always turned and flipped to the same number of images, with and without as
-many geometric simulations. The number of steps is the same throughout.
+Synthetic images might be most useful where real ones are scarce. Here only part of the real training
+sources is used, down to one in twenty, always augmented to the same number of images, with and without as
+many geometric simulations, at an equal number of optimiser steps.
 
-Look at where the two lines are apart by more than their intervals (95 %, over sources). Open symbols are
+Look where the two lines differ by more than their intervals (95 %, over sources). Open symbols are
 balanced accuracies.
 """
 
@@ -24,7 +24,7 @@ train = {c.fraction: len(recipes.split_sample(c)[0]) for arm, c in first.items()
 table.add_column([train[first[arm].fraction] for arm in table["arm"]], 1, "sources in training")
 
 # %%
-# Accuracy against the number of real sources that train.
+# Accuracy against the number of real training sources.
 
 figure, axes = plt.subplots(figsize=(4.6, 3.2))
 styles = {"real": (plotting.TRAINING, "o-"), "real+geometric": (plotting.VALIDATION, "s--")}
@@ -36,12 +36,12 @@ axes.set_xscale("log")
 ticks = sorted(set(table["sources in training"]))
 axes.set_xticks(ticks, [str(tick) for tick in ticks])
 axes.minorticks_off()
-axes.set(xlabel="real sources in training", ylabel="accuracy on the test sources")
+axes.set(xlabel="real training sources", ylabel="accuracy on the test sources")
 axes.legend(loc="lower right")
 figures.save_figure(figure, "study3_data_size", runs=[study])
 
 # %%
-# The numbers; the sets with simulations are compared with real images alone at the same share.
+# The numbers; sets with simulations are compared with real images alone for the same number of sources.
 
 figures.save_table(table, "study3_data_size", runs=[study]).pprint_all()
 plt.show()
