@@ -16,6 +16,7 @@ import colab  # noqa: E402  (from _ext)
 import pypandoc  # noqa: E402
 import scale_of_page  # noqa: E402
 from figure_role import SECTIONS  # noqa: E402
+from report_table import SHOWN  # noqa: E402
 
 import radiosynth  # noqa: E402  (after the scale is set)
 
@@ -34,6 +35,7 @@ extensions = [
     "mathsvg",
     "nbsphinx",
     "numpydoc",
+    "pages",
     "paper_page",
     "report_table",
     "short_names",
@@ -48,8 +50,8 @@ bibtex_bibfiles = ["../radiosynth/data/references.bib"]
 bibtex_reference_style = "author_year"
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_made", "_scripts", "gallery/**/*.md5", "gallery/**/*.ipynb"]
-rst_epilog = f""".. |scale| replace:: ``{SCALE}``
-.. |extensions scale| replace:: ``{scale_of_page.of_extensions(SCALE)}``"""
+rst_epilog = f""".. |scale| replace:: {SHOWN[SCALE]}
+.. |extensions scale| replace:: {SHOWN[scale_of_page.of_extensions(SCALE)]}"""
 
 # References ----------------------------------------------------------------------------------------
 nitpicky = True
@@ -121,12 +123,12 @@ html_static_path = ["_static"]
 html_favicon = "_static/favicon.svg"
 html_css_files = ["radiosynth.css"]
 html_show_sourcelink = False
-html_context = {"default_mode": "auto"}
+html_context = {"default_mode": "auto", "repository": colab.repository()}
 html_theme_options = {
     "logo": {"text": "radiosynth"},
     "navbar_align": "left",
     "navbar_end": ["theme-switcher"],
-    "footer_start": ["copyright"],
+    "footer_start": ["about"],
     "footer_end": [],
     "show_toc_level": 2,
     "show_nav_level": 1,
@@ -136,7 +138,7 @@ html_theme_options = {
 html_sidebars = {
     page: []
     for page in (
-        *("index", "report", "errata", "paper", "references"),
+        *("index", "report", "errata", "paper", "references", "learn", "extend", "contributing"),
         *("interactive/generator", "interactive/simulator"),
     )
 }

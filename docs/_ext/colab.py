@@ -1,7 +1,7 @@
 """A button on every page that is a notebook: open it in Colab, where its first cell installs the package.
 
-Colab reads notebooks from GitHub, so the address of the repository must be known. It is on the machines that
-publish the site; elsewhere the button leads to the page that says how to bring a notebook there by hand.
+Colab reads notebooks from GitHub, so there is a button only where the address of the repository is known, as
+on the machines that publish the site. Elsewhere a how-to says how to bring a notebook there by hand.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import radiosynth
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -28,9 +30,10 @@ def repository() -> str:
 
 def install_cell() -> str:
     """Return the first cell of the notebooks of the gallery."""
-    source = f"git+https://github.com/{repository()}" if repository() else "radiosynth"
+    wheel = f"radiosynth-{radiosynth.__version__}-py3-none-any.whl"
+    source = f"git+https://github.com/{repository()}" if repository() else wheel
     return (
-        "# On Colab, or wherever radiosynth is missing, install it.\n"
+        "# Install radiosynth if it is missing; the page “Train on Colab” says where the wheel comes from.\n"
         "import importlib.util\n\n"
         'if importlib.util.find_spec("radiosynth") is None:\n'
         f"    %pip install -q {source}\n"
@@ -48,16 +51,15 @@ def add_button(app: Sphinx, page: str, template: str, context: dict[str, Any], d
     stored = page.startswith("notebooks/")
     if not (stored or is_gallery(page)) or "body" not in context:
         return
-    if not repository():
-        link = context["pathto"]("howto/colab")
-    elif stored:
-        link = f"{COLAB}/{repository()}/blob/main/docs/{page}.ipynb"
-    else:
-        link = f"{COLAB}/{repository()}/blob/gh-pages/notebooks/{Path(page).name}.ipynb"
-    links = [f'<a class="colab-button" href="{link}">Run on Colab</a>']
+    links = []
+    if repository():
+        place = f"main/docs/{page}" if stored else f"gh-pages/notebooks/{Path(page).name}"
+        link = f"{COLAB}/{repository()}/blob/{place}.ipynb"
+        links.append(f'<a class="colab-button" href="{link}">Run on Colab</a>')
     if stored:
         links.append(f'<a class="colab-button" href="{Path(page).name}.ipynb" download>Download notebook</a>')
-    context["body"] = context["body"].replace("</h1>", f"</h1><p>{' '.join(links)}</p>", 1)
+    if links:
+        context["body"] = context["body"].replace("</h1>", f"</h1><p>{' '.join(links)}</p>", 1)
 
 
 def publish_notebooks(app: Sphinx, exception: Exception | None) -> None:

@@ -1,7 +1,7 @@
 """The figures of the report: their order and pictures in the gallery, and a role that links to them by name.
 
-``:figure:`fig01_first_cutouts``` is a link to that figure's page. Where there is no such script it is plain
-text, so that the pages can be written before it.
+``:figure:`fig01_first_cutouts``` is a link to that figure's page, with the text "Figure 1"; figures without
+a number are linked by their title. Where there is no such script it is plain text.
 """
 
 from __future__ import annotations
@@ -43,6 +43,13 @@ def title_of(script: Path) -> tuple[str, str]:
     return number.removeprefix("Figure ").removeprefix("Table "), title[0].upper() + title[1:]
 
 
+def label_of(script: Path) -> str:
+    """Return what a link to a figure says: its number if it has one, else its title in quotes."""
+    title = (ast.get_docstring(ast.parse(script.read_text("utf-8"))) or "").splitlines()[0]
+    number = re.match(r"((Figure|Table|Study|VAE|Resolution|Bending angles) \w?\d+): ", title)
+    return number[1] if number else f"“{title}”"
+
+
 class FigureOrder:
     """Sort key of the gallery: figures, then tables, then what the report does not have."""
 
@@ -70,7 +77,7 @@ class FigureRole(SphinxRole):
         page = f"/gallery/{script.parent.name}/{script.stem}"
         link = addnodes.pending_xref(
             self.rawtext,
-            literal,
+            nodes.inline(self.rawtext, label_of(script)),
             refdomain="std",
             reftype="doc",
             reftarget=page,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import report_table
 from matplotlib.colors import PowerNorm
 from sphinx.util import logging
 
@@ -220,6 +221,7 @@ def make() -> None:
     )
     (STATIC / "colours.js").write_text(f'window.skyColours = "{colours.tobytes().hex()}";\n')
     front(run, MADE / "front.png")
+    report_table.forest(MADE / "forest.svg")
     frames, epochs = run.frames
     each = frames.shape[1] // len(CLASS_NAMES)
     shown = [each * code + i for code in range(len(CLASS_NAMES)) for i in range(8)]
@@ -231,7 +233,7 @@ def make() -> None:
 
 def prepare(app: Sphinx, config: Config) -> None:
     """Make what is missing or older than its sources, and tell the pages whether the generator runs."""
-    sources = [Path(__file__), *SCRIPTS.iterdir(), shown_generator().folder]
+    sources = [Path(__file__), Path(report_table.__file__), *SCRIPTS.iterdir(), shown_generator().folder]
     newest = max(path.stat().st_mtime for path in sources)
     stamp = MADE / "made"
     if (

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,8 @@ class Paper(SphinxDirective):
             if not self.config.plot_gallery:
                 return [nodes.note("", nodes.paragraph(text="The paper is built together with the gallery."))]
             raise ExtensionError(str(error)) from error
-        found: list[nodes.Node] = [nodes.raw("", abstract, format="html")]
+        pdf = '<p><a class="colab-button" href="radiosynth.pdf">Download the PDF</a></p>'
+        found: list[nodes.Node] = [nodes.raw("", pdf + abstract, format="html")]
         for anchor, title, body in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
             section = nodes.section(ids=[anchor or nodes.make_id(title)])
             section += [nodes.title(text=title), nodes.raw("", body, format="html")]
@@ -48,8 +50,13 @@ class Paper(SphinxDirective):
 
 
 def copy_figures(app: Sphinx, error: Exception | None) -> None:
-    """Put the figures of the text beside the other images of the site."""
+    """Put the figures of the text beside the other images of the site, and the PDF beside the page."""
     if error is None and app.builder.format == "html":
+        import compose
+        from records import MissingRecordError
+
+        with suppress(MissingRecordError):  # the page itself says so
+            (Path(app.outdir) / "radiosynth.pdf").write_bytes(compose.compile_text(compose.ROOT, "pdf"))
         target = Path(app.outdir) / "_images" / "paper"
         target.mkdir(parents=True, exist_ok=True)
         for figure in (PAPER / "figures").glob("*.png"):

@@ -1,8 +1,8 @@
-"""Tables of the site that nobody types: what was drawn, from which runs, with which numbers.
+"""Generated tables and sentences of the site: what was drawn, from which runs, with which numbers.
 
-They are made of the scripts' titles, of the ``.json`` that each figure and table leaves when it is drawn, of
-the recorded runs, and of the package's files of published numbers and of references. The gallery runs before
-the first page is read, so the tables are those of this very build.
+They are made from the titles of the scripts, the ``.json`` written beside each figure and table, the saved
+runs, and the package's published numbers and references. The gallery runs before the first page is read, so
+the tables are those of the current build.
 """
 
 from __future__ import annotations
@@ -10,24 +10,29 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 from docutils.parsers.rst import directives
-from figure_role import SECTIONS, scripts, title_of
+from figure_role import SECTIONS, script_of, scripts, title_of
+from scipy import stats
 from sphinx.util.docutils import SphinxDirective
 
 from radiosynth import citations, plotting
-from radiosynth.reproduction import figures, published, runs, scales
+from radiosynth.reproduction import figures, presets, published, runs, scales
 
 if TYPE_CHECKING:
     from docutils import nodes
     from sphinx.application import Sphinx
 
 NOTHING = "–"
+SHOWN = {"smoke": "smoke", "laptop": "laptop", "report": "full"}
+"""What the pages call each scale: there, \"report\" is the document alone."""
 
 Record = dict[str, Any]
 Numbers = list[tuple[str, str, str]]  # what, as published, here
@@ -69,7 +74,7 @@ def _recalls(record: Record) -> Numbers:
 
 
 def _selected(_: Record) -> Numbers:
-    kept = sum(row[-1] for row in published.published()["selection"].values())
+    kept = published.published()["selection"]["total"][-1]
     row = last_row("table2_selection")
     return [("sources kept", str(kept), row["final"]), ("of these with an image", NOTHING, row["with image"])]
 
@@ -132,7 +137,7 @@ class ReportTable(SphinxDirective):
         section, *start = self.arguments[0].split()
         chosen = scripts(directives.choice(section, SECTIONS))
         rows = [self.row(path) for path in chosen if path.stem.startswith(f"plot_{''.join(start)}")]
-        header = ["No.", "What it shows, and its script", "Data and runs", "Published → here"]
+        header = ["No.", "What it shows", "Data and runs", "Published → here"]
         return self.parse_text_to_nodes(list_table(header, rows, [7, 41, 28, 24], "report-table"))
 
     def row(self, script: Path) -> list[str]:
@@ -140,7 +145,7 @@ class ReportTable(SphinxDirective):
         name = script.stem.removeprefix("plot_")
         number, title = title_of(script)
         self.env.note_dependency(str(script))
-        shown = f"| {title}\n| :figure:`{name}`"
+        shown = f":doc:`{title} </gallery/{script.parent.name}/{script.stem}>`"
         found = record_of(name)
         if found is None:
             return [number, shown, "not drawn in this build", NOTHING]
@@ -151,7 +156,7 @@ class ReportTable(SphinxDirective):
         if "FIRST" in source:
             source = ":doc:`FIRST images </methods/data_and_selection>`"
         lines = [source, *(f":ref:`{short(run)} <run-{run}>`" for run in record["runs"])]
-        lines.append(f"{record['scale']} scale, :download:`record <{place}>`")
+        lines.append(f"{SHOWN[record['scale']]} scale, :download:`provenance <{place}>`")
         numbers = NUMBERS[name](record) if name in NUMBERS else []
         compared = "\n".join(f"| {what}: **{stated} → {here}**" for what, stated, here in numbers)
         return [number, shown, "\n".join(f"| {line}" for line in lines), compared or NOTHING]
@@ -180,13 +185,13 @@ class ReportRuns(SphinxDirective):
             if study.exists():
                 made = json.loads(study.read_text())
                 number = sum(len(configs) for configs in made["arms"].values())
-                done = f"{number} runs in {len(made['arms'])} arms, {made['seconds_training']:,} s"
+                done = f"{number} runs in {len(made['arms'])} conditions, {made['seconds_training']:,} s"
                 rows.append([f".. _run-{name}:\n\n``{name}``", done, place_of(made)])
                 continue
             try:
                 run = runs.find_run(name)
             except FileNotFoundError:
-                rows.append([f".. _run-{name}:\n\n``{name}``", "not recorded on this machine", NOTHING])
+                rows.append([f".. _run-{name}:\n\n``{name}``", "not saved on this machine", NOTHING])
                 continue
             made = run.provenance
             number = made["training_images"]
@@ -194,8 +199,8 @@ class ReportRuns(SphinxDirective):
             trained = f"{images:,} images, {run.config.epochs} epochs, {made['seconds_training']:.0f} s"
             rows.append([f".. _run-{name}:\n\n``{name}``", trained, place_of(made)])
         if not rows:
-            return self.parse_text_to_nodes("No run is behind the figures of this build.")
-        header = ["Run", "Trained on, for how long", "Where and when"]
+            return self.parse_text_to_nodes("The figures of this build use no runs.")
+        header = ["Run", "Training", "Where and when"]
         return self.parse_text_to_nodes(list_table(header, rows, [42, 28, 30], "report-table"))
 
 
@@ -225,94 +230,182 @@ class TrainingTime(SphinxDirective):
             f"{max(1, round(t / 60))} {'minute' if t < 90 else 'minutes'} on a {device.upper()}"
             for device, t in seconds.items()
         ]
-        drawn = "replayed for it" if record["replayed"] else "made for it"
+        drawn = "loaded from saved runs" if record["replayed"] else "computed for it"
         text = (
-            f"**Training time of the {record['scale']} runs behind this page**, {drawn}: {', '.join(parts)}, "
-            "all runs added up, several of which may have been at work at a time."
+            f"**Training time of the {SHOWN[record['scale']]}-scale runs on this page**, {drawn}: "
+            f"{', '.join(parts)}, summed over all runs, some of which may have run in parallel."
         )
         return self.parse_text_to_nodes(text)
 
 
-def add_training_time(app: Sphinx, page: str, source: list[str]) -> None:
-    """Let each page of the gallery say how long its runs took, before the time that it took itself."""
-    if page.startswith("gallery/") and "/plot_" in page:
-        mark, name = ".. rst-class:: sphx-glr-timing", page.rpartition("/plot_")[2]
-        source[0] = source[0].replace(mark, f".. training-time:: {name}\n\n{mark}", 1)
+def arrange_gallery_page(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put the first figure and its numbers at the top of a gallery page, and the training time at its end."""
+    if not (page.startswith("gallery/") and "/plot_" in page):
+        return
+    name = page.rpartition("/plot_")[2]
+    script = script_of(name)
+    assert script is not None
+    title = title_of(script)[1]
+    text = re.sub(r"(?<=:alt: ).*", title, source[0])
+    begin, underline, rest = re.split(r"^(={10,}\n\n)", text, maxsplit=1, flags=re.M)
+    first, _, rest = rest.partition("\n\n")
+    picture = re.search(r"^\.\. image-sg::.*\n(?: +.*\n)+", rest, re.M)
+    shown = picture[0] if picture else ""
+    rest = rest.replace(shown, "", 1)
+    text = f"{begin}{underline}{first}\n\n{shown}\n.. outcome:: {name}\n\n{rest}"
+    mark = ".. rst-class:: sphx-glr-timing"
+    text = text.replace(mark, f".. training-time:: {name}\n\n{mark}", 1)
+    # There are no headings to list beside the code, which needs the room.
+    source[0] = f":html_theme.sidebar_secondary.remove:\n\n{text}"
+
+
+class Outcome(SphinxDirective):
+    """``.. outcome:: fig12_training_curves``: the numbers of a figure beside the published ones."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return a list; nothing where no number can be compared."""
+        name = self.arguments[0]
+        found = record_of(name)
+        if found is None or name not in NUMBERS:
+            return []
+        record, path = found
+        self.env.note_dependency(str(path))
+        rows = [[what, stated, f"**{here}**"] for what, stated, here in NUMBERS[name](record)]
+        header = ["", "report", f"here ({SHOWN[record['scale']]} scale)"]
+        return self.parse_text_to_nodes(list_table(header, rows, [40, 30, 30]))
+
+
+class Drawn(SphinxDirective):
+    """``.. drawn:: fig02_neuron``: a figure of the gallery, with a caption that links to its page."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the figure; nothing if this build has not drawn it."""
+        name = self.arguments[0]
+        path, script = figures.paper_folder() / "figures" / f"{name}.png", script_of(name)
+        if script is None or not path.exists():
+            return []
+        self.env.note_dependency(str(path))
+        place = "/" + os.path.relpath(path, self.env.srcdir).replace(os.sep, "/")
+        number, title = title_of(script)
+        caption = f":figure:`{name}`" + (f": {title[0].lower() + title[1:]}." if number else "")
+        text = f".. figure:: {place}\n   :alt: {title}\n   :width: 38rem\n\n   {caption}"
+        return self.parse_text_to_nodes(text)
 
 
 class Finding(SphinxDirective):
-    """``.. finding::``: whether synthetic images help, by the largest study that is recorded."""
+    """``.. finding::``: whether synthetic images help, from the largest saved comparison."""
 
     def run(self) -> list[nodes.Node]:
-        """Return the paragraph; nothing if there is no such study."""
-        recorded = [
-            path.parent
-            for scale in scales.SCALES
-            for path in runs.runs_root().glob(f"{scale}-study-protocol/summary.json")
-        ]
-        if not recorded:
+        """Return the paragraph; nothing if there is no such comparison."""
+        folders = [runs.runs_root() / f"{scale}-study-protocol" for scale in reversed(scales.SCALES)]
+        folder = next((each for each in folders if (each / "summary.json").exists()), None)
+        if folder is None:
             return []
-        found = []
-        for number, folder in enumerate(reversed(recorded)):
-            self.env.note_dependency(str(folder / "summary.json"))
-            numbers = json.loads((folder / "summary.json").read_text())["numbers"]
-            scale = folder.name.partition("-")[0]
-            if scale == "smoke" and number:
-                continue  # where anything better is known, it says nothing
-            found.append(finding(scale, numbers, short=number > 0))
-        return self.parse_text_to_nodes("\n\n".join(found).replace(" -", " −").replace("(-", "(−"))
+        self.env.note_dependency(str(folder / "summary.json"))
+        numbers = json.loads((folder / "summary.json").read_text())["numbers"]
+        changes = {arm: change_over_folds(folder, arm) for arm in ("real+geometric", "real+gan")}
+        return self.parse_text_to_nodes(finding(folder.name.partition("-")[0], numbers, changes))
 
 
-def finding(scale: str, numbers: dict[str, dict[str, float]], *, short: bool) -> str:
-    """Say what a study of the three training sets found, at length or beside another."""
-    changes = (
-        ("real+geometric", numbers["change: real+geometric"]),
-        ("real+gan", numbers["training.gain of real+gan"]),
-    )
+def change_over_folds(folder: Path, arm: str) -> tuple[float, float, float]:
+    """Return the mean change in accuracy over the folds of a study, and its corrected 95 % interval.
+
+    The variance of the mean allows for the overlap of the training sets, eight folds in ten (Nadeau & Bengio
+    2003), so that the interval holds the scatter of sources and of trainings.
+    """
+    hits: dict[tuple[str, str], dict[str, bool]] = defaultdict(dict)
+    with (folder / "sources.csv").open(newline="") as stream:
+        for row in csv.DictReader(stream):
+            best = np.argmax([float(row[f"p{code}"]) for code in range(4)])
+            hits[row["arm"], row["fold"]][row["name"]] = best == int(row["label"])
+    folds = sorted({fold for _, fold in hits})
+    changes = [
+        np.mean([hits[arm, fold][name] - float(hit) for name, hit in hits["real", fold].items()])
+        for fold in folds
+    ]
+    mean, n = float(np.mean(changes)), len(changes)
+    half = stats.t.ppf(0.975, n - 1) * np.std(changes, ddof=1) * np.sqrt(1 / n + 1 / 8)
+    return mean, mean - half, mean + half
+
+
+def finding(
+    scale: str, numbers: dict[str, dict[str, Any]], changes: dict[str, tuple[float, float, float]]
+) -> str:
+    """Say in two sentences what a comparison of the three training sets found."""
+    keys = {"real+geometric": "change: real+geometric", "real+gan": "training.gain of real+gan"}
+    findings = {arm: numbers[key]["finding"] for arm, key in keys.items()}
+    settled = set(findings.values()) != {"not established"}
+    claim = "" if settled else "**No effect of synthetic images on the accuracy is established so far.** "
     geometric, adversarial = (
-        f"{points(change)} ({points(numbers[f'balanced change: {arm}'])} by balanced accuracy), "
-        f"{said(change['finding'])}"
-        for arm, change in changes
+        points(changes[arm]) + (f": {said(findings[arm])}" if settled else "") for arm in keys
     )
-    real, balanced = (
-        f"{100 * numbers[f'{kind}: real']['value']:.1f} %" for kind in ("accuracy", "balanced accuracy")
-    )
-    tested = numbers["divisions"]["value"]
-    if short:
-        return (
-            f"At {scale} scale, with {tested} parts, it is {real} with real images (balanced {balanced}). "
-            f"Geometric simulations change it by {geometric}; images of an adversarial network by "
-            f"{adversarial}. {unfinished(numbers)}"
-        )
     return (
-        f"Here the sources were divided into ten parts, {tested} of which were tested by networks that "
-        f"never saw them (:figure:`study1_protocol`, {scale} scale): the accuracy is {real} with real images "
-        f"alone, the balanced accuracy, in which each class counts alike, {balanced}. "
-        f"Geometric simulations change the accuracy by {geometric}; images of an adversarial network by "
-        f"{adversarial}. Ranges are 95 % intervals. {unfinished(numbers)}"
+        f"{claim}Adding geometric simulations to the real training images changes it by {geometric}; adding "
+        f"images from an adversarial network changes it by {adversarial} (95 % intervals over "
+        f"{numbers['divisions']['value']} of ten folds at {SHOWN[scale]} scale, which include the scatter "
+        "between trainings; :figure:`study1_protocol`)."
     )
 
 
-def unfinished(numbers: dict[str, dict[str, float]]) -> str:
-    """Say so if the networks were still learning when their training ended."""
-    late = numbers["change: all epochs, not three tenths of them (real)"]
-    if late["low"] <= 0:
-        return ""
-    return (
-        f"At this scale training is short: the last seven tenths of it add {100 * late['value']:.1f} points, "
-        "so the answer may change where it is longer."
-    )
-
-
-def points(change: dict[str, float]) -> str:
+def points(change: tuple[float, float, float]) -> str:
     """Return a change of accuracy in percentage points, with its interval."""
-    value, low, high = (100 * change[part] for part in ("value", "low", "high"))
-    return f"{value:+.1f} points, {low:+.1f} to {high:+.1f}"
+    value, low, high = (f"{100 * part:.1f}".replace("-", "−") for part in change)
+    sign = "+" if change[0] > 0 else ""
+    return f"{sign}{value} points ({low} to {high})"
 
 
 def said(finding: str) -> str:
     """Return what `radiosynth.reproduction.studies.finding` says, as part of a sentence."""
     return finding if finding == "not established" else f"a {finding}"
+
+
+def forest(path: Path) -> None:
+    """Draw the changes that the report claims, and those of the full-scale comparison, with intervals."""
+    folder = runs.runs_root() / "report-study-protocol"
+    stated = published.published()["accuracy"]
+    rows = []
+    for arm, label in (("real+geometric", "+ geometric"), ("real+gan", "+ GAN")):
+        claim = stated[arm]["validation"] - stated["real"]["validation"]
+        rows.append((f"{label}, report", claim, None))
+        value, *ends = change_over_folds(folder, arm)
+        rows.append((f"{label}, here", value, ends))
+    with plt.rc_context():
+        plotting.use_style()
+        figure, axes = plt.subplots(figsize=(5.6, 1.9), layout="constrained")
+        for y, (_, value, ends) in enumerate(rows):
+            colour = plotting.TRAINING if ends else "0.35"
+            if ends:
+                axes.plot([100 * end for end in ends], [y, y], color=colour)
+            axes.plot(100 * value, y, "D" if ends else "o", color=colour, mfc=colour if ends else "white")
+        axes.axvline(0, color="0.5", lw=0.8)
+        axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
+        axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="change in accuracy / percentage points")
+        figure.savefig(path)
+        plt.close(figure)
+
+
+class Best(SphinxDirective):
+    """``.. best::``: the accuracy of the default classifier beside the published ones."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return the sentence."""
+        stored = runs.find_run(presets.ensemble_config("report").name).predictions
+        labels = stored["labels"]
+        single = 100 * np.mean(stored["members"].argmax(axis=2) == labels)
+        hits = int(np.sum(stored["probabilities"].argmax(axis=1) == labels))
+        ends = stats.binomtest(hits, len(labels)).proportion_ci(method="wilson")
+        theirs = 100 * max(published.published()["rustige"].values())
+        n = len(labels)
+        return self.parse_text_to_nodes(
+            f"The classifier that comes with the package assigns {100 * hits / n:.1f} % of {n} test images "
+            f"to the correct class (95 % interval {100 * ends.low:.1f} to {100 * ends.high:.1f} %); its five "
+            f"networks on their own average {single:.1f} %. The best published average on the same five "
+            f"folds is {theirs:.1f} % (:cite:t:`rustige2023`; :figure:`best1_accuracy`)."
+        )
 
 
 class CitationEntry(SphinxDirective):
@@ -332,6 +425,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("report-runs", ReportRuns)
     app.add_directive("citation-entry", CitationEntry)
     app.add_directive("finding", Finding)
+    app.add_directive("best", Best)
+    app.add_directive("drawn", Drawn)
+    app.add_directive("outcome", Outcome)
     app.add_directive("training-time", TrainingTime)
-    app.connect("source-read", add_training_time)
+    app.connect("source-read", arrange_gallery_page)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -50,8 +50,8 @@ path = figures.save_figure(figure, "fig09_gan_training", runs=[run], morphology=
 plt.show()
 
 # %%
-# The frames are closer together at the beginning, where changes are largest: they are thinned as the square root
-# of the epoch. If ffmpeg is installed, a video is written too.
+# The frames are closer together at the beginning, where changes are largest: they are thinned as the square
+# root of the epoch. If ffmpeg is installed, a video is written too.
 
 generators.write_gif(frames, epochs, path.with_suffix(".gif"))
 if shutil.which("ffmpeg"):
