@@ -1,7 +1,7 @@
 """Draw the picture of the front page, docs/_static/hero.png: synthetic radio galaxies, no observed ones.
 
 The upper row is the geometric simulation, the lower one the conditional adversarial network of the report's
-scale, which is recorded.
+scale, which is saved.
 """
 
 from pathlib import Path

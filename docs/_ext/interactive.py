@@ -47,7 +47,7 @@ STRETCH = PowerNorm(0.5, -1, 1)
 
 
 def shown_generator() -> runs.Run[configs.GANConfig]:
-    """Return the conditional generator of the largest scale that is recorded, or comes with the package."""
+    """Return the conditional generator of the largest scale that is saved, or comes with the package."""
     names = (presets.gan_config("all", scale).name for scale in reversed(scales.SCALES))
     recorded = runs.recorded_runs()
     return runs.find_run(next(name for name in names if name in recorded))
@@ -56,7 +56,7 @@ def shown_generator() -> runs.Run[configs.GANConfig]:
 def export(run: runs.Run[configs.GANConfig]) -> tuple[dict[str, Any], bytes]:
     """Return a generator as a list of steps, and the numbers that the steps refer to.
 
-    A number is stored in half precision where that loses nothing, which holds for recorded kernels, and in
+    A number is stored in half precision where that loses nothing, which holds for saved kernels, and in
     single precision otherwise. Normalisation and the scale and offset of the class become one factor and one
     summand per channel and class.
     """
@@ -118,7 +118,7 @@ def export(run: runs.Run[configs.GANConfig]) -> tuple[dict[str, Any], bytes]:
 def principal_directions(
     model: keras.Model, latent: int, n: int = 1024
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the directions of the noise that move the image most, and their shares of that.
+    """Return the directions of the noise that move the image most, and the fraction that each accounts for.
 
     The noise z is white, so that the covariance of the image with z is the mean slope of the one against the
     other. Its singular vectors on the side of z, each class on its own mean, are what the sliders move.

@@ -404,7 +404,7 @@ class Best(SphinxDirective):
             f"The classifier that comes with the package assigns {100 * hits / n:.1f} % of {n} test images "
             f"to the correct class (95 % interval {100 * ends.low:.1f} to {100 * ends.high:.1f} %); its five "
             f"networks on their own average {single:.1f} %. The best published average on the same five "
-            f"folds is {theirs:.1f} % (:cite:t:`rustige2023`; :figure:`best1_accuracy`)."
+            f"folds is {theirs:.2f} % (:cite:t:`rustige2023`; :figure:`best1_accuracy`)."
         )
 
 

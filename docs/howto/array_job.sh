@@ -12,7 +12,7 @@ export RADIOSYNTH_RUNS="${RADIOSYNTH_RUNS:-$PWD/runs}"
 radiosynth run --scale report --training-set real --seed "$SLURM_ARRAY_TASK_ID" --time-limit 3300
 status=$?
 
-# 75: stopped before the end, and the checkpoint is kept. The same task goes on in its next slice.
+# 75: stopped before the end, and the checkpoint is kept. The same task resumes in its next job.
 if [ "$status" -eq 75 ]; then
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}"
 fi

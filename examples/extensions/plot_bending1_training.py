@@ -49,7 +49,7 @@ panels["true"].plot([0, 130], [0, 130], color="0.6", lw=0.8)
 panels["true"].plot([0, 130], [np.median(median)] * 2, color="0.6")
 panels["true"].set(xlabel="true bending angle (°)", ylabel="predicted (°)")
 panels["histogram"].set(xlabel="predicted − true (°)", ylabel="sources")
-plotting.boxes(panels["box"], {k: np.abs(error) for k, error in {"guess": guess, **errors}.items()})
+plotting.boxes(panels["box"], {k: np.abs(error) for k, error in {"baseline": guess, **errors}.items()})
 panels["box"].set_ylabel("absolute error (°)")
 table = results["with spread"][1]
 panels["spread"].loglog(table["spread"], np.abs(errors["with spread"]), ".", color=plotting.VALIDATION, ms=4)
