@@ -56,7 +56,7 @@ plt.show()
 # %%
 # Gained and lost: test images classified correctly only with, or only without, simulations.
 
-columns = ["condition", "scale", "networks", "mean", "sd", "ensemble", "low", "high", "gained", "lost", "p_value"]
+columns = ["condition", "scale", "n", "mean", "sd", "ensemble", "low", "high", "gained", "lost", "p_value"]
 table = Table(rows=found, names=columns)
 table.round(4)
 figures.save_table(table, "best1_accuracy", runs=rows.values()).pprint_all()

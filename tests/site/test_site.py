@@ -202,11 +202,10 @@ def test_gallery_pages_can_be_downloaded_and_say_how_long_they_take(site: Path) 
         assert any(link.endswith(f"{page.stem}.ipynb") for link in links), page.name
         text = page.read_text("utf-8")
         assert "Total running time of the script" in text
-        assert "colab-button" in text
         notebook = (site / "notebooks" / f"{page.stem}.ipynb").read_text("utf-8")
         assert "%pip install" in notebook
     trained = site / "gallery" / "report" / "plot_fig12_training_curves.html"
-    told = r"Training time of the \w+ runs behind this page</strong>.*\d+ minutes? on a"
+    told = r"Training time of the \w+-scale runs on this page</strong>.*\d+ minutes? on a"
     assert re.search(told, trained.read_text("utf-8"))
 
 
@@ -521,13 +520,28 @@ def test_the_front_page_says_of_a_change_what_its_study_says(monkeypatch: pytest
     monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
     import report_table
 
-    numbers = json.loads((ROOT / "paper/runs/report-study-protocol/summary.json").read_text())["numbers"]
-    assert numbers["change: real+geometric"]["low"] > 0  # by its interval alone it would be a gain
-    assert numbers["change: real+geometric"]["p_value"] > 0.05
-    text = report_table.finding("report", numbers, short=False)
-    assert text.count("not established") == 2
-    assert "a gain" not in text
-    assert "89.7 %" in text  # the balanced accuracy
+    folder = ROOT / "paper/runs/report-study-protocol"
+    numbers = json.loads((folder / "summary.json").read_text())["numbers"]
+    assert (
+        numbers["change: real+geometric"]["low"] > 0
+    )  # a gain by its interval over sources alone
+    changes = {arm: report_table.change_over_folds(folder, arm) for arm in ("real+geometric", "real+gan")}
+    text = report_table.finding("report", numbers, changes)
+    assert text.startswith("**No effect of synthetic images on the accuracy is established")
+    assert "gain" not in text
+    assert "+2.7 points (−0.6 to 6.0)" in text
+    assert "−0.2 points (−4.8 to 4.3)" in text
+    numbers["change: real+geometric"]["finding"] = "gain"
+    assert "+2.7 points (−0.6 to 6.0): a gain" in report_table.finding("report", numbers, changes)
+
+
+def test_the_report_page_counts_each_source_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sphinx")
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+    import report_table
+
+    monkeypatch.setattr(report_table, "last_row", lambda name: {"final": "1094", "with image": "1013"})
+    assert report_table.NUMBERS["table2_selection"]({})[0] == ("sources kept", "1094", "1094")
 
 
 def test_pages_state_the_beam_and_how_many_sources_the_southern_one_concerns() -> None:
