@@ -6,6 +6,7 @@ What goes beyond the report has hardly a run at the scale of the report, and is 
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,11 @@ def of_extensions(scale: str) -> str:
 
 
 def set_scale(gallery_conf: dict[str, Any], script: str | None) -> None:
-    """Name the scale to the script that comes next; Sphinx-Gallery calls this before each, with its name."""
+    """Name the scale to the script that comes next; Sphinx-Gallery calls this before each, with its name.
+
+    Optuna's warnings of features that may change hold paths of this machine and are not for readers.
+    """
+    warnings.filterwarnings("ignore", message=".*experimental")
     scale = os.environ.setdefault("RADIOSYNTH_SITE_SCALE", os.environ["RADIOSYNTH_SCALE"])
     if script is not None:
         extension = (EXTENSIONS / script).exists()

@@ -522,9 +522,7 @@ def test_the_front_page_says_of_a_change_what_its_study_says(monkeypatch: pytest
 
     folder = ROOT / "paper/runs/report-study-protocol"
     numbers = json.loads((folder / "summary.json").read_text())["numbers"]
-    assert (
-        numbers["change: real+geometric"]["low"] > 0
-    )  # a gain by its interval over sources alone
+    assert numbers["change: real+geometric"]["low"] > 0  # a gain by its interval over sources alone
     changes = {arm: report_table.change_over_folds(folder, arm) for arm in ("real+geometric", "real+gan")}
     text = report_table.finding("report", numbers, changes)
     assert text.startswith("**No effect of synthetic images on the accuracy is established")

@@ -16,7 +16,8 @@ import pytest
 from samples import ROOT
 
 BETTER = {
-    r"\b(turned|mirrored) (and \w+ )?(copies|images)\b|\bcopies of (one|each|a) (source|image)\b": "augmented images",
+    r"\b(turned|mirrored) (and \w+ )?(copies|images)\b": "rotated or flipped images",
+    r"\bcopies of (one|each|a) (source|image)\b": "augmented images",
     r"\barms\b(?! of the galaxy)": "conditions",
     r"\b(ten|five|four) divisions\b|\bover (the )?divisions\b": "folds",
     r"\breplay(s|ed)?\b": "load(ed)",
