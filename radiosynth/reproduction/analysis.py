@@ -88,6 +88,12 @@ def read(trials: Sequence[Trial], test: Test, folder: Path | None = None) -> Net
     return Networks(trials[0].condition, np.array(folds, int), labels, probabilities, shared)
 
 
+def validation_curves(trials: Sequence[Trial]) -> NDArray[np.float64]:
+    """Return the balanced accuracy on the validation sources after each epoch, shape (n_trials, n_epochs)."""
+    name = "history_val_balanced_accuracy"
+    return np.stack([read_arrays(trial.file, {name: "f1"})[name].astype(float) for trial in trials])
+
+
 def balanced_accuracy(networks: Networks) -> float:
     """Return the mean recall of the classes, over all sources and networks."""
     correct, total = _sums(networks, np.ones((1, len(networks.folds))), None)
@@ -280,3 +286,39 @@ def comparison(test: Test = "test", folder: Path | None = None) -> Table:
         row["adjusted_p"] = p
         row["found"] = "no effect detected" if p >= 0.05 else "gain" if row["value"] > 0 else "loss"
     return Table(rows=rows)
+
+
+def verdict(folder: Path | None = None) -> str:
+    """Say what the comparison found, in one paragraph: the only source of that statement.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Folder of the records, if it is not the usual one.
+
+    Returns
+    -------
+    str
+        Each condition's change of balanced accuracy with its interval, adjusted p value and finding, on both
+        tests; or that the comparison is not complete, as long as a network of its main part is missing.
+    """
+    asked = trials_of("main")
+    saved = sum(((folder or networks_folder()) / f"{trial.name}.npz").exists() for trial in asked)
+    if saved < len(asked):
+        return (
+            f"The comparison of training sets is not complete: {saved} of {len(asked)} networks are saved, "
+            "and no test has been looked at."
+        )
+    said = []
+    for test, name in (("test", "held-out sources"), ("external", "external sources")):
+        changes = [
+            f"{row['condition']} {100 * row['value']:+.1f} points ({100 * row['low']:+.1f} to "
+            f"{100 * row['high']:+.1f}, p = {row['adjusted_p']:.2g}: {row['found']})"
+            for row in comparison(test, folder)
+            if row["condition"] != "real"
+        ]
+        said.append(f"on {name} {', '.join(changes)}")
+    return (
+        "Change of balanced accuracy by synthetic images at equal exposure to real ones, with 95 % intervals "
+        f"and p values adjusted for the number of conditions: {'; '.join(said)}."
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -204,3 +205,23 @@ def test_records_are_compared_when_folds_are_complete(tmp_path: Path) -> None:
         table["balanced_accuracy"][1] - analysis.balanced_accuracy(analysis._only(reference, range(9))),
         table["value"][1],
     )
+
+
+def test_nothing_is_said_of_a_test_before_every_network_is_saved(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    better, reference = simulated(0.6, rng)
+    *others, last = protocol.trials("main")
+    for trial in [*others, last]:
+        said = analysis.verdict(tmp_path)
+        assert "not complete" in said
+        assert "points" not in said
+        networks = better if trial.condition == "geometric" else reference
+        labels, probabilities = networks.labels[trial.fold], networks.probabilities[trial.fold][trial.seed]
+        arrays = {f"{test}_labels": labels for test in ("test", "external")}
+        arrays |= {f"{test}_probabilities": probabilities for test in ("test", "external")}
+        np.savez(tmp_path / f"{trial.name}.npz", **arrays)
+    said = analysis.verdict(tmp_path)
+    held_out, external = said.split("external sources")
+    for part in (held_out, external):
+        assert re.search(r"geometric \+\d+\.\d points \(\+[\d.]+ to \+[\d.]+, p = [\de.-]+: gain\)", part)
+        assert part.count("no effect detected") == 2
