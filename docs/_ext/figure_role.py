@@ -46,7 +46,7 @@ def title_of(script: Path) -> tuple[str, str]:
 def label_of(script: Path) -> str:
     """Return what a link to a figure says: its number if it has one, else its title in quotes."""
     title = (ast.get_docstring(ast.parse(script.read_text("utf-8"))) or "").splitlines()[0]
-    number = re.match(r"((Figure|Table|Study|VAE|Resolution|Bending angles) \w?\d+): ", title)
+    number = re.match(r"((Figure|Table|Study|Comparison|VAE|Resolution|Bending angles) \w?\d+): ", title)
     return number[1] if number else f"“{title}”"
 
 

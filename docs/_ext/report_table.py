@@ -24,7 +24,7 @@ from scipy import stats
 from sphinx.util.docutils import SphinxDirective
 
 from radiosynth import citations, plotting
-from radiosynth.reproduction import figures, presets, published, runs, scales
+from radiosynth.reproduction import analysis, figures, presets, published, runs, scales
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -45,6 +45,11 @@ def record_of(name: str) -> tuple[Record, Path] | None:
         if path.exists():
             return json.loads(path.read_text()), path
     return None
+
+
+def shown_scale(record: Record) -> str:
+    """Return what the pages call the scale of a figure."""
+    return f"{SHOWN[record['scale']]} scale" if record["scale"] in SHOWN else record["scale"]
 
 
 def last_row(name: str) -> dict[str, str]:
@@ -156,7 +161,7 @@ class ReportTable(SphinxDirective):
         if "FIRST" in source:
             source = ":doc:`FIRST images </methods/data_and_selection>`"
         lines = [source, *(f":ref:`{short(run)} <run-{run}>`" for run in record["runs"])]
-        lines.append(f"{SHOWN[record['scale']]} scale, :download:`provenance <{place}>`")
+        lines.append(f"{shown_scale(record)}, :download:`provenance <{place}>`")
         numbers = NUMBERS[name](record) if name in NUMBERS else []
         compared = "\n".join(f"| {what}: **{stated} → {here}**" for what, stated, here in numbers)
         return [number, shown, "\n".join(f"| {line}" for line in lines), compared or NOTHING]
@@ -273,7 +278,7 @@ class Outcome(SphinxDirective):
         record, path = found
         self.env.note_dependency(str(path))
         rows = [[what, stated, f"**{here}**"] for what, stated, here in NUMBERS[name](record)]
-        header = ["", "report", f"here ({SHOWN[record['scale']]} scale)"]
+        header = ["", "report", f"here ({shown_scale(record)})"]
         return self.parse_text_to_nodes(list_table(header, rows, [40, 30, 30]))
 
 
@@ -297,10 +302,13 @@ class Drawn(SphinxDirective):
 
 
 class Finding(SphinxDirective):
-    """``.. finding::``: whether synthetic images help, from the largest saved comparison."""
+    """``.. finding::``: whether synthetic images help: from the comparison, once it is complete."""
 
     def run(self) -> list[nodes.Node]:
-        """Return the paragraph; nothing if there is no such comparison."""
+        """Return what the comparison found; while it is under way, also what the largest saved study found."""
+        verdict = analysis.verdict()
+        if "not complete" not in verdict:
+            return self.parse_text_to_nodes(verdict)
         folders = [runs.runs_root() / f"{scale}-study-protocol" for scale in reversed(scales.SCALES)]
         folder = next((each for each in folders if (each / "summary.json").exists()), None)
         if folder is None:
@@ -308,7 +316,8 @@ class Finding(SphinxDirective):
         self.env.note_dependency(str(folder / "summary.json"))
         numbers = json.loads((folder / "summary.json").read_text())["numbers"]
         changes = {arm: change_over_folds(folder, arm) for arm in ("real+geometric", "real+gan")}
-        return self.parse_text_to_nodes(finding(folder.name.partition("-")[0], numbers, changes))
+        text = finding(folder.name.partition("-")[0], numbers, changes)
+        return self.parse_text_to_nodes(f"{text}\n\n{verdict}")
 
 
 def change_over_folds(folder: Path, arm: str) -> tuple[float, float, float]:
