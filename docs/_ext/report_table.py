@@ -305,7 +305,7 @@ class Finding(SphinxDirective):
     """``.. finding::``: whether synthetic images help: from the comparison, once it is complete."""
 
     def run(self) -> list[nodes.Node]:
-        """Return what the comparison found; while it is under way, also what the largest saved study found."""
+        """Return what the comparison found, and until it is complete what the largest saved study found."""
         verdict = analysis.verdict()
         if "not complete" not in verdict:
             return self.parse_text_to_nodes(verdict)

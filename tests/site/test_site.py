@@ -34,6 +34,9 @@ PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 PAGES = [
     "index.html",
     "report.html",
+    "learn.html",
+    "extend.html",
+    "contributing.html",
     "errata.html",
     "methods/simulation.html",
     "methods/gan.html",
@@ -184,6 +187,33 @@ def test_pages_have_a_language_and_one_heading(site: Path) -> None:
         and (read(page).language, read(page).headings) != ("en", 1)
     }
     assert wrong == {}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", [name for name in PAGES if not name.startswith("notebooks/")])
+def test_pages_describe_themselves(site: Path, name: str) -> None:
+    said = re.search(r'<meta name="description" content="([^"]*)"', (site / name).read_text("utf-8"))
+    assert said
+    assert 20 < len(said[1]) < 200
+
+
+@pytest.mark.browser
+def test_animations_can_be_still_and_figures_open_alone(site: Path) -> None:
+    for name, wanted in (
+        ("index.html", r'<source media="\(prefers-reduced-motion: reduce\)" srcset="([^"]*\.still\.png)"'),
+        ("gallery/report/plot_fig12_training_curves.html", r'<a class="enlarge" href="([^"]*\.png)"'),
+    ):
+        found = re.search(wanted, (site / name).read_text("utf-8"))
+        assert found
+        assert (site / name).parent.joinpath(found[1]).resolve().exists()
+
+
+@pytest.mark.browser
+def test_the_figure_comes_before_its_code(site: Path) -> None:
+    for page in sorted((site / "gallery").glob("*/plot_*.html")):
+        text = page.read_text("utf-8").partition("<article")[2]
+        picture = text.find("sphx-glr-single-img")
+        assert picture == -1 or picture < text.index('class="highlight'), page.name
 
 
 @pytest.mark.browser
