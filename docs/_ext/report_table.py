@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 NOTHING = "–"
+NOTES = ("left out, blank", "the generator in ", "the GAN of ")
+"""How notes begin that scripts print each time they load the same images or networks."""
 SHOWN = {"smoke": "smoke", "laptop": "laptop", "report": "full"}
 """What the pages call each scale: there, \"report\" is the document alone."""
 
@@ -251,7 +253,7 @@ def arrange_gallery_page(app: Sphinx, page: str, source: list[str]) -> None:
     script = script_of(name)
     assert script is not None
     title = title_of(script)[1]
-    text = re.sub(r"(?<=:alt: ).*", title, source[0])
+    text = re.sub(r"(?<=:alt: ).*", title, once(source[0]))
     begin, underline, rest = re.split(r"^(={10,}\n\n)", text, maxsplit=1, flags=re.M)
     first, _, rest = rest.partition("\n\n")
     picture = re.search(r"^\.\. image-sg::.*\n(?: +.*\n)+", rest, re.M)
@@ -262,6 +264,20 @@ def arrange_gallery_page(app: Sphinx, page: str, source: list[str]) -> None:
     text = text.replace(mark, f".. training-time:: {name}\n\n{mark}", 1)
     # There are no headings to list beside the code, which needs the room.
     source[0] = f":html_theme.sidebar_secondary.remove:\n\n{text}"
+
+
+def once(text: str) -> str:
+    """Return the text of a page with each note of the library only where it is first printed."""
+    seen: set[str] = set()
+    lines = []
+    for line in text.splitlines(keepends=True):
+        note = line.strip()
+        if note.startswith(NOTES):
+            if note in seen:
+                continue
+            seen.add(note)
+        lines.append(line)
+    return "".join(lines)
 
 
 class Outcome(SphinxDirective):
