@@ -277,7 +277,9 @@ def once(text: str) -> str:
                 continue
             seen.add(note)
         lines.append(line)
-    return "".join(lines)
+    # What is left of an output with nothing but such notes.
+    empty = r"\.\. rst-class:: sphx-glr-script-out\n\n \.\. code-block:: none\n\s*\n(?=\S)"
+    return re.sub(empty, "", "".join(lines))
 
 
 class Outcome(SphinxDirective):
