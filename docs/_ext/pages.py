@@ -1,4 +1,4 @@
-"""What every page gets: a description, figures that enlarge, animations that can be still, a link to the PDF.
+"""What every page gets: a description, figures that enlarge, animations that can be still.
 
 ``.. markdown:: ../CONTRIBUTING.md`` shows a file of the repository as a page.
 """
@@ -29,7 +29,7 @@ class Markdown(SphinxDirective):
         _, path = self.env.relfn2path(self.arguments[0])
         self.env.note_dependency(path)
         _, _, text = Path(path).read_text("utf-8").partition("\n")
-        made = pypandoc.convert_text(text, "rst", format="gfm", extra_args=["--shift-heading-level-by=-1"])
+        made = pypandoc.convert_text(text, "rst", format="gfm")
         return self.parse_text_to_nodes(made, allow_section_headings=True)
 
 
@@ -65,7 +65,7 @@ def enlarge(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
-    """Write the still picture of each animation, its last frame, and the paper as a PDF."""
+    """Write the still picture of each animation, its last frame."""
     if error is not None or app.builder.format != "html":
         return
     for path in (Path(app.outdir) / "_images").glob("*.gif"):
