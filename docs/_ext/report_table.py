@@ -50,8 +50,8 @@ def record_of(name: str) -> tuple[Record, Path] | None:
 
 
 def shown_scale(record: Record) -> str:
-    """Return what the pages call the scale of a figure."""
-    return f"{SHOWN[record['scale']]} scale" if record["scale"] in SHOWN else record["scale"]
+    """Return what the pages call the scale of a figure, or the scales if it has runs of two."""
+    return " ".join(SHOWN.get(word, word) for word in record["scale"].split())
 
 
 def last_row(name: str) -> dict[str, str]:
@@ -163,7 +163,7 @@ class ReportTable(SphinxDirective):
         if "FIRST" in source:
             source = ":doc:`FIRST images </methods/data_and_selection>`"
         lines = [source, *(f":ref:`{short(run)} <run-{run}>`" for run in record["runs"])]
-        lines.append(f"{shown_scale(record)}, :download:`provenance <{place}>`")
+        lines.append(f"{shown_scale(record)} scale, :download:`provenance <{place}>`")
         numbers = NUMBERS[name](record) if name in NUMBERS else []
         compared = "\n".join(f"| {what}: **{stated} → {here}**" for what, stated, here in numbers)
         return [number, shown, "\n".join(f"| {line}" for line in lines), compared or NOTHING]
@@ -239,7 +239,7 @@ class TrainingTime(SphinxDirective):
         ]
         drawn = "loaded from saved runs" if record["replayed"] else "computed for it"
         text = (
-            f"**Training time of the {SHOWN[record['scale']]}-scale runs on this page**, {drawn}: "
+            f"**Training time of the {shown_scale(record)}-scale runs on this page**, {drawn}: "
             f"{', '.join(parts)}, summed over all runs, some of which may have run in parallel."
         )
         return self.parse_text_to_nodes(text)
@@ -296,7 +296,7 @@ class Outcome(SphinxDirective):
         record, path = found
         self.env.note_dependency(str(path))
         rows = [[what, stated, f"**{here}**"] for what, stated, here in NUMBERS[name](record)]
-        header = ["", "report", f"here ({shown_scale(record)})"]
+        header = ["", "report", f"here ({shown_scale(record)} scale)"]
         return self.parse_text_to_nodes(list_table(header, rows, [40, 30, 30]))
 
 
