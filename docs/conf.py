@@ -97,6 +97,7 @@ sphinx_gallery_conf = {
     # A page depends on the package and on the runs, not on its script alone.
     "run_stale_examples": True,
     "min_reported_time": 0,
+    "thumbnail_size": (320, 224),
     # Its page of run times loads a script from another host; each page shows its own time anyway.
     "write_computation_times": False,
     "remove_config_comments": True,

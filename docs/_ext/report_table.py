@@ -312,17 +312,18 @@ def changes_of(name: str) -> list[list[str]]:
         return []
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    if not rows or not {"arm", "compared_with", "finding"} <= rows[0].keys():
+    if not rows or not {"compared_with", "finding"} <= rows[0].keys():
         return []
+    name = next(iter(rows[0]))  # of the column of conditions, the first one
     return [
         [
-            f"{row['arm']} against {row['compared_with']}",
+            f"{row[name]} against {row['compared_with']}",
             points((float(row["difference"]), float(row["low"]), float(row["high"]))),
             row["p_value"],
             row["finding"],
         ]
         for row in rows
-        if row["arm"] != row["compared_with"]
+        if row[name] != row["compared_with"]
     ]
 
 

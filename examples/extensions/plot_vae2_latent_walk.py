@@ -55,5 +55,3 @@ degrees = np.degrees(angles[:, 0]).round().astype(int)
 generators.write_gif(
     frames, degrees, path.with_suffix(".gif"), columns=4, caption="{}° of a circle", milliseconds=120
 )
-
-# sphinx_gallery_thumbnail_number = -1
