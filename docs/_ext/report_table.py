@@ -296,7 +296,7 @@ class Outcome(SphinxDirective):
         record, path = found
         self.env.note_dependency(str(path))
         if rows := changes_of(name):
-            header = ["", "change in accuracy (95 %)", "p", "finding"]
+            header = ["", "change in accuracy (95 %, over sources)", "p", "finding"]
             return self.parse_text_to_nodes(list_table(header, rows, [34, 32, 12, 22]))
         if name not in NUMBERS:
             return []

@@ -7,8 +7,9 @@ fold is tested once by networks, and generators, trained without it. At laptop s
 saved, at full scale four. All three training sets get the same number of optimiser steps.
 
 Right: the change in accuracy due to synthetic images, with its 95 % interval over sources, and the change
-in balanced accuracy (open), since training is balanced and the test sets are not. The column "finding" of
-the table says whether a change is established. The dotted line is the gain claimed in the report.
+in balanced accuracy (open), since training is balanced and the test sets are not. These intervals exclude
+run-to-run scatter; the finding includes it (:doc:`/methods/studies`). The dotted line is the gain claimed
+in the report.
 """
 
 import matplotlib.pyplot as plt
