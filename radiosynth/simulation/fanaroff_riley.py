@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth.simulation.gaussians import Trajectory, _checked, _galaxies
+from radiosynth.simulation.gaussians import Trajectory, checked, galaxies
 
 
 def fr_ratio(
@@ -53,13 +53,13 @@ def fr_ratio(
     if not 0 < contour < 1:
         msg = f"contour is {contour}; give a fraction of the peak between 0 and 1"
         raise ValueError(msg)
-    columns = _checked(parameters, trajectory)
+    columns = checked(parameters, trajectory)
     ratio = np.full(len(columns["fr_type"]), np.nan)
     extended = np.flatnonzero(columns["fr_type"] > 0)
     for rows in np.array_split(extended, len(extended) // 1024 + 1):
         p = {name: values[rows] for name, values in columns.items()}
         # 1. Along the jet on either side: to the lobe, and on along its axis until all light has ended.
-        round_, lobes = _galaxies(p, trajectory)
+        round_, lobes = galaxies(p, trajectory)
         widest = np.max([*lobes["behind"].T, *lobes["ahead"].T, *round_["sigma"].T], axis=0)
         path = np.linspace(0, p["lobe_distance"] + 6 * widest, 512, axis=-1)
         beyond = path - p["lobe_distance"][:, None]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import functools
-import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Table, vstack
 from numpy.typing import NDArray
 
 from radiosynth._io import refuse_beyond_memory
-from radiosynth.sample import check_rng
+from radiosynth.sample import check_choice, check_count, check_rng
 from radiosynth.simulation.fanaroff_riley import fr_ratio
-from radiosynth.simulation.gaussians import _COLUMNS
-from radiosynth.simulation.population import _COMPACT, _EXTENDED, Population, _values, report_population
+from radiosynth.simulation.gaussians import COLUMNS
+from radiosynth.simulation.population import COMPACT, EXTENDED, Population, draw_values, report_population
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
 _MAX_REDRAWS = 1000
@@ -54,52 +53,46 @@ def draw_parameters(
     check_rng(rng)
     population = report_population() if population is None else population
     chosen = [CLASS_NAMES[class_code(name)] for name in classes]
-    counts = (
-        {CLASS_NAMES[class_code(name)]: n for name, n in per_class.items()}
-        if isinstance(per_class, Mapping)
-        else dict.fromkeys(chosen, per_class)
-    )
+    given = per_class if isinstance(per_class, Mapping) else dict.fromkeys(chosen, per_class)
+    counts = {CLASS_NAMES[class_code(name)]: n for name, n in given.items()}
     for name, n in counts.items():
-        if not isinstance(n, numbers.Integral) or n < 0 or name not in chosen:
-            msg = f"{n!r} sources of {name} asked for; give whole numbers, 0 or more, for {', '.join(chosen)}"
-            raise ValueError(msg)
-    refuse_beyond_memory((sum(counts.values()), 2 * len(_COLUMNS)), "ask for fewer sources")
+        check_choice(name, "class", chosen)
+        check_count(n, f"number of {name}")
+    refuse_beyond_memory((sum(counts.values()), 2 * len(COLUMNS)), "ask for fewer sources")
     parts = []
     for name, stream in zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True):
         part = _draw(population, name, counts.get(name, 0), stream)
         if population.consistent and name != "compact":
             _redraw_contradictions(part, population, name, stream)
-        parts.append(part)
-    table = Table()
-    numbered = [(name, i) for name in CLASS_NAMES for i in range(counts.get(name, 0))]
-    table["name"] = np.array([f"{name}_{i}" for name, i in numbered], dtype=str)
-    table["class"] = np.array([name for name, _ in numbered], dtype=str)
-    for key in ("fr_type", *_COLUMNS, *(["rms"] if any("rms" in part for part in parts) else [])):
-        table[key] = np.concatenate([part.get(key, np.full(len(part["fr_type"]), np.nan)) for part in parts])
+        parts.append(Table(part))
+    table = vstack(parts).filled(np.nan)  # the noise may be drawn for some classes only
+    drawn = np.repeat(CLASS_NAMES, [len(part) for part in parts])
+    names = [f"{name}_{i}" for name, part in zip(CLASS_NAMES, parts, strict=True) for i in range(len(part))]
+    table.add_columns([np.array(names, str), drawn], indexes=[0, 0], names=["name", "class"])
     return table
 
 
 def _draw(population: Population, name: str, n: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:
     """Draw the columns of `n` sources of one class."""
-    values = functools.partial(_values, n=n, rng=rng)
-    columns: dict[str, NDArray[Any]] = dict.fromkeys(_COLUMNS, np.full(n, np.nan))
-    if "rms" in getattr(population, name):
-        columns["rms"] = values(getattr(population, name)["rms"])
+    values = functools.partial(draw_values, n=n, rng=rng)
+    own = getattr(population, name)
+    columns: dict[str, NDArray[Any]] = dict.fromkeys(("fr_type", *COLUMNS), np.full(n, np.nan))
+    if "rms" in own:
+        columns["rms"] = values(own["rms"])
     if name == "compact":
-        columns |= {key: values(population.compact[key]) for key in _COMPACT}
-        return columns | {"fr_type": np.zeros(n, dtype=np.int64)}
+        return columns | {"fr_type": np.zeros(n, np.int64)} | {key: values(own[key]) for key in COMPACT}
     if name == "bent":
-        fr_type = values(population.bent["fr_type"])
+        fr_type = values(own["fr_type"])
         if not np.isin(fr_type, (1, 2)).all():
             msg = "fr_type of bent gave values other than 1 and 2; let it give 1 for FR I and 2 for FR II"
             raise ValueError(msg)
-        kinds = [{**base, **population.bent} for base in (population.FRI, population.FRII)]
-        drawn = {key: np.where(fr_type == 1, *[values(kind[key]) for kind in kinds]) for key in _EXTENDED}
+        kinds = [{**base, **own} for base in (population.FRI, population.FRII)]
+        drawn = {key: np.where(fr_type == 1, *[values(kind[key]) for kind in kinds]) for key in EXTENDED}
     else:
         fr_type = np.full(n, 1 if name == "FRI" else 2)
-        drawn = {key: values(getattr(population, name)[key]) for key in _EXTENDED}
-    columns |= {key: drawn[key] for key in _EXTENDED if key in columns}
+        drawn = {key: values(own[key]) for key in EXTENDED}
     first = drawn["lobe_amplitude"]
+    columns |= {key: drawn[key] for key in EXTENDED if key in COLUMNS}
     return columns | {
         "fr_type": fr_type.astype(np.int64),
         "lobe_c2": drawn["lobe_c1"] * drawn["lobe_c2_over_c1"],

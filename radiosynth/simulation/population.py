@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,10 +23,10 @@ class Distribution(Protocol):
         """Return `size` random values."""
 
 
-_COMPACT = ("core_x", "core_y", "core_sigma", "core_amplitude", "axis_ratio", "position_angle")
+COMPACT = ("core_x", "core_y", "core_sigma", "core_amplitude", "axis_ratio", "position_angle")
 
 
-_EXTENDED = (
+EXTENDED = (
     "core_x", "core_y", "core_sigma", "core_amplitude", "position_angle", "bending_angle", "lobe_distance",
     "lobe_sigma_across", "lobe_sigma_along", "lobe_c1", "lobe_c2_over_c1", "lobe_amplitude",
     "lobe_amplitude_difference", "halo_sigma", "halo_amplitude",
@@ -73,15 +75,11 @@ class Population:
     consistent: bool = False
 
     def __post_init__(self) -> None:
-        needed = {
-            "FRI": _EXTENDED,
-            "FRII": _EXTENDED,
-            "bent": ("fr_type", "bending_angle"),
-            "compact": _COMPACT,
-        }
+        needed = dict.fromkeys(("FRI", "FRII"), EXTENDED)
+        needed |= {"bent": ("fr_type", "bending_angle"), "compact": COMPACT}
         for name, names in needed.items():
             given = dict(getattr(self, name))
-            allowed = (*(("fr_type", *_EXTENDED) if name == "bent" else names), "rms")
+            allowed = (*names, *(EXTENDED if name == "bent" else ()), "rms")
             if missing := [key for key in names if key not in given]:
                 msg = f"the population of {name} lacks {', '.join(missing)}; it needs {', '.join(names)}"
                 raise ValueError(msg)
@@ -142,35 +140,38 @@ def report_population(*, consistent: bool = False) -> Population:
     Population
         The report's distributions.
     """
-    uniform, normal = stats.uniform, stats.norm
-    place = {"core_x": normal(28, 3), "core_y": normal(28, 3), "position_angle": uniform(0, 360)}
-    extended = place | {
-        "core_sigma": 1.5,
-        "core_amplitude": uniform(0, 1),
-        "bending_angle": uniform(0, 10),
-        "lobe_sigma_across": 1.5,
-        "lobe_sigma_along": 2.5,
-        "lobe_c1": uniform(0.8, 0.5),
-        "lobe_c2_over_c1": uniform(1, 1.2),
-        "lobe_amplitude": uniform(0.5, 1),
-        "lobe_amplitude_difference": normal(0, 0.1),
-        "halo_amplitude": uniform(0, 1),
-    }
-    return Population(
-        FRI=extended | {"lobe_distance": uniform(3, 5.6), "halo_sigma": uniform(0, 2.5)},
-        FRII=extended | {"lobe_distance": uniform(4, 14), "halo_sigma": uniform(1, 4)},
-        bent={"fr_type": stats.randint(1, 3), "bending_angle": uniform(20, 160)},
-        compact=place
-        | {
-            "core_sigma": stats.halfnorm(0.4, 0.5),
-            "core_amplitude": uniform(0.1, 1),
-            "axis_ratio": uniform(0.8, 0.2),
-        },
-        consistent=consistent,
-    )
+    return dataclasses.replace(_read("report"), consistent=consistent)
 
 
-def _values(distribution: Distribution | float, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def wide_population() -> Population:
+    """Return distributions that hold whatever a source of FIRST may look like: where a fit begins.
+
+    Widths and distances are even in the logarithm, from less than the beam to a third of the image. The
+    first lobe has the amplitude 1, as images are scaled to their peak.
+
+    Returns
+    -------
+    Population
+        The distributions, those of bent sources in full.
+    """
+    return _read("wide")
+
+
+def _read(name: str) -> Population:
+    """Return a population from ``populations.toml``."""
+    tables = tomllib.loads(files(__package__).joinpath("populations.toml").read_text("utf-8"))[name]
+    classes: dict[str, dict[str, Distribution | float]] = {}
+    for morphology in CLASS_NAMES:
+        own = tables[morphology]
+        values = tables.get(own.pop("like", None), {}) | own
+        classes[morphology] = {
+            key: getattr(stats, value[0])(*value[1:]) if isinstance(value, list) else value
+            for key, value in values.items()
+        }
+    return Population(**classes)
+
+
+def draw_values(distribution: Distribution | float, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw `n` values; a number does not vary."""
     if isinstance(distribution, float | int):
         return np.full(n, float(distribution))

@@ -137,8 +137,8 @@ def test_bending_angle_and_distance_are_recovered_from_images(trajectory, bendin
 @pytest.mark.parametrize("bending", [1e-3, 30.0, 120.0, 179.0])
 def test_parabola_geometry(bending):
     parameters = source(bending_angle=bending, position_angle=123.0)
-    columns = gaussians._checked(parameters, "parabola")
-    _, lobes = gaussians._galaxies(columns, "parabola")
+    columns = gaussians.checked(parameters, "parabola")
+    _, lobes = gaussians.galaxies(columns, "parabola")
     bisector = np.radians(123 + 90 + (180 - bending) / 2)
     x_axis = bisector - np.pi / 2
     for i, side in ((0, 1), (1, -1)):
@@ -570,7 +570,7 @@ def test_arguments_that_are_not_finite_or_of_another_layout() -> None:
         simulation.render(table, observation=simulation.Observation(beam_fwhm=1e-3))
     for amplitude in (np.inf, 1e30):
         table["core_amplitude"] = amplitude
-        with pytest.raises(ValueError, match=r"core_amplitude is .* below 1e30"):
+        with pytest.raises(ValueError, match=r"core_amplitude is .* allowed are"):
             simulation.render(table)
     table = simulation.draw_parameters({"compact": 2}, rng=np.random.default_rng(0))
     for out in (
