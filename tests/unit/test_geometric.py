@@ -421,7 +421,7 @@ def test_bad_parameters_are_refused(name, value):
 
 
 def test_dark_compact_source_is_refused():
-    with pytest.raises(ValueError, match=r"core_amplitude is 0\.0"):
+    with pytest.raises(ValueError, match="1 sources leave no light"):
         render(source(fr_type=0, axis_ratio=1.0, core_amplitude=0.0))
 
 
@@ -461,7 +461,7 @@ def test_noise_needs_random_numbers(options):
 
 @pytest.mark.parametrize(
     ("per_class", "message"),
-    [(-1, "-1 sources of FRI"), (1.5, "1.5 sources"), ({"FRI": 1, "FR3": 2}, "unknown class 'FR3'")],
+    [(-1, "number of FRI is -1"), (1.5, "FRI is 1.5"), ({"FRI": 1, "FR3": 2}, "unknown class 'FR3'")],
 )
 def test_bad_numbers_and_classes_are_refused(per_class, message):
     with pytest.raises(ValueError, match=message):
@@ -469,7 +469,7 @@ def test_bad_numbers_and_classes_are_refused(per_class, message):
 
 
 def test_class_outside_the_chosen_ones_is_refused():
-    with pytest.raises(ValueError, match="for bent"):
+    with pytest.raises(ValueError, match="unknown class 'FRI': choose from bent"):
         draw_parameters({"FRI": 1}, classes=["bent"], rng=np.random.default_rng(0))
 
 
@@ -544,7 +544,7 @@ def test_bad_observations_are_refused(options):
         (1, 56, {"observation": Observation(beam_fwhm=1e-3)}, "a wider beam"),
         (1, 10_000, {}, "fewer pixels"),
         (1, 10**8, {}, "fewer or smaller images"),
-        (10**13, 56, {}, "ask for fewer sources"),
+        (4 * 10**9, 56, {}, "ask for fewer sources"),
         (1, 56, {"noise": np.inf}, "finite number of 0 or more"),
     ],
 )
@@ -570,7 +570,7 @@ def test_arguments_that_are_not_finite_or_of_another_layout() -> None:
         simulation.render(table, observation=simulation.Observation(beam_fwhm=1e-3))
     for amplitude in (np.inf, 1e30):
         table["core_amplitude"] = amplitude
-        with pytest.raises(ValueError, match=r"core_amplitude is .* allowed are"):
+        with pytest.raises(ValueError, match=r"core_amplitude is .* give numbers from 0 to"):
             simulation.render(table)
     table = simulation.draw_parameters({"compact": 2}, rng=np.random.default_rng(0))
     for out in (
@@ -580,7 +580,7 @@ def test_arguments_that_are_not_finite_or_of_another_layout() -> None:
     ):
         with pytest.raises(ValueError, match="in C order and writable"):
             simulation.render(table, out=out)
-    table["core_sigma"] = 1e-30
+    table["core_sigma"] = 1e-12
     with pytest.raises(ValueError, match=r"leave no light"):
         simulation.render(table)
 
