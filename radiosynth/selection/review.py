@@ -21,11 +21,11 @@ from radiosynth._io import refuse_to_replace, write_text
 from radiosynth.cutouts.read import read_cutouts
 from radiosynth.preprocessing import missing_pixels
 from radiosynth.sample import Sample
-from radiosynth.selection.cuts import _BEND, _STEPS, _ZERO, CUTS, REASONS, Cuts, _default_cuts, automatic_cuts
+from radiosynth.selection.cuts import CUTS, REASONS, Cuts, automatic_cuts, default_cuts
 from radiosynth.selection.decisions import COLUMNS, _unique_names
 from radiosynth.taxonomy import CLASSES
 
-__all__ = ["read_folder", "review_page"]
+_BEND, _STEPS, _ZERO = 12, 24, 40  # of the 8-bit scale of the page: linear to 12 sigma, logarithmic beyond
 
 
 def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> Sample:
@@ -104,7 +104,7 @@ def review_page(
     ValueError
         If the sample is empty, two sources have one name, or another kind of file would be replaced.
     """
-    cuts = cuts or _default_cuts(sample)
+    cuts = cuts or default_cuts(sample)
     names = _unique_names(sample)
     flags = automatic_cuts(sample, cuts)
     pixels = [

@@ -4,7 +4,8 @@ from astropy.table import Table
 from skimage.measure import moments_central, regionprops
 
 from radiosynth import Sample
-from radiosynth.shapes import classify_by_shape, measure_shapes
+from radiosynth.classification import classify_by_shape
+from radiosynth.measurements import measure_shapes
 from radiosynth.taxonomy import class_code
 
 SIZE = 120
