@@ -88,6 +88,8 @@ def _measure(flux: NDArray[np.float64]) -> Features:
     measured: Features = {}
     for part, region in (("source", np.isin(islands, near)), ("field", radius < 0.4 * size)):
         seen = light * region
+        if np.count_nonzero(seen) < 3:
+            continue
         found = _symmetry(seen) | _growth(seen)
         for level in LEVELS:
             found |= _marked(_outline(seen, level), f"above {level}")
@@ -186,8 +188,6 @@ def _along_and_across(where: NDArray, light: NDArray) -> Features:
 
 def _symmetry(light: NDArray) -> Features:
     where, root = np.argwhere(light > 0), np.sqrt(light[light > 0])
-    if len(root) < 3:
-        return {}
     mean = np.average(where, axis=0, weights=root)
     _, _, vectors = _axes(where, root / root.sum())
     turn = vectors[:, ::-1]  # rows of the upright image lie along the source
@@ -204,8 +204,6 @@ def _symmetry(light: NDArray) -> Features:
 
 def _growth(light: NDArray) -> Features:
     where, flux = np.argwhere(light > 0), light[light > 0]
-    if len(flux) < 3:
-        return {}
     root = np.sqrt(flux)
     y, x = (where - np.average(where, axis=0, weights=root)).T
     radius, angle, order = np.hypot(y, x), np.arctan2(y, x), np.argsort(np.hypot(y, x))

@@ -22,7 +22,7 @@ from radiosynth.cutouts.read import read_cutouts
 from radiosynth.preprocessing import missing_pixels
 from radiosynth.sample import Sample
 from radiosynth.selection.cuts import CUTS, REASONS, Cuts, automatic_cuts, default_cuts
-from radiosynth.selection.decisions import COLUMNS, _unique_names
+from radiosynth.selection.decisions import COLUMNS, unique_names
 from radiosynth.taxonomy import CLASSES
 
 _BEND, _STEPS, _ZERO = 12, 24, 40  # of the 8-bit scale of the page: linear to 12 sigma, logarithmic beyond
@@ -105,7 +105,7 @@ def review_page(
         If the sample is empty, two sources have one name, or another kind of file would be replaced.
     """
     cuts = cuts or default_cuts(sample)
-    names = _unique_names(sample)
+    names = unique_names(sample)
     flags = automatic_cuts(sample, cuts)
     pixels = [
         zlib.compress(_eight_bits(*each).tobytes())

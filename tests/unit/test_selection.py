@@ -395,7 +395,7 @@ def test_kappa_is_that_of_the_outcomes() -> None:
     assert found.kappa == pytest.approx(cohen_kappa_score(one, other))
     assert found.low < found.kappa < found.high
     # The large-sample standard error of Cohen (1960).
-    agreed, chance = found.share, sum((one.count(c) / 200) * (other.count(c) / 200) for c in set(one))
+    agreed, chance = found.proportion, sum((one.count(c) / 200) * (other.count(c) / 200) for c in set(one))
     error = np.sqrt(agreed * (1 - agreed) / 200) / (1 - chance)
     assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.15)
     assert len(found.disagreements) == sum(a != b for a, b in zip(one, other, strict=True))
@@ -406,13 +406,13 @@ def test_agreement_lists_what_differs_and_ignores_reasons() -> None:
     second = decided("a,relabel,,bent,,", "b,drop,large,,,", "c,keep,,,,", "e,keep,,,,")
     found = selection.agreement(first, second)
     assert found.number == 3
-    assert found.share == pytest.approx(1 / 3)
+    assert found.proportion == pytest.approx(1 / 3)
     assert found.disagreements.as_array().tolist() == [("a", "keep", "bent"), ("c", "drop: large", "keep")]
 
 
 def test_agreement_of_readers_who_never_differ_or_never_meet() -> None:
     same = selection.agreement(decided("a,keep,,,,", "b,keep,,,,"), decided("a,keep,,,,", "b,keep,,,,"))
-    assert same.share == 1
+    assert same.proportion == 1
     assert np.isnan([same.kappa, same.low, same.high]).all()
     perfect = selection.agreement(decided("a,keep,,,,", "b,drop,,,,"), decided("a,keep,,,,", "b,drop,,,,"))
     assert perfect.kappa == 1
