@@ -31,7 +31,7 @@ labels = run.predictions["labels"]
 chosen = {name: each.mean(axis=0).argmax(axis=1) for name, each in answers.items()}
 for y, (name, each) in enumerate(answers.items()):
     single = (each.argmax(axis=2) == labels).mean(axis=1)
-    value, low, high = metrics.share(chosen[name] == labels, confidence=0.95)
+    value, low, high = metrics.proportion(chosen[name] == labels, confidence=0.95)
     axes.plot(single, np.full(len(single), y), "o", color=plotting.TRAINING, alpha=0.5)
     axes.errorbar(value, y, xerr=[[value - low], [high - value]], fmt="D", color=plotting.VALIDATION)
     print(f"{name}: singly {single.mean():.3f} ± {single.std(ddof=1):.3f}, together {value:.3f}")

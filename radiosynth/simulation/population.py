@@ -75,7 +75,7 @@ class Population:
     consistent: bool = False
 
     def __post_init__(self) -> None:
-        needed = dict.fromkeys(("FRI", "FRII"), EXTENDED)
+        needed: dict[str, tuple[str, ...]] = dict.fromkeys(("FRI", "FRII"), EXTENDED)
         needed |= {"bent": ("fr_type", "bending_angle"), "compact": COMPACT}
         for name, names in needed.items():
             given = dict(getattr(self, name))
@@ -168,7 +168,7 @@ def _read(name: str) -> Population:
             key: getattr(stats, value[0])(*value[1:]) if isinstance(value, list) else value
             for key, value in values.items()
         }
-    return Population(**classes)
+    return Population(**classes)  # type: ignore[arg-type]
 
 
 def draw_values(distribution: Distribution | float, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
