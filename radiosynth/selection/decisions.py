@@ -61,9 +61,7 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
             table = Table.read(text.splitlines(), format="ascii.ecsv")
         else:
             rows = json.loads(text) if file.suffix.lower() == ".json" else csv.DictReader(io.StringIO(text))
-            records = list(rows)
-            found = [column for column in COLUMNS if any(column in record for record in records)]
-            table = Table({column: [record.get(column) for record in records] for column in found})
+            table = Table(rows=list(rows))
     try:
         return checked(table)
     except ValueError as error:

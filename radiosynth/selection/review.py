@@ -20,10 +20,14 @@ from numpy.typing import NDArray
 from radiosynth._io import refuse_to_replace, write_text
 from radiosynth.cutouts.read import read_cutouts
 from radiosynth.preprocessing import missing_pixels
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, floats
 from radiosynth.selection.cuts import CUTS, REASONS, Cuts, automatic_cuts, default_cuts
 from radiosynth.selection.decisions import COLUMNS, unique_names
 from radiosynth.taxonomy import CLASSES
+
+NOTES = ("catalogue", "catalogue_class", "catalogue_note", "survey", "message")
+"""Columns that the page shows below the position."""
+
 
 _BEND, _STEPS, _ZERO = 12, 24, 40  # of the 8-bit scale of the page: linear to 12 sigma, logarithmic beyond
 
@@ -124,7 +128,7 @@ def review_page(
         "cuts": {name: text for name, (text, _) in CUTS.items()},
         "reasons": REASONS,
         "columns": COLUMNS,
-        "sources": [_described(sample, flags, i) for i in range(len(sample))],
+        "sources": _described(sample, flags),
         "skipped": [list(pair) for pair in sample.table.meta.get("skipped", [])],
     }
     page = files("radiosynth").joinpath("data", "review.html").read_text("utf-8")
@@ -147,26 +151,29 @@ def _eight_bits(image: NDArray, level: float, noise: float) -> NDArray[np.uint8]
     return np.where(missing, 0, np.clip(codes, 1, 255)).astype(np.uint8)
 
 
-def _described(sample: Sample, flags: Table, i: int) -> dict[str, Any]:
-    """Return what the page says about a source."""
-    row, found = sample.table[i], flags[i]
-    text = {c: str(row[c]) for c in sample.table.colnames if row[c] is not np.ma.masked}
-    notes = [text.get(c, "") for c in ("catalogue", "catalogue_class", "catalogue_note", "survey", "message")]
-    sky = ""
-    if np.all(np.isfinite([float(text.get(c, "nan") or "nan") for c in ("ra", "dec")])):
-        sky = SkyCoord(float(text["ra"]), float(text["dec"]), unit="deg").to_string("hmsdms", precision=1)
-    return {
-        "name": text["name"],
-        "class": int(sample.labels[i]),
-        "sky": sky,
-        "note": " · ".join(filter(None, notes)),
-        "flags": [name for name in CUTS if found[name]],
-        "of": str(found["duplicate_of"]),
-        "snr": _rounded(found["peak_snr"]),
-        "extent": _rounded(found["extent"] * 100),
-        "offset": _rounded(found["offset"]),
-        "islands": int(found["islands"]),
-    }
+def _described(sample: Sample, flags: Table) -> list[dict[str, Any]]:
+    """Return what the page says about each source."""
+    table = sample.table
+    shown = [column for column in NOTES if column in table.colnames]
+    notes = [[str(row[column]) for column in shown if row[column] is not np.ma.masked] for row in table]
+    ra, dec = floats(table, "ra"), floats(table, "dec")
+    sky, known = np.full(len(sample), "", object), np.isfinite(ra + dec)
+    sky[known] = SkyCoord(ra[known], dec[known], unit="deg").to_string("hmsdms", precision=1)
+    return [
+        {
+            "name": str(found["name"]),
+            "class": int(label),
+            "sky": place,
+            "note": " · ".join(filter(None, note)),
+            "flags": [name for name in CUTS if found[name]],
+            "of": str(found["duplicate_of"]),
+            "snr": _rounded(found["peak_snr"]),
+            "extent": _rounded(found["extent"] * 100),
+            "offset": _rounded(found["offset"]),
+            "islands": int(found["islands"]),
+        }
+        for found, label, place, note in zip(flags, sample.labels, sky, notes, strict=True)
+    ]
 
 
 def _rounded(value: float) -> int | None:
