@@ -25,6 +25,9 @@ from radiosynth.taxonomy import CLASSES
 if TYPE_CHECKING:
     import keras
 
+Point = tuple[float, float]
+
+
 COLOUR_MAP = "inferno"
 
 
@@ -112,9 +115,10 @@ def image_grid(
         The figure.
     """
     height = panel * rows * (1.18 if len(titles) else 1.02)
-    figure, axes = plt.subplots(rows, columns, figsize=(panel * columns, height), squeeze=False)
-    for panel_axes in axes.flat:
-        panel_axes.axis("off")
+    bare = {"frame_on": False, "xticks": [], "yticks": []}
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(panel * columns, height), squeeze=False, subplot_kw=bare
+    )
     for i, (image, panel_axes) in enumerate(zip(np.asarray(images), axes.flat, strict=False)):
         title = titles[i] if len(titles) else ""
         show_image(panel_axes, image, title, pixel_scale=None if i else pixel_scale)
@@ -384,9 +388,7 @@ def schematic(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def node(
-    axes: Axes, place: tuple[float, float], text: str = "", colour: str = "white", **options: Any
-) -> Patch:
+def node(axes: Axes, place: Point, text: str = "", colour: str = "white", **options: Any) -> Patch:
     """Draw a neuron: a circle with a text in it.
 
     Parameters
@@ -412,13 +414,7 @@ def node(
     return axes.add_patch(Circle(place, **look | options))
 
 
-def block(
-    axes: Axes,
-    place: tuple[float, float],
-    text: str,
-    colour: str = "white",
-    size: tuple[float, float] = (1.2, 0.6),
-) -> Patch:
+def block(axes: Axes, place: Point, text: str, colour: str = "white", size: Point = (1.2, 0.6)) -> Patch:
     """Draw a part of a diagram: a box with round corners and a text in it.
 
     Parameters
@@ -440,17 +436,13 @@ def block(
         The box.
     """
     corner = (place[0] - size[0] / 2, place[1] - size[1] / 2)
-    look: dict[str, Any] = {
-        "boxstyle": "round,pad=0,rounding_size=0.08",
-        "ec": "black",
-        "lw": 0.7,
-        "zorder": 3,
-    }
+    style = "round,pad=0,rounding_size=0.08"
+    box = FancyBboxPatch(corner, *size, boxstyle=style, fc=colour, ec="black", lw=0.7, zorder=3)
     axes.text(*place, text, ha="center", va="center", zorder=4)
-    return axes.add_patch(FancyBboxPatch(corner, *size, fc=colour, **look))
+    return axes.add_patch(box)
 
 
-def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], **options: Any) -> Patch:
+def arrow(axes: Axes, start: Point, end: Point, **options: Any) -> Patch:
     """Draw an arrow between two places.
 
     Parameters
@@ -474,7 +466,7 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], **op
 def number_grid(
     axes: Axes,
     values: ArrayLike,
-    corner: tuple[float, float],
+    corner: Point,
     *,
     colours: ArrayLike = "white",
     cell: float = 0.24,

@@ -558,20 +558,14 @@ def test_bad_contour_is_refused():
         fr_ratio(source(), contour=1.5)
 
 
-def test_arguments_that_are_not_finite_or_of_another_layout() -> None:
+def test_amplitudes_that_single_precision_does_not_hold() -> None:
     table = simulation.draw_parameters(1, rng=np.random.default_rng(0))
-    with pytest.raises(ValueError, match="all finite"):
-        simulation.Observation(rms=np.inf)
-    with pytest.raises(ValueError, match="all finite"):
-        simulation.Observation(beam_fwhm=np.inf)
-    with pytest.raises(ValueError, match="noise is inf"):
-        simulation.render(table, noise=np.inf, rng=np.random.default_rng(0))
-    with pytest.raises(ValueError, match="give fewer pixels, or a wider beam"):
-        simulation.render(table, observation=simulation.Observation(beam_fwhm=1e-3))
-    for amplitude in (np.inf, 1e30):
-        table["core_amplitude"] = amplitude
-        with pytest.raises(ValueError, match=r"core_amplitude is .* give numbers from 0 to"):
-            simulation.render(table)
+    table["core_amplitude"] = 1e30
+    with pytest.raises(ValueError, match=r"core_amplitude is .* give numbers from 0 to 1e\+29"):
+        simulation.render(table)
+
+
+def test_an_array_of_another_layout_and_a_source_between_the_pixels() -> None:
     table = simulation.draw_parameters({"compact": 2}, rng=np.random.default_rng(0))
     for out in (
         np.empty((56, 56, 2), np.float32).T,
