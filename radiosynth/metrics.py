@@ -232,6 +232,7 @@ def temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """
     rows, codes = np.arange(len(np.asarray(labels))), np.asarray(labels)
 
+    # The cross-entropy; in the logarithm, so that twice and half a temperature are as far from one.
     def loss(logarithm: float) -> float:
         return -np.log(scale_temperature(probabilities, np.exp(logarithm))[rows, codes]).mean()
 

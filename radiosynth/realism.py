@@ -65,6 +65,7 @@ def kernel_distance(a: ArrayLike, b: ArrayLike) -> float:
     """
     from sklearn.metrics.pairwise import polynomial_kernel
 
+    # Unbiased: no image is compared with itself.
     a, b = _two_sets(a, b)
     within = 0.0
     for x in (a, b):
@@ -96,6 +97,7 @@ def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator)
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    # A weak judge, strongly regularised: there are more features than images.
     a, b = _two_sets(a, b, at_least=5)
     judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, solver="liblinear"))
     folds = StratifiedKFold(5, shuffle=True, random_state=int(rng.integers(2**32)))

@@ -77,6 +77,8 @@ Features = dict[tuple[str, str], float]
 
 
 def _measure(flux: NDArray[np.float64]) -> Features:
+    """Return the features of one image of flux above the sky."""
+    # Brighter neighbours near the rim do not set the scale.
     size = len(flux)
     middle = slice(size // 4, size - size // 4)
     light = np.minimum(flux / (flux[middle, middle].max() or 1.0), 1.0)
@@ -111,6 +113,7 @@ def _axes(where: NDArray, weights: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def _outline(light: NDArray, level: float) -> Features:
+    """Return the features of what is above a level."""
     where, seen = np.argwhere(light > level), light[light > level]
     if len(seen) < 3:
         return {}
@@ -130,10 +133,12 @@ def _outline(light: NDArray, level: float) -> Features:
 
 
 def _along_and_across(where: NDArray, light: NDArray) -> Features:
+    """Return the features of light at some places, along and across the axes of its second moments."""
     weights = light / light.sum()
     places, (width, length), vectors = _axes(where, weights)
     across, along = (places @ vectors).T
 
+    # Without a unit: of a Gaussian they are the same, however wide it is.
     def moment(p: int, q: int) -> float:
         return float(weights @ (along**p * across**q) / (length**p * width**q))
 
@@ -187,10 +192,12 @@ def _along_and_across(where: NDArray, light: NDArray) -> Features:
 
 
 def _symmetry(light: NDArray) -> Features:
+    """Return how alike a source is to its mirror images, and to itself after half a turn."""
     where, root = np.argwhere(light > 0), np.sqrt(light[light > 0])
     mean = np.average(where, axis=0, weights=root)
     _, _, vectors = _axes(where, root / root.sum())
-    turn = vectors[:, ::-1]  # rows of the upright image lie along the source
+    # Rotated so that it lies along the rows, with its mean in the middle.
+    turn = vectors[:, ::-1]
     upright = ndimage.affine_transform(
         np.sqrt(light), turn, mean - turn @ np.full(2, (PATCH - 1) / 2), output_shape=(PATCH, PATCH), order=1
     )
@@ -203,6 +210,7 @@ def _symmetry(light: NDArray) -> Features:
 
 
 def _growth(light: NDArray) -> Features:
+    """Return how the light grows with the distance from its mean, and how it is spread around it."""
     where, flux = np.argwhere(light > 0), light[light > 0]
     root = np.sqrt(flux)
     y, x = (where - np.average(where, axis=0, weights=root)).T

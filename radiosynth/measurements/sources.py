@@ -47,12 +47,12 @@ def measure(images: ArrayLike, *, pixel_scale: float) -> Table:
     if not pixel_scale > 0:
         msg = f"pixel_scale is {pixel_scale}; give a positive number of arcsec"
         raise ValueError(msg)
-    rows = [_measure_source(image - image.min(), pixel_scale) for image in finite_images(images)]
+    found = [_measure_source(image - image.min(), pixel_scale) for image in finite_images(images)]
     names = (*PROPERTIES, "area", "offset", "asymmetry", "edge_brightening")
     units = {"angular_size": "arcsec", "bending_angle": "deg", "area": "arcsec2", "offset": "arcsec"}
-    table = Table(np.reshape(rows, (-1, len(names))), names=names, units=units)
-    table["components"] = table["components"].astype(int)
-    return table
+    columns = {name: np.array([row.get(name, np.nan) for row in found], float) for name in names}
+    columns["components"] = columns["components"].astype(int)
+    return Table(columns, units=units)
 
 
 def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
@@ -102,14 +102,14 @@ def finite_images(images: ArrayLike) -> NDArray[np.float64]:
     return pixels
 
 
-def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> tuple[float, ...]:
-    """Return the columns of `measure` for one image of flux above the sky."""
+def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> dict[str, float]:
+    """Return what `measure` finds on one image of flux above the sky."""
     from skimage.feature import peak_local_max
 
     # The outline: pixels above a twentieth of the peak.
     peak = flux.max()
     if peak == 0:
-        return *(np.nan,) * 3, 0, *(np.nan,) * 5
+        return {"components": 0}
     where, weights = np.argwhere(flux > THRESHOLD * peak), flux[flux > THRESHOLD * peak]
     # A pixel is one pixel wide: its centre alone would have no moments. Those of scikit-image's regions are
     # about the same, but saved fits depend on the last digit.
@@ -120,17 +120,17 @@ def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> tuple[floa
     mean = np.average(where, axis=0, weights=weights)
     far = np.linalg.norm(where - mean, axis=1)
     extent = largest_extent(where) * pixel_scale
-    return (
-        weights[weights > peak / 2].sum() / weights.sum(),
-        extent,
-        np.sqrt(moments[0] / moments[1]),
-        len(peaks),
-        _bending(peaks, flux[tuple(peaks.T)], where, weights),
-        weights.sum() / peak * pixel_scale * pixel_scale,
-        float(np.linalg.norm(mean - (len(flux) - 1) / 2)) * pixel_scale,
-        far[weights.argmax()] * pixel_scale / extent,
-        np.sqrt(np.average(far**2, weights=weights)) * pixel_scale / extent,
-    )
+    return {
+        "concentration": weights[weights > peak / 2].sum() / weights.sum(),
+        "angular_size": extent,
+        "axis_ratio": np.sqrt(moments[0] / moments[1]),
+        "components": len(peaks),
+        "bending_angle": _bending(peaks, flux[tuple(peaks.T)], where, weights),
+        "area": weights.sum() / peak * pixel_scale * pixel_scale,
+        "offset": float(np.linalg.norm(mean - (len(flux) - 1) / 2)) * pixel_scale,
+        "asymmetry": far[weights.argmax()] * pixel_scale / extent,
+        "edge_brightening": np.sqrt(np.average(far**2, weights=weights)) * pixel_scale / extent,
+    }
 
 
 def _bending(peaks: NDArray, heights: NDArray, where: NDArray, weights: NDArray) -> float:

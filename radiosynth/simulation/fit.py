@@ -26,7 +26,7 @@ from radiosynth.simulation.observe import Observation
 from radiosynth.simulation.parameters import draw_parameters
 from radiosynth.simulation.population import Distribution, Population, wide_population
 from radiosynth.simulation.rendering import render
-from radiosynth.surveys import FIELD
+from radiosynth.surveys import FIELD, PIXEL_SCALE
 from radiosynth.taxonomy import CLASS_NAMES
 
 NEIGHBOURS = 5
@@ -45,7 +45,7 @@ NOISE = stats.loguniform(3e-4, 0.2)
 """Noise in units of the peak, with which a fit begins: peaks of 3000 to 5 sigma."""
 
 
-OBSERVED = 150
+OBSERVED = round(FIELD / PIXEL_SCALE)
 """Edge of the observed images in pixels of FIRST."""
 
 
@@ -140,6 +140,7 @@ def fit_population(
     if observation is not None:
         for name in CLASS_NAMES:
             wide = fitted = wide.replace(name, rms=NOISE)
+    # Expectation-maximisation, class by class; see the notes.
     for name in counts:
         images = real.of_class(name).images
         truth = _coordinates(images, observation)
@@ -182,6 +183,7 @@ def observed_images(
 def _coordinates(images: NDArray[np.float32], observation: Observation | None = None) -> NDArray[np.float64]:
     """Return features in which a distance between images makes sense, shape (n, features)."""
     table = measure(images, pixel_scale=FIELD / images.shape[1])
+    # Sizes differ by factors, not by arcseconds.
     for name in ("angular_size", "components", "area", "offset"):
         table[name] = np.log(np.maximum(table[name].value, 1))
     # Half of the sources have no bending angle that could be measured; few components tell them apart.
@@ -205,6 +207,7 @@ def _distributions(drawn: Table, wide: dict[str, Any]) -> dict[str, Distribution
             first = WIDE / 2 + (1 - WIDE) * np.mean(drawn[key] == 1)
             found[key] = stats.rv_discrete(values=([1, 2], [first, 1 - first]))
             continue
+        # A histogram whose steps are as probable as each other at the start.
         edges = before.ppf(np.linspace(0, 1, STEPS + 1))
         counts, _ = np.histogram(np.clip(drawn[key], edges[0], edges[-1]), edges)
         heights = WIDE / STEPS + (1 - WIDE) * counts / counts.sum()

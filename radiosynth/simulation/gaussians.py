@@ -97,6 +97,7 @@ def galaxies(p: Columns, trajectory: str) -> Gaussians:
         distance = distance / stretch
         turn = np.arctan2(2 * sine, cosine) - half
         axes = rays + np.stack([turn, -turn], axis=1)
+    # The lobes, on both sides of the core.
     x = p["core_x"][:, None] + distance[:, None] * np.cos(rays)
     y = p["core_y"][:, None] + distance[:, None] * np.sin(rays)
     amplitudes = np.column_stack([p["lobe_amplitude_1"], p["lobe_amplitude_2"]])

@@ -59,6 +59,7 @@ def draw_parameters(
         check_choice(name, "class", chosen)
         check_count(n, f"number of {name}")
     refuse_beyond_memory((sum(counts.values()), 2 * len(COLUMNS)), "ask for fewer sources")
+    # Each class has its own stream: what is drawn for one does not depend on the others.
     parts = []
     for name, stream in zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True):
         part = _draw(population, name, counts.get(name, 0), stream)
@@ -81,6 +82,7 @@ def _draw(population: Population, name: str, n: int, rng: np.random.Generator) -
         columns["rms"] = values(own["rms"])
     if name == "compact":
         return columns | {"fr_type": np.zeros(n, np.int64)} | {key: values(own[key]) for key in COMPACT}
+    # Of bent sources both kinds are drawn, and the FR type chooses: as many numbers whatever it is.
     if name == "bent":
         fr_type = values(own["fr_type"])
         if not np.isin(fr_type, (1, 2)).all():
@@ -91,6 +93,7 @@ def _draw(population: Population, name: str, n: int, rng: np.random.Generator) -
     else:
         fr_type = np.full(n, 1 if name == "FRI" else 2)
         drawn = {key: values(own[key]) for key in EXTENDED}
+    # The report draws the long side and the second lobe relative to the short side and the first lobe.
     first = drawn["lobe_amplitude"]
     columns |= {key: drawn[key] for key in EXTENDED if key in COLUMNS}
     return columns | {
