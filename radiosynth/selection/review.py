@@ -8,6 +8,8 @@ import html
 import json
 import os
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -65,13 +67,14 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
     else:
         sample = read_cutouts(root, size=size, on_error="skip", nan="keep")
     # Decisions go by name. Sources of one name are told apart by their files, else by their order.
-    for told in (sample.table["path"] if "path" in sample.table.colnames else [], range(len(sample))):
-        names = sample.table["name"].astype(str).tolist()
-        if len(told) and len(set(names)) < len(names):
-            sample.table["name"] = [
-                f"{name} ({Path(str(label)).name})" if names.count(name) > 1 else name
-                for name, label in zip(names, told, strict=True)
-            ]
+    names = sample.table["name"].astype(str).tolist()
+    labels: list[Sequence[object]] = [range(len(names))]
+    if "path" in sample.table.colnames:
+        labels.insert(0, [Path(str(path)).name for path in sample.table["path"]])
+    for each in labels:
+        number, pairs = Counter(names), zip(names, each, strict=True)
+        names = [f"{name} ({label})" if number[name] > 1 else name for name, label in pairs]
+    sample.table["name"] = names
     return sample
 
 
