@@ -205,19 +205,19 @@ def render(
         if beam is not None:
             images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
             images = images[:, fine // 2 :: fine, fine // 2 :: fine]
-        low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+        low, high = _limits(images)
         dark = rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
-        if stream is not None:
-            if noise > 0:
-                images += high * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
-            if observation is not None and beam is not None and rms is not None:
-                heights = high * rms[rows, None, None].astype(np.float32)
-                images += heights * beam_noise(images.shape, beam, stream)
-                if scale and observation.n_sigma is not None:
-                    images[:] = noise_threshold(images, observation.n_sigma)[0]
-            low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+        # Noise in units of the peak; that of a telescope is thresholded as in real images.
+        if stream is not None and noise > 0:
+            images += high * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
+        if stream is not None and observation is not None and beam is not None and rms is not None:
+            heights = high * rms[rows, None, None].astype(np.float32)
+            images += heights * beam_noise(images.shape, beam, stream)
+            if scale and observation.n_sigma is not None:
+                images[:] = noise_threshold(images, observation.n_sigma)[0]
         if scale:
             # A little less than 2, so that rounding does not leave [-1, 1].
+            low, high = (low, high) if stream is None else _limits(images)
             gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
             images *= gain
             images -= low * gain + 1
@@ -232,3 +232,8 @@ def render(
         msg = f"{len(dark)} sources leave no light on their image, row {dark[0]} first; move them into it"
         raise ValueError(msg)
     return out
+
+
+def _limits(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the faintest and the brightest pixel of each image, shape (n, 1, 1)."""
+    return images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
