@@ -132,8 +132,8 @@ def nearest_neighbour(images: ArrayLike, training: ArrayLike) -> NDArray[np.floa
         msg = f"images {sought.shape} and {there.shape}: give some of shape (n, size, size), of one size"
         raise ValueError(msg)
     best = np.full(len(sought), np.inf)
-    for turned in (np.rot90(sought, k, axes=(1, 2))[:, ::flip] for k in range(4) for flip in (1, -1)):
-        distance = euclidean_distances(turned.reshape(len(sought), -1), there.reshape(len(there), -1))
+    for rotated in (np.rot90(sought, k, axes=(1, 2))[:, ::flip] for k in range(4) for flip in (1, -1)):
+        distance = euclidean_distances(rotated.reshape(len(sought), -1), there.reshape(len(there), -1))
         best = np.minimum(best, distance.min(axis=1))
     return best / sought.shape[1]
 
@@ -228,7 +228,7 @@ def realism(
 def _compare(
     statistic: Statistic, real: NDArray, fake: NDArray, *, draws: int, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Return value, low, high and reference of a statistic from random halves, as told in `realism`."""
+    """Return value, low, high and reference of a statistic from random halves, as `realism` explains."""
     n = min(len(real) // 2, len(fake))
     results = []
     for _ in range(draws):

@@ -167,7 +167,7 @@ def automatic_cuts(sample: Sample, cuts: Cuts | None = None) -> Table:
 
 
 def default_cuts(sample: Sample) -> Cuts:
-    """Return the thresholds with the pixel scale that the files told, or else that of FIRST."""
+    """Return the thresholds with the pixel scale of the files, or else that of FIRST."""
     known = floats(sample.table, "pixel_scale")
     return Cuts(pixel_scale=float(np.nanmedian(known))) if np.isfinite(known).any() else Cuts()
 

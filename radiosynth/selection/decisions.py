@@ -91,8 +91,8 @@ def checked(decisions: Table) -> Table:
     for name, number in Counter(table["name"].tolist()).items():
         if number > 1:
             rows = table["decision", "reason", "class"][table["name"] == name].as_array().tolist()
-            told = " and ".join(" ".join(filter(None, row)) for row in rows)
-            msg = f"{name!r} has contradictory rows: {told}; keep one of them"
+            ways = " and ".join(" ".join(filter(None, row)) for row in rows)
+            msg = f"{name!r} has contradictory rows: {ways}; keep one of them"
             raise ValueError(msg)
     return table
 
@@ -150,8 +150,8 @@ def apply_decisions(
     new = np.asarray(table["decision"] == "relabel")
     labels[rows[new]] = given[new]
     chosen = Sample(sample.images, labels, sample.table)[kept]
-    told = f"selected by hand: {kept.sum()} of {len(sample)} kept, {new.sum()} relabelled"
-    return chosen.derived(chosen.images, told)
+    step = f"selected by hand: {kept.sum()} of {len(sample)} kept, {new.sum()} relabelled"
+    return chosen.derived(chosen.images, step)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ COLUMNS = {
 
 
 def checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str, NDArray[Any]]:
-    """Return the parameters as plain arrays, or raise if one is missing or out of its range."""
+    """Return the parameters as arrays, or raise if one is missing or out of its range."""
     check_choice(trajectory, "trajectory", ("ray", "parabola"))
     if missing := [name for name in ("fr_type", *COLUMNS) if name not in parameters.keys()]:  # noqa: SIM118
         msg = f"the parameters lack {', '.join(missing)}; start from the table of draw_parameters"
@@ -69,8 +69,8 @@ def checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str,
         used = compact if name == "axis_ratio" else ~compact | (name in COMPACT)
         bad = np.flatnonzero(used & ~((values >= low) & (values <= high)))
         if len(bad):
-            told = f"{name} is {values[bad[0]]} in row {bad[0]}"
-            msg = f"{told} ({len(bad)} are bad); give numbers from {low:g} to {high:g}"
+            first = f"{name} is {values[bad[0]]} in row {bad[0]}"
+            msg = f"{first} ({len(bad)} are bad); give numbers from {low:g} to {high:g}"
             raise ValueError(msg)
     return columns
 

@@ -13,10 +13,9 @@ from astropy.modeling.models import Gaussian2D
 from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 from samples import SHARED
-from scipy.spatial.distance import pdist
 from sklearn.metrics import cohen_kappa_score
 
-from radiosynth import datasets, measurements, selection, simulation, taxonomy
+from radiosynth import datasets, selection, simulation, taxonomy
 from radiosynth.cli import main
 from radiosynth.cutouts.files import CutoutError
 from radiosynth.cutouts.read import read_cutouts
@@ -149,11 +148,6 @@ def test_flags_do_not_depend_on_the_unit() -> None:
     one, other = (selection.automatic_cuts(Sample(images * unit, [0, 0])) for unit in (1, 1e-4))
     for name in selection.CUTS:
         assert one[name].tolist() == other[name].tolist()
-
-
-def test_largest_extent_is_that_of_the_farthest_pixels() -> None:
-    where = np.random.default_rng(5).integers(0, 60, (40, 2))
-    assert measurements.largest_extent(where) - 1 == pytest.approx(pdist(where).max(), rel=0.01)
 
 
 def test_most_simulated_sources_pass() -> None:
