@@ -3,10 +3,10 @@
 from radiosynth.simulation.fanaroff_riley import fr_ratio
 from radiosynth.simulation.fit import fit_population, mismatch
 from radiosynth.simulation.observe import Observation
-from radiosynth.simulation.parameters import draw_parameters
 from radiosynth.simulation.population import (
     Distribution,
     Population,
+    draw_parameters,
     report_population,
     wide_population,
 )

@@ -23,8 +23,7 @@ from radiosynth.measurements import measure
 from radiosynth.preprocessing import resize, scale
 from radiosynth.sample import Sample
 from radiosynth.simulation.observe import Observation
-from radiosynth.simulation.parameters import draw_parameters
-from radiosynth.simulation.population import Distribution, Population, wide_population
+from radiosynth.simulation.population import Distribution, Population, draw_parameters, wide_population
 from radiosynth.simulation.rendering import render
 from radiosynth.surveys import FIELD, PIXEL_SCALE
 from radiosynth.taxonomy import CLASS_NAMES

@@ -10,7 +10,6 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from radiosynth.sample import check_choice
-from radiosynth.simulation.population import COMPACT
 
 FRAME = 56.0
 """Edge of the report's frame, in its pixels: the unit of every length."""
@@ -50,6 +49,10 @@ COLUMNS = {
     "halo_sigma": _POSITIVE, "halo_amplitude": _NOT_NEGATIVE,
 }  # fmt: skip
 """Parameters of a source and their range: the columns that are rendered, besides ``fr_type``."""
+
+
+COMPACT = ("core_x", "core_y", "core_sigma", "core_amplitude", "axis_ratio", "position_angle")
+"""Those of compact sources."""
 
 
 def checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str, NDArray[Any]]:

@@ -27,8 +27,7 @@ from radiosynth.sample import Sample, check_count, check_rng
 from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
 from radiosynth.simulation.kernels import brightness, single_precision
 from radiosynth.simulation.observe import Observation, beam_noise
-from radiosynth.simulation.parameters import draw_parameters
-from radiosynth.simulation.population import Population, draw_values
+from radiosynth.simulation.population import Population, draw_parameters, draw_values
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache

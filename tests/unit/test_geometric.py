@@ -9,11 +9,10 @@ from scipy import integrate, ndimage, optimize, stats
 
 from radiosynth import Sample, noise_threshold, preprocess, scale as scale_images, simulation
 from radiosynth.preprocessing import measure_noise
-from radiosynth.simulation import gaussians, parameters
+from radiosynth.simulation import gaussians, population
 from radiosynth.simulation.fanaroff_riley import fr_ratio
 from radiosynth.simulation.observe import Observation
-from radiosynth.simulation.parameters import draw_parameters
-from radiosynth.simulation.population import report_population
+from radiosynth.simulation.population import draw_parameters, report_population
 from radiosynth.simulation.rendering import render, simulate
 
 FR = {
@@ -310,10 +309,10 @@ def test_share_of_consistent_sources_is_as_documented():
 
 
 def test_impossible_consistency_is_refused(monkeypatch):
-    monkeypatch.setattr(parameters, "_MAX_REDRAWS", 3)
-    population = report_population(consistent=True).replace("FRI", lobe_distance=25.0)
+    monkeypatch.setattr(population, "_MAX_REDRAWS", 3)
+    impossible = report_population(consistent=True).replace("FRI", lobe_distance=25.0)
     with pytest.raises(ValueError, match="contradict their FR type after 3 draws"):
-        draw_parameters(2, population=population, rng=np.random.default_rng(0))
+        draw_parameters(2, population=impossible, rng=np.random.default_rng(0))
 
 
 def test_simulate_gives_a_complete_sample():
