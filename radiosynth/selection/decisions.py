@@ -211,10 +211,9 @@ def agreement(
     if not len(both):
         msg = "no source was decided by both readers; give two files about one sample"
         raise ValueError(msg)
-    one, other = (
-        np.where(both[f"decision_{r}"] == "relabel", both[f"class_{r}"], both[f"decision_{r}"])
-        for r in ("first", "second")
-    )
+    for r in ("first", "second"):
+        both[r] = np.where(both[f"decision_{r}"] == "relabel", both[f"class_{r}"], both[f"decision_{r}"])
+    one, other = np.asarray(both["first"]), np.asarray(both["second"])
     kappa, low, high = np.nan, np.nan, np.nan
     if len(set(one) | set(other)) > 1:
         kappa = cohen_kappa_score(one, other)
@@ -222,9 +221,9 @@ def agreement(
         draws = (rng or np.random.default_rng(0)).integers(len(both), size=(1000, len(both)))
         drawn = [cohen_kappa_score(one[i], other[i]) for i in draws if len(set(one[i]) | set(other[i])) > 1]
         low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    differ = one != other
-    shown = Table({"name": both["name"][differ]})
-    for column, outcome in (("first", one), ("second", other)):
-        pairs = zip(outcome[differ], both[f"reason_{column}"][differ], strict=True)
-        shown[column] = np.array([": ".join(filter(None, pair)) for pair in pairs], str)
-    return Agreement(float(kappa), float(low), float(high), float(1 - differ.mean()), len(both), shown)
+    differ = both[one != other]
+    for r in ("first", "second"):
+        pairs = zip(differ[r], differ[f"reason_{r}"], strict=True)
+        differ[r] = np.array([": ".join(filter(None, pair)) for pair in pairs], str)
+    alike, differences = 1 - len(differ) / len(both), differ["name", "first", "second"]
+    return Agreement(float(kappa), float(low), float(high), alike, len(both), differences)
