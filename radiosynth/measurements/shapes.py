@@ -202,11 +202,9 @@ def _symmetry(light: NDArray) -> Features:
         np.sqrt(light), turn, mean - turn @ np.full(2, (PATCH - 1) / 2), output_shape=(PATCH, PATCH), order=1
     )
     total = (upright**2).sum() or 1.0
-    return {
-        ("symmetry", "mirrored along"): (upright * upright[:, ::-1]).sum() / total,
-        ("symmetry", "mirrored across"): (upright * upright[::-1]).sum() / total,
-        ("symmetry", "half turn"): (upright * upright[::-1, ::-1]).sum() / total,
-    }
+    images = {"mirrored along": upright[:, ::-1], "mirrored across": upright[::-1]}
+    images["half turn"] = upright[::-1, ::-1]
+    return {("symmetry", name): (upright * image).sum() / total for name, image in images.items()}
 
 
 def _growth(light: NDArray) -> Features:

@@ -21,7 +21,7 @@ from scipy.stats import ks_2samp
 
 from radiosynth.measurements import measure
 from radiosynth.preprocessing import resize, scale
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_count
 from radiosynth.simulation.observe import Observation
 from radiosynth.simulation.population import Distribution, Population, draw_parameters, wide_population
 from radiosynth.simulation.rendering import render
@@ -124,16 +124,11 @@ def fit_population(
     probable is found without a likelihood, from the simulated sources nearest in what `measure` gives. The
     parameters stay independent of each other.
     """
-    if per_class < 2 * NEIGHBOURS or rounds < 1:
-        msg = (
-            f"per_class={per_class}, rounds={rounds}: simulate {2 * NEIGHBOURS} sources or more, once or more"
-        )
-        raise ValueError(msg)
+    check_count(per_class, "per_class", 2 * NEIGHBOURS)
+    check_count(rounds, "rounds", 1)
     counts = {name: n for name, n in real.counts().items() if n}
     if not counts or min(counts.values()) < LEAST:
-        msg = (
-            f"{real} has too little to fit to: give {LEAST} labelled images or more of each class that it has"
-        )
+        msg = f"{real} has too little to fit to: give {LEAST} labelled images or more of each class in it"
         raise ValueError(msg)
     wide = fitted = wide_population()
     if observation is not None:

@@ -132,8 +132,8 @@ def report_population(*, consistent: bool = False) -> Population:
     """Return the population of the report (section "Geometric simulation").
 
     The report's lobes are 1.5 pixels wide across the jet and 2.5 along it. It calls compact sources
-    nearly round without giving numbers; here their axis ratio is uniform between 0.8 and 1. All numbers are in
-    ``populations.toml`` beside this module.
+    nearly round without giving numbers; here their axis ratio is uniform between 0.8 and 1. All numbers
+    are in ``populations.toml`` beside this module.
 
     Parameters
     ----------
