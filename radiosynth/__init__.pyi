@@ -18,7 +18,6 @@ from . import (
     reproduction as reproduction,
     sample as sample,
     selection as selection,
-    shapes as shapes,
     simulation as simulation,
     splitting as splitting,
     stopping as stopping,

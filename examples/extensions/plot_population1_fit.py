@@ -31,7 +31,7 @@ samples = {
 }
 
 # %%
-# Rows are measures, columns classes.
+# Rows are measured quantities, columns classes.
 
 SHOWN = ("angular_size", "area", "concentration", "axis_ratio", "edge_brightening", "bending_angle")
 scale = surveys.FIELD / config.size

@@ -6,7 +6,8 @@ Images of the variational autoencoder beside those of the geometric simulation a
 far they are from real ones, and whether a classifier that also trains on them does better. The report
 compared real images (a) with a GAN's among them (c), and stated 91 % and 92 % in validation.
 
-Left: measures of realism over their reference, that between held-out real images, medians of the classes.
+Left: distances from real images over their reference, that between held-out real images, medians of the
+classes.
 Right: accuracy on the 160 validation sources, 40 of each class (so it is the balanced accuracy too), beyond
 that of (a), with paired 95 % intervals over sources.
 """

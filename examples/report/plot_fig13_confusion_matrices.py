@@ -2,8 +2,8 @@
 Figure 13: which classes are confused
 =====================================
 
-How the classifiers err: the share of the validation images of each true class (rows) that is given to each
-class (columns). The first row of panels counts the most probable class of each image, as the report's
+How the classifiers err: the proportion of the validation images of each true class (rows) that is given to
+each class (columns). The first row of panels counts the most probable class of each image, as the report's
 figure does; the second adds up the class probabilities, as its code also does.
 
 Compact sources are nearly always recognised. Most errors are among the other three classes; where training is

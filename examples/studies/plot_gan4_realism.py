@@ -31,7 +31,7 @@ samples = {
 }
 
 # %%
-# Rows are measures, columns classes.
+# Rows are measured quantities, columns classes.
 
 scale = surveys.FIELD / config.size
 measured = {kind: measurements.source_properties(s.images, pixel_scale=scale) for kind, s in samples.items()}

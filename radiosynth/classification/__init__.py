@@ -1,5 +1,6 @@
 """Classifiers: trained, saved, and asked for classes."""
 
+from radiosynth.classification.by_shape import FoldAnswers, classify_by_shape
 from radiosynth.classification.classifier import Classifier, load_classifier
 from radiosynth.classification.learning import (
     ClassifierSettings,
@@ -14,7 +15,9 @@ from radiosynth.classification.predicting import predict
 __all__ = [
     "Classifier",
     "ClassifierSettings",
+    "FoldAnswers",
     "VariationSettings",
+    "classify_by_shape",
     "load_classifier",
     "originals",
     "predict",

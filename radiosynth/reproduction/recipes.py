@@ -295,7 +295,7 @@ def _join_members(config: EnsembleConfig, needed: list[Path], training: Limits) 
     members = np.stack(of(True, "probabilities"))
     predictions = {
         **{key: of(True, key)[0] for key in ("names", "labels", "plain")},
-        "probabilities": metrics.temper(members, temperature).mean(axis=0),
+        "probabilities": metrics.scale_temperature(members, temperature).mean(axis=0),
         "members": members,
         "unseen_labels": unseen_labels,
         "unseen": unseen,

@@ -97,8 +97,8 @@ def test_simulations_are_added_in_the_pixels_of_the_survey(monkeypatch: pytest.M
 def test_temperature_against_a_grid() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(500, 4)) * 2
-    labels = np.array([rng.choice(4, p=p) for p in metrics.temper(np.exp(logits), 2.5)])
-    found = metrics.temperature(labels, metrics.temper(np.exp(logits), 1.0))
+    labels = np.array([rng.choice(4, p=p) for p in metrics.scale_temperature(np.exp(logits), 2.5)])
+    found = metrics.temperature(labels, metrics.scale_temperature(np.exp(logits), 1.0))
     grid = np.linspace(1, 5, 401)
     loss = [-log_softmax(logits / t, axis=1)[np.arange(500), labels].mean() for t in grid]
     assert found == pytest.approx(grid[np.argmin(loss)], abs=0.02)
