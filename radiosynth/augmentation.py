@@ -16,7 +16,7 @@ from radiosynth.sample import Sample, check_choice, check_rng
 from radiosynth.splitting import _numbers_per_class
 from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["augment", "augmentation_plan", "rotate_flip", "vary"]
+__all__ = ["augment", "augment_randomly", "augmentation_plan", "rotate_flip"]
 
 
 def rotate_flip(
@@ -76,7 +76,7 @@ def rotate_flip(
     return out
 
 
-def vary(
+def augment_randomly(
     images: ArrayLike,
     rng: np.random.Generator,
     *,
@@ -105,7 +105,7 @@ def vary(
     --------
     >>> bar = np.full((2, 30, 30), -1.0)
     >>> bar[:, 8:22, 14:16] = 1
-    >>> drawn = vary(bar, np.random.default_rng(0))
+    >>> drawn = augment_randomly(bar, np.random.default_rng(0))
     >>> drawn.shape, bool(np.array_equal(drawn[0], drawn[1]))
     ((2, 30, 30), False)
     """

@@ -3,23 +3,24 @@
 from radiosynth.classification.classifier import Classifier, load_classifier
 from radiosynth.classification.learning import (
     ClassifierSettings,
-    originals,
+    OnTheFlySettings,
     recalibrate,
     recalibrated,
     train_classifier,
+    train_on_the_fly,
+    unaugmented,
 )
-from radiosynth.classification.on_the_fly import VariationSettings, train_on_variations
 from radiosynth.classification.predicting import predict
 
 __all__ = [
     "Classifier",
     "ClassifierSettings",
-    "VariationSettings",
+    "OnTheFlySettings",
     "load_classifier",
-    "originals",
     "predict",
     "recalibrate",
     "recalibrated",
     "train_classifier",
-    "train_on_variations",
+    "train_on_the_fly",
+    "unaugmented",
 ]

@@ -1,6 +1,6 @@
 """Generators of synthetic images: train, save, draw. Which kinds there are is listed here."""
 
-from radiosynth.generators.animation import write_gif, write_mp4
+from radiosynth.generators.animation import write_animation
 from radiosynth.generators.base import (
     GeneratorModel,
     GeneratorRun,
@@ -29,8 +29,7 @@ __all__ = [
     "reconstruct",
     "sample_generators",
     "train_generator",
-    "write_gif",
-    "write_mp4",
+    "write_animation",
 ]
 
 GENERATORS: dict[str, type[GeneratorSettings]] = {

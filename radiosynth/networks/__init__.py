@@ -8,7 +8,6 @@ from radiosynth.networks.classifiers import (
     build_network,
     build_regressor,
     build_residual_classifier,
-    build_stacked_classifier,
 )
 from radiosynth.networks.generators import build_discriminator, build_encoder, build_generator
 
@@ -23,5 +22,4 @@ __all__ = [
     "build_network",
     "build_regressor",
     "build_residual_classifier",
-    "build_stacked_classifier",
 ]

@@ -33,7 +33,7 @@ SCRIPT = textwrap.dedent(
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 96)
     images = rng.normal(size=(96, 16, 16, 1)).astype("f4") + labels[:, None, None, None]
-    model = build_classifier(16, width=0.1, seed=1)
+    model = build_classifier(16, width_multiplier=0.1, seed=1)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
 
     class Slow(keras.callbacks.Callback):

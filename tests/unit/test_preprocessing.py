@@ -15,6 +15,7 @@ from radiosynth import (
     CLASS_NAMES,
     Sample,
     augment,
+    augment_randomly,
     center_crop,
     noise_threshold,
     preprocess,
@@ -24,7 +25,6 @@ from radiosynth import (
     scale,
     split,
     stratified_folds,
-    vary,
 )
 from radiosynth.augmentation import augmentation_plan
 from radiosynth.preprocessing import measure_noise, missing_pixels
@@ -517,7 +517,7 @@ class TestRotateFlip:
         ready = preprocess(cutouts(4), 24, value_range=(0, 1))
         more = augment(ready, 9).images
         assert (more.min(), more.max()) == (0, 1)
-        varied = vary(ready.images, np.random.default_rng(0))
+        varied = augment_randomly(ready.images, np.random.default_rng(0))
         assert varied.min() == 0
 
     def test_more_images_than_memory_are_refused(self) -> None:
@@ -589,7 +589,7 @@ class TestPlan:
     @pytest.mark.parametrize(
         ("labels", "per_class", "method", "message"),
         [
-            ([0, 0, 0], 2, "ordered", "3 FRI images to 2: all originals are kept"),
+            ([0, 0, 0], 2, "ordered", "3 FRI images to 2: all of them are kept"),
             ([0, 0, 0], {"FRI": 5, "bent": 5}, "ordered", "0 bent images to 5: .* there must be one"),
             ([0, 1], {"FRI": 5}, "ordered", "no number is given for the class FRII"),
             ([0, 1], 5, "random", "needs rng"),
