@@ -77,11 +77,7 @@ def rotate_flip(
 
 
 def augment_randomly(
-    images: ArrayLike,
-    rng: np.random.Generator,
-    *,
-    zoom: float = 0.12,
-    shift: float = 3.0,
+    images: ArrayLike, rng: np.random.Generator, *, zoom: float = 0.12, shift: float = 3.0
 ) -> NDArray[np.float32]:
     """Augment each image at random: flip it, rotate it by any angle, zoom and shift it.
 

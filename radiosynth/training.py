@@ -46,10 +46,6 @@ Stream = Generator[tuple[NDArray[Any], ...], None, None]
 """Batches without end."""
 
 
-CHECKPOINT_SHARE = 0.1
-"""Largest proportion of the time that is spent on writing checkpoints."""
-
-
 class Batches:
     """Shuffled batches whose order depends on the seed and the epoch alone.
 
@@ -211,10 +207,8 @@ class _Conductor(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.save, self.history, self.images, self.bar = save, history, images, bar
-        self.saved_at = time.monotonic()
-        self.deadline = self.saved_at + (math.inf if time_limit is None else time_limit)
-        self.reason, self.interrupted, self.cost = "", False, 0.0
-        self.saved = len(history.get("seconds", []))
+        self.deadline = time.monotonic() + (math.inf if time_limit is None else time_limit)
+        self.reason, self.interrupted = "", False
 
     def on_train_begin(self, logs: Any = None) -> None:
         if self.reason:  # a signal came before Keras began, and Keras has forgotten it
@@ -233,14 +227,10 @@ class _Conductor(keras.callbacks.Callback):
         shown = {key: f"{value:.3g}" for key, value in (logs or {}).items()}
         self.bar.set_postfix({"images/s": f"{self.images / seconds:.0f}", **shown}, refresh=False)
         self.bar.update()
-        last = epoch + 1 == self.params["epochs"]
-        if now + seconds > self.deadline and not last:
+        self.save()
+        if now + seconds > self.deadline:
             self.reason = "the time limit"
             self.model.stop_training = True
-        if last or self.reason or CHECKPOINT_SHARE * (now - self.saved_at) > self.cost:
-            self.save()
-            self.saved, self.saved_at = epoch + 1, time.monotonic()
-            self.cost = self.saved_at - now
 
 
 def _lent(owned: list[Stream]) -> Stream:
@@ -271,8 +261,8 @@ def fit(
     epochs : int
         Number of epochs in all.
     folder : path-like
-        Folder of ``checkpoint.npz``; made if absent. It is written after each epoch, or as often as takes a
-        tenth of the time; after a crash what came later is done again, with the same numbers.
+        Folder of ``checkpoint.npz``; made if absent. It is written after each epoch; after a crash what came
+        later is done again, with the same numbers.
     fingerprint : str
         Identity of this training, such as the hash of its configuration.
     callbacks : sequence of keras.callbacks.Callback
@@ -333,9 +323,9 @@ def fit(
             )
         finally:
             stream.clear()
-    if len(history.get("seconds", [])) < epochs:
+    if (done := len(history.get("seconds", []))) < epochs:
         msg = (
-            f"{title} was stopped by {conductor.reason} after {conductor.saved} of {epochs} epochs; "
+            f"{title} was stopped by {conductor.reason} after {done} of {epochs} epochs; "
             "run the same command again to resume"
         )
         raise TrainingStopped(msg, interrupted=conductor.interrupted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,20 +23,16 @@ from radiosynth.sample import Sample, check_choice, check_labelled
 from radiosynth.taxonomy import CLASS_NAMES
 
 
-def _constant(rate: float, steps: int) -> float:
-    return rate
-
-
-def _cosine(rate: float, steps: int) -> schedules.LearningRateSchedule:
-    return schedules.CosineDecay(rate, steps)
-
-
 def _warm_up(rate: float, steps: int) -> schedules.LearningRateSchedule:
     rise = max(1, steps // 20)
     return schedules.CosineDecay(rate / 20, steps - rise, warmup_target=rate, warmup_steps=rise)
 
 
-SCHEDULES = {"constant": _constant, "cosine": _cosine, "warm-up": _warm_up}
+SCHEDULES: dict[str, Callable[[float, int], float | schedules.LearningRateSchedule]] = {
+    "constant": lambda rate, steps: rate,
+    "cosine": schedules.CosineDecay,
+    "warm-up": _warm_up,
+}
 """What the learning rate may do in the course of so many steps."""
 
 

@@ -132,7 +132,7 @@ def test_confined_outputs_stay_in_range(output: str) -> None:
 
 
 @pytest.mark.parametrize("output", ["bounded", "jets"])
-def test_it_learns_and_beats_the_constant_guess(tmp_path: Path, output: str) -> None:
+def test_it_learns_and_beats_the_constant_baseline(tmp_path: Path, output: str) -> None:
     easy = {"position_angle": 0.0, "core_x": 28.0, "core_y": 28.0, "lobe_distance": 14.0}
     population = simulation.report_population()
     population = population.replace("FRII", bending_angle=stats.uniform(0, 150), **easy)
@@ -144,9 +144,9 @@ def test_it_learns_and_beats_the_constant_guess(tmp_path: Path, output: str) -> 
     model, history = train_regressor(train, test, settings, folder=tmp_path)
     table = predict_angles(model, test.images)
     truth = np.asarray(test.table["bending_angle"])
-    guess = np.abs(truth - np.median(train.table["bending_angle"])).mean()
+    baseline = np.abs(truth - np.median(train.table["bending_angle"])).mean()
     assert history["val_mae"][-1] == pytest.approx(np.abs(table["bending_angle"] - truth).mean(), rel=1e-5)
-    assert history["val_mae"][-1] < 0.8 * guess
+    assert history["val_mae"][-1] < 0.8 * baseline
     assert history["mse"][-1] < history["mse"][0]
     if output == "jets":
         position = np.asarray(test.table["position_angle"])

@@ -35,12 +35,12 @@ def test_it_learns_to_tell_simulated_classes_apart(tmp_path: Path) -> None:
     assert history["unaugmented_accuracy"][-1] > 0.6, "chance is 0.25"
     assert history["loss"][-1] < history["loss"][0]
     probabilities = predict(model, validation.images)
-    right = probabilities.argmax(1) == validation.labels
-    assert history["val_accuracy"][-1] == pytest.approx(right.mean())
-    plain = classification.unaugmented(validation)
-    assert plain.sum() == 120
-    assert history["unaugmented_accuracy"][-1] == pytest.approx(right[plain].mean())
-    chosen = probabilities[np.arange(len(right)), validation.labels]
+    correct = probabilities.argmax(1) == validation.labels
+    assert history["val_accuracy"][-1] == pytest.approx(correct.mean())
+    original = classification.unaugmented(validation)
+    assert original.sum() == 120
+    assert history["unaugmented_accuracy"][-1] == pytest.approx(correct[original].mean())
+    chosen = probabilities[np.arange(len(correct)), validation.labels]
     assert history["val_loss"][-1] == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
 
 

@@ -38,8 +38,8 @@ def test_an_ensemble_learns_and_keeps_what_its_members_said(
 ) -> None:
     stored = ensemble.predictions
     assert stored["members"].shape == (2, 40, 4)
-    right = stored["probabilities"].argmax(axis=1) == stored["labels"]
-    assert right.mean() > 0.5  # 0.25 by chance
+    correct = stored["probabilities"].argmax(axis=1) == stored["labels"]
+    assert correct.mean() > 0.5  # 0.25 by chance
     assert len(stored["unseen"]) == len(stored["unseen_labels"]) == 80
     assert not set(stored["names"]) & set(ensemble.provenance["members"])
 

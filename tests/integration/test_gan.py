@@ -206,7 +206,6 @@ def slowly(*arguments):
     print("saved", flush=True)
     time.sleep(0.3)
 training._save_checkpoint = slowly
-training.CHECKPOINT_SHARE = 1e9  # after every epoch, however long it takes
 generators.train_generator(blobs(64)[0], dataclasses.replace(TINY, epochs=12), sys.argv[1])
 print("finished", flush=True)
 """

@@ -89,7 +89,7 @@ def test_the_loss_is_that_of_the_equations(stretch):
     np.testing.assert_allclose(seen[0], 3, atol=1e-3)
 
 
-def test_it_learns_one_class_too_and_goes_on_where_it_was_stopped(tmp_path):
+def test_it_learns_one_class_too_and_resumes_where_it_was_stopped(tmp_path):
     from radiosynth.stopping import TrainingStopped
 
     images = blobs(48)[0]
