@@ -16,8 +16,6 @@ from radiosynth.sample import Sample, check_choice, check_rng
 from radiosynth.splitting import _numbers_per_class
 from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["augment", "augment_randomly", "augmentation_plan", "rotate_flip"]
-
 
 def rotate_flip(
     images: ArrayLike,

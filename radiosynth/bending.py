@@ -24,8 +24,6 @@ from radiosynth.networks.layers import keras_defaults
 from radiosynth.sample import Sample, check_choice, floats
 from radiosynth.simulation.population import Population, report_population
 
-__all__ = ["RegressorSettings", "matched_population", "predict_angles", "train_regressor"]
-
 DEGREE = float(np.pi / 180)
 
 

@@ -15,17 +15,6 @@ from scipy import ndimage
 
 from radiosynth.sample import Sample, check_choice
 
-__all__ = [
-    "center_crop",
-    "frame",
-    "measure_noise",
-    "missing_pixels",
-    "noise_threshold",
-    "preprocess",
-    "resize",
-    "scale",
-]
-
 log = logging.getLogger("radiosynth")
 
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from radiosynth.sample import Sample, check_count, check_labelled, check_rng
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-__all__ = ["split", "stratified_folds"]
-
 SPLIT_ATTEMPTS = 100
 """Random orders tried before a split is declared impossible."""
 

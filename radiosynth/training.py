@@ -33,8 +33,6 @@ from radiosynth._io import check, read_arrays, readable, write_arrays, write_ato
 from radiosynth.sample import Sample
 from radiosynth.stopping import TrainingDiverged, TrainingStopped, on_signals
 
-__all__ = ["Batches", "History", "check_images", "fingerprint", "fit", "load_weights", "save_weights"]
-
 log = logging.getLogger("radiosynth")
 
 

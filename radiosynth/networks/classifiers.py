@@ -125,6 +125,7 @@ def build_residual_classifier(
     kernel: int = 3,
     stride: int = 2,
     dropout: float = 0.3,
+    view: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
     seed: int | None = None,
     precision: str = "float32",
 ) -> keras.Model:
@@ -149,6 +150,8 @@ def build_residual_classifier(
         Stride of the first convolution.
     dropout : float
         Fraction of the last features that is dropped in training.
+    view : callable, optional
+        What the first convolution sees of the images, such as parts of them as channels.
     seed : int, optional
         Seed of the initial weights and of the dropout.
     precision : str
@@ -170,53 +173,29 @@ def build_residual_classifier(
     889252
     """
     check(size, 1, width_multiplier, size=(size, 16), classes=(classes, 2), channels=(channels, 1))
-    image = keras.Input((size, size, channels), name="image")
-    trunk = partial(_residual, kernel=kernel, stride=stride, dropout=dropout)
-    probabilities = trunk(image, classes, width_multiplier, seed, precision)
-    return keras.Model(image, probabilities, name="residual_classifier")
-
-
-def _residual(
-    x: keras.KerasTensor,
-    classes: int,
-    width_multiplier: float,
-    seed: int | None,
-    precision: str,
-    *,
-    kernel: int = 3,
-    stride: int = 2,
-    dropout: float = 0.3,
-) -> keras.KerasTensor:
-    """Return the class probabilities of a residual network for images of any number of channels."""
     draw = initializers(seed)
     convolve = partial(layers.Conv2D, padding="same", use_bias=False, dtype=precision)
-
-    def convolution(
-        x: keras.KerasTensor, filters: int, kernel: int, stride: int, *, scale: str = "ones"
-    ) -> keras.KerasTensor:
-        x = convolve(filters, kernel, stride, kernel_initializer=next(draw))(x)
-        return layers.BatchNormalization(momentum=0.95, gamma_initializer=scale, dtype=precision)(x)
-
-    def rectify(x: keras.KerasTensor) -> keras.KerasTensor:
-        return layers.ReLU(dtype=precision)(x)
-
+    normalise = partial(layers.BatchNormalization, momentum=0.95, dtype=precision)
+    rectify = partial(layers.ReLU, dtype=precision)
+    image = keras.Input((size, size, channels), name="image")
     stem, *stages = scaled(width_multiplier, 32, 32, 64, 128, 192)
-    x = rectify(convolution(x, stem, 5, stride))
+    x = convolve(stem, 5, stride, kernel_initializer=next(draw))(view(image) if view else image)
+    x = rectify()(normalise()(x))
     for number, filters in enumerate(stages):
         shortcut = x
-        x = rectify(convolution(x, filters, kernel, 2 if number else 1))
+        x = convolve(filters, kernel, 2 if number else 1, kernel_initializer=next(draw))(x)
+        x = convolve(filters, kernel, 1, kernel_initializer=next(draw))(rectify()(normalise()(x)))
         # A block begins as the identity: what it adds is scaled by zero at first.
-        x = convolution(x, filters, kernel, 1, scale="zeros")
+        x = normalise(gamma_initializer="zeros")(x)
         if number:
             shortcut = layers.AveragePooling2D(2, padding="same", dtype=precision)(shortcut)
-            shortcut = convolution(shortcut, filters, 1, 1)
-        x = rectify(layers.Add(dtype=precision)([x, shortcut]))
+            shortcut = normalise()(convolve(filters, 1, 1, kernel_initializer=next(draw))(shortcut))
+        x = rectify()(layers.Add(dtype=precision)([x, shortcut]))
     x = layers.GlobalAveragePooling2D(dtype=precision, name="mean")(x)
     x = layers.Dropout(dropout, seed=seed, dtype=precision)(x)
-    return _probabilities(classes, next(draw))(x)
+    return keras.Model(image, _probabilities(classes, next(draw))(x), name="residual_classifier")
 
 
-@keras_defaults()
 def build_foveated_classifier(
     size: int = 192,
     classes: int = 4,
@@ -227,8 +206,8 @@ def build_foveated_classifier(
 ) -> keras.Model:
     """Build a residual network that sees the middle of an image sharply and all of it coarsely.
 
-    Two views, each a quarter of the image wide in pixels, become the two channels of the trunk of
-    `build_residual_classifier`: the middle half averaged over 2×2 pixels, 1.5 to a beam of
+    Two views, each a quarter of the image wide in pixels, become the two channels that
+    `build_residual_classifier` sees: the middle half averaged over 2×2 pixels, 1.5 to a beam of
     FIRST, and the whole averaged over 4×4, where large sources find room. Each is divided by its peak in that
     middle half and stretched by a square root, so that faint plumes count beside bright cores.
 
@@ -236,14 +215,8 @@ def build_foveated_classifier(
     ----------
     size : int
         Edge of the input images in pixels, a multiple of 8, at least 64.
-    classes : int
-        Number of class probabilities, at least 2.
-    width_multiplier : float
-        Multiple of the channels of `build_residual_classifier`, above 0.
-    seed : int, optional
-        Seed of the initial weights and of the dropout.
-    precision : str
-        Name of a Keras dtype policy for all layers but the last.
+    classes, width_multiplier, seed, precision
+        As for `build_residual_classifier`.
 
     Returns
     -------
@@ -260,21 +233,23 @@ def build_foveated_classifier(
     >>> build_foveated_classifier(64, width_multiplier=0.25).output_shape
     (None, 4)
     """
-    check(size, 8, width_multiplier, size=(size, 64), classes=(classes, 2))
-    image = keras.Input((size, size, 1), name="image")
+    check(size, 8, width_multiplier, size=(size, 64))
+    options = {"view": _near_and_wide, "seed": seed, "precision": precision}
+    return build_residual_classifier(size, classes, width_multiplier, **options)
+
+
+def _near_and_wide(image: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the middle half and the whole of an image in [-1, 1], a quarter as wide, as two channels."""
+    size = image.shape[1]
     light = layers.Rescaling(0.5, 0.5, dtype="float32", name="light")(image)
-    quarter = slice(size // 4, 3 * size // 4)
+    quarter, middle = slice(size // 4, 3 * size // 4), slice(size // 16, 3 * size // 16)
     near = layers.AveragePooling2D(2, dtype="float32", name="near")(light[:, quarter, quarter])
     wide = layers.AveragePooling2D(4, dtype="float32", name="wide")(light)
-    middle = slice(size // 16, 3 * size // 16)
-    peaks = [ops.max(part, axis=(1, 2), keepdims=True) for part in (near, wide[:, middle, middle])]
-    views = [
-        ops.sqrt(ops.minimum(view / ops.maximum(peak, 1e-3), 1.0))
-        for view, peak in zip((near, wide), peaks, strict=True)
-    ]
-    views = layers.Concatenate(dtype="float32", name="views")(views)
-    probabilities = _residual(views, classes, width_multiplier, seed, precision)
-    return keras.Model(image, probabilities, name="foveated_classifier")
+    views = []
+    for view, inside in ((near, near), (wide, wide[:, middle, middle])):
+        peak = ops.maximum(ops.max(inside, axis=(1, 2), keepdims=True), 1e-3)
+        views.append(ops.sqrt(ops.minimum(view / peak, 1.0)))
+    return layers.Concatenate(dtype="float32", name="views")(views)
 
 
 @keras_defaults()

@@ -533,5 +533,7 @@ def test_mp4(tmp_path, monkeypatch):
         generators.write_animation(frames, [0, 1, 2], tmp_path / "film.mp4")
         assert b"ftyp" in (tmp_path / "film.mp4").read_bytes()[:16]
     monkeypatch.setenv("PATH", "")
+    with pytest.raises(ValueError, match=r"'\.avi': choose from \.gif, \.mp4"):
+        generators.write_animation(frames, [0, 1, 2], tmp_path / "film.avi")
     with pytest.raises(RuntimeError, match="ffmpeg is not on the path"):
         generators.write_animation(frames, [0, 1, 2], tmp_path / "none.mp4")
