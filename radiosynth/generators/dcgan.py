@@ -94,10 +94,10 @@ class DCGAN(GeneratorModel):
         """
         noise = keras.random.normal((ops.shape(images)[0], self.settings.latent_dim), seed=self.seeds)
         fake = self.generator(with_labels(noise, labels), training=training)
-        # The discriminator's turn: real images, and generated ones that send no gradient back.
+        # The discriminator learns from real images, and from generated ones that send no gradient back.
         on_real = self.discriminator(with_labels(images, labels), training=training)
         on_fake = self.discriminator(with_labels(ops.stop_gradient(fake), labels), training=training)
-        # The generator's turn: a discriminator that does not learn from it.
+        # The generator learns from a discriminator that does not learn meanwhile.
         frozen = self.discriminator
         on_fake_again, _ = frozen.stateless_call(
             [ops.stop_gradient(ops.convert_to_tensor(v)) for v in frozen.trainable_variables],
@@ -108,6 +108,7 @@ class DCGAN(GeneratorModel):
         # Softplus is the binary cross-entropy of a logit.
         discriminator = ops.mean(ops.softplus(-on_real)) + ops.mean(ops.softplus(on_fake))
         generator = ops.mean(ops.softplus(-on_fake_again))
+        # Keras' own running mean (`use_ema`) leaves the statistics of batch normalisation out.
         if self.averaged is not None:
             for mean, value in zip(self.averaged.weights, self.generator.weights, strict=True):
                 mean.assign(mean + (1 - self.settings.ema_decay) * (value - mean))

@@ -234,8 +234,8 @@ def build_foveated_classifier(
     (None, 4)
     """
     check(size, 8, width_multiplier, size=(size, 64))
-    options = {"view": _near_and_wide, "seed": seed, "precision": precision}
-    return build_residual_classifier(size, classes, width_multiplier, **options)
+    build = partial(build_residual_classifier, view=_near_and_wide)
+    return build(size, classes, width_multiplier, seed=seed, precision=precision)
 
 
 def _near_and_wide(image: keras.KerasTensor) -> keras.KerasTensor:
