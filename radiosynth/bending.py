@@ -199,9 +199,9 @@ def train_regressor(
     arrays, truth = (train.images[..., None], _targets(train)), _targets(validation)
     batches, initial = training.Batches(arrays, settings.batch_size, seed=settings.seed), model.get_weights()
 
-    def validate(epoch: int, logs: dict[str, float]) -> None:
+    def scores(model: keras.Model) -> dict[str, float]:
         error = predict_angles(model, validation.images)["bending_angle"] - truth[:, 0]
-        logs["val_mae"], logs["val_mse"] = float(np.abs(error).mean()), float(np.square(error).mean())
+        return {"val_mae": float(np.abs(error).mean()), "val_mse": float(np.square(error).mean())}
 
     optimizer = keras.optimizers.RMSprop(settings.rate(batches.steps))
     training.compile_model(model, optimizer, LOSSES[settings.output], (mae, mse))
@@ -211,7 +211,7 @@ def train_regressor(
         epochs=settings.epochs,
         folder=folder,
         fingerprint=training.fingerprint(fingerprint, settings, *arrays, validation.images, truth, *initial),
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=validate)],
+        callbacks=[training.Validation(scores)],
         time_limit=time_limit,
         title="regressor",
     )

@@ -197,6 +197,25 @@ def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> Histor
     return history
 
 
+class Validation(keras.callbacks.Callback):
+    """Add scores to the log of each epoch.
+
+    Parameters
+    ----------
+    scores : callable
+        From a model to its scores, by name.
+    """
+
+    def __init__(self, scores: Callable[[keras.Model], dict[str, float]]) -> None:
+        super().__init__()
+        self.scores = scores
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Add the scores of the model as Keras hands it over: with JAX that brings its weights up to date."""
+        assert logs is not None
+        logs.update(self.scores(self.model))
+
+
 class _Conductor(keras.callbacks.Callback):
     """Keep history and checkpoint, show progress, and stop at a time limit or a signal."""
 

@@ -183,14 +183,16 @@ def train_classifier(
     arrays = (train.images[..., None], train.labels.astype(np.int32))
     batches = training.Batches(arrays, settings.batch_size, seed=settings.seed)
 
-    def validate(epoch: int, logs: dict[str, float]) -> None:
+    def scores(model: keras.Model) -> dict[str, float]:
         with recalibrated(model, train.images, settings):
             probabilities = predict(model, validation.images)
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], keras.config.epsilon()))
         correct = probabilities.argmax(axis=1) == labels
+        found = {}
         for name, chosen in (("val", np.ones_like(original)), ("unaugmented", original)):
-            logs[f"{name}_loss"] = float(loss[chosen].mean())
-            logs[f"{name}_accuracy"] = float(correct[chosen].mean())
+            found[f"{name}_loss"] = float(loss[chosen].mean())
+            found[f"{name}_accuracy"] = float(correct[chosen].mean())
+        return found
 
     training.compile_model(model, keras.optimizers.Adam(settings.rate(batches.steps)))
     history = training.fit(
@@ -199,7 +201,7 @@ def train_classifier(
         epochs=settings.epochs,
         folder=folder,
         fingerprint=training.fingerprint(fingerprint, settings, *arrays, validation.images, labels, original),
-        callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=validate), *callbacks],
+        callbacks=[training.Validation(scores), *callbacks],
         time_limit=time_limit,
         title="classifier",
     )
