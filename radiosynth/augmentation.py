@@ -277,7 +277,8 @@ def _warp(
             cv2.warpAffine(image, matrix, size, target, flags, cv2.BORDER_CONSTANT, edge, hint)
 
     # OpenCV lets go of the interpreter lock, so images are worked on side by side. Its own threads, which
-    # divide the single image, would only get in the way.
+    # divide the single image, would only get in the way. The threads of joblib take longer to start (2 ms of
+    # processor time) than a batch of training takes here.
     workers = os.cpu_count() or 1
     own_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
