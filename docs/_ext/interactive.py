@@ -223,7 +223,7 @@ def make() -> None:
     frames, epochs = run.frames
     each = frames.shape[1] // len(CLASS_NAMES)
     shown = [each * code + i for code in range(len(CLASS_NAMES)) for i in range(8)]
-    generators.write_gif(frames[:, shown], epochs, MADE / "training.gif")
+    generators.write_animation(frames[:, shown], epochs, MADE / "training.gif")
     fake = generators.sample_generators([run.folder], 8, rng=np.random.default_rng(1))
     strip(fake.images, 8, STATIC / "generator.png")
     strip(simulate(8, 56, rng=np.random.default_rng(1)).images, 8, STATIC / "simulator.png")

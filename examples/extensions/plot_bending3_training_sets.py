@@ -9,7 +9,7 @@ measurement of the two brightest peaks without any network, and the published er
 
 Those are other sources. On all 4304 of the catalogue, always saying the median has an error of 13.5°, with
 73.7 % within 10°; on the sources here 10.0° and 78 % (dashed). So read "gain", the error saved against it.
-The lobes of the matched simulations, the square root of the brightness and the averaging over turns were
+The lobes of the matched simulations, the square root of the brightness and the averaging over rotations were
 settled on these same sources: the better numbers are a little too good.
 """
 

@@ -85,7 +85,7 @@ def test_faults_of_neighbours() -> None:
 
 def test_realism_tells_good_images_from_bad_ones_and_copies(rng: np.random.Generator) -> None:
     pytest.importorskip("keras")
-    model = build_classifier(24, width=0.1, seed=1)
+    model = build_classifier(24, width_multiplier=0.1, seed=1)
     classes = ("FRII", "compact")
     sample = simulate({"FRII": 135, "compact": 90}, 24, classes=classes, rng=rng)
     real, training, good = (sample[start::3] for start in range(3))
@@ -117,7 +117,7 @@ def test_realism_tells_good_images_from_bad_ones_and_copies(rng: np.random.Gener
 
 
 def test_features_are_those_of_the_dense_layer(rng: np.random.Generator) -> None:
-    model = build_classifier(16, width=0.1, seed=0)
+    model = build_classifier(16, width_multiplier=0.1, seed=0)
     images = rng.random((3, 16, 16), np.float32)
     seen = realism.features(model, images)
     weights, offset = model.get_layer("probabilities").get_weights()
@@ -131,7 +131,9 @@ def test_features_are_those_of_the_dense_layer(rng: np.random.Generator) -> None
 def test_realism_needs_enough_images(rng: np.random.Generator) -> None:
     sample = simulate(4, 16, rng=rng)
     with pytest.raises(ValueError, match="4 real, 4 synthetic and 4 training images of FRI"):
-        realism.realism(sample, sample, build_classifier(16, width=0.1), training=sample, rng=rng)
+        realism.realism(sample, sample, build_classifier(16, width_multiplier=0.1), training=sample, rng=rng)
     enough = simulate(12, 16, rng=rng)
     with pytest.raises(ValueError, match="12 real, 12 synthetic and 0 training images of FRI"):
-        realism.realism(enough, enough, build_classifier(16, width=0.1), training=enough[:0], rng=rng)
+        realism.realism(
+            enough, enough, build_classifier(16, width_multiplier=0.1), training=enough[:0], rng=rng
+        )
