@@ -37,10 +37,10 @@ def torch_epoch(settings: GANSettings, images: np.ndarray) -> Callable[[], None]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
-    edge, width = settings.size // 8, settings.width
+    edge, width = settings.size // 8, settings.width_multiplier
     first, *channels = [max(1, round(width * c)) for c in (512, 256, 128, 64)]
     layers: list[nn.Module] = [
-        nn.Linear(settings.latent, edge * edge * first, bias=False),
+        nn.Linear(settings.latent_dim, edge * edge * first, bias=False),
         nn.BatchNorm1d(edge * edge * first),
         nn.LeakyReLU(0.3),
         nn.Unflatten(1, (first, edge, edge)),
@@ -75,7 +75,7 @@ def torch_epoch(settings: GANSettings, images: np.ndarray) -> Callable[[], None]
         order = torch.randperm(len(data), device=device)
         for start in range(0, len(data) - n + 1, n):
             real = data[order[start : start + n]]
-            fake = generator(torch.randn(n, settings.latent, device=device))
+            fake = generator(torch.randn(n, settings.latent_dim, device=device))
             steps[0].zero_grad(set_to_none=True)
             judged = cross_entropy(discriminator(real), ones) + cross_entropy(
                 discriminator(fake.detach()), zeros
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100, help="steps in an epoch (2 or so on a CPU)")
     parser.add_argument("--seconds", type=float, default=15.0, help="least time for each contestant")
     options = parser.parse_args()
-    settings = GANSettings(width=options.width, batch_size=options.batch_size)
+    settings = GANSettings(width_multiplier=options.width, batch_size=options.batch_size)
     images = np.random.default_rng(0).uniform(-1, 1, (options.steps * options.batch_size, 56, 56))
     images = images.astype(np.float32)
     backend = keras.backend.backend()
@@ -129,7 +129,9 @@ def main() -> None:
         print("torch is not installed: nothing to compare with")
     else:
         contestants[f"PyTorch {torch.__version__} by hand"] = lambda: torch_epoch(settings, images)
-    print(f"width {settings.width:g}, batch {settings.batch_size}, {options.steps} steps in an epoch")
+    print(
+        f"width {settings.width_multiplier:g}, batch {settings.batch_size}, {options.steps} steps in an epoch"
+    )
     print(f"{'':34}{'first epoch s':>14}{'images/s':>10}{'best':>10}{'ms/step':>10}")
     for name, build in contestants.items():
         first, median, best = rate(build(), len(images), options.seconds)

@@ -19,8 +19,7 @@ import numpy as np
 from astropy.table import Table
 from scipy import ndimage
 
-from radiosynth.simulation.parameters import draw_parameters
-from radiosynth.simulation.rendering import render
+from radiosynth.simulation import draw_parameters, render
 
 
 def loop(table: Table, size: int) -> None:

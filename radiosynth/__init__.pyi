@@ -18,7 +18,6 @@ from . import (
     reproduction as reproduction,
     sample as sample,
     selection as selection,
-    shapes as shapes,
     simulation as simulation,
     splitting as splitting,
     stopping as stopping,
@@ -26,7 +25,11 @@ from . import (
     taxonomy as taxonomy,
     training as training,
 )
-from .augmentation import augment as augment, rotate_flip as rotate_flip, vary as vary
+from .augmentation import (
+    augment as augment,
+    augment_randomly as augment_randomly,
+    rotate_flip as rotate_flip,
+)
 from .bending import predict_angles as predict_angles, train_regressor as train_regressor
 from .catalogues import (
     load_catalogue as load_catalogue,
@@ -69,7 +72,6 @@ from .networks import (
     build_generator as build_generator,
     build_regressor as build_regressor,
     build_residual_classifier as build_residual_classifier,
-    build_stacked_classifier as build_stacked_classifier,
 )
 from .preprocessing import (
     center_crop as center_crop,

@@ -16,8 +16,6 @@ from radiosynth.sample import Sample, check_choice, check_rng
 from radiosynth.splitting import _numbers_per_class
 from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["augment", "augmentation_plan", "rotate_flip", "vary"]
-
 
 def rotate_flip(
     images: ArrayLike,
@@ -72,16 +70,12 @@ def rotate_flip(
         )
         raise ValueError(msg)
     out = to_write(out, stack.shape, "give fewer, or a memmap as out")
-    _warp(stack, np.arange(len(stack)), np.asarray(angles), np.asarray(flips), fill, out)
+    _warp(stack, np.arange(len(stack)), np.asarray(angles), np.asarray(flips), out, fill)
     return out
 
 
-def vary(
-    images: ArrayLike,
-    rng: np.random.Generator,
-    *,
-    zoom: float = 0.12,
-    shift: float = 3.0,
+def augment_randomly(
+    images: ArrayLike, rng: np.random.Generator, *, zoom: float = 0.12, shift: float = 3.0
 ) -> NDArray[np.float32]:
     """Augment each image at random: flip it, rotate it by any angle, zoom and shift it.
 
@@ -105,7 +99,7 @@ def vary(
     --------
     >>> bar = np.full((2, 30, 30), -1.0)
     >>> bar[:, 8:22, 14:16] = 1
-    >>> drawn = vary(bar, np.random.default_rng(0))
+    >>> drawn = augment_randomly(bar, np.random.default_rng(0))
     >>> drawn.shape, bool(np.array_equal(drawn[0], drawn[1]))
     ((2, 30, 30), False)
     """
@@ -115,7 +109,7 @@ def vary(
     angles, flips = rng.uniform(0, 360, n), rng.random(n) < 0.5
     zooms, shifts = np.exp(rng.normal(0, zoom, n)), rng.normal(0, shift, (n, 2))
     out = np.empty_like(stack, order="C")
-    _warp(stack, np.arange(n), angles, flips, None, out, zooms, shifts)
+    _warp(stack, np.arange(n), angles, flips, out, zooms=zooms, shifts=shifts)
     return out
 
 
@@ -177,22 +171,22 @@ def augmentation_plan(
         refuse_beyond_memory((number, 4), "ask for fewer images of each class")
         part = np.zeros(number, [("source", np.int64), ("rotation", np.float64), ("flipped", np.bool_)])
         part["source"][: len(members)] = members
-        copies = part[len(members) :]
+        added = part[len(members) :]
         if method == "random":
             if rng is None:
                 msg = 'the method "random" needs rng, for instance rng=numpy.random.default_rng(1)'
                 raise ValueError(msg)
             check_rng(rng)
-            copies["source"] = rng.choice(members, extra)
-            copies["rotation"] = rng.uniform(0, 360, extra)
-            copies["flipped"] = rng.random(extra) < 0.5
+            added["source"] = rng.choice(members, extra)
+            added["rotation"] = rng.uniform(0, 360, extra)
+            added["flipped"] = rng.random(extra) < 0.5
         else:
             each = np.full(len(members), extra // len(members))
             each[: extra % len(members)] += 1
-            copies["source"] = np.repeat(members, each)
-            turn = np.arange(extra) - np.repeat(np.cumsum(each) - each, each) + 1
-            copies["rotation"] = 360.0 * turn / (np.repeat(each, each) + 1)
-            copies["flipped"] = np.arange(extra) % 2 == 0
+            added["source"] = np.repeat(members, each)
+            number = np.arange(extra) - np.repeat(np.cumsum(each) - each, each) + 1
+            added["rotation"] = 360.0 * number / (np.repeat(each, each) + 1)
+            added["flipped"] = np.arange(extra) % 2 == 0
         parts.append(part)
     return np.concatenate(parts)
 
@@ -234,9 +228,9 @@ def augment(
     """
     plan = augmentation_plan(sample.labels, per_class, method, rng=rng)
     source = plan["source"]
-    shape, advice = (len(plan), sample.size, sample.size), "make fewer, or parts of the plan by rotate_flip"
-    images = to_write(None, shape, advice)
-    _warp(sample.images, source, plan["rotation"], plan["flipped"], None, images)
+    shape = (len(plan), sample.size, sample.size)
+    images = to_write(None, shape, "make fewer, or parts of the plan by rotate_flip")
+    _warp(sample.images, source, plan["rotation"], plan["flipped"], images)
     table = sample.table[source]
     for column in ("source", "rotation", "flipped"):
         table[column] = plan[column]
@@ -250,17 +244,17 @@ def _warp(
     source: NDArray[np.int64],
     angles: NDArray[np.float64],
     flips: NDArray[np.bool_],
-    fill: float | None,
     out: NDArray[np.float32],
-    zooms: NDArray[np.float64] | None = None,
-    shifts: NDArray[np.float64] | None = None,
+    fill: float | None = None,
+    zooms: ArrayLike = 1.0,
+    shifts: ArrayLike = (0.0, 0.0),
 ) -> None:
     """Write ``images[source]``, flipped, rotated, zoomed and shifted, to `out`, not gathering them first."""
     import cv2
 
     # Prepared images have their background at the lower limit of their range, whatever that is.
     edges = {i: images[i].min() if fill is None else fill for i in np.unique(source).tolist()}
-    # One matrix per image takes a pixel (x, y, 1) of the result to its place in the original: turned back
+    # One matrix per image takes a pixel (x, y, 1) of the result to its place in the original: rotated back
     # about the centre first, then flipped.
     center = (images.shape[1] - 1) / 2
     cos, sin = np.cos(np.radians(angles)), np.sin(np.radians(angles))
@@ -268,14 +262,12 @@ def _warp(
     matrices = np.empty((len(source), 2, 3))
     matrices[:, 0, 0], matrices[:, 0, 1] = mirror * cos, mirror * sin
     matrices[:, 1, 0], matrices[:, 1, 1] = -sin, cos
-    if zooms is not None:
-        matrices[:, :, :2] /= zooms[:, None, None]
+    matrices[:, :, :2] /= np.reshape(zooms, (-1, 1, 1))
+    moved = np.broadcast_to(shifts, (len(source), 2))
     matrices[:, :, 2] = center - center * matrices[:, :, :2].sum(axis=2)
-    if shifts is not None:
-        matrices[:, :, 2] -= np.einsum("nij,nj->ni", matrices[:, :, :2], shifts)
+    matrices[:, :, 2] -= np.einsum("nij,nj->ni", matrices[:, :, :2], moved)
 
-    size = (images.shape[2], images.shape[1])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    size, flags = (images.shape[2], images.shape[1]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     # Exact weights; releases of OpenCV before 5 know no hint and round positions to 1/32 of a pixel.
     hint = cv2.ALGO_HINT_ACCURATE
 
@@ -285,7 +277,8 @@ def _warp(
             cv2.warpAffine(image, matrix, size, target, flags, cv2.BORDER_CONSTANT, edge, hint)
 
     # OpenCV lets go of the interpreter lock, so images are worked on side by side. Its own threads, which
-    # divide the single image, would only get in the way.
+    # divide the single image, would only get in the way. The threads of joblib take longer to start (2 ms of
+    # processor time) than a batch of training takes here.
     workers = os.cpu_count() or 1
     own_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)

@@ -19,16 +19,10 @@ from scipy import stats
 from radiosynth import training
 from radiosynth.augmentation import rotate_flip
 from radiosynth.classification import ClassifierSettings, predict
-from radiosynth.networks.classifiers import OUTPUTS, build_regressor, keras_defaults
+from radiosynth.networks.classifiers import OUTPUTS, build_regressor
+from radiosynth.networks.layers import keras_defaults
 from radiosynth.sample import Sample, check_choice, floats
 from radiosynth.simulation.population import Population, report_population
-
-__all__ = [
-    "RegressorSettings",
-    "matched_population",
-    "predict_angles",
-    "train_regressor",
-]
 
 DEGREE = float(np.pi / 180)
 
@@ -39,7 +33,7 @@ class RegressorSettings(ClassifierSettings):
 
     Parameters
     ----------
-    epochs, batch_size, learning_rate, width, seed, precision, architecture
+    epochs, batch_size, learning_rate, width_multiplier, seed, precision, architecture, network, schedule
         As in `radiosynth.classification.ClassifierSettings`; the optimiser is RMSprop.
     output : {"linear", "bounded", "spread", "jets"}
         As in `radiosynth.build_regressor`.
@@ -142,19 +136,6 @@ def _jets(truth: Any, output: Any) -> Any:
 LOSSES = {"linear": mse, "bounded": mse, "spread": _likelihood, "jets": _jets}
 
 
-class _Validation(keras.callbacks.Callback):
-    """Add the errors on the validation images to the log of each epoch."""
-
-    def __init__(self, sample: Sample) -> None:
-        super().__init__()
-        self.images, self.truth = sample.images, _targets(sample)[:, 0]
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        error = predict_angles(self.model, self.images)["bending_angle"] - self.truth
-        assert logs is not None
-        logs["val_mae"], logs["val_mse"] = float(np.abs(error).mean()), float(np.square(error).mean())
-
-
 @keras_defaults()
 def train_regressor(
     train: Sample,
@@ -212,37 +193,33 @@ def train_regressor(
             )
             raise ValueError(msg)
     training.check_pair(train, validation)
-    model = build_regressor(
-        train.size,
-        settings.width,
-        output=settings.output,
-        architecture=settings.architecture,
-        seed=settings.seed,
-        precision=settings.precision,
-    )
-    watched = training.digest(validation.images, _targets(validation))
+    model = build_regressor(train.size, output=settings.output, **settings.arguments())
     if start is not None:
         model.set_weights(start.get_weights())
-        watched += training.digest(*start.get_weights())
-    optimizer = keras.optimizers.RMSprop(settings.learning_rate)
+    arrays, truth = (train.images[..., None], _targets(train)), _targets(validation)
+    batches, initial = training.Batches(arrays, settings.batch_size, seed=settings.seed), model.get_weights()
+
+    def scores(model: keras.Model) -> dict[str, float]:
+        error = predict_angles(model, validation.images)["bending_angle"] - truth[:, 0]
+        return {"val_mae": float(np.abs(error).mean()), "val_mse": float(np.square(error).mean())}
+
+    optimizer = keras.optimizers.RMSprop(settings.rate(batches.steps))
     training.compile_model(model, optimizer, LOSSES[settings.output], (mae, mse))
-    arrays = (train.images[..., None], _targets(train))
-    batches = training.Batches(arrays, settings.batch_size, seed=settings.seed)
     history = training.fit(
         model,
         batches,
         epochs=settings.epochs,
-        folder=Path(folder),
-        fingerprint=f"{fingerprint or f'{batches.digest()} {watched}'} {settings}",
-        callbacks=[_Validation(validation)],
+        folder=folder,
+        fingerprint=training.fingerprint(fingerprint, settings, *arrays, validation.images, truth, *initial),
+        callbacks=[training.Validation(scores)],
         time_limit=time_limit,
         title="regressor",
     )
     return model, history
 
 
-def predict_angles(model: keras.Model, images: ArrayLike, *, turns: int = 1) -> Table:
-    """Return the bending angles of images.
+def predict_angles(model: keras.Model, images: ArrayLike, *, n_rotations: int = 1) -> Table:
+    """Return the bending angles of images, perhaps with test-time augmentation.
 
     Parameters
     ----------
@@ -250,7 +227,7 @@ def predict_angles(model: keras.Model, images: ArrayLike, *, turns: int = 1) -> 
         A trained regressor.
     images : array_like of float32, shape (n, size, size)
         Images in [-1, 1], prepared as the training images were.
-    turns : int
+    n_rotations : int
         Average over so many rotations of each image through a full circle, every other one flipped.
 
     Returns
@@ -262,17 +239,17 @@ def predict_angles(model: keras.Model, images: ArrayLike, *, turns: int = 1) -> 
     Raises
     ------
     ValueError
-        If the images are not of the size that the model takes, or `turns` is below 1.
+        If the images are not of the size that the model takes, or `n_rotations` is below 1.
     """
-    if turns < 1:
-        msg = f"turns={turns}: give 1 for the images as they are, or more"
+    if n_rotations < 1:
+        msg = f"n_rotations={n_rotations}: give 1 for the images as they are, or more"
         raise ValueError(msg)
     pixels = np.asarray(images, np.float32)
     n = len(pixels)
     outputs = [predict(model, pixels)]
-    for turn in range(1, turns):
-        turned = rotate_flip(pixels, np.full(n, 360 * turn / turns), np.full(n, turn % 2 == 1))
-        outputs.append(predict(model, turned))
+    for number in range(1, n_rotations):
+        rotated = rotate_flip(pixels, np.full(n, 360 * number / n_rotations), np.full(n, number % 2 == 1))
+        outputs.append(predict(model, rotated))
     angles = [ops.convert_to_numpy(_angle(output)) for output in outputs]
     table = Table({"bending_angle": np.mean(angles, axis=0)})
     if model.output_shape[-1] == OUTPUTS["spread"]:

@@ -16,16 +16,6 @@ from scipy.stats import bootstrap
 from radiosynth.sample import check_choice
 from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = [
-    "accuracy",
-    "angle_scores",
-    "class_mean",
-    "class_scores",
-    "confusion_matrix",
-    "temper",
-    "temperature",
-]
-
 SIGMA = 0.6827
 """Proportion of a normal distribution within one standard deviation."""
 
@@ -68,11 +58,11 @@ def confusion_matrix(
            [0.2 , 0.8 ]])
     """
     check_choice(kind, "kind of confusion matrix", ("class", "probability"))
-    truth, shares = _checked(labels, probabilities)
+    truth, given = _checked(labels, probabilities)
     if kind == "class":
-        shares = np.eye(shares.shape[1])[shares.argmax(axis=1)]
-    matrix = np.zeros((shares.shape[1], shares.shape[1]))
-    np.add.at(matrix, truth, shares)
+        given = np.eye(given.shape[1])[given.argmax(axis=1)]
+    matrix = np.zeros((given.shape[1], given.shape[1]))
+    np.add.at(matrix, truth, given)
     if normalise:
         rows = matrix.sum(axis=1, keepdims=True)
         matrix = np.divide(matrix, rows, out=np.full_like(matrix, np.nan), where=rows > 0)
@@ -98,14 +88,14 @@ def class_scores(labels: ArrayLike, probabilities: ArrayLike, *, confidence: flo
         ``precision``, ``precision_low``, ``precision_high``. NaN where there is nothing to divide by.
     """
     counts = confusion_matrix(labels, probabilities, normalise=False)
-    right, true, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
+    correct, true, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     names = CLASS_NAMES if len(counts) == len(CLASS_NAMES) else [str(i) for i in range(len(counts))]
     table = Table({"class": list(names), "images": true.astype(int)})
     for score, total in (("recall", true), ("precision", predicted)):
         known = total > 0
         columns = np.full((3, len(counts)), np.nan)
-        columns[0, known] = right[known] / total[known]
-        columns[1:, known] = binom_conf_interval(right[known], total[known], confidence, interval="wilson")
+        columns[0, known] = correct[known] / total[known]
+        columns[1:, known] = binom_conf_interval(correct[known], total[known], confidence, interval="wilson")
         table[score], table[f"{score}_low"], table[f"{score}_high"] = columns
     return table
 
@@ -144,21 +134,21 @@ def accuracy(
     ValueError
         If there are no images, the shapes do not match, or there is one source only.
     """
-    truth, shares = _checked(labels, probabilities)
-    right = shares.argmax(axis=1) == truth
+    truth, given = _checked(labels, probabilities)
+    correct = given.argmax(axis=1) == truth
     if sources is None:
-        return share(right, confidence=confidence)
+        return proportion(correct, confidence=confidence)
     each, group = np.unique(np.asarray(sources), return_inverse=True)
     if len(each) < 2:
         msg = "images of one source: an interval over sources needs two at least; leave out `sources`"
         raise ValueError(msg)
-    counts = np.bincount(group, weights=right), np.bincount(group)
+    counts = np.bincount(group, weights=correct), np.bincount(group)
 
-    def proportion(hits: NDArray, sizes: NDArray, axis: int) -> NDArray:
+    def ratio(hits: NDArray, sizes: NDArray, axis: int) -> NDArray:
         return hits.sum(axis) / sizes.sum(axis)
 
-    options = {"confidence_level": confidence, "n_resamples": 2000, "paired": True}
-    return float(right.mean()), *resampled(counts, proportion, rng, **options)
+    ends = resampled(counts, ratio, rng, confidence_level=confidence, n_resamples=2000, paired=True)
+    return float(correct.mean()), *ends
 
 
 def class_mean(
@@ -213,7 +203,7 @@ def resampled(
     return float(ends.low), float(ends.high)
 
 
-def temper(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
+def scale_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
     """Return probabilities raised to the power of one over a temperature, and normalised."""
     return softmax(np.log(np.maximum(probabilities, 1e-7)) / temperature, axis=-1)
 
@@ -235,28 +225,29 @@ def temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
 
     Examples
     --------
-    Nine to one was said and three to two is right: the temperature is ln 9 / ln 1.5.
+    Nine to one was said and three to two is correct: the temperature is ln 9 / ln 1.5.
 
     >>> round(temperature([0] * 6 + [1] * 4, [[0.9, 0.1]] * 10), 2)
     5.42
     """
     rows, codes = np.arange(len(np.asarray(labels))), np.asarray(labels)
 
+    # The cross-entropy; in the logarithm, so that twice and half a temperature are as far from one.
     def loss(logarithm: float) -> float:
-        return -np.log(temper(probabilities, np.exp(logarithm))[rows, codes]).mean()
+        return -np.log(scale_temperature(probabilities, np.exp(logarithm))[rows, codes]).mean()
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 
 
-def share(right: ArrayLike, *, confidence: float = SIGMA) -> tuple[float, float, float]:
+def proportion(correct: ArrayLike, *, confidence: float = SIGMA) -> tuple[float, float, float]:
     """Return the proportion of truths among independent values, and the ends of its interval (Wilson's)."""
-    truths = np.asarray(right, bool)
+    truths = np.asarray(correct, bool)
     low, high = binom_conf_interval(truths.sum(), truths.size, confidence, interval="wilson")
     return float(truths.mean()), float(low), float(high)
 
 
 def angle_scores(
-    truth: ArrayLike, predicted: ArrayLike, guess: ArrayLike | None = None, *, within: float = 10.0
+    truth: ArrayLike, predicted: ArrayLike, baseline: ArrayLike | None = None, *, within: float = 10.0
 ) -> dict[str, float]:
     """Return the errors of predicted angles with 95 % intervals.
 
@@ -264,7 +255,7 @@ def angle_scores(
     ----------
     truth, predicted : array_like of float, shape (n,)
         Angles of independent sources in degrees.
-    guess : array_like of float, shape (n,), optional
+    baseline : array_like of float, shape (n,), optional
         What to compare with, such as a constant; on the same sources.
     within : float
         Error in degrees up to which a prediction counts as good.
@@ -272,7 +263,7 @@ def angle_scores(
     Returns
     -------
     dict of str to float
-        ``mae``, ``rmse``, ``within`` (a proportion) and, with a guess, ``gain`` (by how much its mean
+        ``mae``, ``rmse``, ``within`` (a proportion) and, with a baseline, ``gain`` (by how much its mean
         absolute error is larger), each with ``_low`` and ``_high``: by resampling sources, Wilson's for the
         proportion.
 
@@ -288,7 +279,7 @@ def angle_scores(
     (8.33, 0.67)
     """
     values = np.asarray(truth, float)
-    others = [np.asarray(each, float) for each in (predicted, guess) if each is not None]
+    others = [np.asarray(each, float) for each in (predicted, baseline) if each is not None]
     if values.ndim != 1 or values.size < 2 or any(each.shape != values.shape for each in others):
         shapes = [each.shape for each in others]
         msg = f"{values.shape} true angles for {shapes}: give one of each for two sources or more"
@@ -305,16 +296,18 @@ def angle_scores(
         low, high = resampled((sources,), statistic, n_resamples=2000)
         value = float(statistic(sources, axis=0))
         scores |= {name: value, f"{name}_low": low, f"{name}_high": high}
-    scores["within"], scores["within_low"], scores["within_high"] = share(error <= within, confidence=0.95)
+    scores["within"], scores["within_low"], scores["within_high"] = proportion(
+        error <= within, confidence=0.95
+    )
     return scores
 
 
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    truth, shares = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
-    if truth.ndim != 1 or shares.ndim != 2 or len(truth) != len(shares) or len(truth) == 0:
-        msg = f"labels {truth.shape} and probabilities {shares.shape}: give shapes (n,) and (n, classes)"
+    truth, given = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
+    if truth.ndim != 1 or given.ndim != 2 or len(truth) != len(given) or len(truth) == 0:
+        msg = f"labels {truth.shape} and probabilities {given.shape}: give shapes (n,) and (n, classes)"
         raise ValueError(msg)
-    if truth.min() < 0 or truth.max() >= shares.shape[1]:
-        msg = f"labels run from {truth.min()} to {truth.max()}: allowed are 0 to {shares.shape[1] - 1}"
+    if truth.min() < 0 or truth.max() >= given.shape[1]:
+        msg = f"labels run from {truth.min()} to {truth.max()}: allowed are 0 to {given.shape[1] - 1}"
         raise ValueError(msg)
-    return truth, shares
+    return truth, given

@@ -11,10 +11,12 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.image import AxesImage
-from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Polygon, Rectangle
+from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Patch, Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from numpy.typing import ArrayLike
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -23,25 +25,8 @@ from radiosynth.taxonomy import CLASSES
 if TYPE_CHECKING:
     import keras
 
-__all__ = [
-    "accuracies",
-    "arrow",
-    "block",
-    "boxes",
-    "confusion",
-    "differences",
-    "image_grid",
-    "layer_table",
-    "network_stack",
-    "node",
-    "number_grid",
-    "probability_bars",
-    "schematic",
-    "set_label",
-    "show_image",
-    "training_curve",
-    "use_style",
-]
+Point = tuple[float, float]
+
 
 COLOUR_MAP = "inferno"
 
@@ -89,16 +74,14 @@ def show_image(
     ~matplotlib.image.AxesImage
         The drawn image.
     """
-    pixels = np.asarray(image)
-    artist = axes.imshow(
-        pixels, **{"origin": "lower", "cmap": COLOUR_MAP, "interpolation": "nearest", **options}
-    )
+    options = {"origin": "lower", "cmap": COLOUR_MAP, "interpolation": "nearest", **options}
+    artist = axes.imshow(np.asarray(image), **options)
     axes.set(xticks=[], yticks=[], title=title)
     if pixel_scale is not None:
-        length, edge = 60 / pixel_scale, len(pixels)
-        start = 0.06 * edge
-        axes.plot([start, start + length], [0.07 * edge] * 2, color="white", lw=1.6, solid_capstyle="butt")
-        axes.text(start + length / 2, 0.09 * edge, "1′", color="white", ha="center", va="bottom", fontsize=7)
+        place: dict[str, Any] = {"loc": "lower left", "label_top": True, "pad": 0.9, "sep": 1.5}
+        look = {"color": "white", "frameon": False, "fontproperties": FontProperties(size=7)}
+        width = {"size_vertical": len(np.asarray(image)) / 100}
+        axes.add_artist(AnchoredSizeBar(axes.transData, 60 / pixel_scale, "1′", **place, **look, **width))
     return artist
 
 
@@ -132,9 +115,10 @@ def image_grid(
         The figure.
     """
     height = panel * rows * (1.18 if len(titles) else 1.02)
-    figure, axes = plt.subplots(rows, columns, figsize=(panel * columns, height), squeeze=False)
-    for panel_axes in axes.flat:
-        panel_axes.axis("off")
+    bare = {"frame_on": False, "xticks": [], "yticks": []}
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(panel * columns, height), squeeze=False, subplot_kw=bare
+    )
     for i, (image, panel_axes) in enumerate(zip(np.asarray(images), axes.flat, strict=False)):
         title = titles[i] if len(titles) else ""
         show_image(panel_axes, image, title, pixel_scale=None if i else pixel_scale)
@@ -330,7 +314,7 @@ def differences(axes: Axes, summary: Table) -> Any:
     return drawn
 
 
-def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Polygon]:
+def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Patch]:
     """Draw a classifier as a row of slabs, each as tall as its maps and as deep as it has channels.
 
     Parameters
@@ -344,42 +328,37 @@ def network_stack(axes: Axes, model: keras.Model, image: ArrayLike) -> list[Poly
 
     Returns
     -------
-    list of ~matplotlib.patches.Polygon
+    list of ~matplotlib.patches.Patch
         The front faces of the slabs, from left to right.
     """
     colours = {"Conv2D": CONVOLUTION, "MaxPooling2D": POOLING, "Dense": DENSE}
+    below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7}
     size = model.input_shape[1]
     place = (0, size, -size / 2, size / 2)
     axes.imshow(np.asarray(image), extent=place, cmap=COLOUR_MAP, origin="lower", aspect="auto")
-    axes.text(size / 2, -size / 2 - 4, f"image\n{size}×{size}", ha="center", va="top", fontsize=7)
+    axes.text(size / 2, -size / 2 - 4, f"image\n{size}×{size}", **below)
     fronts, left = [], size + 10.0
     for layer in model.layers:
-        kind = type(layer).__name__
+        kind, shape = type(layer).__name__, layer.output.shape
         if kind not in colours:
             continue
-        shape = layer.output.shape
-        tall = shape[1] if len(shape) == 4 else 60 * min(1.0, shape[-1] / 194) + 6
-        deep = 2 + shape[-1] / 9 if len(shape) == 4 else 4
-        slant, right = tall * 0.22, left + deep
-        low, high = -tall / 2, tall / 2
-        faces = {
-            1.0: [(left, low), (right, low), (right, high), (left, high)],  # front, top and side, by opacity
-            0.7: [(left, high), (left + slant, high + slant), (right + slant, high + slant), (right, high)],
-            0.45: [(right, low), (right + slant, low + slant), (right + slant, high + slant), (right, high)],
-        }
-        slabs = [
-            Polygon(corners, fc=colours[kind], ec="black", lw=0.6, alpha=opacity)
-            for opacity, corners in faces.items()
-        ]
-        for slab in slabs:
-            axes.add_patch(slab)
-        text = f"{shape[1]}×{shape[2]}\n×{shape[3]}" if len(shape) == 4 else f"{shape[-1]}"
-        axes.text(left + deep / 2, -tall / 2 - 4, text, ha="center", va="top", fontsize=7)
-        fronts.append(slabs[0])
-        left += deep + slant + 11
+        # Maps have their size and a depth for their channels; a vector is a column.
+        maps = len(shape) == 4
+        tall, deep = (shape[1], 2 + shape[-1] / 9) if maps else (60 * min(1.0, shape[-1] / 194) + 6, 4)
+        right, high = left + deep, tall / 2
+        front = np.array([(left, -high), (right, -high), (right, high), (left, high)])
+        back = front + 0.22 * tall
+        # Front, top and side, the fainter the farther.
+        top, side = [front[3], back[3], back[2], front[2]], [front[1], back[1], back[2], front[2]]
+        for corners, opacity in ((side, 0.45), (top, 0.7), (front, 1.0)):
+            slab = axes.add_patch(Polygon(corners, fc=colours[kind], ec="black", lw=0.6, alpha=opacity))
+        fronts.append(slab)
+        text = f"{shape[1]}×{shape[2]}\n×{shape[3]}" if maps else f"{shape[-1]}"
+        axes.text(left + deep / 2, -high - 4, text, **below)
+        left = back[1, 0] + 11
     axes.set(xlim=(-2, left), ylim=(-size / 2 - 20, size / 2 + 24), aspect="equal")
     axes.axis("off")
-    handles = [Rectangle((0, 0), 1, 1, fc=c, ec="black", lw=0.6) for c in colours.values()]
+    handles = [Rectangle((0, 0), 1, 1, fc=colour, ec="black", lw=0.6) for colour in colours.values()]
     # Above the axes, as the column of a wide dense layer reaches their edge.
     kinds = ["convolution 3×3", "max-pooling 2×2", "dense"]
     axes.legend(handles, kinds, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
@@ -409,9 +388,7 @@ def schematic(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def node(
-    axes: Axes, place: tuple[float, float], text: str = "", colour: str = "white", **options: Any
-) -> Circle:
+def node(axes: Axes, place: Point, text: str = "", colour: str = "white", **options: Any) -> Patch:
     """Draw a neuron: a circle with a text in it.
 
     Parameters
@@ -429,22 +406,15 @@ def node(
 
     Returns
     -------
-    ~matplotlib.patches.Circle
+    ~matplotlib.patches.Patch
         The circle.
     """
-    circle = Circle(place, **{"radius": 0.16, "fc": colour, "ec": "black", "lw": 0.7, "zorder": 3, **options})
-    axes.add_patch(circle)
+    look: dict[str, Any] = {"radius": 0.16, "fc": colour, "ec": "black", "lw": 0.7, "zorder": 3}
     axes.text(*place, text, ha="center", va="center", zorder=4)
-    return circle
+    return axes.add_patch(Circle(place, **look | options))
 
 
-def block(
-    axes: Axes,
-    place: tuple[float, float],
-    text: str,
-    colour: str = "white",
-    size: tuple[float, float] = (1.2, 0.6),
-) -> FancyBboxPatch:
+def block(axes: Axes, place: Point, text: str, colour: str = "white", size: Point = (1.2, 0.6)) -> Patch:
     """Draw a part of a diagram: a box with round corners and a text in it.
 
     Parameters
@@ -462,20 +432,17 @@ def block(
 
     Returns
     -------
-    ~matplotlib.patches.FancyBboxPatch
+    ~matplotlib.patches.Patch
         The box.
     """
     corner = (place[0] - size[0] / 2, place[1] - size[1] / 2)
     style = "round,pad=0,rounding_size=0.08"
     box = FancyBboxPatch(corner, *size, boxstyle=style, fc=colour, ec="black", lw=0.7, zorder=3)
-    axes.add_patch(box)
     axes.text(*place, text, ha="center", va="center", zorder=4)
-    return box
+    return axes.add_patch(box)
 
 
-def arrow(
-    axes: Axes, start: tuple[float, float], end: tuple[float, float], **options: Any
-) -> FancyArrowPatch:
+def arrow(axes: Axes, start: Point, end: Point, **options: Any) -> Patch:
     """Draw an arrow between two places.
 
     Parameters
@@ -489,24 +456,22 @@ def arrow(
 
     Returns
     -------
-    ~matplotlib.patches.FancyArrowPatch
+    ~matplotlib.patches.Patch
         The arrow.
     """
-    look = {"arrowstyle": "-|>", "mutation_scale": 8, "lw": 0.9, "color": "black", "shrinkA": 0, "shrinkB": 0}
-    patch = FancyArrowPatch(start, end, **{**look, **options})
-    axes.add_patch(patch)
-    return patch
+    look: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 8, "lw": 0.9, "color": "black"}
+    return axes.add_patch(FancyArrowPatch(start, end, shrinkA=0, shrinkB=0, **look | options))
 
 
 def number_grid(
     axes: Axes,
     values: ArrayLike,
-    corner: tuple[float, float],
+    corner: Point,
     *,
     colours: ArrayLike = "white",
     cell: float = 0.24,
     title: str = "",
-) -> list[Rectangle]:
+) -> list[Patch]:
     """Draw a matrix as squares with their numbers, the first row on top.
 
     Parameters
@@ -526,7 +491,7 @@ def number_grid(
 
     Returns
     -------
-    list of ~matplotlib.patches.Rectangle
+    list of ~matplotlib.patches.Patch
         The squares, row by row.
     """
     numbers = np.asarray(values)
@@ -535,8 +500,7 @@ def number_grid(
     for (row, column), number in np.ndenumerate(numbers):
         left, bottom = corner[0] + column * cell, corner[1] - (row + 1) * cell
         square = Rectangle((left, bottom), cell, cell, fc=fills[row, column], ec="0.3", lw=0.6)
-        squares.append(square)
-        axes.add_patch(square)
+        squares.append(axes.add_patch(square))
         text = f"{number:g}".replace("-", "−")
         axes.text(left + cell / 2, bottom + cell / 2, text, ha="center", va="center", fontsize=7)
     axes.text(corner[0] + numbers.shape[1] * cell / 2, corner[1] + 0.07, title, ha="center", va="bottom")

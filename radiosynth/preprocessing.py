@@ -7,7 +7,6 @@ are float32 throughout.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,17 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from radiosynth.sample import Sample, check_choice
-
-__all__ = [
-    "center_crop",
-    "frame",
-    "measure_noise",
-    "missing_pixels",
-    "noise_threshold",
-    "preprocess",
-    "resize",
-    "scale",
-]
 
 log = logging.getLogger("radiosynth")
 
@@ -76,18 +64,16 @@ def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
     missing = ~np.isfinite(stack)
     for image, gone in zip(stack, missing, strict=True):
         zero = image == 0
-        if not zero.any() or not _noisy_beside(image[~(zero | gone)], zero.mean()):
+        rest = image[~(zero | gone)]
+        if not zero.any() or not rest.size:
             continue
-        gone |= ndimage.binary_propagation(ndimage.binary_opening(zero, _AROUND), mask=zero)
+        noisy = rest.min() < 0
+        if not noisy and zero.mean() < 0.5:
+            level, noise = _clipped(rest)
+            noisy = 0 < 5 * noise < level
+        if noisy:
+            gone |= ndimage.binary_propagation(ndimage.binary_opening(zero, _AROUND), mask=zero)
     return missing
-
-
-def _noisy_beside(rest: NDArray[np.float32], zeros: float) -> bool:
-    """Return whether pixels beside a proportion of zeros are those of a frame with noise."""
-    if not rest.size or rest.min() < 0:
-        return bool(rest.size)
-    level, noise = _clipped(rest) if zeros < 0.5 else (0.0, 0.0)
-    return 0 < 5 * noise < level
 
 
 def measure_noise(
@@ -122,14 +108,11 @@ def measure_noise(
     at_least = ((stack == least) & ~missing).mean(axis=(1, 2))
     for i in np.flatnonzero((at_least > 0.05) & (at_least < 0.84)):
         # A sky of noise falls to pieces where it is cut; one that was thresholded, or has no noise, is whole.
-        if _pieces((stack[i] > least[i]) & ~missing[i]) > max(20, stack[i].size / 1000):
+        above = (stack[i] > least[i]) & ~missing[i]
+        if ndimage.label(above)[1] + ndimage.label(~above)[1] > max(20, stack[i].size / 1000):
             level[i], one_sigma_up = np.percentile(stack[i][~missing[i]], [50, 84.13])
             noise[i] = one_sigma_up - level[i]
     return level, noise
-
-
-def _pieces(above: NDArray[np.bool_]) -> int:
-    return int(ndimage.label(above)[1] + ndimage.label(~above)[1])
 
 
 def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:
@@ -297,7 +280,9 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
         )
         raise ValueError(msg)
     result = np.empty((len(stack), size, size), np.float32)
-    for part in _chunks(stack):
+    step = max(1, CHUNK_PIXELS // (stack.shape[1] * stack.shape[2]))
+    for first in range(0, len(stack), step):
+        part = slice(first, first + step)
         # The first axis keeps its length, so that the images do not mix.
         shape = result[part].shape
         result[part] = resize_volume(stack[part], shape, order=1, anti_aliasing=True, preserve_range=True)
@@ -407,7 +392,7 @@ def preprocess(
         msg = "the sample has no images to preprocess; give at least one"
         raise ValueError(msg)
     check_choice(blank, "value of blank", ("leave out", "raise"))
-    names = [str(name) for name in sample.table["name"]]
+    names = np.asarray(sample.table["name"], str)
     missing = missing_pixels(sample.images)
     images, limit, noise = _thresholded(sample.images, missing, n_sigma, fill)
     unchanged = int((images == sample.images).all(axis=(1, 2)).sum())
@@ -419,32 +404,29 @@ def preprocess(
     if missing.any():
         effects.append(f"pixels without data in {missing.any(axis=(1, 2)).sum()} images, set alike")
     ready = sample.derived(images, f"noise threshold: {'; '.join(effects)}")
-
     del images  # samples may be large, and each step makes another
     if crop is not None:
         ready = ready.derived(center_crop(ready.images, crop), f"crop: centre of {crop} px")
         missing = center_crop(missing, crop) > 0
+
+    # What cannot be used. Before resizing, whose rounding errors would make a constant image look like a
+    # structure.
     spoilt = _spoilt(ready.images, missing, limit, noise)
-    # Before resizing, whose rounding errors would make a constant image look like a structure.
     constant = _constant(ready.images) & ~spoilt
-    bad = constant | spoilt
+    bad, reasons = constant | spoilt, np.where(spoilt, _SPOILT, _CONSTANT)
     faint = ~bad & (noise > 0) & (ready.images.max(axis=(1, 2)) - limit < (5 - n_sigma) * noise)
     if faint.any():
-        such = ", ".join(names[i] for i in np.flatnonzero(faint)[:10])
+        such = ", ".join(names[faint][:10])
         log.warning("no source 5 sigma above the noise in %d images, such as %s", faint.sum(), such)
-    ready.table.meta["left_out"] = []
-    kinds = [("blank", _CONSTANT, constant), ("missing data", _SPOILT, spoilt)]
-    kinds = [kind for kind in kinds if kind[2].any()]
     if blank == "raise" or bad.all():
-        _refuse(bad, names, ", or ".join(reason for _, reason, _ in kinds), "leave them out")
-    for word, reason, found in kinds:
-        named = [names[i] for i in np.flatnonzero(found)]
-        step = f"left out, {word}: {', '.join(named)}"
-        log.warning("%s", step)
-        ready = ready.derived(ready.images, step)
-        ready.table.meta["left_out"] += [(name, reason) for name in named]
-    if bad.any():
-        ready = ready[~bad]
+        _refuse(bad, names, ", or ".join(sorted(set(reasons[bad]), reverse=True)), "leave them out")
+    for word, found in (("blank", constant), ("missing data", spoilt)):
+        if found.any():
+            step = f"left out, {word}: {', '.join(names[found])}"
+            log.warning("%s", step)
+            ready = ready.derived(ready.images, step)
+    ready = ready[~bad] if bad.any() else ready
+    ready.table.meta["left_out"] = list(zip(names[bad].tolist(), reasons[bad].tolist(), strict=True))
 
     ready = ready.derived(resize(ready.images, size), f"resize: {ready.size} to {size} px, antialiased")
     low, high = value_range
@@ -476,13 +458,6 @@ def _stack(images: ArrayLike) -> NDArray[np.float32]:
     return stack
 
 
-def _chunks(images: NDArray[np.float32]) -> Iterator[slice]:
-    """Yield slices of consecutive images that hold about `CHUNK_PIXELS` pixels each."""
-    step = max(1, CHUNK_PIXELS // (images.shape[1] * images.shape[2]))
-    for start in range(0, len(images), step):
-        yield slice(start, start + step)
-
-
 def _constant(images: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(images.min(axis=(1, 2)) == images.max(axis=(1, 2)))
 
@@ -508,7 +483,7 @@ def _spoilt(
     return spoilt
 
 
-def _refuse(bad: ArrayLike, names: Sequence[str] | None, fault: str, advice: str) -> None:
+def _refuse(bad: ArrayLike, names: NDArray[np.str_] | None, fault: str, advice: str) -> None:
     """Raise an error that lists the bad images, by name where names are known."""
     positions = np.flatnonzero(bad)
     if not len(positions):

@@ -14,7 +14,7 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import ks_2samp
 
-from radiosynth.measurements import source_properties
+from radiosynth.measurements.sources import PROPERTIES, source_properties
 from radiosynth.metrics import SIGMA, resampled
 from radiosynth.sample import Sample
 from radiosynth.surveys import FIELD
@@ -22,15 +22,7 @@ from radiosynth.surveys import FIELD
 if TYPE_CHECKING:
     import keras
 
-__all__ = [
-    "features",
-    "kernel_distance",
-    "nearest_neighbour",
-    "realism",
-    "two_sample_accuracy",
-]
-
-Measure = Callable[[NDArray, NDArray], float]
+Statistic = Callable[[NDArray, NDArray], float]
 
 
 def features(model: keras.Model, images: ArrayLike) -> NDArray[np.float32]:
@@ -73,6 +65,7 @@ def kernel_distance(a: ArrayLike, b: ArrayLike) -> float:
     """
     from sklearn.metrics.pairwise import polynomial_kernel
 
+    # Unbiased: no image is compared with itself.
     a, b = _two_sets(a, b)
     within = 0.0
     for x in (a, b):
@@ -104,6 +97,7 @@ def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator)
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    # A weak judge, strongly regularised: there are more features than images.
     a, b = _two_sets(a, b, at_least=5)
     judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, solver="liblinear"))
     folds = StratifiedKFold(5, shuffle=True, random_state=int(rng.integers(2**32)))
@@ -138,8 +132,8 @@ def nearest_neighbour(images: ArrayLike, training: ArrayLike) -> NDArray[np.floa
         msg = f"images {sought.shape} and {there.shape}: give some of shape (n, size, size), of one size"
         raise ValueError(msg)
     best = np.full(len(sought), np.inf)
-    for turned in (np.rot90(sought, k, axes=(1, 2))[:, ::flip] for k in range(4) for flip in (1, -1)):
-        distance = euclidean_distances(turned.reshape(len(sought), -1), there.reshape(len(there), -1))
+    for rotated in (np.rot90(sought, k, axes=(1, 2))[:, ::flip] for k in range(4) for flip in (1, -1)):
+        distance = euclidean_distances(rotated.reshape(len(sought), -1), there.reshape(len(there), -1))
         best = np.minimum(best, distance.min(axis=1))
     return best / sought.shape[1]
 
@@ -177,11 +171,11 @@ def realism(
     Returns
     -------
     ~astropy.table.Table
-        One row per class and measure: ``class``, ``measure``, ``value``, ``low``, ``high`` (one standard
-        deviation) and ``reference``, the same measure between real images. Measures are
-        `kernel_distance` and `two_sample_accuracy` of `features`, the median of `nearest_neighbour` among
-        the training images (its reference is that of `real`), and the largest difference of the cumulative
-        distributions (Kolmogorov and Smirnov's) of each of `source_properties`.
+        One row per class and measurement: ``class``, ``measure``, ``value``, ``low``, ``high`` (one standard
+        deviation) and ``reference``, the same between real images. Measured are `kernel_distance` and
+        `two_sample_accuracy` of `features`, the median of `nearest_neighbour` among the training images (its
+        reference is that of `real`), and the largest difference of the cumulative distributions (Kolmogorov
+        and Smirnov's) of each of `source_properties`.
 
     Raises
     ------
@@ -195,19 +189,19 @@ def realism(
     estimate from all images does, and hold no image twice, as a bootstrap would. Nearest neighbours are
     looked for among all training images, and bootstrapped.
 
-    A generator that copies its training images draws real images: it reaches the reference in all measures
+    A generator that copies its training images draws real images: it reaches the reference in all
     but the nearest neighbour, which alone shows it. The kernel distance is unbiased for any number of images,
     and its reference is zero but for chance. The distance of Fréchet would need more sources
-    of a class than there are features. The other measures depend on the number of images: for sets that are
+    of a class than there are features. The others depend on the number of images: for sets that are
     alike, the difference of distributions is larger where they are small, and two samples are told apart
     less well. Compare such values only with others of as many images.
     """
     scale = FIELD / real.size if pixel_scale is None else pixel_scale
-    measures: dict[str, Measure] = {
+    distances: dict[str, Statistic] = {
         "kernel distance": kernel_distance,
         "two-sample accuracy": lambda a, b: two_sample_accuracy(a, b, rng=rng),
     }
-    rows: list[tuple[str, str, float, float, float, float]] = []
+    rows = []
     for name in (name for name, n in fake.counts().items() if n):
         true, made, taught = (sample.of_class(name) for sample in (real, fake, training))
         if len(true) < 10 or len(made) < 5 or len(taught) < 1:
@@ -217,14 +211,14 @@ def realism(
             )
             raise ValueError(msg)
         seen = features(model, true.images), features(model, made.images)
-        rows += [(name, label, *_compare(f, *seen, draws=draws, rng=rng)) for label, f in measures.items()]
+        rows += [(name, label, *_compare(f, *seen, draws=draws, rng=rng)) for label, f in distances.items()]
         near = nearest_neighbour(made.images, taught.images)
-        low, high = resampled((near,), np.median, rng, confidence_level=SIGMA)
-        reference = float(np.median(nearest_neighbour(true.images, taught.images)))
-        rows.append((name, "nearest neighbour", float(np.median(near)), low, high, reference))
-        physics = [source_properties(sample.images, pixel_scale=scale) for sample in (true, made)]
-        for column in physics[0].colnames:
-            known = [np.asarray(table[column])[np.isfinite(table[column])] for table in physics]
+        ends = resampled((near,), np.median, rng, confidence_level=SIGMA)
+        reference = np.median(nearest_neighbour(true.images, taught.images))
+        rows.append((name, "nearest neighbour", np.median(near), *ends, reference))
+        measured = [source_properties(sample.images, pixel_scale=scale) for sample in (true, made)]
+        for column in PROPERTIES:
+            known = [table[column].value[np.isfinite(table[column])] for table in measured]
             few = min(len(known[0]) // 2, len(known[1])) < 5
             result = (np.nan,) * 4 if few else _compare(_largest_gap, *known, draws=draws, rng=rng)
             rows.append((name, column.replace("_", " "), *result))
@@ -232,15 +226,15 @@ def realism(
 
 
 def _compare(
-    measure: Measure, real: NDArray, fake: NDArray, *, draws: int, rng: np.random.Generator
+    statistic: Statistic, real: NDArray, fake: NDArray, *, draws: int, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Return value, low, high and reference of a measure from random halves, as told in `realism`."""
+    """Return value, low, high and reference of a statistic from random halves, as `realism` explains."""
     n = min(len(real) // 2, len(fake))
     results = []
     for _ in range(draws):
         first, second = np.split(real[rng.permutation(len(real))[: 2 * n]], 2)
         drawn = fake[rng.permutation(len(fake))[:n]]
-        results.append((measure(first, drawn), measure(first, second)))
+        results.append((statistic(first, drawn), statistic(first, second)))
     values, references = np.transpose(results)
     low, value, high = np.quantile(values, [(1 - SIGMA) / 2, 0.5, (1 + SIGMA) / 2])
     return float(value), float(low), float(high), float(np.median(references))

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from radiosynth._io import cache_folder
 
-__all__ = ["runs_root", "saved_runs"]
+__all__ = ["renamed", "runs_root", "saved_runs"]
 
 PACKAGED_RUNS = Path(__file__).parent / "runs"
 """Those that come with the package, for who has saved none."""
+
+
+EARLIER_NAMES = {
+    "average": "ema_decay",
+    "batch_aware": "minibatch_stddev",
+    "latent": "latent_dim",
+    "width": "width_multiplier",
+}
+"""Settings by their names in saved configurations and files of earlier versions, and in the library."""
+
+
+def renamed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of a saved file under the names that they have in the library."""
+    return {EARLIER_NAMES.get(name, name): value for name, value in settings.items()}
 
 
 def runs_root() -> Path:

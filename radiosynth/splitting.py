@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from radiosynth.sample import Sample, check_count, check_labelled, check_rng
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
-__all__ = ["split", "stratified_folds"]
-
 SPLIT_ATTEMPTS = 100
 """Random orders tried before a split is declared impossible."""
 
@@ -72,8 +70,7 @@ def split(
     composition = np.zeros((groups.max() + 1, len(CLASS_NAMES)), int)
     np.add.at(composition, (groups, sample.labels), 1)
     for _ in range(SPLIT_ATTEMPTS):
-        missing = target.copy()
-        chosen = []
+        missing, chosen = target.copy(), []
         # Groups join the test set in random order as long as they fit. Only where many sources share their
         # sky can the last places stay open; another order may fill them.
         for group in rng.permutation(len(composition)):
@@ -160,8 +157,7 @@ def _numbers_per_class(labels: NDArray[np.int64], per_class: int | Mapping[str, 
     for name, number in per_class.items():
         check_count(number, f"the number of {name} images")
     numbers = {class_code(name): number for name, number in per_class.items()}
-    left_out = [CLASS_NAMES[code] for code in present if code not in numbers]
-    if left_out:
+    if left_out := [CLASS_NAMES[code] for code in present if code not in numbers]:
         msg = (
             f"no number is given for the class {', '.join(left_out)}, of which there are images: give one, "
             "or leave the class out of the sample"

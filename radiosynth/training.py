@@ -5,16 +5,22 @@ and keeps one checkpoint file with everything that the next epoch depends on: we
 states of all random generators, and the history so far.
 """
 
+# Why not Keras' own tools: BackupAndRestore and ModelCheckpoint leave out the states of the random generators
+# (noise, dropout) and the history, so that a resumed training ends with other numbers; they cannot tell that
+# a checkpoint belongs to another training, and do not replace their files atomically. TerminateOnNaN ends a
+# training as if all were well. The threads that read a PyDataset may see the order of the next epoch before
+# this one has ended.
+
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import logging
+import math
 import sys
 import time
 import zlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +33,6 @@ from radiosynth._io import check, read_arrays, readable, write_arrays, write_ato
 from radiosynth.sample import Sample
 from radiosynth.stopping import TrainingDiverged, TrainingStopped, on_signals
 
-__all__ = ["Batches", "History", "check_images", "digest", "fit", "load_weights", "save_weights"]
-
 log = logging.getLogger("radiosynth")
 
 
@@ -40,15 +44,8 @@ Stream = Generator[tuple[NDArray[Any], ...], None, None]
 """Batches without end."""
 
 
-CHECKPOINT_SHARE = 0.1
-"""Largest proportion of the time that is spent on writing checkpoints."""
-
-
 class Batches:
     """Shuffled batches whose order depends on the seed and the epoch alone.
-
-    A plain generator feeds Keras, because the threads that read a `keras.utils.PyDataset` may see the
-    order of the next epoch before this one has ended.
 
     Parameters
     ----------
@@ -79,13 +76,6 @@ class Batches:
         self.arrays, self.batch_size, self.seed = tuple(arrays), min(batch_size, count), seed
         self.steps = count // self.batch_size if drop_last else -(-count // self.batch_size)
 
-    def digest(self) -> str:
-        """Return a checksum of the arrays, to tell trainings apart that nothing else tells apart.
-
-        Images that a generator draws anew are equal to rounding only, so it is no use for them.
-        """
-        return digest(*self.arrays)
-
     def stream(self, first_epoch: int) -> Stream:
         """Yield batches without end, from the first of an epoch on."""
         for epoch in itertools.count(first_epoch):
@@ -96,10 +86,13 @@ class Batches:
                 yield tuple(array[rows] for array in self.arrays)
 
 
-def digest(*arrays: NDArray[Any]) -> str:
-    """Return a checksum of arrays."""
+def fingerprint(name: str, settings: object, *arrays: NDArray[Any]) -> str:
+    """Return the identity of a training: its settings and its name, or a checksum of all that it reads.
+
+    Images that a generator draws anew are equal to rounding only: a training on such ones needs a name.
+    """
     sums = (zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data) for array in arrays)
-    return "-".join(f"{each:08x}" for each in sums)
+    return f"{name or '-'.join(f'{each:08x}' for each in sums)} {settings}"
 
 
 def check_images(images: NDArray[Any], name: str = "training") -> None:
@@ -140,10 +133,9 @@ def check_pair(train: Sample, validation: Sample) -> None:
 
 def check_positive(settings: object, *names: str) -> None:
     """Raise ValueError unless these settings are numbers above 0."""
-    for name in names:
-        if not getattr(settings, name) > 0:
-            msg = f"{name}={getattr(settings, name)!r} is not possible: give a number above 0"
-            raise ValueError(msg)
+    if wrong := [f"{name}={getattr(settings, name)!r}" for name in names if not getattr(settings, name) > 0]:
+        msg = f"{', '.join(wrong)} is not possible: give a number above 0"
+        raise ValueError(msg)
 
 
 def compile_model(
@@ -185,46 +177,55 @@ def _diverged(model: keras.Model, what: str, epoch: int) -> TrainingDiverged:
 
 
 def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> History:
-    advice = "remove that file, and the training begins anew"
-    stored, variables = read_arrays(path, {"meta": "U0"}, advice=advice), _state(model)
-    with readable(path, advice):
+    said = {"advice": "remove that file, and the training begins anew"}
+    stored, variables = read_arrays(path, {"meta": "U0"}, **said), _state(model)
+    with readable(path, **said):
         meta = json.loads(str(stored.pop("meta")))
-        history: History = {
-            key: [float(value) for value in values] for key, values in meta["history"].items()
-        }
-        theirs, epochs = meta["fingerprint"], {len(values) for values in history.values()}
-        check(len(epochs) == 1, f"epochs of its history: {epochs}")
-    if theirs != fingerprint or len(stored) != len(variables):
+        history: History = {key: list(map(float, values)) for key, values in meta["history"].items()}
+        lengths = set(map(len, history.values()))
+        check(len(lengths) == 1, f"epochs of its history: {lengths}")
+        check(all(np.isfinite(array).all() for array in stored.values()), "some weights are not finite")
+    if meta.get("fingerprint") != fingerprint or len(stored) != len(variables):
         msg = (
-            f"{path} is a checkpoint of another training ({theirs}, not {fingerprint}): "
+            f"{path} is a checkpoint of another training ({meta.get('fingerprint')}, not {fingerprint}): "
             "give another folder, or remove that file"
         )
         raise ValueError(msg)
-    with readable(path, advice):
-        check(all(np.isfinite(array).all() for array in stored.values()), "some weights are not finite")
+    with readable(path, **said):
         for i, variable in enumerate(variables):
             variable.assign(stored[f"v{i}"])
     return history
+
+
+class Validation(keras.callbacks.Callback):
+    """Add scores to the log of each epoch.
+
+    Parameters
+    ----------
+    scores : callable
+        From a model to its scores, by name.
+    """
+
+    def __init__(self, scores: Callable[[keras.Model], dict[str, float]]) -> None:
+        super().__init__()
+        self.scores = scores
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Add the scores of the model as Keras hands it over: with JAX that brings its weights up to date."""
+        assert logs is not None
+        logs.update(self.scores(self.model))
 
 
 class _Conductor(keras.callbacks.Callback):
     """Keep history and checkpoint, show progress, and stop at a time limit or a signal."""
 
     def __init__(
-        self,
-        save: Callable[[History], None],
-        history: History,
-        *,
-        images: int,
-        time_limit: float | None,
-        bar: tqdm,
+        self, save: Callable[[], None], history: History, images: int, time_limit: float | None, bar: tqdm
     ) -> None:
         super().__init__()
-        self.save, self.history, self.images = save, history, images
-        self.time_limit, self.bar, self.cost = time_limit, bar, 0.0
-        self.begun = self.saved_at = time.monotonic()
+        self.save, self.history, self.images, self.bar = save, history, images, bar
+        self.deadline = time.monotonic() + (math.inf if time_limit is None else time_limit)
         self.reason, self.interrupted = "", False
-        self.saved = len(history.get("seconds", []))
 
     def on_train_begin(self, logs: Any = None) -> None:
         if self.reason:  # a signal came before Keras began, and Keras has forgotten it
@@ -235,7 +236,6 @@ class _Conductor(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if self.reason:  # the epoch was cut short by a signal: it is done again when training resumes
-            self.model.stop_training = True
             return
         now = time.monotonic()
         seconds = now - self.epoch_begun
@@ -244,31 +244,16 @@ class _Conductor(keras.callbacks.Callback):
         shown = {key: f"{value:.3g}" for key, value in (logs or {}).items()}
         self.bar.set_postfix({"images/s": f"{self.images / seconds:.0f}", **shown}, refresh=False)
         self.bar.update()
-        if self.time_limit is not None and now - self.begun + seconds > self.time_limit:
+        self.save()
+        if now + seconds > self.deadline:
             self.reason = "the time limit"
-        last = epoch + 1 == self.params["epochs"]
-        if last:
-            self.reason = ""
-        if last or self.reason or CHECKPOINT_SHARE * (now - self.saved_at) > self.cost:
-            self.save(self.history)
-            self.saved, self.saved_at = epoch + 1, time.monotonic()
-            self.cost = self.saved_at - now
-        if self.reason:
             self.model.stop_training = True
 
 
-@contextlib.contextmanager
-def _released(stream: Stream) -> Iterator[Stream]:
-    """Let go of the images of a stream in the end: TensorFlow keeps every generator it ever read from."""
-    try:
-        yield stream
-    finally:
-        for _ in range(100):
-            try:
-                stream.close()
-                break
-            except ValueError:  # a thread is still drawing the batch after the last
-                time.sleep(0.01)
+def _lent(owned: list[Stream]) -> Stream:
+    """Yield from a stream until it is taken away: TensorFlow keeps every generator it ever read from."""
+    while owned:
+        yield next(owned[0])
 
 
 def fit(
@@ -276,7 +261,7 @@ def fit(
     batches: Batches,
     *,
     epochs: int,
-    folder: Path,
+    folder: str | Path,
     fingerprint: str,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     time_limit: float | None = None,
@@ -292,9 +277,9 @@ def fit(
         What to train on.
     epochs : int
         Number of epochs in all.
-    folder : Path
-        Folder of ``checkpoint.npz``; made if absent. It is written after each epoch, or as often as takes a
-        tenth of the time; after a crash what came later is done again, with the same numbers.
+    folder : path-like
+        Folder of ``checkpoint.npz``; made if absent. It is written after each epoch; after a crash what came
+        later is done again, with the same numbers.
     fingerprint : str
         Identity of this training, such as the hash of its configuration.
     callbacks : sequence of keras.callbacks.Callback
@@ -318,7 +303,7 @@ def fit(
     TrainingDiverged
         If the loss or a weight is not finite any more. The checkpoint is that of an earlier epoch, if any.
     """
-    path = folder / "checkpoint.npz"
+    path = Path(folder) / "checkpoint.npz"
     history: History = _load_checkpoint(path, model, fingerprint) if path.exists() else {}
     done = len(history.get("seconds", []))
     if done >= epochs:
@@ -326,13 +311,12 @@ def fit(
     if done:
         log.info("%s resumes after epoch %d of %d", title, done, epochs)
     bar = tqdm(total=epochs, initial=done, desc=title, unit="epoch", disable=not sys.stderr.isatty())
-    conductor = _Conductor(
-        lambda so_far: _save_checkpoint(path, model, so_far, fingerprint),
-        history,
-        images=batches.steps * batches.batch_size,
-        time_limit=time_limit,
-        bar=bar,
-    )
+    images, stream = batches.steps * batches.batch_size, [batches.stream(done)]
+
+    def save() -> None:
+        _save_checkpoint(path, model, history, fingerprint)
+
+    conductor = _Conductor(save, history, images, time_limit, bar)
 
     def check_loss(epoch: int, logs: dict[str, float]) -> None:
         if not np.isfinite(logs["loss"]):
@@ -342,20 +326,23 @@ def fit(
         conductor.reason, conductor.interrupted = reason, True
         model.stop_training = True  # Keras looks at this after every step
 
-    with bar, on_signals(stop), _released(batches.stream(done)) as stream:
-        model.fit(
-            stream,
-            steps_per_epoch=batches.steps,
-            epochs=epochs,
-            initial_epoch=done,
-            shuffle=False,  # the stream is shuffled already
-            verbose=0,
-            # The first looks before anybody keeps something of the epoch, the last one saves it.
-            callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=check_loss), *callbacks, conductor],
-        )
-    if len(history.get("seconds", [])) < epochs:
+    with bar, on_signals(stop):
+        try:
+            model.fit(
+                _lent(stream),
+                steps_per_epoch=batches.steps,
+                epochs=epochs,
+                initial_epoch=done,
+                shuffle=False,  # the stream is shuffled already
+                verbose=0,
+                # The first looks before anybody keeps something of the epoch, the last one saves it.
+                callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=check_loss), *callbacks, conductor],
+            )
+        finally:
+            stream.clear()
+    if (done := len(history.get("seconds", []))) < epochs:
         msg = (
-            f"{title} was stopped by {conductor.reason} after {conductor.saved} of {epochs} epochs; "
+            f"{title} was stopped by {conductor.reason} after {done} of {epochs} epochs; "
             "run the same command again to resume"
         )
         raise TrainingStopped(msg, interrupted=conductor.interrupted)
@@ -380,8 +367,10 @@ def load_weights(model: keras.Model, path: Path) -> None:
     stored = read_arrays(path, None, **said)
     with readable(path, **said):
         arrays = [stored[f"w{i}"] for i in range(len(stored))]
-        numbers = all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays)
-        check(numbers, "some are not finite numbers")
+        check(
+            all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays),
+            "not all are finite",
+        )
     shapes, expected = [a.shape for a in arrays], [tuple(w.shape) for w in model.weights]
     if shapes != expected:
         msg = f"{path} does not hold the weights of this {model.name}: shapes {shapes}, expected {expected}"

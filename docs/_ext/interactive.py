@@ -226,7 +226,7 @@ def make() -> None:
     each = frames.shape[1] // len(CLASS_NAMES)
     shown = [each * code + i for code in range(len(CLASS_NAMES)) for i in range(8)]
     thinned = np.arange(len(frames))[::-2][::-1]  # half of them, the last included: the front page is light
-    generators.write_gif(frames[thinned][:, shown], epochs[thinned], MADE / "training.gif")
+    generators.write_animation(frames[thinned][:, shown], epochs[thinned], MADE / "training.gif")
     fake = generators.sample_generators([run.folder], 8, rng=np.random.default_rng(1))
     strip(fake.images, 8, STATIC / "generator.png")
     strip(simulate(8, 56, rng=np.random.default_rng(1)).images, 8, STATIC / "simulator.png")

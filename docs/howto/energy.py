@@ -17,7 +17,7 @@ class EnergySettings(GeneratorSettings):
 
     def network(self):
         """Return the untrained network, from noise to images in [-1, 1]."""
-        noise = keras.Input((self.latent,))
+        noise = keras.Input((self.latent_dim,))
         start = keras.initializers.GlorotUniform(self.seed)
         pixels = layers.Dense(self.size**2, "tanh", kernel_initializer=start)(noise)
         return keras.Model(noise, layers.Reshape((self.size, self.size, 1))(pixels))
@@ -34,7 +34,7 @@ class Energy(GeneratorModel):
 
     def terms(self, images, labels, training):
         """Return twice the distance of real and drawn images, less that of drawn ones from each other."""
-        noise = keras.random.normal((ops.shape(images)[0], self.settings.latent), seed=self.seeds)
+        noise = keras.random.normal((ops.shape(images)[0], self.settings.latent_dim), seed=self.seeds)
         drawn = self.generator(noise, training=training)
         apart = distance(images, drawn)
         variety = distance(drawn, ops.roll(drawn, 1, axis=0))  # each with its neighbour in the batch

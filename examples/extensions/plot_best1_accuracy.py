@@ -33,7 +33,7 @@ for y, ((arm, scale), run) in enumerate(rows.items()):
     stored = run.predictions
     single = (stored["members"].argmax(axis=2) == stored["labels"]).mean(axis=1)
     right[arm, scale] = stored["probabilities"].argmax(axis=1) == stored["labels"]
-    value, low, high = metrics.share(right[arm, scale], confidence=0.95)
+    value, low, high = metrics.proportion(right[arm, scale], confidence=0.95)
     axes.plot(single, np.full(len(single), y), "o", color=plotting.TRAINING, alpha=0.5)
     axes.errorbar(value, y, xerr=[[value - low], [high - value]], fmt="D", color=plotting.VALIDATION)
     one, other = right[arm, scale], right["real", scale]

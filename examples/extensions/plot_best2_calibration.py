@@ -34,7 +34,7 @@ for name, p, style, shift in (("before", before, "s", -0.004), ("after scaling",
     sure, correct = p.max(axis=1), p.argmax(axis=1) == labels
     losses[name] = float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-7)).mean())
     for number, part in enumerate(np.array_split(np.argsort(sure), 6)):
-        value, low, high = metrics.share(correct[part], confidence=0.95)
+        value, low, high = metrics.proportion(correct[part], confidence=0.95)
         colour = plotting.TRAINING if name == "before" else plotting.VALIDATION
         label = f"{name} (log loss {losses[name]:.3f})" if number == 0 else None
         error = [[value - low], [high - value]]

@@ -3,7 +3,7 @@ The best classifier: measured features instead of a network
 ===========================================================
 
 Four hundred features (sizes, symmetries, bends and the distribution of light) are measured on each image
-by `radiosynth.shapes.measure_shapes`, and boosted decision trees learn the classes from them in a minute.
+by `radiosynth.measurements.measure_shapes`, and boosted decision trees learn the classes from them in a minute.
 Folds, test images and published accuracies (dotted) are those of :figure:`best1_accuracy`.
 
 Compare the trees with the networks (dots: trained on four of the folds each; diamonds: all five combined,
@@ -16,14 +16,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
 
-from radiosynth import CLASS_NAMES, concatenate, metrics, plotting, shapes
+from radiosynth import CLASS_NAMES, classification, concatenate, metrics, plotting
 from radiosynth.reproduction import figures, published, recipes, scales
 
 plotting.use_style()
 run = recipes.best_ensemble()
 sample = concatenate(list(recipes.prepare_fold(run.config.members[0])))
 steps = 40 if scales.current_scale() == "smoke" else 250
-found = shapes.classify_by_shape(sample, trees=steps)
+found = classification.classify_by_shape(sample, trees=steps)
 answers = {"trees": found.test, "networks": run.predictions["members"]}
 
 figure, (axes, needed) = plt.subplots(1, 2, figsize=(7.6, 2.9), width_ratios=(3, 2), layout="constrained")
@@ -31,7 +31,7 @@ labels = run.predictions["labels"]
 chosen = {name: each.mean(axis=0).argmax(axis=1) for name, each in answers.items()}
 for y, (name, each) in enumerate(answers.items()):
     single = (each.argmax(axis=2) == labels).mean(axis=1)
-    value, low, high = metrics.share(chosen[name] == labels, confidence=0.95)
+    value, low, high = metrics.proportion(chosen[name] == labels, confidence=0.95)
     axes.plot(single, np.full(len(single), y), "o", color=plotting.TRAINING, alpha=0.5)
     axes.errorbar(value, y, xerr=[[value - low], [high - value]], fmt="D", color=plotting.VALIDATION)
     print(f"{name}: single {single.mean():.3f} ± {single.std(ddof=1):.3f}, ensemble {value:.3f}")

@@ -46,17 +46,17 @@ for key in {**fitted.bent, **fitted.compact}:
         names.append(key.replace("_", " "))
         changed += [alone, without]
 samples = itertools.chain(map(draw, changed), [draw(report), draw(fitted), train])
-*values, before, after, floor = simulation.mismatch(real, samples)
+*values, before, after, same = simulation.mismatch(real, samples)
 table = Table([names, values[::2], values[1::2]], names=("parameter", "alone fitted", "alone not fitted"))
 table.sort("alone not fitted")
 
 figure, axes = plt.subplots(figsize=(6, 3.8))
 axes.plot(table["alone fitted"], table["parameter"], "o", color=plotting.TRAINING, label="alone fitted")
 axes.plot(table["alone not fitted"], table["parameter"], "s", color=plotting.VALIDATION, label="not fitted")
-for name, value, style in (("report", before, "--"), ("fitted", after, "-."), ("real", floor, ":")):
+for name, value, style in (("report", before, "--"), ("fitted", after, "-."), ("real", same, ":")):
     axes.axvline(value, color="0.3", ls=style, lw=1, label=f"{name}: {value:.2f}")
 axes.set(xlabel="mean distance from the distributions of real sources", xlim=(0, None))
 axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
-figures.save_figure(figure, "population2_parameters", seed=0, report=before, fitted=after, floor=floor)
+figures.save_figure(figure, "population2_parameters", seed=0, report=before, fitted=after, real_to_real=same)
 figures.save_table(table, "population2_parameters", seed=0).pprint_all()
 plt.show()

@@ -52,6 +52,6 @@ plt.show()
 
 frames = np.round((images + 1) * 127.5).astype(np.uint8)
 degrees = np.degrees(angles[:, 0]).round().astype(int)
-generators.write_gif(
+generators.write_animation(
     frames, degrees, path.with_suffix(".gif"), columns=4, caption="{}° of a circle", milliseconds=120
 )

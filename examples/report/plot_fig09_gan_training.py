@@ -53,8 +53,8 @@ plt.show()
 # The frames are closer together at the beginning, where changes are largest: they are thinned as the square
 # root of the epoch. If ffmpeg is installed, a video is written too.
 
-generators.write_gif(frames, epochs, path.with_suffix(".gif"))
+generators.write_animation(frames, epochs, path.with_suffix(".gif"))
 if shutil.which("ffmpeg"):
-    generators.write_mp4(frames, epochs, path.with_suffix(".mp4"))
+    generators.write_animation(frames, epochs, path.with_suffix(".mp4"))
 
 # sphinx_gallery_thumbnail_number = -1

@@ -1,25 +1,17 @@
 """Classifiers: trained, saved, and asked for classes."""
 
-from radiosynth.classification.classifier import Classifier, load_classifier
-from radiosynth.classification.learning import (
-    ClassifierSettings,
-    originals,
-    recalibrate,
-    recalibrated,
-    train_classifier,
+from radiosynth.classification.by_shape import (
+    FoldAnswers as FoldAnswers,
+    classify_by_shape as classify_by_shape,
 )
-from radiosynth.classification.on_the_fly import VariationSettings, train_on_variations
-from radiosynth.classification.predicting import predict
-
-__all__ = [
-    "Classifier",
-    "ClassifierSettings",
-    "VariationSettings",
-    "load_classifier",
-    "originals",
-    "predict",
-    "recalibrate",
-    "recalibrated",
-    "train_classifier",
-    "train_on_variations",
-]
+from radiosynth.classification.classifier import Classifier as Classifier, load_classifier as load_classifier
+from radiosynth.classification.learning import (
+    ClassifierSettings as ClassifierSettings,
+    OnTheFlySettings as OnTheFlySettings,
+    recalibrate as recalibrate,
+    recalibrated as recalibrated,
+    train_classifier as train_classifier,
+    train_on_the_fly as train_on_the_fly,
+    unaugmented as unaugmented,
+)
+from radiosynth.classification.predicting import predict as predict

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable
@@ -16,12 +15,12 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import records, training
-from radiosynth._io import read_arrays, read_json, readable, write_text
+from radiosynth._io import read_arrays, read_json, readable, write_json
 from radiosynth.classification.learning import ClassifierSettings
-from radiosynth.classification.on_the_fly import VariationSettings
 from radiosynth.classification.predicting import predict
 from radiosynth.cutouts import read_cutouts
-from radiosynth.networks.classifiers import build_ensemble, build_network, keras_defaults
+from radiosynth.networks.classifiers import build_ensemble, build_network
+from radiosynth.networks.layers import keras_defaults
 from radiosynth.preprocessing import preprocess, preprocess_unresized
 from radiosynth.sample import Sample
 from radiosynth.surveys import FIELD, PIXEL_SCALE
@@ -89,16 +88,14 @@ class Classifier:
             raise ValueError(msg)
 
     @classmethod
-    def trained(
-        cls, model: keras.Model, settings: ClassifierSettings | VariationSettings, **card: Any
-    ) -> Classifier:
+    def trained(cls, model: keras.Model, settings: ClassifierSettings, **card: Any) -> Classifier:
         """Return the classifier of a network that was just trained.
 
         Parameters
         ----------
         model : keras.Model
-            Network of `radiosynth.train_classifier` or `train_on_variations`.
-        settings : ClassifierSettings or VariationSettings
+            Network of `radiosynth.train_classifier` or `train_on_the_fly`.
+        settings : ClassifierSettings or OnTheFlySettings
             What it was trained with.
         **card
             Entries of the card that are not as in the report, such as ``training_images``.
@@ -108,7 +105,7 @@ class Classifier:
         Classifier
             To be used, and saved.
         """
-        network = {name: getattr(settings, name) for name in ("architecture", "width", "network")}
+        network = {name: getattr(settings, name) for name in ("architecture", "width_multiplier", "network")}
         scale = PIXEL_SCALE if settings.architecture == "foveated" else None
         return cls(model, {"networks": [network], "pixel_scale": scale, **card})
 
@@ -127,9 +124,8 @@ class Classifier:
             Images in [-1, 1]. ``table.meta["left_out"]`` lists those that show nothing, as pairs (name,
             reason).
         """
-        size, options = self.card["size"], {name: self.card[name] for name in ("n_sigma", "fill")}
-        as_asked = preprocess if self.card["pixel_scale"] is None else preprocess_unresized
-        return as_asked(sample, size, **options)
+        card, as_asked = self.card, preprocess if self.card["pixel_scale"] is None else preprocess_unresized
+        return as_asked(sample, card["size"], n_sigma=card["n_sigma"], fill=card["fill"])
 
     def predict(self, images: ArrayLike) -> NDArray[np.float32]:
         """Return the class probabilities of prepared images (n, size, size)."""
@@ -163,31 +159,29 @@ class Classifier:
             class. Its meta has ``skipped`` and ``left_out``, pairs (name, reason) of files that cannot be
             read and of images that show nothing; ``notes``, pairs (name, doubt); and ``model``.
         """
-        sample = what
-        if not isinstance(sample, Sample):
-            sample = read_cutouts(
-                sample,
-                size=crop or self.card["crop"],
-                pixel_scale=pixel_scale,
-                on_error=on_error,
-                nan="keep",
-            )
-            if not (isinstance(what, str | os.PathLike) and Path(what).is_dir()):
-                # Images of a stack are told apart by their number, which stands at the end of their names.
-                ends = [re.search(r"(\[\d+\])?$", name)[0] for name in sample.table["name"]]  # type: ignore[index]
-                sample.table["name"] = [
-                    f"{p}{end}" for p, end in zip(sample.table["path"], ends, strict=True)
-                ]
+        sample = what if isinstance(what, Sample) else self._read(what, crop, pixel_scale, on_error)
         ready = self.prepare(sample)
         probabilities = self.predict(ready.images)
         names = np.array(self.card["classes"])
         table = Table({"name": ready.table["name"], "class": names[probabilities.argmax(axis=1)]})
-        for code, name in enumerate(names):
-            table[name] = probabilities[:, code]
-        skipped = sample.table.meta.get("skipped", [])
-        left_out, notes = ready.table.meta["left_out"], self._doubts(sample)
-        table.meta = {"model": self.card["name"], "skipped": skipped, "left_out": left_out, "notes": notes}
+        table.add_columns(list(probabilities.T), names=self.card["classes"])
+        table.meta = {
+            "model": self.card["name"],
+            "skipped": sample.table.meta.get("skipped", []),
+            "left_out": ready.table.meta["left_out"],
+            "notes": self._doubts(sample),
+        }
         return table
+
+    def _read(self, paths: Any, crop: int | None, pixel_scale: float | None, on_error: Any) -> Sample:
+        """Return cutouts, named by the paths of their files unless a folder was given."""
+        size = crop or self.card["crop"]
+        sample = read_cutouts(paths, size=size, pixel_scale=pixel_scale, on_error=on_error, nan="keep")
+        if not (isinstance(paths, str | os.PathLike) and Path(paths).is_dir()):
+            # Images of a stack are told apart by their number, which stands at the end of their names.
+            numbers = [re.search(r"(\[\d+\])?$", name).group() for name in sample.table["name"]]  # type: ignore[union-attr]
+            sample.table["name"] = np.char.add(np.asarray(sample.table["path"], str), numbers)
+        return sample
 
     def _doubts(self, sample: Sample) -> list[tuple[str, str]]:
         """Return the images whose pixels are known to be of another width than the network's."""
@@ -219,9 +213,8 @@ class Classifier:
         if not self.card["networks"]:
             msg = "the card has no networks to build this one by again: make it with Classifier.trained"
             raise ValueError(msg)
-        path = Path(folder)
-        training.save_weights(self.model, path / "model.npz")
-        write_text(path / "card.json", json.dumps(self.card, indent=1, ensure_ascii=False) + "\n")
+        training.save_weights(self.model, Path(folder) / "model.npz")
+        write_json(Path(folder) / "card.json", self.card)
 
 
 @keras_defaults()
@@ -253,18 +246,12 @@ def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
     (192, 1.8, 0.8747)
     """
     folder = _found(records.PACKAGED_RUNS / DEFAULT if source is None else source)
-    if not (folder / "model.npz").exists() and not (folder / "generator.npz").exists():
-        msg = f"{folder.name} is saved without its weights: choose another, see `radiosynth runs`"
-        raise FileNotFoundError(msg)
-    advice, fault = "save it anew", "is no card of a classifier"
-    if (folder / "card.json").exists():
-        card = read_json(folder / "card.json", CARD, advice=advice, fault=fault)
-    else:
-        card = _card_of_run(folder)
-    with readable(folder / "card.json", advice, fault):
+    said = {"advice": "save it anew", "fault": "is no card of a classifier"}
+    path = folder / "card.json"
+    card = read_json(path, CARD, **said) if path.exists() else _card_of_run(folder)
+    with readable(path, **said):
         networks = [
-            build_network(part["architecture"], card["size"], part["width"], part["network"])
-            for part in card["networks"]
+            build_network(size=card["size"], **records.renamed(network)) for network in card["networks"]
         ]
         model = build_ensemble(networks, card["temperature"]) if card["n_rotations"] > 1 else networks[0]
     training.load_weights(model, folder / "model.npz")
@@ -293,20 +280,18 @@ def _card_of_run(folder: Path) -> dict[str, Any]:
     known = read_json(folder / "provenance.json", ["training_images", "data"])
     stored = read_arrays(folder / "predictions.npz", {"labels": "i1", "plain": "b1", "probabilities": "f2"})
     correct = (stored["probabilities"].argmax(axis=1) == stored["labels"])[stored["plain"]]
-    usual = "report" if kind == "classifier" else "foveated"
-    networks = [
-        {"architecture": usual, "network": ""}
-        | {n: part[n] for n in ("architecture", "width", "network") if n in part}
-        for part in parts
-    ]
+    foveated = kind != "classifier"
+    asked = {"architecture": "foveated" if foveated else "report", "width": 1.0, "network": ""}
     return CARD | {
         "name": folder.name,
         "size": parts[0]["size"],
         "n_sigma": parts[0]["n_sigma"],
-        "pixel_scale": None if kind == "classifier" else PIXEL_SCALE,
+        "pixel_scale": PIXEL_SCALE if foveated else None,
         "n_rotations": 8 if kind == "ensemble" else 1,
         "temperature": known.get("temperature", 1.0),
-        "networks": networks,
+        "networks": [
+            records.renamed({name: part.get(name, usual) for name, usual in asked.items()}) for part in parts
+        ],
         "training_images": known["training_images"],
         "data": known["data"]["doi"],
         "accuracy": round(float(correct.mean()), 4),

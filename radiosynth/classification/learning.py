@@ -1,23 +1,39 @@
-"""Train the classifier of the report."""
+"""Train classifiers, on images that were augmented before or on the fly."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
+from keras.optimizers import schedules
 from numpy.typing import NDArray
 
 from radiosynth import training
+from radiosynth.augmentation import augment_randomly
 from radiosynth.classification.predicting import predict
-from radiosynth.networks.classifiers import CLASSIFIERS, build_network, keras_defaults
+from radiosynth.networks.classifiers import CLASSIFIERS, build_network
+from radiosynth.networks.layers import keras_defaults
 from radiosynth.sample import Sample, check_choice, check_labelled
+from radiosynth.taxonomy import CLASS_NAMES
 
-SCHEDULES = ("constant", "cosine")
-"""What the learning rate may do in the course of the training."""
+
+def _warm_up(rate: float, steps: int) -> schedules.LearningRateSchedule:
+    rise = max(1, steps // 20)
+    return schedules.CosineDecay(rate / 20, steps - rise, warmup_target=rate, warmup_steps=rise)
+
+
+SCHEDULES: dict[str, Callable[[float, int], float | schedules.LearningRateSchedule]] = {
+    "constant": lambda rate, steps: rate,
+    "cosine": schedules.CosineDecay,
+    "warm-up": _warm_up,
+}
+"""What the learning rate may do in the course of so many steps."""
 
 
 @dataclass(frozen=True)
@@ -32,25 +48,25 @@ class ClassifierSettings:
         Images per step.
     learning_rate : float
         Learning rate of Adam.
-    width : float
-        Multiple of the report's number of channels.
+    width_multiplier : float
+        Multiple of the architecture's number of channels.
     seed : int
         Seed of the initial weights, the dropout and the order of the images.
     precision : {"float32", "mixed_bfloat16"}
         Arithmetic; the second is faster on processors that know it. Weights and probabilities are float32.
-    architecture : {"report", "residual", "stacked"}
-        The report's network (`radiosynth.build_classifier`), a residual one
-        (`radiosynth.build_residual_classifier`) or another stack (`radiosynth.build_stacked_classifier`).
+    architecture : {"report", "residual", "stacked", "foveated"}
+        Which of `radiosynth.networks.CLASSIFIERS`.
     network : str
         Further arguments of that builder, as a JSON object.
-    schedule : {"constant", "cosine"}
-        Keep the learning rate, or let it fall to zero along half a cosine.
+    schedule : {"constant", "cosine", "warm-up"}
+        Keep the learning rate, let it fall to zero along half a cosine, or let it rise over the first
+        twentieth of the steps before it falls.
     """
 
     epochs: int = 100
     batch_size: int = 128
     learning_rate: float = 1e-3
-    width: float = 1.0
+    width_multiplier: float = 1.0
     seed: int = 0
     precision: str = "float32"
     architecture: str = "report"
@@ -60,35 +76,47 @@ class ClassifierSettings:
     def __post_init__(self) -> None:
         check_choice(self.schedule, "schedule", SCHEDULES)
         check_choice(self.architecture, "architecture", CLASSIFIERS)
-        training.check_positive(self, "epochs", "batch_size", "learning_rate", "width")
+        training.check_positive(self, "epochs", "batch_size", "learning_rate", "width_multiplier")
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments of the builder of the network, but for the size of the images."""
+        names = ("architecture", "width_multiplier", "network", "seed", "precision")
+        return {name: getattr(self, name) for name in names}
+
+    def rate(self, steps_per_epoch: int) -> float | schedules.LearningRateSchedule:
+        """Return the learning rate in the course of the training."""
+        return SCHEDULES[self.schedule](self.learning_rate, self.epochs * steps_per_epoch)
 
 
-class _Validation(keras.callbacks.Callback):
-    """Add the loss and the accuracy on the validation images to the log of each epoch.
+@dataclass(frozen=True)
+class OnTheFlySettings(ClassifierSettings):
+    """How a network is trained with on-the-fly augmentation.
 
-    One pass over the augmented validation images measures both: ``val_*`` is over all,
-    ``plain_*`` over the unaugmented ones among them. Batch normalisation is recalibrated for it, and put back
-    as it was.
+    Parameters
+    ----------
+    epochs : int
+        As many augmented images of each image are seen, on average.
+    batch_size, learning_rate, width_multiplier, seed, precision, architecture, network, schedule
+        As in `ClassifierSettings`; the optimiser is Adam with decoupled weight decay.
+    weight_decay : float
+        Fraction of the weights, times the learning rate, that is taken off at each step.
+    label_smoothing : float
+        Probability that is spread over all classes; not all labels are correct.
+    zoom, shift : float
+        As in `radiosynth.augment_randomly`.
     """
 
-    def __init__(self, sample: Sample, train: NDArray[np.float32], settings: ClassifierSettings) -> None:
-        super().__init__()
-        self.sample, self.train, self.settings = sample, train, settings
-        self.sets = {"val": np.ones(len(sample), bool), "plain": originals(sample)}
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        with recalibrated(self.model, self.train, self.settings):
-            probabilities = predict(self.model, self.sample.images)
-        labels = self.sample.labels
-        loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], keras.config.epsilon()))
-        correct = probabilities.argmax(1) == labels
-        for name, chosen in self.sets.items():
-            assert logs is not None
-            logs[f"{name}_loss"] = float(loss[chosen].mean())
-            logs[f"{name}_accuracy"] = float(correct[chosen].mean())
+    batch_size: int = 48
+    learning_rate: float = 2e-3
+    architecture: str = "foveated"
+    schedule: str = "warm-up"
+    weight_decay: float = 0.02
+    label_smoothing: float = 0.1
+    zoom: float = 0.12
+    shift: float = 3.0
 
 
-def originals(sample: Sample) -> NDArray[np.bool_]:
+def unaugmented(sample: Sample) -> NDArray[np.bool_]:
     """Return which images are the source as observed, neither rotated nor flipped by `augment`."""
     if "rotation" not in sample.table.colnames:
         return np.ones(len(sample), bool)
@@ -134,7 +162,8 @@ def train_classifier(
         The trained network.
     history : dict of str to list of float
         Per epoch: ``loss`` and ``accuracy`` in training (running means, with dropout), ``val_*`` on all
-        validation images, ``plain_*`` on those neither rotated nor flipped, and ``seconds``.
+        validation images, ``unaugmented_*`` on those neither rotated nor flipped, and ``seconds``. Batch
+        normalisation is recalibrated for the validation images, and put back as it was.
 
     Raises
     ------
@@ -149,33 +178,115 @@ def train_classifier(
     check_labelled(train.labels, "training ")
     check_labelled(validation.labels, "validation ")
     training.check_pair(train, validation)
-    model = build_network(
-        settings.architecture,
-        train.size,
-        settings.width,
-        settings.network,
-        seed=settings.seed,
-        precision=settings.precision,
-    )
-    batches = training.Batches(
-        (train.images[..., None], train.labels.astype(np.int32)), settings.batch_size, seed=settings.seed
-    )
-    watched = training.digest(validation.images, validation.labels, originals(validation))
-    rate = settings.learning_rate
-    if settings.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, settings.epochs * batches.steps)
-    training.compile_model(model, keras.optimizers.Adam(rate))
+    labels, original = validation.labels, unaugmented(validation)
+    model = build_network(size=train.size, **settings.arguments())
+    arrays = (train.images[..., None], train.labels.astype(np.int32))
+    batches = training.Batches(arrays, settings.batch_size, seed=settings.seed)
+
+    def scores(model: keras.Model) -> dict[str, float]:
+        with recalibrated(model, train.images, settings):
+            probabilities = predict(model, validation.images)
+        loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], keras.config.epsilon()))
+        correct = probabilities.argmax(axis=1) == labels
+        found = {}
+        for name, chosen in (("val", np.ones_like(original)), ("unaugmented", original)):
+            found[f"{name}_loss"] = float(loss[chosen].mean())
+            found[f"{name}_accuracy"] = float(correct[chosen].mean())
+        return found
+
+    training.compile_model(model, keras.optimizers.Adam(settings.rate(batches.steps)))
     history = training.fit(
         model,
         batches,
         epochs=settings.epochs,
-        folder=Path(folder),
-        fingerprint=f"{fingerprint or f'{batches.digest()} {watched}'} {settings}",
-        callbacks=[_Validation(validation, train.images, settings), *callbacks],
+        folder=folder,
+        fingerprint=training.fingerprint(fingerprint, settings, *arrays, validation.images, labels, original),
+        callbacks=[training.Validation(scores), *callbacks],
         time_limit=time_limit,
         title="classifier",
     )
     recalibrate(model, train.images, settings)
+    return model, history
+
+
+class _OnTheFly(training.Batches):
+    """Batches with as many images of each class on average, each augmented anew."""
+
+    def __init__(self, sample: Sample, settings: OnTheFlySettings) -> None:
+        super().__init__((sample.images, sample.labels), settings.batch_size, seed=settings.seed)
+        self.changes = {"zoom": settings.zoom, "shift": settings.shift}
+        self.weights = 1.0 / np.bincount(sample.labels)[sample.labels]
+        self.weights /= self.weights.sum()
+
+    def stream(self, first_epoch: int) -> training.Stream:
+        images, labels = self.arrays
+        targets = np.eye(len(CLASS_NAMES), dtype=np.float32)
+        for epoch in itertools.count(first_epoch):
+            rng = np.random.default_rng([self.seed, epoch])
+            for _ in range(self.steps):
+                rows = rng.choice(len(labels), self.batch_size, p=self.weights)
+                yield augment_randomly(images[rows], rng, **self.changes)[..., None], targets[labels[rows]]
+
+
+@keras_defaults()
+def train_on_the_fly(
+    train: Sample,
+    settings: OnTheFlySettings | None = None,
+    *,
+    start: Path | None = None,
+    folder: str | Path,
+    fingerprint: str = "",
+    time_limit: float | None = None,
+) -> tuple[keras.Model, training.History]:
+    """Train a network, by default the foveated one, with on-the-fly augmentation.
+
+    Parameters
+    ----------
+    train : Sample
+        Labelled images in [-1, 1], of an edge that the architecture takes.
+    settings : OnTheFlySettings, optional
+        The defaults if not given.
+    start : Path, optional
+        File of weights to start from (`radiosynth.training.save_weights`).
+    folder, fingerprint, time_limit
+        As for `train_classifier`.
+
+    Returns
+    -------
+    model : keras.Model
+        The trained network.
+    history : dict of str to list of float
+        Per epoch: ``loss`` and ``accuracy`` on the augmented images, and ``seconds``.
+
+    Raises
+    ------
+    ValueError
+        If the sample is empty, not labelled or not scaled to [-1, 1].
+    radiosynth.training.TrainingStopped
+        If a time limit or a signal ended the training; calling again resumes.
+    radiosynth.training.TrainingDiverged
+        If the loss or a weight is not finite any more.
+    """
+    settings = settings or OnTheFlySettings()
+    check_labelled(train.labels, "training ")
+    training.check_images(train.images, "train")
+    model = build_network(size=train.size, **settings.arguments())
+    if start is not None:
+        training.load_weights(model, start)
+    batches, initial = _OnTheFly(train, settings), model.get_weights()
+    rate = settings.rate(batches.steps)
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+    training.compile_model(model, optimizer, loss)
+    history = training.fit(
+        model,
+        batches,
+        epochs=settings.epochs,
+        folder=folder,
+        fingerprint=training.fingerprint(fingerprint, settings, *batches.arrays, *initial),
+        time_limit=time_limit,
+        title="classifier",
+    )
     return model, history
 
 

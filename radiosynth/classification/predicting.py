@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth.networks.classifiers import keras_defaults
+from radiosynth.networks.layers import keras_defaults
 
 
 @keras_defaults()

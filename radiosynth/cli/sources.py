@@ -153,7 +153,7 @@ def _compare(first: Path, second: Path) -> None:
     from radiosynth import selection
 
     found = selection.agreement(selection.read_decisions(first), selection.read_decisions(second))
-    print(f"{found.number} sources read twice, {found.share:.1%} alike")
+    print(f"{found.number} sources read twice, {found.proportion:.1%} alike")
     print(f"Cohen's kappa {found.kappa:.3f} ({found.low:.3f} to {found.high:.3f})")
     if len(found.disagreements):
         print_table(found.disagreements)

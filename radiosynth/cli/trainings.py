@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{made.folder}{' (replayed)' if made.replayed else ''}")
     print(f"on {plain.sum()} validation sources, with 95 % intervals:")
     for name, (value, low, high) in (
-        ("accuracy", metrics.share(right, confidence=0.95)),
+        ("accuracy", metrics.proportion(right, confidence=0.95)),
         ("balanced accuracy", metrics.class_mean(labels, right)),
     ):
         print(f"{name} {value:.3f} ({low:.3f} to {high:.3f})")

@@ -1,37 +1,21 @@
 """Generators of synthetic images: train, save, draw. Which kinds there are is listed here."""
 
-from radiosynth.generators.animation import write_gif, write_mp4
+from radiosynth.generators.animation import write_animation as write_animation
 from radiosynth.generators.base import (
-    GeneratorModel,
-    GeneratorRun,
-    GeneratorSettings,
-    diversity,
-    frame_epochs,
-    train_generator,
+    GeneratorModel as GeneratorModel,
+    GeneratorRun as GeneratorRun,
+    GeneratorSettings as GeneratorSettings,
+    diversity as diversity,
+    frame_epochs as frame_epochs,
+    train_generator as train_generator,
 )
-from radiosynth.generators.dcgan import DCGAN, GANSettings
-from radiosynth.generators.drawing import generate, load_generator, sample_generators
-from radiosynth.generators.vae import VAE, VAESettings, reconstruct
-
-__all__ = [
-    "DCGAN",
-    "GENERATORS",
-    "VAE",
-    "GANSettings",
-    "GeneratorModel",
-    "GeneratorRun",
-    "GeneratorSettings",
-    "VAESettings",
-    "diversity",
-    "frame_epochs",
-    "generate",
-    "load_generator",
-    "reconstruct",
-    "sample_generators",
-    "train_generator",
-    "write_gif",
-    "write_mp4",
-]
+from radiosynth.generators.dcgan import DCGAN as DCGAN, GANSettings as GANSettings
+from radiosynth.generators.drawing import (
+    generate as generate,
+    load_generator as load_generator,
+    sample_generators as sample_generators,
+)
+from radiosynth.generators.vae import VAE as VAE, VAESettings as VAESettings, reconstruct as reconstruct
 
 GENERATORS: dict[str, type[GeneratorSettings]] = {
     "gan": GANSettings,

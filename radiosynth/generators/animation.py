@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,56 +9,29 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth._io import refuse_to_replace, write_atomically
+from radiosynth.sample import check_choice
 
-MAX_GIF_BYTES = 3_000_000
+MAX_BYTES = 3_000_000
 
 STRIP = 24
 """Height in pixels of the strip with the caption."""
 
+FORMATS = {".gif": ("pillow", b"GIF8"), ".mp4": ("ffmpeg", rb"(?s).{4}ftyp")}
+"""By the suffix of a file: matplotlib's writer, and how such a file begins."""
 
-def _grid(frame: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+
+def _grid(frame: NDArray[np.uint8], columns: int, magnification: int) -> NDArray[np.uint8]:
     """Return a grid of images, north up, with lines between them."""
-    n, size = frame.shape[:2]
-    tiles = np.zeros((-(-n // columns) * columns, size, size), np.uint8)
+    from skimage.util import montage
+
     # Row 0 is the south, and the upper edge of a picture. The square root shows faint parts.
-    tiles[:n] = np.sqrt(frame[:, ::-1] / 255) * 255
-    tiles = np.pad(tiles, ((0, 0), (0, 1), (0, 1)), constant_values=96)
-    size += 1
-    rows = tiles.reshape(-1, columns, size, size).swapaxes(1, 2)
+    tiles = (np.sqrt(frame[:, ::-1] / 255) * 255).astype(np.uint8)
+    grid = montage(tiles, fill=96, grid_shape=(-(-len(tiles) // columns), columns), padding_width=1)
     # 64 grey levels look the same and halve the file.
-    return rows.reshape(-1, columns * size) // 4 * 4
+    return grid[1:, 1:].repeat(magnification, 0).repeat(magnification, 1) // 4 * 4
 
 
-def _film(
-    writer: type,
-    frames: NDArray[np.uint8],
-    epochs: ArrayLike,
-    path: Path,
-    columns: int,
-    magnification: int,
-    milliseconds: int,
-    caption: str = "epoch {}",
-) -> None:
-    """Write grids over their captions, the last for ten times as long."""
-    from matplotlib.figure import Figure
-
-    grids = [_grid(frame, columns).repeat(magnification, 0).repeat(magnification, 1) for frame in frames]
-    height, width = grids[0].shape
-    figure = Figure(figsize=(width / 100, (height + STRIP) / 100), dpi=100)
-    shown = figure.figimage(grids[0], yo=STRIP, cmap="gray", vmin=0, vmax=255, origin="upper")
-    said = figure.text(6 / width, 6 / (height + STRIP), "", fontsize=11)
-    # A fraction, so that no frame is a hundredth of a second too short.
-    film = writer(fps=Fraction(1000, milliseconds))
-    with film.saving(figure, str(path), dpi=100):
-        for grid, epoch in zip(grids, np.asarray(epochs), strict=True):
-            shown.set_data(grid)
-            said.set_text(caption.format(epoch))
-            film.grab_frame()
-        for _ in range(9):
-            film.grab_frame()
-
-
-def write_gif(
+def write_animation(
     frames: NDArray[np.uint8],
     epochs: ArrayLike,
     path: str | Path,
@@ -68,7 +40,7 @@ def write_gif(
     milliseconds: int = 200,
     caption: str = "epoch {}",
 ) -> None:
-    """Write the samples of a training as an endless animation, each frame labelled with its epoch.
+    """Write the samples of a training as an animation, each frame labelled with its epoch.
 
     Parameters
     ----------
@@ -77,7 +49,7 @@ def write_gif(
     epochs : array_like of int, shape (n_frames,)
         Epoch of each frame.
     path : path-like
-        File to write, ending in ``.gif``.
+        File to write: ``.gif``, which repeats without end, or ``.mp4``, for which ffmpeg must be installed.
     columns : int
         Images in a row; the report has 8.
     milliseconds : int
@@ -89,47 +61,43 @@ def write_gif(
     ------
     ValueError
         If the animation takes more than 3 MB, there are no frames, or there is another kind of file.
+    RuntimeError
+        If there is no ``ffmpeg`` on the path, and it is needed.
     """
-    from matplotlib.animation import PillowWriter
+    from matplotlib.animation import writers
+    from matplotlib.figure import Figure
 
-    refuse_to_replace(Path(path), b"GIF8")
+    path = Path(path)
+    check_choice(path.suffix, "suffix of an animation", FORMATS)
+    name, beginning = FORMATS[path.suffix]
+    refuse_to_replace(path, beginning)
     if len(frames) == 0:
         msg = "there are no frames; give at least one"
         raise ValueError(msg)
+    if not writers.is_available(name):
+        msg = f"{name} is not on the path: install it, or write a .gif"
+        raise RuntimeError(msg)
 
     def write(partial: Path) -> None:
         for magnification in (2, 1):
-            _film(PillowWriter, frames, epochs, partial, columns, magnification, milliseconds, caption)
-            if partial.stat().st_size <= MAX_GIF_BYTES:
+            grids = [_grid(frame, columns, magnification) for frame in frames]
+            height, width = grids[0].shape
+            figure = Figure(figsize=(width / 100, (height + STRIP) / 100), dpi=100)
+            shown = figure.figimage(grids[0], yo=STRIP, cmap="gray", vmin=0, vmax=255, origin="upper")
+            said = figure.text(6 / width, 6 / (height + STRIP), "", fontsize=11)
+            # A fraction, so that no frame is a hundredth of a second too short.
+            film = writers[name](fps=Fraction(1000, milliseconds))  # type: ignore[arg-type]
+            with film.saving(figure, str(partial), dpi=100):
+                for grid, epoch in zip(grids, np.asarray(epochs), strict=True):
+                    shown.set_data(grid)
+                    said.set_text(caption.format(epoch))
+                    film.grab_frame()
+                for _ in range(9):
+                    film.grab_frame()
+            if partial.stat().st_size <= MAX_BYTES:
                 return
         size = partial.stat().st_size
         msg = f"{len(frames)} frames of {len(frames[0])} images take {size} bytes: give fewer than that"
         raise ValueError(msg)
 
-    write_atomically(Path(path), write)
-
-
-def write_mp4(
-    frames: NDArray[np.uint8],
-    epochs: ArrayLike,
-    path: str | Path,
-    *,
-    columns: int = 8,
-    milliseconds: int = 200,
-) -> None:
-    """Write the same animation as `write_gif` as a film, for which ffmpeg must be installed.
-
-    Raises
-    ------
-    RuntimeError
-        If there is no ``ffmpeg`` on the path.
-    """
-    if shutil.which("ffmpeg") is None:
-        msg = "ffmpeg is not on the path: install it, or write a GIF with write_gif"
-        raise RuntimeError(msg)
-    from matplotlib.animation import FFMpegWriter
-
-    write_atomically(
-        Path(path),
-        lambda partial: _film(FFMpegWriter, frames, epochs, partial, columns, 2, milliseconds),
-    )
+    write_atomically(path, write)

@@ -7,7 +7,6 @@ networks, and a `GeneratorModel` that computes the loss. `radiosynth.generators.
 from __future__ import annotations
 
 import dataclasses
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,10 +20,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
 from radiosynth import training
-from radiosynth._io import read_arrays, write_arrays, write_text
-from radiosynth.generators.drawing import generate, with_labels
-from radiosynth.networks.classifiers import keras_defaults
+from radiosynth._io import read_arrays, write_arrays, write_json
+from radiosynth.generators.drawing import check_labels, generate, with_labels
 from radiosynth.networks.generators import build_generator
+from radiosynth.networks.layers import keras_defaults
 
 log = logging.getLogger("radiosynth")
 
@@ -46,9 +45,9 @@ class GeneratorSettings:
     ----------
     size : int
         Edge of the images in pixels, a multiple of 8.
-    latent : int
+    latent_dim : int
         Length of the noise vector.
-    width : float
+    width_multiplier : float
         Multiple of the report's number of channels.
     epochs : int
         Passes over the training images.
@@ -69,8 +68,8 @@ class GeneratorSettings:
 
     kind: ClassVar[str]
     size: int = 56
-    latent: int = 100
-    width: float = 1.0
+    latent_dim: int = 100
+    width_multiplier: float = 1.0
     epochs: int = 500
     batch_size: int = 256
     learning_rate: float = 1e-4
@@ -80,8 +79,8 @@ class GeneratorSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        needed = ("size", "latent", "width", "epochs", "batch_size", "learning_rate")
-        training.check_positive(self, *needed)
+        sizes = ("size", "latent_dim", "width_multiplier", "epochs", "batch_size", "learning_rate")
+        training.check_positive(self, *sizes)
         if self.conditional < 0 or self.conditional == 1:
             msg = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
             raise ValueError(msg)
@@ -93,9 +92,10 @@ class GeneratorSettings:
     def network(self) -> keras.Model:
         """Return the untrained network that draws images, stretched if the settings say so.
 
-        It takes noise (n, latent) and, if there are classes, their codes (n,).
+        It takes noise (n, latent_dim) and, if there are classes, their codes (n,).
         """
-        return build_generator(self.size, self.latent, self.width, classes=self.conditional, seed=self.seed)
+        options = {"classes": self.conditional, "seed": self.seed}
+        return build_generator(self.size, self.latent_dim, self.width_multiplier, **options)
 
     def build(self) -> keras.Model:
         """Return the untrained generator of these settings, which draws images in [-1, 1]."""
@@ -103,14 +103,16 @@ class GeneratorSettings:
 
     def kept(self, network: keras.Model) -> keras.Model:
         """Return a network as it is kept: one of the same weights whose images are squared and rescaled."""
-        if not self.stretch and not self.rescale:
-            return network
-        light = (network.output + 1) / 2
-        if self.stretch:
-            light = ops.square(light)
-        if self.rescale:
-            light = light / ops.maximum(ops.max(light, axis=(1, 2, 3), keepdims=True), 1e-3)
-        return keras.Model(with_labels(*network.inputs), 2 * light - 1, name=network.name)
+        kept = network
+        if self.stretch or self.rescale:
+            light = (network.output + 1) / 2
+            if self.stretch:
+                light = ops.square(light)
+            if self.rescale:
+                light = light / ops.maximum(ops.max(light, axis=(1, 2, 3), keepdims=True), 1e-3)
+            kept = keras.Model(with_labels(*network.inputs), 2 * light - 1, name=network.name)
+        kept.classes = self.conditional  # for `generate`
+        return kept
 
     def seen(self, images: Any) -> Any:
         """Return images (n, size, size) as the networks see them: stretched if so set, with a channel."""
@@ -123,17 +125,7 @@ class GeneratorSettings:
             msg = f"images have the shape {images.shape}; these settings need (n, {self.size}, {self.size})"
             raise ValueError(msg)
         training.check_images(images)
-        if (labels is not None) != bool(self.conditional):
-            msg = "labels are needed if conditional is above 0, and only then"
-            raise ValueError(msg)
-        if labels is None:
-            return
-        if np.shape(labels) != images.shape[:1] or not np.isin(labels, range(self.conditional)).all():
-            msg = (
-                f"labels of the shape {np.shape(labels)} with the values {np.unique(labels).tolist()} were "
-                f"given: {len(images)} images need one each, from 0 to {self.conditional - 1}"
-            )
-            raise ValueError(msg)
+        check_labels(labels, len(images), self.conditional)
 
 
 class GeneratorModel(keras.Model):
@@ -265,40 +257,37 @@ def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
 
 
 class _Watch(keras.callbacks.Callback):
-    """Keep the images of fixed noise while training."""
+    """Keep the images of fixed noise while training, in a file that holds all so far."""
 
     def __init__(self, model: GeneratorModel, folder: Path) -> None:
         super().__init__()
         self.generator, self.path = model, folder / "frames.npz"
         self.wanted = frame_epochs(model.settings.epochs)
-        self.labels = np.repeat(np.arange(max(model.settings.conditional, 1)), FRAME_SAMPLES)
         self.frames: dict[int, NDArray[np.uint8]] = {}
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if self.frames:
-            return
-        if epoch:
-            self.recall(epoch)
-        else:
+        if epoch == 0:
             self.keep(0)
-
-    def recall(self, last_epoch: int) -> None:
-        """Take up the frames of an interrupted training; later ones are drawn again, with the same result."""
-        frames = zip(*read_frames(self.path), strict=True)
-        self.frames = {int(epoch): frame for frame, epoch in frames if epoch <= last_epoch}
+        elif not self.frames:
+            self.recall(epoch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if epoch + 1 in self.wanted:
             self.keep(epoch + 1)
 
+    def recall(self, last: int) -> None:
+        """Take up the frames of an interrupted training; later ones are drawn again, with the same result."""
+        frames = zip(*read_frames(self.path), strict=True)
+        self.frames = {int(epoch): frame for frame, epoch in frames if epoch <= last}
+
     def keep(self, epoch: int) -> None:
         settings = self.generator.settings
         rng = np.random.default_rng([settings.seed, 9])  # the same noise at every call
-        labels = self.labels if settings.conditional else None
-        images = generate(self.generator.kept, len(self.labels), labels=labels, rng=rng)
+        codes = np.repeat(np.arange(max(settings.conditional, 1)), FRAME_SAMPLES)
+        labels = codes if settings.conditional else None
+        images = generate(self.generator.kept, len(codes), labels=labels, rng=rng)
         self.frames[epoch] = np.round((images + 1) * 127.5).astype(np.uint8)
-        epochs, frames = np.array(list(self.frames)), np.array(list(self.frames.values()))
-        write_arrays(self.path, epochs=epochs, frames=frames)
+        write_arrays(self.path, epochs=list(self.frames), frames=list(self.frames.values()))
 
 
 @keras_defaults()
@@ -355,10 +344,9 @@ def train_generator(
         msg = f"{len(names)} class names were given; give {n_classes}, and labels of all codes below that"
         raise ValueError(msg)
     model = settings.model()
-    steps = settings.epochs * max(1, len(images) // settings.batch_size)
-    training.compile_model(model, model.solver(steps), None, ())
     arrays = (images,) if labels is None else (images, labels.astype(np.int32))
     batches = training.Batches(arrays, settings.batch_size, seed=settings.seed, drop_last=True)
+    training.compile_model(model, model.solver(settings.epochs * batches.steps), None, ())
     watch = _Watch(model, folder)
     title = f"{settings.kind.upper()} of {', '.join(names)}"
     history = training.fit(
@@ -366,7 +354,7 @@ def train_generator(
         batches,
         epochs=settings.epochs,
         folder=folder,
-        fingerprint=json.dumps([dataclasses.asdict(settings), fingerprint or batches.digest()]),
+        fingerprint=training.fingerprint(fingerprint, settings, *arrays),
         callbacks=[watch],
         time_limit=time_limit,
         title=title,
@@ -381,9 +369,9 @@ def train_generator(
         log.warning(
             "the %s has collapsed: the variety of its images is %s of that of real ones", title, shown
         )
-    for network, name in ((model.kept, "generator"), (getattr(model, model.partner, None), model.partner)):
-        if network is not None:
-            training.save_weights(network, folder / f"{name}.npz", dtype="float16")
+    training.save_weights(model.kept, folder / "generator.npz", dtype="float16")
+    if model.partner:
+        training.save_weights(getattr(model, model.partner), folder / f"{model.partner}.npz", dtype="float16")
     description = {
         "kind": settings.kind,
         "settings": dataclasses.asdict(settings),
@@ -391,7 +379,7 @@ def train_generator(
         "diversity": varieties,
         "collapsed": collapsed,
     }
-    write_text(folder / "generator.json", json.dumps(description, indent=2))
+    write_json(folder / "generator.json", description)
     return GeneratorRun(folder, model.kept, history, frames, epochs, tuple(varieties), collapsed)
 
 

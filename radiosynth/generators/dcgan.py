@@ -22,25 +22,25 @@ class GANSettings(GeneratorSettings):
 
     Parameters
     ----------
-    size, latent, width, epochs, batch_size, learning_rate, stretch, rescale, conditional, seed
+    size, latent_dim, width_multiplier, epochs, batch_size, learning_rate, stretch, rescale, conditional, seed
         As in `radiosynth.generators.GeneratorSettings`; width and learning rate are those of both networks.
     beta_1 : float
         Decay of Adam's mean gradient; 0.5 is usual for GANs, the report has Keras' 0.9.
-    average : float
+    ema_decay : float
         If above 0, the generator that is kept is the running mean of the trained one's weights, with
         this decay per step.
-    batch_aware : bool
+    minibatch_stddev : bool
         Let the discriminator see how much the images of a batch differ (see `build_discriminator`).
     """
 
     kind: ClassVar[str] = "gan"
     beta_1: float = 0.9
-    average: float = 0.0
-    batch_aware: bool = False
+    ema_decay: float = 0.0
+    minibatch_stddev: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("beta_1", "average"):
+        for name in ("beta_1", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 msg = f"{name}={getattr(self, name)!r} is not possible: give a number from 0 to below 1"
                 raise ValueError(msg)
@@ -66,13 +66,13 @@ class DCGAN(GeneratorModel):
         super().__init__(settings)
         self.discriminator = build_discriminator(
             settings.size,
-            settings.width,
+            settings.width_multiplier,
             classes=settings.conditional,
-            batch_aware=settings.batch_aware,
+            minibatch_stddev=settings.minibatch_stddev,
             seed=settings.seed + 1,
         )
         self.averaged = None
-        if settings.average:
+        if settings.ema_decay:
             self.averaged = settings.network()
             self.averaged.trainable = False
 
@@ -92,12 +92,12 @@ class DCGAN(GeneratorModel):
         goes through a copy of the discriminator whose weights are constants. Nothing else is shared, so
         the sum has the gradients of the two separate steps, and Adam works on each weight by itself.
         """
-        noise = keras.random.normal((ops.shape(images)[0], self.settings.latent), seed=self.seeds)
+        noise = keras.random.normal((ops.shape(images)[0], self.settings.latent_dim), seed=self.seeds)
         fake = self.generator(with_labels(noise, labels), training=training)
-        # The discriminator's turn: real images, and generated ones that send no gradient back.
+        # The discriminator learns from real images, and from generated ones that send no gradient back.
         on_real = self.discriminator(with_labels(images, labels), training=training)
         on_fake = self.discriminator(with_labels(ops.stop_gradient(fake), labels), training=training)
-        # The generator's turn: a discriminator that does not learn from it.
+        # The generator learns from a discriminator that does not learn meanwhile.
         frozen = self.discriminator
         on_fake_again, _ = frozen.stateless_call(
             [ops.stop_gradient(ops.convert_to_tensor(v)) for v in frozen.trainable_variables],
@@ -108,7 +108,8 @@ class DCGAN(GeneratorModel):
         # Softplus is the binary cross-entropy of a logit.
         discriminator = ops.mean(ops.softplus(-on_real)) + ops.mean(ops.softplus(on_fake))
         generator = ops.mean(ops.softplus(-on_fake_again))
+        # Keras' own running mean (`use_ema`) leaves the statistics of batch normalisation out.
         if self.averaged is not None:
             for mean, value in zip(self.averaged.weights, self.generator.weights, strict=True):
-                mean.assign(mean + (1 - self.settings.average) * (value - mean))
+                mean.assign(mean + (1 - self.settings.ema_decay) * (value - mean))
         return discriminator + generator, (discriminator, generator, on_real > 0, on_fake < 0)

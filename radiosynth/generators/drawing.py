@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,11 +15,24 @@ from numpy.typing import NDArray
 
 from radiosynth import training
 from radiosynth._io import check, read_json, readable, refuse_beyond_memory, to_write
-from radiosynth.networks.classifiers import keras_defaults
+from radiosynth.networks.layers import keras_defaults
+from radiosynth.records import renamed
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
 log = logging.getLogger("radiosynth")
+
+
+def check_labels(labels: NDArray[Any] | None, n: int, classes: int) -> None:
+    """Raise ValueError unless each image has a label from 0 on, or none where the network knows no class."""
+    if not classes:
+        if labels is not None:
+            msg = "this generator knows no classes (conditional=0): leave labels out"
+            raise ValueError(msg)
+    elif labels is None or np.shape(labels) != (n,) or not np.isin(labels, range(classes)).all():
+        given = "none" if labels is None else f"{np.unique(labels).tolist()} of shape {np.shape(labels)}"
+        msg = f"this generator draws {classes} classes: give {n} labels from 0 to {classes - 1}, not {given}"
+        raise ValueError(msg)
 
 
 def with_labels(values: Any, labels: Any = None) -> Any:
@@ -68,10 +80,9 @@ def read_description(folder: Path) -> tuple[Any, list[str]]:
     advice, fault = "train it anew with radiosynth.train_generator", "does not describe a generator"
     stored = read_json(path, ["settings", "class_names", "collapsed"], advice=advice, fault=fault)
     with readable(path, advice, fault):
-        given = {"rescale": False, **stored["settings"]}  # which older files do not say
-        fields = {kind: {field.name for field in dataclasses.fields(GENERATORS[kind])} for kind in GENERATORS}
-        # Nor do they say the kind, which is that whose settings they are.
-        kind = stored.get("kind") or next(kind for kind, known in fields.items() if given.keys() <= known)
+        # What files of earlier versions do not say: the kind, and whether images are rescaled.
+        given = {"rescale": False, **renamed(stored["settings"])}
+        kind = stored.get("kind", "vae" if "beta" in given else "gan")
         settings = GENERATORS[kind](**given)
         names = [str(name) for name in stored["class_names"]]
         check(len(names) == max(settings.conditional, 1), f"names of {len(names)} classes")
@@ -121,22 +132,14 @@ def generate(
     ValueError
         If labels are missing, superfluous or unknown to the generator.
     """
-    if len(generator.inputs) == 2:
-        # A network of the user's own does not say how many classes it knows.
-        known = [layer.input_dim for layer in generator.layers if layer.name == "scale_of_class_0"]
-        classes = known[0] if known else len(CLASS_NAMES)
-        codes = np.full(n, -1) if labels is None else np.asarray(labels)
-        if codes.shape != (n,) or not np.isin(codes, range(classes)).all():
-            msg = f"this generator draws {classes} classes: give {n} labels from 0 to {classes - 1}"
-            raise ValueError(msg)
-    elif labels is not None:
-        msg = "this generator knows no classes: leave labels out"
-        raise ValueError(msg)
+    # A network of the user's own does not say how many classes it knows.
+    known = getattr(generator, "classes", len(CLASS_NAMES))
+    check_labels(labels, n, known if len(generator.inputs) == 2 else 0)
     result = to_write(out, (n, *generator.output_shape[1:3]), "ask for fewer images")
     for start in range(0, n, batch_size):
         stop = min(start + batch_size, n)
         noise = rng.standard_normal((stop - start, generator.inputs[0].shape[1]), np.float32)
-        label = None if labels is None else codes[start:stop].astype(np.int32)
+        label = None if labels is None else np.asarray(labels[start:stop], np.int32)
         images = generator(with_labels(noise, label), training=False)
         result[start:stop] = ops.convert_to_numpy(images)[..., 0]
     return result
@@ -167,12 +170,11 @@ def sample_generators(
     for folder in folders:
         settings, names = read_description(Path(folder))
         refuse_beyond_memory((len(names) * per_class, settings.size, settings.size), "ask for fewer images")
-        generator = load_generator(folder)
         codes = np.repeat(np.arange(len(names)), per_class)
-        labels = codes if len(names) > 1 else None
-        images = generate(generator, len(codes), labels=labels, rng=rng, batch_size=batch_size)
-        drawn = sum(map(len, parts))
-        table = Table({"name": [f"{settings.kind}_{drawn + i}" for i in range(len(codes))]})
+        labels = codes if settings.conditional else None
+        images = generate(load_generator(folder), len(codes), labels=labels, rng=rng, batch_size=batch_size)
+        first = sum(map(len, parts))
+        table = Table({"name": [f"{settings.kind}_{first + i}" for i in range(len(codes))]})
         table.meta["history"] = [f"drawn from generators: {per_class} images per class"]
         parts.append(Sample(images, np.array([class_code(name) for name in names])[codes], table))
     return concatenate(parts)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from radiosynth import training
 from radiosynth.generators.base import GeneratorModel, GeneratorSettings
 from radiosynth.generators.drawing import load_generator, read_description, with_labels
-from radiosynth.networks.classifiers import keras_defaults
 from radiosynth.networks.generators import build_encoder
+from radiosynth.networks.layers import keras_defaults
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class VAESettings(GeneratorSettings):
 
     Parameters
     ----------
-    size, latent, width, epochs, batch_size, learning_rate, stretch, rescale, conditional, seed
+    size, latent_dim, width_multiplier, epochs, batch_size, learning_rate, stretch, rescale, conditional, seed
         As in `radiosynth.generators.GeneratorSettings`; the latent values take the place of the noise, and
         the learning rate falls to zero along a cosine.
     beta : float
@@ -37,7 +37,7 @@ class VAESettings(GeneratorSettings):
     """
 
     kind: ClassVar[str] = "vae"
-    latent: int = 16
+    latent_dim: int = 16
     epochs: int = 50
     learning_rate: float = 1e-3
     stretch: bool = True
@@ -54,7 +54,8 @@ class VAESettings(GeneratorSettings):
 
     def encoder(self) -> keras.Model:
         """Return the untrained encoder."""
-        return build_encoder(self.size, self.latent, self.width, classes=self.conditional, seed=self.seed + 1)
+        options = {"classes": self.conditional, "seed": self.seed + 1}
+        return build_encoder(self.size, self.latent_dim, self.width_multiplier, **options)
 
 
 class VAE(GeneratorModel):
@@ -130,5 +131,5 @@ def reconstruct(
     training.load_weights(encoder, path / "encoder.npz")
     label = None if labels is None else ops.convert_to_tensor(labels, "int32")
     values = encoder(with_labels(settings.seen(ops.convert_to_tensor(images)), label), training=False)
-    drawn = decoder(with_labels(values[:, : settings.latent], label), training=False)
+    drawn = decoder(with_labels(values[:, : settings.latent_dim], label), training=False)
     return ops.convert_to_numpy(drawn)[..., 0]

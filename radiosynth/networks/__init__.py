@@ -1,27 +1,16 @@
 """Builders of networks, untrained."""
 
 from radiosynth.networks.classifiers import (
-    CLASSIFIERS,
-    build_classifier,
-    build_ensemble,
-    build_foveated_classifier,
-    build_network,
-    build_regressor,
-    build_residual_classifier,
-    build_stacked_classifier,
+    CLASSIFIERS as CLASSIFIERS,
+    build_classifier as build_classifier,
+    build_ensemble as build_ensemble,
+    build_foveated_classifier as build_foveated_classifier,
+    build_network as build_network,
+    build_regressor as build_regressor,
+    build_residual_classifier as build_residual_classifier,
 )
-from radiosynth.networks.generators import build_discriminator, build_encoder, build_generator
-
-__all__ = [
-    "CLASSIFIERS",
-    "build_classifier",
-    "build_discriminator",
-    "build_encoder",
-    "build_ensemble",
-    "build_foveated_classifier",
-    "build_generator",
-    "build_network",
-    "build_regressor",
-    "build_residual_classifier",
-    "build_stacked_classifier",
-]
+from radiosynth.networks.generators import (
+    build_discriminator as build_discriminator,
+    build_encoder as build_encoder,
+    build_generator as build_generator,
+)

@@ -2,59 +2,62 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 
 import keras
-from keras import layers
+from keras import layers, ops
 
-from radiosynth.networks.layers import AXES, _at_least, _channels, _check, _initializers
+from radiosynth.networks.layers import check, initializers, keras_defaults, scaled
 from radiosynth.sample import check_choice
-
-
-@contextlib.contextmanager
-def keras_defaults() -> Iterator[None]:
-    """Build and train as Keras does where nobody has set anything, in ``~/.keras/keras.json`` or in code.
-
-    Number format, data format and epsilon of all layers, losses and optimisers that are made inside are the
-    defaults, so that they are no part of what a result depends on. They are put back afterwards.
-    """
-    config = keras.config
-    setters = config.set_image_data_format, config.set_floatx, config.set_epsilon, config.set_dtype_policy
-    before = config.image_data_format(), config.floatx(), config.epsilon(), config.dtype_policy()
-    try:
-        for put, value in zip(setters, ("channels_last", "float32", 1e-7, "float32"), strict=True):
-            put(value)
-        yield
-    finally:
-        for put, value in zip(setters, before, strict=True):
-            put(value)
 
 
 @keras_defaults()
 def build_classifier(
     size: int = 56,
     classes: int = 4,
-    width: float = 1.0,
+    width_multiplier: float = 1.0,
     *,
+    channels: Sequence[int] = (32, 64, 194),
+    convolutions: int = 1,
+    kernel: int = 3,
+    stride: int = 1,
+    pooling: bool = True,
+    dense: int = 194,
+    dropout: float = 0.5,
     seed: int | None = None,
     precision: str = "float32",
 ) -> keras.Model:
-    """Build the report's convolutional classifier (report, table B1).
+    """Build the report's convolutional classifier (report, table B1), or a stack of convolutions like it.
 
-    Three blocks of 3×3 convolution and 2×2 max-pooling, a dense layer with dropout 0.5, and a softmax.
+    Each block has one or more convolutions and halves the image: by 2×2 max-pooling, or by a stride of
+    its last convolution, as in an all-convolutional network (Springenberg et al. 2015, arXiv:1412.6806).
+    Pairs of convolutions before each pooling are those of Simonyan & Zisserman (2015, arXiv:1409.1556).
 
     Parameters
     ----------
     size : int
-        Edge of the input images in pixels, at least 8.
+        Edge of the input images in pixels, at least one pixel for the last block to halve to.
     classes : int
         Number of class probabilities, at least 2.
-    width : float
-        Multiple of the report's number of channels, above 0.
+    width_multiplier : float
+        Multiple of `channels` and `dense`, above 0.
+    channels : sequence of int
+        Channels of the convolutions of each block; its length is the number of blocks.
+    convolutions : int
+        Convolutions in a block.
+    kernel : int
+        Edge of their kernels in pixels.
+    stride : int
+        Stride of the very first convolution.
+    pooling : bool
+        Halve by max-pooling, not by strides.
+    dense : int
+        Units of the hidden layer; with 0 there is none, and the mean over the image takes its place.
+    dropout : float
+        Fraction of the last features that is dropped in training.
     seed : int, optional
         Seed of the initial weights and of the dropout.
     precision : str
@@ -75,85 +78,18 @@ def build_classifier(
     --------
     >>> build_classifier().count_params()
     1975892
-    """
-    return build_stacked_classifier(size, classes, width, seed=seed, precision=precision)
-
-
-@keras_defaults()
-def build_stacked_classifier(
-    size: int = 56,
-    classes: int = 4,
-    width: float = 1.0,
-    *,
-    channels: Sequence[int] = (32, 64, 194),
-    convolutions: int = 1,
-    kernel: int = 3,
-    stride: int = 1,
-    pooling: bool = True,
-    dense: int = 194,
-    dropout: float = 0.5,
-    seed: int | None = None,
-    precision: str = "float32",
-) -> keras.Model:
-    """Build a stack of convolutions, grown at will; by default it is the report's network.
-
-    Each block has one or more convolutions and halves the image: by 2×2 max-pooling, or by a stride of
-    its last convolution, as in an all-convolutional network (Springenberg et al. 2015, arXiv:1412.6806).
-    Pairs of convolutions before each pooling are those of Simonyan & Zisserman (2015, arXiv:1409.1556).
-
-    Parameters
-    ----------
-    size : int
-        Edge of the input images in pixels, at least one pixel for the last block to halve to.
-    classes : int
-        Number of class probabilities, at least 2.
-    width : float
-        Multiple of `channels` and `dense`, above 0.
-    channels : sequence of int
-        Channels of the convolutions of each block; its length is the number of blocks.
-    convolutions : int
-        Convolutions in a block.
-    kernel : int
-        Edge of their kernels in pixels.
-    stride : int
-        Stride of the very first convolution.
-    pooling : bool
-        Halve by max-pooling, not by strides.
-    dense : int
-        Units of the hidden layer; with 0 there is none, and the mean over the image takes its place.
-    dropout : float
-        Fraction of the last features that is dropped in training, below 1.
-    seed : int, optional
-        Seed of the initial weights and of the dropout.
-    precision : str
-        Name of a Keras dtype policy for all layers but the last.
-
-    Returns
-    -------
-    keras.Model
-        From images (n, size, size, 1) in [-1, 1] to probabilities (n, classes).
-
-    Raises
-    ------
-    ValueError
-        If an argument is out of range.
-
-    Examples
-    --------
-    >>> model = build_stacked_classifier(32, channels=(16, 32), convolutions=2, pooling=False, dense=0)
-    >>> model.count_params()
+    >>> build_classifier(32, channels=(16, 32), convolutions=2, pooling=False, dense=0).count_params()
     16500
     """
-    _check(size, 1, width, classes, dropout)
-    _at_least(1, channels=min(channels, default=0), convolutions=convolutions, kernel=kernel, stride=stride)
-    _at_least(0, dense=dense)
-    _at_least(stride * 2 ** len(channels), size=size)  # a pixel is left after all halvings
-    draw = _initializers(seed)
+    smallest = stride * 2 ** len(channels)  # of which a pixel is left after all halvings
+    check(size, 1, width_multiplier, size=(size, smallest), classes=(classes, 2), dense=(dense, 0))
+    check(size, 1, width_multiplier, channels=(min(channels, default=0), 1), convolutions=(convolutions, 1))
+    draw = initializers(seed)
     convolution = partial(layers.Conv2D, padding="same", activation="relu", dtype=precision)
     stack = [keras.Input((size, size, 1), name="image")]
     number = 0
     # Blocks that halve the image: by pooling, or by the stride of their last convolution.
-    for block, filters in enumerate(_channels(width, *channels), 1):
+    for block, filters in enumerate(scaled(width_multiplier, *channels), 1):
         for left in range(convolutions - 1, -1, -1):
             step = (1 if number else stride) * (1 if left or pooling else 2)
             number += 1
@@ -163,12 +99,10 @@ def build_stacked_classifier(
             stack.append(layers.MaxPooling2D(2, dtype=precision, name=f"pooling_{block}"))
     # The features: of a hidden layer, or means over the image.
     if dense:
-        (units,) = _channels(width, dense)
-        hidden = partial(layers.Dense, activation="relu", dtype=precision, name="dense")
-        stack += [
-            layers.Flatten(dtype=precision, name="flatten"),
-            hidden(units, kernel_initializer=next(draw)),
-        ]
+        (units,) = scaled(width_multiplier, dense)
+        stack.append(layers.Flatten(dtype=precision, name="flatten"))
+        hidden = {"activation": "relu", "dtype": precision, "name": "dense"}
+        stack.append(layers.Dense(units, kernel_initializer=next(draw), **hidden))
     else:
         stack.append(layers.GlobalAveragePooling2D(dtype=precision, name="mean"))
     dropped = layers.Dropout(dropout, seed=seed, dtype=precision, name="dropout")
@@ -185,12 +119,13 @@ def _probabilities(classes: int, start: keras.initializers.Initializer) -> keras
 def build_residual_classifier(
     size: int = 64,
     classes: int = 4,
-    width: float = 1.0,
+    width_multiplier: float = 1.0,
     *,
     channels: int = 1,
     kernel: int = 3,
     stride: int = 2,
     dropout: float = 0.3,
+    view: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
     seed: int | None = None,
     precision: str = "float32",
 ) -> keras.Model:
@@ -205,7 +140,7 @@ def build_residual_classifier(
         Edge of the input images in pixels, at least 16.
     classes : int
         Number of class probabilities, at least 2.
-    width : float
+    width_multiplier : float
         Multiple of these numbers of channels, above 0.
     channels : int
         Channels of the input images.
@@ -214,7 +149,9 @@ def build_residual_classifier(
     stride : int
         Stride of the first convolution.
     dropout : float
-        Fraction of the last features that is dropped in training, below 1.
+        Fraction of the last features that is dropped in training.
+    view : callable, optional
+        What the first convolution sees of the images, such as parts of them as channels.
     seed : int, optional
         Seed of the initial weights and of the dropout.
     precision : str
@@ -235,69 +172,42 @@ def build_residual_classifier(
     >>> build_residual_classifier().count_params()
     889252
     """
-    _check(size, 1, width, classes, dropout)
-    _at_least(16, size=size)  # for four halvings
-    _at_least(1, channels=channels, kernel=kernel, stride=stride)
-    image = keras.Input((size, size, channels), name="image")
-    probabilities = _residual(
-        image, classes, width, seed, precision, kernel=kernel, stride=stride, dropout=dropout
-    )
-    return keras.Model(image, probabilities, name="residual_classifier")
-
-
-def _residual(
-    x: keras.KerasTensor,
-    classes: int,
-    width: float,
-    seed: int | None,
-    precision: str,
-    *,
-    kernel: int = 3,
-    stride: int = 2,
-    dropout: float = 0.3,
-) -> keras.KerasTensor:
-    """Return the class probabilities of a residual network for images of any number of channels."""
-    draw = _initializers(seed)
+    check(size, 1, width_multiplier, size=(size, 16), classes=(classes, 2), channels=(channels, 1))
+    draw = initializers(seed)
     convolve = partial(layers.Conv2D, padding="same", use_bias=False, dtype=precision)
-
-    def convolution(
-        x: keras.KerasTensor, filters: int, kernel: int, stride: int, *, scale: str = "ones"
-    ) -> keras.KerasTensor:
-        x = convolve(filters, kernel, stride, kernel_initializer=next(draw))(x)
-        return layers.BatchNormalization(momentum=0.95, gamma_initializer=scale, dtype=precision)(x)
-
-    def rectify(x: keras.KerasTensor) -> keras.KerasTensor:
-        return layers.ReLU(dtype=precision)(x)
-
-    stem, *stages = _channels(width, 32, 32, 64, 128, 192)
-    x = rectify(convolution(x, stem, 5, stride))
+    normalise = partial(layers.BatchNormalization, momentum=0.95, dtype=precision)
+    rectify = partial(layers.ReLU, dtype=precision)
+    image = keras.Input((size, size, channels), name="image")
+    stem, *stages = scaled(width_multiplier, 32, 32, 64, 128, 192)
+    x = convolve(stem, 5, stride, kernel_initializer=next(draw))(view(image) if view else image)
+    x = rectify()(normalise()(x))
     for number, filters in enumerate(stages):
         shortcut = x
-        x = rectify(convolution(x, filters, kernel, 2 if number else 1))
+        x = convolve(filters, kernel, 2 if number else 1, kernel_initializer=next(draw))(x)
+        x = convolve(filters, kernel, 1, kernel_initializer=next(draw))(rectify()(normalise()(x)))
         # A block begins as the identity: what it adds is scaled by zero at first.
-        x = convolution(x, filters, kernel, 1, scale="zeros")
+        x = normalise(gamma_initializer="zeros")(x)
         if number:
             shortcut = layers.AveragePooling2D(2, padding="same", dtype=precision)(shortcut)
-            shortcut = convolution(shortcut, filters, 1, 1)
-        x = rectify(layers.Add(dtype=precision)([x, shortcut]))
+            shortcut = normalise()(convolve(filters, 1, 1, kernel_initializer=next(draw))(shortcut))
+        x = rectify()(layers.Add(dtype=precision)([x, shortcut]))
     x = layers.GlobalAveragePooling2D(dtype=precision, name="mean")(x)
     x = layers.Dropout(dropout, seed=seed, dtype=precision)(x)
-    return _probabilities(classes, next(draw))(x)
+    return keras.Model(image, _probabilities(classes, next(draw))(x), name="residual_classifier")
 
 
-@keras_defaults()
 def build_foveated_classifier(
     size: int = 192,
     classes: int = 4,
-    width: float = 1.0,
+    width_multiplier: float = 1.0,
     *,
     seed: int | None = None,
     precision: str = "float32",
 ) -> keras.Model:
     """Build a residual network that sees the middle of an image sharply and all of it coarsely.
 
-    Two views, each a quarter of the image wide in pixels, become the two channels of the trunk of
-    `build_residual_classifier`: the middle half averaged over 2×2 pixels, 1.5 to a beam of
+    Two views, each a quarter of the image wide in pixels, become the two channels that
+    `build_residual_classifier` sees: the middle half averaged over 2×2 pixels, 1.5 to a beam of
     FIRST, and the whole averaged over 4×4, where large sources find room. Each is divided by its peak in that
     middle half and stretched by a square root, so that faint plumes count beside bright cores.
 
@@ -305,14 +215,8 @@ def build_foveated_classifier(
     ----------
     size : int
         Edge of the input images in pixels, a multiple of 8, at least 64.
-    classes : int
-        Number of class probabilities, at least 2.
-    width : float
-        Multiple of the channels of `build_residual_classifier`, above 0.
-    seed : int, optional
-        Seed of the initial weights and of the dropout.
-    precision : str
-        Name of a Keras dtype policy for all layers but the last.
+    classes, width_multiplier, seed, precision
+        As for `build_residual_classifier`.
 
     Returns
     -------
@@ -326,25 +230,26 @@ def build_foveated_classifier(
 
     Examples
     --------
-    >>> build_foveated_classifier(64, width=0.25).output_shape
+    >>> build_foveated_classifier(64, width_multiplier=0.25).output_shape
     (None, 4)
     """
-    _at_least(64, size=size)
-    _check(size, 8, width, classes)
-    image = keras.Input((size, size, 1), name="image")
+    check(size, 8, width_multiplier, size=(size, 64))
+    build = partial(build_residual_classifier, view=_near_and_wide)
+    return build(size, classes, width_multiplier, seed=seed, precision=precision)
+
+
+def _near_and_wide(image: keras.KerasTensor) -> keras.KerasTensor:
+    """Return the middle half and the whole of an image in [-1, 1], a quarter as wide, as two channels."""
+    size = image.shape[1]
     light = layers.Rescaling(0.5, 0.5, dtype="float32", name="light")(image)
-    quarter = slice(size // 4, 3 * size // 4)
+    quarter, middle = slice(size // 4, 3 * size // 4), slice(size // 16, 3 * size // 16)
     near = layers.AveragePooling2D(2, dtype="float32", name="near")(light[:, quarter, quarter])
     wide = layers.AveragePooling2D(4, dtype="float32", name="wide")(light)
-    middle = slice(size // 16, 3 * size // 16)
-    peaks = [keras.ops.max(part, axis=(1, 2), keepdims=True) for part in (near, wide[:, middle, middle])]
-    views = [
-        keras.ops.sqrt(keras.ops.minimum(view / keras.ops.maximum(peak, 1e-3), 1.0))
-        for view, peak in zip((near, wide), peaks, strict=True)
-    ]
-    views = layers.Concatenate(dtype="float32", name="views")(views)
-    probabilities = _residual(views, classes, width, seed, precision)
-    return keras.Model(image, probabilities, name="foveated_classifier")
+    views = []
+    for view, inside in ((near, near), (wide, wide[:, middle, middle])):
+        peak = ops.maximum(ops.max(inside, axis=(1, 2), keepdims=True), 1e-3)
+        views.append(ops.sqrt(ops.minimum(view / peak, 1.0)))
+    return layers.Concatenate(dtype="float32", name="views")(views)
 
 
 @keras_defaults()
@@ -365,38 +270,81 @@ def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> 
         From images to probabilities, of the weights of all members.
     """
     image = keras.Input(members[0].input_shape[1:], name="image")
-    both = [image, keras.ops.transpose(image, (0, 2, 1, 3))]
+    both = [image, ops.transpose(image, (0, 2, 1, 3))]
     # One axis after the other, as older releases of Keras flip no more at once.
-    views = [reduce(keras.ops.flip, axes, view) for view in both for axes in AXES]
+    views = [reduce(ops.flip, axes, view) for view in both for axes in ((), (1,), (2,), (1, 2))]
     parts = []
     for number, network in enumerate(members):
         member = keras.Model(network.input, network.output, name=f"member_{number}")
         mean = layers.Average()([member(view) for view in views])
-        parts.append(keras.ops.softmax(keras.ops.log(keras.ops.maximum(mean, 1e-7)) / temperature))
+        parts.append(ops.softmax(ops.log(ops.maximum(mean, 1e-7)) / temperature))
     probabilities = layers.Average()(parts) if len(parts) > 1 else parts[0]
     return keras.Model(image, probabilities, name="ensemble")
 
 
-CLASSIFIERS = {
+CLASSIFIERS: dict[str, Callable[..., keras.Model]] = {
     "report": build_classifier,
     "residual": build_residual_classifier,
-    "stacked": build_stacked_classifier,
+    "stacked": build_classifier,
     "foveated": build_foveated_classifier,
 }
-"""Classifiers by the name of their architecture."""
+"""Builders of classifiers by the name of their architecture; a stack has other arguments than the report."""
 
 
 OUTPUTS = {"linear": 1, "bounded": 1, "spread": 2, "jets": 4}
 """What a regressor can say of an angle, and the length of its output."""
 
 
+def build_network(
+    architecture: str,
+    size: int,
+    width_multiplier: float = 1.0,
+    network: str = "",
+    *,
+    seed: int | None = None,
+    precision: str = "float32",
+) -> keras.Model:
+    """Build the classifier that a configuration describes.
+
+    Parameters
+    ----------
+    architecture : str
+        Name of a builder in ``CLASSIFIERS``.
+    size, width_multiplier, seed, precision
+        As for the builders.
+    network : str
+        Further arguments of the builder, as a JSON object.
+
+    Returns
+    -------
+    keras.Model
+        From images (n, size, size, 1) in [-1, 1] to probabilities of the four classes.
+
+    Raises
+    ------
+    ValueError
+        If there is no such architecture, or an argument is unknown or out of range.
+
+    Examples
+    --------
+    >>> build_network("stacked", 32, network='{"channels": [8, 16], "kernel": 5}').count_params()
+    203054
+    """
+    check_choice(architecture, "architecture", CLASSIFIERS)
+    build, further = CLASSIFIERS[architecture], json.loads(network or "{}")
+    for name in further:
+        check_choice(name, f"argument of {build.__name__}", inspect.signature(build).parameters)
+    return build(size, width_multiplier=width_multiplier, seed=seed, precision=precision, **further)
+
+
 @keras_defaults()
 def build_regressor(
     size: int = 56,
-    width: float = 1.0,
+    width_multiplier: float = 1.0,
     *,
     output: str = "linear",
     architecture: str = "report",
+    network: str = "",
     seed: int | None = None,
     precision: str = "float32",
 ) -> keras.Model:
@@ -404,14 +352,12 @@ def build_regressor(
 
     Parameters
     ----------
-    size, width, seed, precision
-        As for `build_classifier`.
+    size, width_multiplier, architecture, network, seed, precision
+        As for `build_network`.
     output : {"linear", "bounded", "spread", "jets"}
         ``"linear"``: one number, the angle in degrees. ``"bounded"``: the same, by a sigmoid confined to
         0 to 180. ``"spread"``: that angle and its expected absolute error, both in degrees. ``"jets"``: the
         directions of both jets as two vectors of any length, (cos, sin, cos, sin) of the position angles.
-    architecture : {"report", "residual"}
-        `build_classifier` or `build_residual_classifier`.
 
     Returns
     -------
@@ -429,8 +375,7 @@ def build_regressor(
     (None, 2)
     """
     check_choice(output, "output", OUTPUTS)
-    check_choice(architecture, "architecture", CLASSIFIERS)
-    body = CLASSIFIERS[architecture](size, width=width, seed=seed, precision=precision)
+    body = build_network(architecture, size, width_multiplier, network, seed=seed, precision=precision)
     confined = output in ("bounded", "spread")
     head = layers.Dense(
         OUTPUTS[output],
@@ -442,52 +387,7 @@ def build_regressor(
     )
     x = head(body.layers[-2].output)
     if confined:
-        angle = 180 * keras.ops.sigmoid(x[:, :1])
-        # At least half a degree: otherwise the likelihood of a single image can grow without limit.
-        spread = 0.5 + 180 * keras.ops.sigmoid(x[:, 1:])
-        x = angle if output == "bounded" else keras.ops.concatenate([angle, spread], axis=1)
+        # At least half a degree of spread: otherwise the likelihood of a single image can grow without limit.
+        angle, spread = 180 * ops.sigmoid(x[:, :1]), 0.5 + 180 * ops.sigmoid(x[:, 1:])
+        x = angle if output == "bounded" else ops.concatenate([angle, spread], axis=1)
     return keras.Model(body.inputs[0], x, name="regressor")
-
-
-@keras_defaults()
-def build_network(
-    architecture: str,
-    size: int,
-    width: float = 1.0,
-    network: str = "",
-    *,
-    seed: int | None = None,
-    precision: str = "float32",
-) -> keras.Model:
-    """Build the classifier that a configuration describes.
-
-    Parameters
-    ----------
-    architecture : str
-        Name of a builder in ``CLASSIFIERS``.
-    size, width, seed, precision
-        As for the builders.
-    network : str
-        Further arguments of the builder, as a JSON object.
-
-    Returns
-    -------
-    keras.Model
-        From images (n, size, size, 1) in [-1, 1] to probabilities of the four classes.
-
-    Raises
-    ------
-    ValueError
-        If there is no such architecture, or an argument is out of range.
-
-    Examples
-    --------
-    >>> build_network("stacked", 32, network='{"channels": [8, 16], "kernel": 5}').count_params()
-    203054
-    """
-    check_choice(architecture, "architecture", CLASSIFIERS)
-    build, further = CLASSIFIERS[architecture], json.loads(network or "{}")
-    if unknown := further.keys() - inspect.signature(build).parameters.keys():
-        msg = f"{architecture} has no {', '.join(sorted(unknown))}: see radiosynth.networks.{build.__name__}"
-        raise ValueError(msg)
-    return build(size, width=width, seed=seed, precision=precision, **further)

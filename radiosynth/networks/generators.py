@@ -7,13 +7,17 @@ from functools import partial
 import keras
 from keras import layers
 
-from radiosynth.networks.classifiers import keras_defaults
-from radiosynth.networks.layers import LEAK, _at_least, _channels, _check, _initializers, _normalise
+from radiosynth.networks.layers import LEAK, check, initializers, keras_defaults, normalise, scaled
 
 
 @keras_defaults()
 def build_generator(
-    size: int = 56, latent: int = 100, width: float = 1.0, *, classes: int = 0, seed: int | None = None
+    size: int = 56,
+    latent_dim: int = 100,
+    width_multiplier: float = 1.0,
+    *,
+    classes: int = 0,
+    seed: int | None = None,
 ) -> keras.Model:
     """Build the report's generator (report, table A1; after Radford et al. 2015, arXiv:1511.06434).
 
@@ -21,9 +25,9 @@ def build_generator(
     ----------
     size : int
         Edge of the images that it draws, a multiple of 8.
-    latent : int
+    latent_dim : int
         Length of the noise vector.
-    width : float
+    width_multiplier : float
         Multiple of the report's number of channels, above 0.
     classes : int
         Number of classes that it can be asked for; 0 for the report's network, which knows none. With
@@ -35,7 +39,7 @@ def build_generator(
     Returns
     -------
     keras.Model
-        From noise (n, latent), or the pair of noise and class codes (n,), to images (n, size, size, 1)
+        From noise (n, latent_dim), or the pair of noise and class codes (n,), to images (n, size, size, 1)
         in [-1, 1]. At the default arguments it has the report's 6,862,272 trainable parameters.
 
     Raises
@@ -45,26 +49,24 @@ def build_generator(
 
     Examples
     --------
-    >>> build_generator(size=16, width=0.1, classes=4).output_shape
+    >>> build_generator(size=16, width_multiplier=0.1, classes=4).output_shape
     (None, 16, 16, 1)
     """
-    _check(size, 8, width)
-    _at_least(1, latent=latent)
-    _at_least(0, classes=classes)
-    draw = _initializers(seed)
-    seed_channels, *channels = _channels(width, 512, 256, 128, 64)
+    check(size, 8, width_multiplier, latent_dim=(latent_dim, 1), classes=(classes, 0))
+    draw = initializers(seed)
+    seed_channels, *channels = scaled(width_multiplier, 512, 256, 128, 64)
     edge = size // 8
-    noise = keras.Input((latent,), name="noise")
+    noise = keras.Input((latent_dim,), name="noise")
     label = keras.Input((), dtype="int32", name="label") if classes else None
     deconvolution = partial(layers.Conv2DTranspose, padding="same", use_bias=False)
     dense = edge * edge * seed_channels
     x = layers.Dense(dense, use_bias=False, kernel_initializer=next(draw), name="dense")(noise)
-    x = _normalise(x, 0, label, classes, seed)
+    x = normalise(x, 0, label, classes, seed)
     x = layers.Reshape((edge, edge, seed_channels), name="reshape")(x)
     for number, (filters, stride) in enumerate(zip(channels, (1, 2, 2), strict=True), 1):
         name = f"deconvolution_{number}"
         x = deconvolution(filters, 5, stride, kernel_initializer=next(draw), name=name)(x)
-        x = _normalise(x, number, label, classes, seed)
+        x = normalise(x, number, label, classes, seed)
     image = deconvolution(1, 5, 2, activation="tanh", kernel_initializer=next(draw), name="image")
     return keras.Model([noise, label] if classes else noise, image(x), name="generator")
 
@@ -72,10 +74,10 @@ def build_generator(
 @keras_defaults()
 def build_discriminator(
     size: int = 56,
-    width: float = 1.0,
+    width_multiplier: float = 1.0,
     *,
     classes: int = 0,
-    batch_aware: bool = False,
+    minibatch_stddev: bool = False,
     seed: int | None = None,
 ) -> keras.Model:
     """Build the report's discriminator (report, table A2).
@@ -84,13 +86,13 @@ def build_discriminator(
     ----------
     size : int
         Edge of the input images, a multiple of 4.
-    width : float
+    width_multiplier : float
         Multiple of the report's number of channels, above 0.
     classes : int
         Number of classes; 0 for the report's network. With classes, the product of the last features
         with a learned vector of the class is added to the logit (projection: Miyato & Koyama 2018,
         arXiv:1802.05637).
-    batch_aware : bool
+    minibatch_stddev : bool
         Let the network see how much the images of a batch differ: the mean standard deviation of the
         features over the batch becomes another feature (Karras et al. 2018, arXiv:1710.10196), a third
         convolution follows, and the dropout goes. A generator that draws the same image again and
@@ -114,9 +116,8 @@ def build_discriminator(
     >>> build_discriminator().count_params()
     231681
     """
-    _check(size, 4, width)
-    _at_least(0, classes=classes)
-    draw = _initializers(seed)
+    check(size, 4, width_multiplier, classes=(classes, 0))
+    draw = initializers(seed)
 
     def convolution(x: keras.KerasTensor, number: int, filters: int, kernel: int) -> keras.KerasTensor:
         name = f"convolution_{number}"
@@ -125,13 +126,13 @@ def build_discriminator(
 
     inputs = image = keras.Input((size, size, 1), name="image")
     x = image
-    *channels, last = _channels(width, 64, 128, 128)
+    *channels, last = scaled(width_multiplier, 64, 128, 128)
     for number, filters in enumerate(channels, 1):
         x = convolution(x, number, filters, kernel=5)
-        if not batch_aware:
+        if not minibatch_stddev:
             rate_seed = None if seed is None else seed + number
             x = layers.Dropout(0.3, seed=rate_seed, name=f"dropout_{number}")(x)
-    if batch_aware:
+    if minibatch_stddev:
         differences = keras.ops.mean(keras.ops.sqrt(keras.ops.var(x, axis=0) + 1e-6))
         x = layers.Concatenate(name="batch")([x, keras.ops.zeros_like(x[..., :1]) + differences])
         x = convolution(x, 3, last, kernel=3)
@@ -148,7 +149,12 @@ def build_discriminator(
 
 @keras_defaults()
 def build_encoder(
-    size: int = 56, latent: int = 16, width: float = 1.0, *, classes: int = 0, seed: int | None = None
+    size: int = 56,
+    latent_dim: int = 16,
+    width_multiplier: float = 1.0,
+    *,
+    classes: int = 0,
+    seed: int | None = None,
 ) -> keras.Model:
     """Build the encoder of a variational autoencoder, the mirror of `build_generator`.
 
@@ -158,9 +164,9 @@ def build_encoder(
     ----------
     size : int
         Edge of the input images, a multiple of 8.
-    latent : int
+    latent_dim : int
         Length of the latent vector.
-    width : float
+    width_multiplier : float
         Multiple of these numbers of channels, above 0.
     classes : int
         Number of classes; 0 for a network that knows none. They come in as in `build_generator`.
@@ -171,7 +177,7 @@ def build_encoder(
     -------
     keras.Model
         From images (n, size, size, 1) in [-1, 1], or the pair of images and class codes (n,), to (n, 2 *
-        latent): means of the latent values, then logarithms of their variances.
+        latent_dim): means of the latent values, then logarithms of their variances.
 
     Raises
     ------
@@ -180,20 +186,18 @@ def build_encoder(
 
     Examples
     --------
-    >>> build_encoder(size=16, latent=5, width=0.1, classes=4).output_shape
+    >>> build_encoder(size=16, latent_dim=5, width_multiplier=0.1, classes=4).output_shape
     (None, 10)
     """
-    _check(size, 8, width)
-    _at_least(1, latent=latent)
-    _at_least(0, classes=classes)
-    draw = _initializers(seed)
+    check(size, 8, width_multiplier, latent_dim=(latent_dim, 1), classes=(classes, 0))
+    draw = initializers(seed)
     image = x = keras.Input((size, size, 1), name="image")
     label = keras.Input((), dtype="int32", name="label") if classes else None
     convolution = partial(layers.Conv2D, padding="same", use_bias=False)
-    for number, filters in enumerate(_channels(width, 64, 128, 256), 1):
+    for number, filters in enumerate(scaled(width_multiplier, 64, 128, 256), 1):
         name = f"convolution_{number}"
         x = convolution(filters, 5, 2, kernel_initializer=next(draw), name=name)(x)
-        x = _normalise(x, number, label, classes, seed)
+        x = normalise(x, number, label, classes, seed)
     x = layers.Flatten(name="flatten")(x)
-    values = layers.Dense(2 * latent, kernel_initializer=next(draw), name="mean_and_log_variance")(x)
+    values = layers.Dense(2 * latent_dim, kernel_initializer=next(draw), name="mean_and_log_variance")(x)
     return keras.Model([image, label] if classes else image, values, name="encoder")

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import keras
 import numpy as np
 from keras import layers
-
-AXES = ((), (1,), (2,), (1, 2))
-"""Axes along which images are mirrored; with the transposed ones these are all symmetries of a square."""
-
 
 LARGEST = 1024
 """Largest size of an image times width of a network: a dense layer behind it has gigabytes of weights."""
@@ -20,43 +17,54 @@ LEAK = 0.3
 """Negative slope of LeakyReLU, the Keras default when the report was written."""
 
 
-def _initializers(seed: int | None) -> Iterator[keras.initializers.Initializer]:
+@contextlib.contextmanager
+def keras_defaults() -> Iterator[None]:
+    """Build and train as Keras does where nobody has set anything, in ``~/.keras/keras.json`` or in code.
+
+    Number format, data format and epsilon of all layers, losses and optimisers that are made inside are the
+    defaults, so that they are no part of what a result depends on. They are put back afterwards.
+    """
+    config = keras.config
+    setters = config.set_image_data_format, config.set_floatx, config.set_epsilon, config.set_dtype_policy
+    before = config.image_data_format(), config.floatx(), config.epsilon(), config.dtype_policy()
+    try:
+        for put, value in zip(setters, ("channels_last", "float32", 1e-7, "float32"), strict=True):
+            put(value)
+        yield
+    finally:
+        for put, value in zip(setters, before, strict=True):
+            put(value)
+
+
+def check(size: int, multiple: int, width_multiplier: float, /, **others: tuple[float, float]) -> None:
+    """Raise ValueError unless a network can be built: `others` are arguments and the least each can be."""
+    faults = [
+        f"{name}={given}: give at least {least}" for name, (given, least) in others.items() if given < least
+    ]
+    if size < multiple or size % multiple:
+        faults.append(f"size={size}: give a positive multiple of {multiple}")
+    if width_multiplier <= 0:
+        faults.append(f"width_multiplier={width_multiplier}: give a number above 0")
+    if size * max(width_multiplier, 1) > LARGEST:
+        given = f"size={size}, width_multiplier={width_multiplier}"
+        faults.append(f"{given} would take too much memory: give at most {LARGEST} as their product")
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+def initializers(seed: int | None) -> Iterator[keras.initializers.Initializer]:
     """Yield Glorot-uniform initializers with independent seeds drawn from `seed`."""
     sequence = np.random.default_rng(seed)
     while True:
         yield keras.initializers.GlorotUniform(seed=int(sequence.integers(2**31)))
 
 
-def _at_least(least: int, **given: int) -> None:
-    """Raise ValueError unless arguments of a builder are so large."""
-    if small := [f"{name}={value}" for name, value in given.items() if value < least]:
-        msg = f"{', '.join(small)}: give at least {least}"
-        raise ValueError(msg)
+def scaled(width_multiplier: float, *report: int) -> tuple[int, ...]:
+    """Return the report's numbers of channels times the multiplier, each at least 1."""
+    return tuple(max(1, round(width_multiplier * channels)) for channels in report)
 
 
-def _check(size: int, divisor: int, width: float, classes: int = 2, dropout: float = 0.0) -> None:
-    _at_least(2, classes=classes)
-    if not 0 <= dropout < 1:
-        msg = f"dropout={dropout}: give a fraction from 0 to below 1"
-        raise ValueError(msg)
-    if size * max(width, 1) > LARGEST:
-        msg = (
-            f"size={size}, width={width} would take too much memory: give at most {LARGEST} as their product"
-        )
-        raise ValueError(msg)
-    if size < divisor or size % divisor:
-        msg = f"size={size} cannot be built: give a positive multiple of {divisor}"
-        raise ValueError(msg)
-    if width <= 0:
-        msg = f"width={width} cannot be built: give a positive multiple of the report's channel numbers"
-        raise ValueError(msg)
-
-
-def _channels(width: float, *report: int) -> tuple[int, ...]:
-    return tuple(max(1, round(width * channels)) for channels in report)
-
-
-def _normalise(
+def normalise(
     x: keras.KerasTensor, number: int, label: keras.KerasTensor | None, classes: int, seed: int | None
 ) -> keras.KerasTensor:
     """Return batch normalisation, with scale and offset of the class if there is a label, and LeakyReLU.

@@ -227,7 +227,7 @@ def formatted(table: Table) -> Table:
 def accuracies(labels: NDArray[np.int64], right: NDArray[np.bool_]) -> dict[str, float]:
     """Return accuracy and balanced accuracy with the ends of their 95 % intervals."""
     names = [f"{name}{end}" for name in ("accuracy", "balanced_accuracy") for end in ("", "_low", "_high")]
-    found = *metrics.share(right, confidence=0.95), *metrics.class_mean(labels, right)
+    found = *metrics.proportion(right, confidence=0.95), *metrics.class_mean(labels, right)
     return dict(zip(names, found, strict=True))
 
 

@@ -12,6 +12,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from radiosynth.records import renamed
 from radiosynth.reproduction.scales import check_scale
 from radiosynth.sample import check_choice, check_count
 from radiosynth.taxonomy import CLASS_NAMES
@@ -78,8 +79,8 @@ class Config:
 
     def settings(self, kind: type[S], **changes: Any) -> S:
         """Return settings of the library, of that kind, with what the configuration says of them."""
-        shared = {field.name for field in fields(kind)} & {field.name for field in fields(self)}
-        return kind(**{name: getattr(self, name) for name in shared} | changes)
+        own = renamed({field.name: getattr(self, field.name) for field in fields(self)})
+        return kind(**{field.name: own[field.name] for field in fields(kind) if field.name in own} | changes)
 
     @property
     def hash(self) -> str:
@@ -220,7 +221,8 @@ class GANConfig(GeneratorConfig):
     Parameters
     ----------
     beta_1, average, batch_aware
-        As in `radiosynth.generators.GANSettings`; the others as in `SplitConfig` and `GeneratorConfig`.
+        ``beta_1``, ``ema_decay`` and ``minibatch_stddev`` of `radiosynth.generators.GANSettings`; the others
+        as in `SplitConfig` and `GeneratorConfig`.
     """
 
     kind: ClassVar[str] = "gan"
@@ -419,7 +421,7 @@ class FoldConfig(NetworkConfig):
         How often the whole training is done; each round begins with the saved weights of the last, with a
         learning rate that rises and falls again (warm restarts: Loshchilov & Hutter 2017, arXiv:1608.03983).
     weight_decay, label_smoothing, zoom, shift, precision
-        As in `radiosynth.classification.VariationSettings`; the others as in `NetworkConfig`.
+        As in `radiosynth.classification.OnTheFlySettings`; the others as in `NetworkConfig`.
     """
 
     kind: ClassVar[str] = "fold"
@@ -455,7 +457,7 @@ class FoldConfig(NetworkConfig):
         """Return the untrained network."""
         from radiosynth import networks
 
-        return networks.build_foveated_classifier(self.size, width=self.width)
+        return networks.build_foveated_classifier(self.size, width_multiplier=self.width)
 
 
 @dataclass(frozen=True)

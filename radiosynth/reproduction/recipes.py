@@ -219,11 +219,13 @@ def _train_classifier(config: ClassifierConfig, needed: list[Path], training: Li
 
     train, validation, test = prepare(config, needed)
     settings = config.settings(classification.ClassifierSettings)
-    model, history = classification.train_classifier(train, validation, settings, **training)
+    model, found = classification.train_classifier(train, validation, settings, **training)
+    # Saved runs call the unaugmented validation images plain.
+    history = {name.replace("unaugmented", "plain"): values for name, values in found.items()}
     predictions = {
         "names": np.asarray(test.table["name"], str),
         "labels": test.labels,
-        "plain": classification.originals(test),
+        "plain": classification.unaugmented(test),
         "probabilities": classification.predict(model, test.images),
     }
     counts = {"training_images": train.counts(), "validation_images": validation.counts()}
@@ -264,9 +266,9 @@ def _train_fold(config: FoldConfig, needed: list[Path], training: Limits) -> _Ma
 
     train, validation, test = prepare_fold(config)
     seed = config.seed + 1000 * (config.rounds - 1)  # views that were not seen in the rounds before
-    settings = config.settings(classification.VariationSettings, seed=seed)
+    settings = config.settings(classification.OnTheFlySettings, seed=seed)
     start = needed[0] / "model.npz" if needed else None
-    model, history = classification.train_on_variations(train, settings, start=start, **training)
+    model, history = classification.train_on_the_fly(train, settings, start=start, **training)
     mirrored = networks.build_ensemble([model])
     held_out = (validation, test)
     predictions = {
@@ -295,7 +297,7 @@ def _join_members(config: EnsembleConfig, needed: list[Path], training: Limits) 
     members = np.stack(of(True, "probabilities"))
     predictions = {
         **{key: of(True, key)[0] for key in ("names", "labels", "plain")},
-        "probabilities": metrics.temper(members, temperature).mean(axis=0),
+        "probabilities": metrics.scale_temperature(members, temperature).mean(axis=0),
         "members": members,
         "unseen_labels": unseen_labels,
         "unseen": unseen,
@@ -324,7 +326,7 @@ def _train_bending(config: BendingConfig, needed: list[Path], training: Limits) 
         settings = replace(settings, learning_rate=config.learning_rate / 3)
     train, test = prepare_bending(config)
     model, history = bending.train_regressor(train, test, settings, start=start, **training)
-    predicted = bending.predict_angles(model, test.images, turns=config.turns)
+    predicted = bending.predict_angles(model, test.images, n_rotations=config.turns)
     unknown = np.full(len(test), np.nan)
     predictions = {
         "name": np.asarray(test.table["name"], str),

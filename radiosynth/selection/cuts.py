@@ -9,15 +9,11 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
-from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage, stats
+from numpy.typing import ArrayLike
 
-from radiosynth.measurements import largest_extent
-from radiosynth.preprocessing import measure_noise, missing_pixels
+from radiosynth.measurements.islands import BLANK, measure_islands
 from radiosynth.sample import Sample, floats
 from radiosynth.surveys import PIXEL_SCALE
-
-__all__ = ["CUTS", "Cuts", "automatic_cuts", "measure_cutouts"]
 
 
 @dataclass(frozen=True)
@@ -102,15 +98,6 @@ REASONS = {name: text for name, (text, _) in CUTS.items()} | {
 """Reasons of a drop that the review page offers."""
 
 
-_BLANK: dict[str, float] = dict.fromkeys(("level", "noise", "peak_snr", "extent", "offset"), np.nan)
-
-
-_BLANK |= {"at_rim": False, "islands": 0, "imbalance": np.nan, "specks": 0, "depth": np.nan, "missing": 1.0}
-
-
-_BEND, _STEPS, _ZERO = 12, 24, 40  # of the 8-bit scale of the page: linear to 12 sigma, logarithmic beyond
-
-
 def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
     """Measure what the automatic cuts are about.
 
@@ -135,10 +122,12 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
         the number of bright ones; ``imbalance``, the offset of all brightness (arcsec); ``specks``;
         ``depth``; ``missing`` (proportion of the pixels). NaN for what a blank image has not.
     """
-    cuts = cuts or _default_cuts(sample)
+    cuts = cuts or default_cuts(sample)
     table = Table({"name": sample.table["name"], "duplicate_of": _duplicates(sample, cuts.duplicate)})
-    rows = [_measure(image, cuts) for image in sample.images]
-    for name, usual in _BLANK.items():
+    names = ("pixel_scale", "beam", "n_sigma", "join", "component")
+    settings = {name: getattr(cuts, name) for name in names}
+    rows = [measure_islands(image, **settings) for image in sample.images]
+    for name, usual in BLANK.items():
         table[name] = np.array([row[name] for row in rows], type(usual))
     table["offset"].unit = table["imbalance"].unit = "arcsec"
     return table
@@ -170,15 +159,15 @@ def automatic_cuts(sample: Sample, cuts: Cuts | None = None) -> Table:
     >>> flags["off_centre"].tolist(), flags["several"].tolist()
     ([False, True], [False, False])
     """
-    cuts = cuts or _default_cuts(sample)
+    cuts = cuts or default_cuts(sample)
     table = measure_cutouts(sample, cuts)
     for name, (_, met) in CUTS.items():
         table[name] = np.asarray(met(table, cuts), bool)
     return table
 
 
-def _default_cuts(sample: Sample) -> Cuts:
-    """Return the thresholds with the pixel scale that the files told, or else that of FIRST."""
+def default_cuts(sample: Sample) -> Cuts:
+    """Return the thresholds with the pixel scale of the files, or else that of FIRST."""
     known = floats(sample.table, "pixel_scale")
     return Cuts(pixel_scale=float(np.nanmedian(known))) if np.isfinite(known).any() else Cuts()
 
@@ -196,60 +185,3 @@ def _duplicates(sample: Sample, radius: float) -> list[str]:
         for i, j in zip(known[one], known[other], strict=True):
             earlier[i] = min(earlier[i], int(j))
     return [names[j] if j < i else "" for i, j in enumerate(earlier)]
-
-
-def _measure(image: NDArray, cuts: Cuts) -> dict[str, float]:
-    """Return the numbers of `measure_cutouts` for one image; NaN for what a blank one has not."""
-    missing = missing_pixels(image[None])[0]
-    row = _BLANK | {"missing": missing.mean()}
-    if missing.all():
-        return row
-    ((level,), (noise,)) = measure_noise(image[None], missing[None])
-    flux = np.where(missing, 0, image - level).astype(float)
-    around = np.ones((3, 3))
-    half_a_beam = 0.5 * np.pi / (4 * np.log(2)) * (cuts.beam / cuts.pixel_scale) ** 2
-    if noise == 0 and (flux > 0).any():
-        noise = _noise_left(flux, half_a_beam)
-        flux[flux > 0] += 3 * noise
-    peak, depth = flux.max(), -flux.min()
-    row |= {"level": level, "noise": noise or np.nan, "peak_snr": peak / (noise or np.nan)}
-    row["depth"] = depth / peak if depth > 2 * cuts.n_sigma * noise else 0
-    bright = flux > cuts.n_sigma * noise
-    if not bright.any():
-        return row
-    islands, n = ndimage.label(bright, around)
-    numbers = np.arange(1, n + 1)
-    areas, fluxes = (ndimage.sum_labels(values, islands, numbers) for values in (bright, flux))
-    real = areas >= half_a_beam
-    counts = real & (fluxes > cuts.component * fluxes.max())
-    row |= {"specks": (~real).sum(), "islands": counts.sum()}
-    if not counts.any():
-        return row
-    bright = np.isin(islands, numbers[counts])
-    distance = ndimage.distance_transform_edt(~bright) * cuts.pixel_scale
-    groups, n_groups = ndimage.label(distance <= cuts.join / 2, around)
-    joint = ndimage.sum_labels(flux * bright, groups, np.arange(1, n_groups + 1))
-    source = bright & (groups == joint.argmax() + 1)
-    where = np.argwhere(source)
-    middle = (np.array(image.shape) - 1) / 2
-    for name, mask in (("offset", source), ("imbalance", bright)):
-        centre = np.array(ndimage.center_of_mass(flux * mask))
-        row[name] = float(np.hypot(*(centre - middle))) * cuts.pixel_scale
-    row["extent"] = largest_extent(where) / len(image)
-    row["at_rim"] = where.min() == 0 or where.max() == len(image) - 1
-    return row
-
-
-def _noise_left(flux: NDArray, area: float) -> float:
-    """Return the noise of a thresholded image, by the islands smaller than an area that it left.
-
-    Gaussian noise above three sigma is 0.283 sigma above it on average; and as many pixels are left as it
-    has above three sigma and one grey level, which is better where grey levels are coarse.
-    """
-    islands, n = ndimage.label(flux > 0, np.ones((3, 3)))
-    small = np.bincount(islands.ravel(), minlength=n + 1) < area
-    left = flux[small[islands] & (islands > 0)]
-    level = flux[flux > 0].min()
-    height = stats.norm.isf(max(left.size, 1) / flux.size) - 3
-    by_number = level / height if height > 0 else np.inf
-    return float(min(by_number, left.mean() / 0.283)) if left.size else float(by_number)

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,9 +16,7 @@ from astropy.table import Table, join
 
 from radiosynth._io import decoded, readable
 from radiosynth.sample import Sample, check_choice
-from radiosynth.taxonomy import CLASS_NAMES, class_code
-
-__all__ = ["Agreement", "agreement", "apply_decisions", "read_decisions"]
+from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED, class_code
 
 DECISIONS = ("keep", "drop", "relabel")
 
@@ -25,14 +24,12 @@ DECISIONS = ("keep", "drop", "relabel")
 COLUMNS = ("name", "decision", "reason", "class", "reader", "time")
 
 
-def _unique_names(sample: Sample) -> list[str]:
+def unique_names(sample: Sample) -> list[str]:
+    """Return the names of the sources, or raise if there is none, or two have one name."""
     names = [str(name) for name in sample.table["name"]]
-    if not names:
-        msg = "the sample is empty; give one with images"
-        raise ValueError(msg)
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        msg = f"{len(twice)} names are not unique ({', '.join(twice[:3])}); make them differ"
+    twice = sorted(name for name, number in Counter(names).items() if number > 1)
+    if twice or not names:
+        msg = f"{len(names)} sources, names that are not unique ({', '.join(twice[:3])}); make them differ"
         raise ValueError(msg)
     return names
 
@@ -64,43 +61,40 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
             table = Table.read(text.splitlines(), format="ascii.ecsv")
         else:
             rows = json.loads(text) if file.suffix.lower() == ".json" else csv.DictReader(io.StringIO(text))
-            records = list(rows)
-            found = [column for column in COLUMNS if any(column in record for record in records)]
-            cells = ([record.get(column) for record in records] for column in found)
-            table = Table(
-                [["" if cell is None else cell for cell in column] for column in cells], names=found
-            )
+            table = Table(rows=list(rows))
     try:
-        return _checked(table)
+        return checked(table)
     except ValueError as error:
         msg = f"{file}: {error}"
         raise ValueError(msg) from None
 
 
-def _checked(decisions: Table) -> Table:
-    """Return the decisions with all columns, or say which row cannot be."""
+def checked(decisions: Table) -> Table:
+    """Return decisions as text, one row a source and with all columns, or say which row cannot be."""
     if lacking := {"name", "decision"} - set(decisions.colnames):
         msg = f"no column {', '.join(sorted(lacking))}; needed are name and decision"
         raise ValueError(msg)
-    rows: dict[str, tuple[str, ...]] = {}
-    for row in decisions:
-        values = [row[column] if column in decisions.colnames else "" for column in COLUMNS]
-        # Positions are known by COLUMNS: name, decision, reason, class, reader, time.
-        texts = ["" if value is np.ma.masked or value is None else str(value) for value in values]
-        name, decision, _, morphology = texts[:4]
+    table = Table({column: np.full(len(decisions), "") for column in COLUMNS})
+    for column in set(COLUMNS) & set(decisions.colnames):
+        table[column] = ["" if cell in (None, np.ma.masked) else str(cell) for cell in decisions[column]]
+    for name, decision in table["name", "decision"].iterrows():
         if decision not in DECISIONS:
-            msg = f"{name!r} has the decision {decision!r}; allowed are {', '.join(DECISIONS)}"
+            msg = f"{str(name)!r} has the decision {str(decision)!r}; allowed are {', '.join(DECISIONS)}"
             raise ValueError(msg)
-        if morphology:
-            texts[3] = CLASS_NAMES[class_code(morphology)]
-        elif decision == "relabel":
-            msg = f"{name!r} is to be relabelled without a class; give one of {', '.join(CLASS_NAMES)}"
+    table["class"] = [name and CLASS_NAMES[class_code(name)] for name in table["class"].tolist()]
+    if lacking := table["name"][(table["decision"] == "relabel") & (table["class"] == "")].tolist():
+        msg = f"{lacking[0]!r} is to be relabelled without a class; give one of {', '.join(CLASS_NAMES)}"
+        raise ValueError(msg)
+    # A row that stands twice counts once, whoever wrote it and when.
+    _, first = np.unique(table["name", "decision", "reason", "class"].as_array(), return_index=True)
+    table = table[np.sort(first)]
+    for name, number in Counter(table["name"].tolist()).items():
+        if number > 1:
+            rows = table["decision", "reason", "class"][table["name"] == name].as_array().tolist()
+            ways = " and ".join(" ".join(filter(None, row)) for row in rows)
+            msg = f"{name!r} has contradictory rows: {ways}; keep one of them"
             raise ValueError(msg)
-        if rows.setdefault(name, tuple(texts))[1:4] != tuple(texts[1:4]):
-            told = " and ".join(" ".join(filter(None, each[1:4])) for each in (rows[name], texts))
-            msg = f"{name!r} has contradictory rows: {told}; keep one of them"
-            raise ValueError(msg)
-    return Table(np.array(list(rows.values()), str).reshape(-1, len(COLUMNS)), names=COLUMNS)
+    return table
 
 
 def apply_decisions(
@@ -129,38 +123,35 @@ def apply_decisions(
         another class), or sources lack one and `undecided` is "raise".
     """
     check_choice(undecided, "value of undecided", ("raise", "keep", "drop"))
-    names = _unique_names(sample)
-    checked = {str(row["name"]): row for row in _checked(decisions)}
-    if unknown := [name for name in checked if name not in set(names)]:
+    names, table = unique_names(sample), checked(decisions)
+    place, decided = {name: i for i, name in enumerate(names)}, table["name"].tolist()
+    if unknown := [name for name in decided if name not in place]:
         msg = (
             f"{len(unknown)} decisions are about sources that the sample has not, such as {unknown[0]!r}: "
             "give the sample that was reviewed"
         )
         raise ValueError(msg)
-    open_ones = [name for name in names if name not in checked]
-    if open_ones and undecided == "raise":
+    left = [name for name in names if name not in set(decided)]
+    if left and undecided == "raise":
         msg = (
-            f"{len(open_ones)} of {len(names)} sources have no decision, such as {open_ones[0]!r}: decide "
+            f"{len(left)} of {len(names)} sources have no decision, such as {left[0]!r}: decide "
             'them, or give undecided="keep" or "drop" (--undecided keep)'
         )
         raise ValueError(msg)
+    # Where in the sample each decision belongs, and the class that it gives.
+    rows = np.array([place[name] for name in decided], int)
+    given = np.array([class_code(name) if name else UNLABELLED for name in table["class"]], int)
+    for i in np.flatnonzero((table["decision"] == "keep") & (given >= 0) & (given != sample.labels[rows])):
+        own = CLASS_NAMES[sample.labels[rows[i]]] if sample.labels[rows[i]] >= 0 else "no class"
+        msg = f"{names[rows[i]]!r} is kept as {table['class'][i]}, but has {own} in the sample: relabel it"
+        raise ValueError(msg)
     labels, kept = sample.labels.copy(), np.full(len(sample), undecided == "keep")
-    relabelled = 0
-    for i, name in enumerate(names):
-        if name not in checked:
-            continue
-        decision, morphology = str(checked[name]["decision"]), str(checked[name]["class"])
-        kept[i] = decision != "drop"
-        if decision == "relabel":
-            labels[i] = class_code(morphology)
-            relabelled += 1
-        elif decision == "keep" and morphology and class_code(morphology) != labels[i]:
-            own = CLASS_NAMES[labels[i]] if labels[i] >= 0 else "no class"
-            msg = f"{name!r} is kept as {morphology}, but has {own} in the sample: relabel it"
-            raise ValueError(msg)
+    kept[rows] = table["decision"] != "drop"
+    new = np.asarray(table["decision"] == "relabel")
+    labels[rows[new]] = given[new]
     chosen = Sample(sample.images, labels, sample.table)[kept]
-    told = f"selected by hand: {kept.sum()} of {len(sample)} kept, {relabelled} relabelled"
-    return chosen.derived(chosen.images, told)
+    step = f"selected by hand: {kept.sum()} of {len(sample)} kept, {new.sum()} relabelled"
+    return chosen.derived(chosen.images, step)
 
 
 @dataclass(frozen=True)
@@ -172,7 +163,7 @@ class Agreement:
     kappa, low, high : float
         Cohen's kappa and the ends of its interval: 1 is agreement, 0 what chance would give. NaN if all
         decisions of both readers are one and the same.
-    share : float
+    proportion : float
         Proportion of the sources that both decided alike.
     number : int
         Sources that both decided.
@@ -183,7 +174,7 @@ class Agreement:
     kappa: float
     low: float
     high: float
-    share: float
+    proportion: float
     number: int
     disagreements: Table
 
@@ -216,24 +207,23 @@ def agreement(
     """
     from sklearn.metrics import cohen_kappa_score
 
-    both = join(_checked(first), _checked(second), "name", table_names=["first", "second"])
+    both = join(checked(first), checked(second), "name", table_names=["first", "second"])
     if not len(both):
         msg = "no source was decided by both readers; give two files about one sample"
         raise ValueError(msg)
-    one, other = (
-        np.where(both[f"decision_{r}"] == "relabel", both[f"class_{r}"], both[f"decision_{r}"])
-        for r in ("first", "second")
-    )
+    for r in ("first", "second"):
+        both[r] = np.where(both[f"decision_{r}"] == "relabel", both[f"class_{r}"], both[f"decision_{r}"])
+    one, other = np.asarray(both["first"]), np.asarray(both["second"])
     kappa, low, high = np.nan, np.nan, np.nan
     if len(set(one) | set(other)) > 1:
         kappa = cohen_kappa_score(one, other)
+        # Draws that hold one decision alone have no kappa: `scipy.stats.bootstrap` cannot leave them out.
         draws = (rng or np.random.default_rng(0)).integers(len(both), size=(1000, len(both)))
         drawn = [cohen_kappa_score(one[i], other[i]) for i in draws if len(set(one[i]) | set(other[i])) > 1]
         low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    differ = one != other
-    shown = Table({"name": both["name"][differ]})
-    for column, values in (("first", one), ("second", other)):
-        reasons = both[f"reason_{column}"][differ]
-        pairs = zip(values[differ], reasons, strict=True)
-        shown[column] = np.array([f"{value}: {why}" if why else str(value) for value, why in pairs], str)
-    return Agreement(float(kappa), float(low), float(high), float(1 - differ.mean()), len(both), shown)
+    differ = both[one != other]
+    for r in ("first", "second"):
+        pairs = zip(differ[r], differ[f"reason_{r}"], strict=True)
+        differ[r] = np.array([": ".join(filter(None, pair)) for pair in pairs], str)
+    alike, differences = 1 - len(differ) / len(both), differ["name", "first", "second"]
+    return Agreement(float(kappa), float(low), float(high), alike, len(both), differences)

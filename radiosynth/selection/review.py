@@ -8,6 +8,8 @@ import html
 import json
 import os
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,12 +22,16 @@ from numpy.typing import NDArray
 from radiosynth._io import refuse_to_replace, write_text
 from radiosynth.cutouts.read import read_cutouts
 from radiosynth.preprocessing import missing_pixels
-from radiosynth.sample import Sample
-from radiosynth.selection.cuts import _BEND, _STEPS, _ZERO, CUTS, REASONS, Cuts, _default_cuts, automatic_cuts
-from radiosynth.selection.decisions import COLUMNS, _unique_names
+from radiosynth.sample import Sample, floats
+from radiosynth.selection.cuts import CUTS, REASONS, Cuts, automatic_cuts, default_cuts
+from radiosynth.selection.decisions import COLUMNS, unique_names
 from radiosynth.taxonomy import CLASSES
 
-__all__ = ["read_folder", "review_page"]
+NOTES = ("catalogue", "catalogue_class", "catalogue_note", "survey", "message")
+"""Columns that the page shows below the position."""
+
+
+_BEND, _STEPS, _ZERO = 12, 24, 40  # of the 8-bit scale of the page: linear to 12 sigma, logarithmic beyond
 
 
 def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> Sample:
@@ -61,13 +67,14 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
     else:
         sample = read_cutouts(root, size=size, on_error="skip", nan="keep")
     # Decisions go by name. Sources of one name are told apart by their files, else by their order.
-    for told in (sample.table["path"] if "path" in sample.table.colnames else [], range(len(sample))):
-        names = sample.table["name"].astype(str).tolist()
-        if len(told) and len(set(names)) < len(names):
-            sample.table["name"] = [
-                f"{name} ({Path(str(label)).name})" if names.count(name) > 1 else name
-                for name, label in zip(names, told, strict=True)
-            ]
+    names = sample.table["name"].astype(str).tolist()
+    labels: list[Sequence[object]] = [range(len(names))]
+    if "path" in sample.table.colnames:
+        labels.insert(0, [Path(str(path)).name for path in sample.table["path"]])
+    for each in labels:
+        number, pairs = Counter(names), zip(names, each, strict=True)
+        names = [f"{name} ({label})" if number[name] > 1 else name for name, label in pairs]
+    sample.table["name"] = names
     return sample
 
 
@@ -104,8 +111,8 @@ def review_page(
     ValueError
         If the sample is empty, two sources have one name, or another kind of file would be replaced.
     """
-    cuts = cuts or _default_cuts(sample)
-    names = _unique_names(sample)
+    cuts = cuts or default_cuts(sample)
+    names = unique_names(sample)
     flags = automatic_cuts(sample, cuts)
     pixels = [
         zlib.compress(_eight_bits(*each).tobytes())
@@ -124,7 +131,7 @@ def review_page(
         "cuts": {name: text for name, (text, _) in CUTS.items()},
         "reasons": REASONS,
         "columns": COLUMNS,
-        "sources": [_described(sample, flags, i) for i in range(len(sample))],
+        "sources": _described(sample, flags),
         "skipped": [list(pair) for pair in sample.table.meta.get("skipped", [])],
     }
     page = files("radiosynth").joinpath("data", "review.html").read_text("utf-8")
@@ -147,26 +154,29 @@ def _eight_bits(image: NDArray, level: float, noise: float) -> NDArray[np.uint8]
     return np.where(missing, 0, np.clip(codes, 1, 255)).astype(np.uint8)
 
 
-def _described(sample: Sample, flags: Table, i: int) -> dict[str, Any]:
-    """Return what the page says about a source."""
-    row, found = sample.table[i], flags[i]
-    text = {c: str(row[c]) for c in sample.table.colnames if row[c] is not np.ma.masked}
-    notes = [text.get(c, "") for c in ("catalogue", "catalogue_class", "catalogue_note", "survey", "message")]
-    sky = ""
-    if np.all(np.isfinite([float(text.get(c, "nan") or "nan") for c in ("ra", "dec")])):
-        sky = SkyCoord(float(text["ra"]), float(text["dec"]), unit="deg").to_string("hmsdms", precision=1)
-    return {
-        "name": text["name"],
-        "class": int(sample.labels[i]),
-        "sky": sky,
-        "note": " · ".join(filter(None, notes)),
-        "flags": [name for name in CUTS if found[name]],
-        "of": str(found["duplicate_of"]),
-        "snr": _rounded(found["peak_snr"]),
-        "extent": _rounded(found["extent"] * 100),
-        "offset": _rounded(found["offset"]),
-        "islands": int(found["islands"]),
-    }
+def _described(sample: Sample, flags: Table) -> list[dict[str, Any]]:
+    """Return what the page says about each source."""
+    table = sample.table
+    shown = [column for column in NOTES if column in table.colnames]
+    notes = [[str(row[column]) for column in shown if row[column] is not np.ma.masked] for row in table]
+    ra, dec = floats(table, "ra"), floats(table, "dec")
+    sky, known = np.full(len(sample), "", object), np.isfinite(ra + dec)
+    sky[known] = SkyCoord(ra[known], dec[known], unit="deg").to_string("hmsdms", precision=1)
+    return [
+        {
+            "name": str(found["name"]),
+            "class": int(label),
+            "sky": place,
+            "note": " · ".join(filter(None, note)),
+            "flags": [name for name in CUTS if found[name]],
+            "of": str(found["duplicate_of"]),
+            "snr": _rounded(found["peak_snr"]),
+            "extent": _rounded(found["extent"] * 100),
+            "offset": _rounded(found["offset"]),
+            "islands": int(found["islands"]),
+        }
+        for found, label, place, note in zip(flags, sample.labels, sky, notes, strict=True)
+    ]
 
 
 def _rounded(value: float) -> int | None:

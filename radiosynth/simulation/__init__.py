@@ -1,10 +1,15 @@
 """Simulated radio galaxies: populations, rendering, and what a telescope sees of them."""
 
 from radiosynth.simulation.fanaroff_riley import fr_ratio
-from radiosynth.simulation.fit import fit_population, mismatch, wide_population
+from radiosynth.simulation.fit import fit_population, mismatch
 from radiosynth.simulation.observe import Observation
-from radiosynth.simulation.parameters import draw_parameters
-from radiosynth.simulation.population import Distribution, Population, report_population
+from radiosynth.simulation.population import (
+    Distribution,
+    Population,
+    draw_parameters,
+    report_population,
+    wide_population,
+)
 from radiosynth.simulation.rendering import render, simulate
 
 __all__ = [

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth.simulation.gaussians import Trajectory, _checked, _galaxies
+from radiosynth.simulation.gaussians import Trajectory, checked, galaxies
 
 
 def fr_ratio(
@@ -53,52 +53,45 @@ def fr_ratio(
     if not 0 < contour < 1:
         msg = f"contour is {contour}; give a fraction of the peak between 0 and 1"
         raise ValueError(msg)
-    columns = _checked(parameters, trajectory)
+    columns = checked(parameters, trajectory)
     ratio = np.full(len(columns["fr_type"]), np.nan)
     extended = np.flatnonzero(columns["fr_type"] > 0)
     for rows in np.array_split(extended, len(extended) // 1024 + 1):
         p = {name: values[rows] for name, values in columns.items()}
         # 1. Along the jet on either side: to the lobe, and on along its axis until all light has ended.
-        round_, lobes = _galaxies(p, trajectory)
-        widest = np.max([*lobes["behind"].T, *lobes["ahead"].T, *round_["sigma"].T], axis=0)
-        path = np.linspace(0, p["lobe_distance"] + 6 * widest, 512, axis=-1)
-        beyond = path - p["lobe_distance"][:, None]
-        arms = [
-            _profile(
-                round_,
-                lobes,
-                lobe["x"] + beyond * np.cos(lobe["axis"]),
-                lobe["y"] + beyond * np.sin(lobe["axis"]),
-            )
-            for lobe in (lobes[:, :1], lobes[:, 1:])
-        ]
+        spheres, lobes = galaxies(p, trajectory)
+        widest = np.max([*lobes["behind"].T, *lobes["ahead"].T, *spheres["sigma"].T], axis=0)
+        path = np.linspace(0, p["lobe_distance"] + 6 * widest, 512, axis=-1)[:, None]
+        beyond, lobe = path - p["lobe_distance"][:, None, None], lobes[..., None]
+        x, y = lobe["x"] + beyond * np.cos(lobe["axis"]), lobe["y"] + beyond * np.sin(lobe["axis"])
+        core, rest = _brightness(spheres, lobes, x, y)
         # 2. The contour is a fraction of the brightest point of either side.
-        level = contour * np.max([(core + rest).max(axis=1) for core, rest in arms], axis=0)
+        level = contour * (core + rest).max(axis=(1, 2), keepdims=True)
+        height = np.log(np.maximum((core + rest) / level, 1e-300))
         # 3. On each side: the brightest point other than the core, and where the contour is crossed last.
-        brightest, outermost = np.zeros(len(rows)), np.zeros(len(rows))
-        for core, rest in arms:
-            height = np.log(np.maximum((core + rest) / level[:, None], 1e-300))
-            seen = np.flatnonzero((height > 0).any(axis=1))  # an arm below the contour has no length
-            last = 510 - (height[seen, -2::-1] > 0).argmax(axis=1)  # the contour is crossed after this point
-            inside, outside = height[seen, last], height[seen, last + 1]
-            brightest[seen] += path[seen, np.where(height[seen] > 0, rest[seen], -1.0).argmax(axis=1)]
-            outermost[seen] += path[seen, last] + path[seen, 1] * inside / (inside - outside)
-        ratio[rows] = brightest / outermost
+        bright = height > 0
+        peak = np.where(bright, rest, -1.0).argmax(axis=-1, keepdims=True)
+        last = 510 - bright[..., -2::-1].argmax(axis=-1, keepdims=True)  # it is crossed after this point
+        inside, outside = (np.take_along_axis(height, point, -1) for point in (last, last + 1))
+        brightest, crossed = (np.take_along_axis(path, point, -1) for point in (peak, last))
+        seen = bright.any(axis=-1, keepdims=True)  # an arm below the contour has no length
+        rest_of_step = np.divide(inside, inside - outside, out=np.zeros_like(inside), where=seen)
+        outermost = crossed + path[..., 1:2] * rest_of_step
+        ratio[rows] = brightest.sum(axis=(1, 2), where=seen) / outermost.sum(axis=(1, 2), where=seen)
     return ratio
 
 
-def _profile(
-    round_: NDArray[np.void], lobes: NDArray[np.void], x: NDArray[np.float64], y: NDArray[np.float64]
+def _brightness(
+    spheres: NDArray[np.void], lobes: NDArray[np.void], x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the brightness of the core, and of all else, at points x, y of shape (n, points)."""
-    each = round_.T[..., None]
+    """Return the brightness of the core, and of all else, at points x, y of shape (n, sides, points)."""
+    each = spheres.T[..., None, None]
     squares = (x - each["x"]) ** 2 + (y - each["y"]) ** 2
-    spheres = each["amplitude"] * np.exp(-squares / (2 * each["sigma"] ** 2))
-    each = lobes.T[..., None]
+    glow = each["amplitude"] * np.exp(-squares / (2 * each["sigma"] ** 2))
+    each = lobes.T[..., None, None]
     cosine, sine = np.cos(each["axis"]), np.sin(each["axis"])
     along = (x - each["x"]) * cosine + (y - each["y"]) * sine
     aside = (y - each["y"]) * cosine - (x - each["x"]) * sine
     width = np.where(along < 0, each["behind"], each["ahead"])
     falls = -(aside**2) / (2 * each["across"] ** 2) - along**2 / (2 * width**2)
-    tails = each["amplitude"] * np.exp(falls)
-    return spheres[0], spheres[1:].sum(axis=0) + tails.sum(axis=0)
+    return glow[0], glow[1:].sum(axis=0) + (each["amplitude"] * np.exp(falls)).sum(axis=0)

@@ -21,12 +21,11 @@ from scipy.stats import ks_2samp
 
 from radiosynth.measurements import measure
 from radiosynth.preprocessing import resize, scale
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_count
 from radiosynth.simulation.observe import Observation
-from radiosynth.simulation.parameters import draw_parameters
-from radiosynth.simulation.population import Distribution, Population
+from radiosynth.simulation.population import Distribution, Population, draw_parameters, wide_population
 from radiosynth.simulation.rendering import render
-from radiosynth.surveys import FIELD
+from radiosynth.surveys import FIELD, PIXEL_SCALE
 from radiosynth.taxonomy import CLASS_NAMES
 
 NEIGHBOURS = 5
@@ -45,44 +44,12 @@ NOISE = stats.loguniform(3e-4, 0.2)
 """Noise in units of the peak, with which a fit begins: peaks of 3000 to 5 sigma."""
 
 
-OBSERVED = 150
+OBSERVED = round(FIELD / PIXEL_SCALE)
 """Edge of the observed images in pixels of FIRST."""
 
 
 LEAST = 5
 """Fewest real sources that a class is fitted to."""
-
-
-def wide_population() -> Population:
-    """Return distributions that hold whatever a source of FIRST may look like: where a fit begins.
-
-    Widths and distances are even in the logarithm, from less than the beam to a third of the image. The
-    first lobe has the amplitude 1, as images are scaled to their peak.
-
-    Returns
-    -------
-    Population
-        The distributions, those of bent sources in full.
-    """
-    uniform, even = stats.uniform, stats.loguniform
-    place = {"core_x": uniform(26, 4), "core_y": uniform(26, 4), "position_angle": uniform(0, 360)}
-    extended = place | {
-        "core_sigma": even(0.4, 4),
-        "core_amplitude": uniform(0, 2),
-        "bending_angle": uniform(0, 90),
-        "lobe_distance": even(0.5, 18),
-        "lobe_sigma_across": even(0.4, 4),
-        "lobe_sigma_along": even(0.4, 6),
-        "lobe_c1": 1.0,  # the width along the jet does the same
-        "lobe_c2_over_c1": uniform(1, 3),
-        "lobe_amplitude": 1.0,
-        "lobe_amplitude_difference": uniform(-0.95, 0.95),  # which lobe is the first is a matter of turning
-        "halo_sigma": even(0.5, 8),
-        "halo_amplitude": uniform(0, 1),
-    }
-    compact = place | {"core_sigma": even(0.3, 4), "core_amplitude": 1.0, "axis_ratio": uniform(0.3, 0.7)}
-    bent = extended | {"fr_type": stats.randint(1, 3), "bending_angle": uniform(0, 180)}
-    return Population(FRI=extended, FRII=extended, bent=bent, compact=compact)
 
 
 def mismatch(real: Sample, fakes: Iterable[Sample]) -> list[float]:
@@ -157,25 +124,21 @@ def fit_population(
     probable is found without a likelihood, from the simulated sources nearest in what `measure` gives. The
     parameters stay independent of each other.
     """
-    if per_class < 2 * NEIGHBOURS or rounds < 1:
-        msg = (
-            f"per_class={per_class}, rounds={rounds}: simulate {2 * NEIGHBOURS} sources or more, once or more"
-        )
-        raise ValueError(msg)
+    check_count(per_class, "per_class", 2 * NEIGHBOURS)
+    check_count(rounds, "rounds", 1)
     counts = {name: n for name, n in real.counts().items() if n}
     if not counts or min(counts.values()) < LEAST:
-        msg = (
-            f"{real} has too little to fit to: give {LEAST} labelled images or more of each class that it has"
-        )
+        msg = f"{real} has too little to fit to: give {LEAST} labelled images or more of each class in it"
         raise ValueError(msg)
     wide = fitted = wide_population()
     if observation is not None:
         for name in CLASS_NAMES:
             wide = fitted = wide.replace(name, rms=NOISE)
+    # Expectation-maximisation, class by class; see the notes.
     for name in counts:
         images = real.of_class(name).images
         truth = _coordinates(images, observation)
-        unit = truth.std(axis=0) + 0.1  # of a measure that does not vary, small differences count little
+        unit = truth.std(axis=0) + 0.1  # of a feature that does not vary, small differences count little
         for _ in range(rounds):
             table = draw_parameters({name: per_class}, population=fitted, classes=[name], rng=rng)
             made = _coordinates(observed_images(table, real.size, observation, rng=rng), observation)
@@ -212,8 +175,9 @@ def observed_images(
 
 
 def _coordinates(images: NDArray[np.float32], observation: Observation | None = None) -> NDArray[np.float64]:
-    """Return measures in which a distance between images makes sense, shape (n, measures)."""
+    """Return features in which a distance between images makes sense, shape (n, features)."""
     table = measure(images, pixel_scale=FIELD / images.shape[1])
+    # Sizes differ by factors, not by arcseconds.
     for name in ("angular_size", "components", "area", "offset"):
         table[name] = np.log(np.maximum(table[name].value, 1))
     # Half of the sources have no bending angle that could be measured; few components tell them apart.
@@ -237,8 +201,9 @@ def _distributions(drawn: Table, wide: dict[str, Any]) -> dict[str, Distribution
             first = WIDE / 2 + (1 - WIDE) * np.mean(drawn[key] == 1)
             found[key] = stats.rv_discrete(values=([1, 2], [first, 1 - first]))
             continue
+        # A histogram whose steps are as probable as each other at the start.
         edges = before.ppf(np.linspace(0, 1, STEPS + 1))
         counts, _ = np.histogram(np.clip(drawn[key], edges[0], edges[-1]), edges)
-        shares = WIDE / STEPS + (1 - WIDE) * counts / counts.sum()
-        found[key] = stats.rv_histogram((shares, edges), density=False)
+        heights = WIDE / STEPS + (1 - WIDE) * counts / counts.sum()
+        found[key] = stats.rv_histogram((heights, edges), density=False)
     return found

@@ -7,16 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 from astropy.table import Table
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from radiosynth.sample import check_choice
-from radiosynth.simulation.population import _COMPACT
 
 FRAME = 56.0
 """Edge of the report's frame, in its pixels: the unit of every length."""
-
-
-_LARGEST = 1e30  # sums of such numbers still fit single precision
 
 
 Trajectory = Literal["ray", "parabola"]
@@ -36,58 +32,53 @@ LOBE = np.dtype([(name, float) for name in ("x", "y", "axis", "across", "behind"
 Gaussians = tuple[NDArray[np.void], NDArray[np.void]]
 
 
-_COLUMNS = (
-    "core_x", "core_y", "core_sigma", "core_amplitude", "axis_ratio", "position_angle", "bending_angle",
-    "lobe_distance", "lobe_sigma_across", "lobe_sigma_along", "lobe_c1", "lobe_c2", "lobe_amplitude_1",
-    "lobe_amplitude_2", "halo_sigma", "halo_amplitude",
-)  # fmt: skip
+_LARGEST = 1e29  # sums of such numbers still fit single precision
 
 
-_NOT_NEGATIVE = {"core_amplitude", "halo_amplitude", "lobe_distance"}
+_ANY, _NOT_NEGATIVE = (-_LARGEST, _LARGEST), (0.0, _LARGEST)
 
 
-_POSITIVE = {name for name in _COLUMNS if "sigma" in name or "lobe_c" in name or "lobe_amplitude" in name} | {
-    "axis_ratio"
-}
+_POSITIVE = (1e-15, _LARGEST)
 
 
-def _checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str, NDArray[Any]]:
-    """Return the parameters as plain arrays, or raise if one is missing or out of its range."""
+COLUMNS = {
+    "core_x": _ANY, "core_y": _ANY, "core_sigma": _POSITIVE, "core_amplitude": _NOT_NEGATIVE,
+    "axis_ratio": _POSITIVE, "position_angle": _ANY, "bending_angle": (-180, 180),
+    "lobe_distance": _NOT_NEGATIVE, "lobe_sigma_across": _POSITIVE, "lobe_sigma_along": _POSITIVE,
+    "lobe_c1": _POSITIVE, "lobe_c2": _POSITIVE, "lobe_amplitude_1": _POSITIVE, "lobe_amplitude_2": _POSITIVE,
+    "halo_sigma": _POSITIVE, "halo_amplitude": _NOT_NEGATIVE,
+}  # fmt: skip
+"""Parameters of a source and their range: the columns that are rendered, besides ``fr_type``."""
+
+
+COMPACT = ("core_x", "core_y", "core_sigma", "core_amplitude", "axis_ratio", "position_angle")
+"""Those of compact sources."""
+
+
+def checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str, NDArray[Any]]:
+    """Return the parameters as arrays, or raise if one is missing or out of its range."""
     check_choice(trajectory, "trajectory", ("ray", "parabola"))
-    if missing := [name for name in ("fr_type", *_COLUMNS) if name not in parameters.keys()]:  # noqa: SIM118
+    if missing := [name for name in ("fr_type", *COLUMNS) if name not in parameters.keys()]:  # noqa: SIM118
         msg = f"the parameters lack {', '.join(missing)}; start from the table of draw_parameters"
         raise ValueError(msg)
     fr_type = np.asarray(parameters["fr_type"])
     if not np.isin(fr_type, (0, 1, 2)).all():
         msg = f"fr_type holds {sorted(set(fr_type.tolist()))}; it is 1 or 2, and 0 for compact sources"
         raise ValueError(msg)
-    columns = {"fr_type": fr_type}
-    for name in _COLUMNS:
+    columns, compact = {"fr_type": fr_type}, fr_type == 0
+    for name, (low, high) in COLUMNS.items():
         values = columns[name] = np.asarray(parameters[name], dtype=float)
-        used = np.full(len(fr_type), True)
-        if name == "axis_ratio":
-            used = fr_type == 0
-        elif name not in _COMPACT:
-            used = fr_type > 0
-        floor: ArrayLike = -np.inf
-        if name in _POSITIVE:
-            floor = np.nextafter(0, 1)
-        elif name in _NOT_NEGATIVE:  # the core of an extended source may be dark
-            floor = np.where((fr_type == 0) & (name == "core_amplitude"), np.nextafter(0, 1), 0)
-        if name == "bending_angle":
-            floor = np.where(np.abs(values) <= 180, -180, np.inf)
-        bad = np.flatnonzero(used & ~((np.abs(values) < _LARGEST) & (values >= floor)))
+        # Compact and extended sources have parameters of their own.
+        used = compact if name == "axis_ratio" else ~compact | (name in COMPACT)
+        bad = np.flatnonzero(used & ~((values >= low) & (values <= high)))
         if len(bad):
-            msg = (
-                f"{name} is {values[bad[0]]} in row {bad[0]} ({len(bad)} are bad); all must be below 1e30, "
-                "widths and amplitudes positive (0 is allowed for cores and halos of extended sources), "
-                "distances not negative, bending angles from -180 to 180"
-            )
+            first = f"{name} is {values[bad[0]]} in row {bad[0]}"
+            msg = f"{first} ({len(bad)} are bad); give numbers from {low:g} to {high:g}"
             raise ValueError(msg)
     return columns
 
 
-def _galaxies(p: Columns, trajectory: str) -> Gaussians:
+def galaxies(p: Columns, trajectory: str) -> Gaussians:
     """Return the Gaussians of extended sources: core and two halos (n, 3), and two lobes (n, 2).
 
     The axis of a lobe points away from the core.
@@ -109,6 +100,7 @@ def _galaxies(p: Columns, trajectory: str) -> Gaussians:
         distance = distance / stretch
         turn = np.arctan2(2 * sine, cosine) - half
         axes = rays + np.stack([turn, -turn], axis=1)
+    # The lobes, on both sides of the core.
     x = p["core_x"][:, None] + distance[:, None] * np.cos(rays)
     y = p["core_y"][:, None] + distance[:, None] * np.sin(rays)
     amplitudes = np.column_stack([p["lobe_amplitude_1"], p["lobe_amplitude_2"]])
@@ -123,8 +115,8 @@ def _galaxies(p: Columns, trajectory: str) -> Gaussians:
     return np.concatenate([core, halos], axis=1), lobes
 
 
-def _compacts(p: Columns) -> Gaussians:
-    """Return the Gaussians of compact sources, in the form of `_galaxies`: one lobe, and nothing round."""
+def compacts(p: Columns) -> Gaussians:
+    """Return the Gaussians of compact sources, in the form of `galaxies`: one lobe, and nothing round."""
     axis, long = np.radians(p["position_angle"] + 90), p["core_sigma"]
     shape = (p["core_x"], p["core_y"], axis, long * p["axis_ratio"], long, long, p["core_amplitude"])
     return np.empty((len(axis), 0), ROUND), structured(LOBE, *shape)[:, None]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from astropy.stats import gaussian_fwhm_to_sigma
+from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import fft
 
-from radiosynth.simulation.population import Distribution
+from radiosynth.sample import check_rng
+from radiosynth.simulation.population import Distribution, draw_values
 from radiosynth.surveys import FIELD
 
 
@@ -62,8 +66,24 @@ class Observation:
         scale = FIELD / size if self.pixel_scale is None else self.pixel_scale
         return self.beam_fwhm * gaussian_fwhm_to_sigma / scale
 
+    def noise_of(
+        self, parameters: Table | Mapping[str, Any], n: int, rng: np.random.Generator | None
+    ) -> NDArray[np.float64] | None:
+        """Return the noise of each image in units of its peak, by ``rms`` of the parameters; None if none."""
+        if "rms" in parameters.keys():  # noqa: SIM118
+            rms = np.asarray(parameters["rms"], float)
+        elif self.rms == 0:
+            return None
+        else:
+            check_rng(rng)
+            rms = draw_values(self.rms, n, rng)  # type: ignore[arg-type]
+        if not (np.isfinite(rms) & (rms >= 0)).all():
+            msg = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
+            raise ValueError(msg)
+        return rms if rms.any() else None
 
-def _beam_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> NDArray[np.float32]:
+
+def beam_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Return Gaussian noise of rms 1 as correlated by a beam of `sigma` pixels, periodic at the edges."""
     # White noise behind a Gaussian beam has the autocorrelation exp(-r²/4σ²), a product over the axes.
     lag = fft.fftfreq(shape[-1], 1 / shape[-1])

@@ -11,15 +11,11 @@ run from north (up, towards higher rows) through east (left), as on the sky.
 
 from __future__ import annotations
 
-import functools
-import numbers
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from math import factorial
 from typing import Any
 
-import numba
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
@@ -27,11 +23,11 @@ from scipy import ndimage
 
 from radiosynth._io import to_write
 from radiosynth.preprocessing import noise_threshold
-from radiosynth.sample import Sample, check_rng
-from radiosynth.simulation.gaussians import FRAME, Trajectory, _checked, _compacts, _galaxies, structured
-from radiosynth.simulation.observe import Observation, _beam_noise
-from radiosynth.simulation.parameters import draw_parameters
-from radiosynth.simulation.population import Population, _values
+from radiosynth.sample import Sample, check_count, check_rng
+from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
+from radiosynth.simulation.kernels import brightness, single_precision
+from radiosynth.simulation.observe import Observation, beam_noise
+from radiosynth.simulation.population import Population, draw_parameters, draw_values
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
@@ -97,7 +93,7 @@ def simulate(
     drawing, noising = rng.spawn(2)
     table = draw_parameters(per_class, population=population, classes=classes, rng=drawing)
     if observation is not None and "rms" not in table.colnames:
-        table["rms"] = _values(observation.rms, len(table), noising)
+        table["rms"] = draw_values(observation.rms, len(table), noising)
     images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)
     step = f"simulated at {size} px (trajectory={trajectory}, noise={noise}, observation={observation})"
     table.meta["history"] = [step, "scaled each image to [-1, 1]"]
@@ -163,16 +159,14 @@ def render(
     compiled on first use and kept beside the package, or in the user's cache where that is read-only.
     """
     # 1. The arguments.
-    columns = _checked(parameters, trajectory)
+    columns = checked(parameters, trajectory)
     n = len(columns["fr_type"])
-    if not isinstance(size, numbers.Integral) or size < 2:
-        msg = f"size is {size!r}; images have a whole number of pixels, at least 2, a side"
-        raise ValueError(msg)
+    check_count(size, "size", 2)
     out = to_write(out, (n, size, size), "ask for fewer or smaller images, or give a memmap as out")
     if not 0 <= noise < np.inf:
         msg = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
         raise ValueError(msg)
-    rms = _heights(parameters, n, observation, rng)
+    rms = None if observation is None else observation.noise_of(parameters, n, rng)
     noisy = noise > 0 or rms is not None
     if noisy:
         check_rng(rng)
@@ -192,37 +186,37 @@ def render(
     chunks = []
     for rows in (np.flatnonzero(extended), np.flatnonzero(~extended)):
         p = {name: values[rows] for name, values in columns.items()}
-        gaussians = _galaxies(p, trajectory) if extended[rows].any() else _compacts(p)
-        spheres, tails = _single_precision(*gaussians)
+        gaussians = galaxies(p, trajectory) if extended[rows].all() else compacts(p)
+        spheres, lobes = single_precision(*gaussians)
         starts = range(0, len(rows), step)
-        chunks += [(rows[i : i + step], spheres[i : i + step], tails[i : i + step]) for i in starts]
+        chunks += [(rows[i : i + step], spheres[i : i + step], lobes[i : i + step]) for i in starts]
     streams = rng.spawn(len(chunks)) if noisy and rng is not None else [None] * len(chunks)
 
     def work(
         chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: np.random.Generator | None
     ) -> list[int]:
         """Render a chunk into `out`, and return the rows that stayed dark."""
-        rows, spheres, tails = chunk
+        rows, spheres, lobes = chunk
         # Rows without a gap are rendered where they belong, unless a beam makes other images of them.
         direct = beam is None and rows[-1] - rows[0] < len(rows)
         images = out[rows[0] : rows[-1] + 1] if direct else np.empty((len(rows), edge, edge), np.float32)
-        _brightness(spheres, tails, images)
+        brightness(spheres, lobes, images)
         if beam is not None:
             images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
             images = images[:, fine // 2 :: fine, fine // 2 :: fine]
-        low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+        low, high = _limits(images)
         dark = rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
-        if stream is not None:
-            if noise > 0:
-                images += high * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
-            if rms is not None and beam is not None:
-                heights = high * rms[rows, None, None].astype(np.float32)
-                images += heights * _beam_noise(images.shape, beam, stream)
-                if scale and observation is not None and observation.n_sigma is not None:
-                    images[:] = noise_threshold(images, observation.n_sigma)[0]
-            low, high = images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)
+        # Noise in units of the peak; that of a telescope is thresholded as in real images.
+        if stream is not None and noise > 0:
+            images += high * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
+        if stream is not None and observation is not None and beam is not None and rms is not None:
+            heights = high * rms[rows, None, None].astype(np.float32)
+            images += heights * beam_noise(images.shape, beam, stream)
+            if scale and observation.n_sigma is not None:
+                images[:] = noise_threshold(images, observation.n_sigma)[0]
         if scale:
             # A little less than 2, so that rounding does not leave [-1, 1].
+            low, high = (low, high) if stream is None else _limits(images)
             gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
             images *= gain
             images -= low * gain + 1
@@ -239,111 +233,6 @@ def render(
     return out
 
 
-def _heights(
-    parameters: Table | Mapping[str, Any],
-    n: int,
-    observation: Observation | None,
-    rng: np.random.Generator | None,
-) -> NDArray[np.float64] | None:
-    """Return the noise of each image in units of its peak; None where there is none."""
-    if observation is None:
-        return None
-    if "rms" in parameters.keys():  # noqa: SIM118
-        rms = np.asarray(parameters["rms"], float)
-    elif observation.rms == 0:
-        return None
-    else:
-        check_rng(rng)
-        rms = _values(observation.rms, n, rng)  # type: ignore[arg-type]
-    if not (np.isfinite(rms) & (rms >= 0)).all():
-        msg = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
-        raise ValueError(msg)
-    return rms if rms.any() else None
-
-
-_SPHERE = np.dtype([(name, np.float32) for name in ("x", "y", "fall", "height")])
-
-
-_TAIL = np.dtype(
-    [(name, np.float32) for name in ("x", "y", "cosine", "sine", "across", "behind", "ahead", "level")]
-)
-
-
-def _single_precision(spheres: NDArray[np.void], lobes: NDArray[np.void]) -> tuple[NDArray, NDArray]:
-    """Return the Gaussians of `_galaxies` in the form that `_brightness` takes.
-
-    With powers of two, exp(-d²/2σ²) is 2 to the power cd²: c is the fall of a round Gaussian, and what stands
-    across, behind and ahead of a two-sided one. The level is log2 of the amplitude.
-    """
-    widths = [_coefficient(lobes[name]) for name in ("across", "behind", "ahead")]
-    directions, level = (np.cos(lobes["axis"]), np.sin(lobes["axis"])), np.log2(lobes["amplitude"])
-    falls = _coefficient(spheres["sigma"])
-    return (
-        structured(_SPHERE, spheres["x"], spheres["y"], falls, spheres["amplitude"]),
-        structured(_TAIL, lobes["x"], lobes["y"], *directions, *widths, level),
-    )
-
-
-def _coefficient(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return c."""
-    return -0.5 / np.log(2) / np.maximum(sigma, 1e-15) ** 2  # still fits single precision
-
-
-_ROUND = np.float32(1.5 * 2**23)  # adding it leaves the nearest integer in the lowest bits
-
-
-_POWERS = tuple(np.float32(np.log(2) ** k / factorial(k)) for k in range(8))  # 2**f to 3e-8 for |f| ≤ 1/2
-
-
-_LEAST = np.float32(-126)  # exponent of the smallest normal number
-
-
-_jit = functools.partial(
-    numba.njit, nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nnan", "ninf", "nsz"}
-)
-
-
-# The compiler cannot vectorise a call of the C library's exp2; of these few lines it makes 16 at a time.
-@_jit(inline="always")
-def _exp2(t):  # type: ignore[no-untyped-def]
-    """Return 2 to the power t < 127 in single precision; 0 where that would not be a normal number."""
-    shifted = t + _ROUND
-    f = t - (shifted - _ROUND)
-    c = _POWERS
-    power = c[0] + f * (c[1] + f * (c[2] + f * (c[3] + f * (c[4] + f * (c[5] + f * (c[6] + f * c[7]))))))
-    exponent = np.int32(np.float32(shifted).view(np.int32) << np.int32(23))
-    scaled = np.int32(np.float32(power).view(np.int32) + exponent)
-    return np.int32(scaled).view(np.float32) if t > _LEAST else np.float32(0)
-
-
-@_jit()
-def _add_lobe(image, x, y, x0, y0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
-    """Add a two-sided Gaussian to a flat image whose pixels lie at x, y."""
-    for i in range(len(image)):
-        dx, dy = x[i] - x0, y[i] - y0
-        v, w = dy * cosine - dx * sine, dx * cosine + dy * sine
-        image[i] += _exp2(level + across * v * v + (behind if w < 0 else ahead) * w * w)
-
-
-@_jit()
-def _brightness(spheres, tails, images):  # type: ignore[no-untyped-def]
-    """Write the sum of the Gaussians of each source, from `_single_precision`, to `images`."""
-    size = images.shape[1]
-    grid = ((np.arange(size) + 0.5) * (FRAME / size)).astype(np.float32)
-    y, x = np.repeat(grid, size), np.repeat(grid, size).reshape(size, size).T.copy().ravel()
-    columns, rows = np.empty(size, np.float32), np.empty(size, np.float32)
-    for n in range(len(images)):
-        image = images[n].reshape(-1)
-        image[:] = 0
-        for k in range(spheres.shape[1]):
-            s = spheres[n, k]
-            # A round Gaussian is a product of one of the columns and one of the rows.
-            for i in range(size):
-                dx, dy = grid[i] - s.x, grid[i] - s.y
-                columns[i], rows[i] = _exp2(s.fall * dx * dx), s.height * _exp2(s.fall * dy * dy)
-            for i in range(size):
-                for j in range(size):
-                    images[n, i, j] += rows[i] * columns[j]
-        for k in range(tails.shape[1]):
-            t = tails[n, k]
-            _add_lobe(image, x, y, t.x, t.y, t.cosine, t.sine, t.across, t.behind, t.ahead, t.level)
+def _limits(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the faintest and the brightest pixel of each image, shape (n, 1, 1)."""
+    return images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)

@@ -124,7 +124,7 @@ def test_confined_outputs_stay_in_range(output: str) -> None:
     head = model.get_layer("head")
     head.kernel.assign(1e3 * head.kernel)
     images = np.random.default_rng(0).uniform(-1, 1, (50, 16, 16))
-    table = predict_angles(model, images, turns=3)
+    table = predict_angles(model, images, n_rotations=3)
     assert table["bending_angle"].min() >= 0
     assert table["bending_angle"].max() <= 180
     if output == "spread":
@@ -132,7 +132,7 @@ def test_confined_outputs_stay_in_range(output: str) -> None:
 
 
 @pytest.mark.parametrize("output", ["bounded", "jets"])
-def test_it_learns_and_beats_the_constant_guess(tmp_path: Path, output: str) -> None:
+def test_it_learns_and_beats_the_constant_baseline(tmp_path: Path, output: str) -> None:
     easy = {"position_angle": 0.0, "core_x": 28.0, "core_y": 28.0, "lobe_distance": 14.0}
     population = simulation.report_population()
     population = population.replace("FRII", bending_angle=stats.uniform(0, 150), **easy)
@@ -140,13 +140,13 @@ def test_it_learns_and_beats_the_constant_guess(tmp_path: Path, output: str) -> 
         1200, 24, classes=["FRII"], population=population, rng=np.random.default_rng(0)
     )
     train, test = fake[:1000], fake[1000:]
-    settings = RegressorSettings(epochs=6, width=0.25, batch_size=32, output=output)
+    settings = RegressorSettings(epochs=6, width_multiplier=0.25, batch_size=32, output=output)
     model, history = train_regressor(train, test, settings, folder=tmp_path)
     table = predict_angles(model, test.images)
     truth = np.asarray(test.table["bending_angle"])
-    guess = np.abs(truth - np.median(train.table["bending_angle"])).mean()
+    baseline = np.abs(truth - np.median(train.table["bending_angle"])).mean()
     assert history["val_mae"][-1] == pytest.approx(np.abs(table["bending_angle"] - truth).mean(), rel=1e-5)
-    assert history["val_mae"][-1] < 0.8 * guess
+    assert history["val_mae"][-1] < 0.8 * baseline
     assert history["mse"][-1] < history["mse"][0]
     if output == "jets":
         position = np.asarray(test.table["position_angle"])
@@ -157,7 +157,7 @@ def test_it_learns_and_beats_the_constant_guess(tmp_path: Path, output: str) -> 
 def test_a_start_is_used(tmp_path: Path) -> None:
     sample = simulated(8, 16)
     start = build_regressor(16, 0.1, seed=9)
-    settings = RegressorSettings(epochs=1, width=0.1, learning_rate=1e-12)
+    settings = RegressorSettings(epochs=1, width_multiplier=0.1, learning_rate=1e-12)
     model, _ = train_regressor(sample, sample, settings, folder=tmp_path, start=start)
     one, other = (predict_angles(each, sample.images)["bending_angle"] for each in (model, start))
     np.testing.assert_allclose(one, other, atol=1e-4)
@@ -194,7 +194,7 @@ def test_runs_hold_out_every_source_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert runs.find_run(arm[0].requires[0].name).replayed
     train, test = recipes.prepare_bending(arm[0])
     assert not set(train.table["name"]) & set(test.table["name"])
-    again = predict_angles(made[0].model(), test.images, turns=8)["bending_angle"]
+    again = predict_angles(made[0].model(), test.images, n_rotations=8)["bending_angle"]
     recorded = made[0].predictions
     np.testing.assert_allclose(recorded["bending_angle"], again, atol=0.5)  # half precision
     mixed, _ = recipes.prepare_bending(
@@ -228,8 +228,8 @@ def test_faults(tmp_path: Path) -> None:
         matched_population([3, 3])
     with pytest.raises(ValueError, match="give some that differ"):
         matched_population([3, 190])
-    with pytest.raises(ValueError, match="turns=0"):
-        predict_angles(build_regressor(16, 0.1), np.zeros((1, 16, 16)), turns=0)
+    with pytest.raises(ValueError, match="n_rotations=0"):
+        predict_angles(build_regressor(16, 0.1), np.zeros((1, 16, 16)), n_rotations=0)
     with pytest.raises(ValueError, match="give one of each"):
         metrics.angle_scores([1, 2], [1])
     no_angles = Sample(np.zeros((2, 16, 16)), [0, 1])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from radiosynth import build_foveated_classifier, datasets, metrics, predict, simulation, vary
+from radiosynth import augment_randomly, build_foveated_classifier, datasets, metrics, predict, simulation
 from radiosynth.networks.classifiers import build_ensemble
 from radiosynth.reproduction import configs, recipes, runs
 from radiosynth.sample import Sample
@@ -38,8 +38,8 @@ def test_an_ensemble_learns_and_keeps_what_its_members_said(
 ) -> None:
     stored = ensemble.predictions
     assert stored["members"].shape == (2, 40, 4)
-    right = stored["probabilities"].argmax(axis=1) == stored["labels"]
-    assert right.mean() > 0.5  # 0.25 by chance
+    correct = stored["probabilities"].argmax(axis=1) == stored["labels"]
+    assert correct.mean() > 0.5  # 0.25 by chance
     assert len(stored["unseen"]) == len(stored["unseen_labels"]) == 80
     assert not set(stored["names"]) & set(ensemble.provenance["members"])
 
@@ -60,7 +60,9 @@ def test_an_ensemble_is_replayed(ensemble: runs.Run[configs.EnsembleConfig]) -> 
 
 
 def test_all_views_of_a_square_are_alike_to_an_ensemble() -> None:
-    model = build_ensemble([build_foveated_classifier(64, width=0.125, seed=seed) for seed in (0, 1)])
+    model = build_ensemble(
+        [build_foveated_classifier(64, width_multiplier=0.125, seed=seed) for seed in (0, 1)]
+    )
     images = simulation.simulate(2, 64, rng=np.random.default_rng(0)).images
     expected = predict(model, images)
     for view in (images[:, ::-1], images[:, :, ::-1], images.transpose(0, 2, 1), np.rot90(images, 1, (1, 2))):
@@ -68,7 +70,7 @@ def test_all_views_of_a_square_are_alike_to_an_ensemble() -> None:
 
 
 def test_views_of_the_fovea() -> None:
-    model = build_foveated_classifier(64, width=0.125, seed=0)
+    model = build_foveated_classifier(64, width_multiplier=0.125, seed=0)
     views = keras.Model(model.input, model.get_layer("views").output)
     image = np.full((1, 64, 64, 1), -1.0, np.float32)
     image[0, 24:26, 40:42] = 0.0  # in the middle half
@@ -97,22 +99,22 @@ def test_simulations_are_added_in_the_pixels_of_the_survey(monkeypatch: pytest.M
 def test_temperature_against_a_grid() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(500, 4)) * 2
-    labels = np.array([rng.choice(4, p=p) for p in metrics.temper(np.exp(logits), 2.5)])
-    found = metrics.temperature(labels, metrics.temper(np.exp(logits), 1.0))
+    labels = np.array([rng.choice(4, p=p) for p in metrics.scale_temperature(np.exp(logits), 2.5)])
+    found = metrics.temperature(labels, metrics.scale_temperature(np.exp(logits), 1.0))
     grid = np.linspace(1, 5, 401)
     loss = [-log_softmax(logits / t, axis=1)[np.arange(500), labels].mean() for t in grid]
     assert found == pytest.approx(grid[np.argmin(loss)], abs=0.02)
     assert found == pytest.approx(2.5, abs=0.5)
 
 
-def test_variations_keep_a_source_in_the_image_and_repeat_with_the_seed() -> None:
+def test_augmented_images_keep_a_source_in_the_image_and_repeat_with_the_seed() -> None:
     images = simulation.simulate(3, 64, rng=np.random.default_rng(0)).images
-    first, second = (vary(images, np.random.default_rng(7)) for _ in range(2))
+    first, second = (augment_randomly(images, np.random.default_rng(7)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
-    still = vary(images, np.random.default_rng(7), zoom=0, shift=0)
+    still = augment_randomly(images, np.random.default_rng(7), zoom=0, shift=0)
     flux = (images + 1).sum(axis=(1, 2))
     np.testing.assert_allclose((still + 1).sum(axis=(1, 2)), flux, rtol=0.05)
-    larger = vary(images * 0 + 1, np.random.default_rng(7), zoom=0, shift=0)[:, 32, 32]
+    larger = augment_randomly(images * 0 + 1, np.random.default_rng(7), zoom=0, shift=0)[:, 32, 32]
     np.testing.assert_allclose(larger, 1)
 
 

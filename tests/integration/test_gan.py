@@ -22,7 +22,7 @@ from radiosynth.generators import animation, base
 from radiosynth.generators.dcgan import DCGAN, GANSettings
 from radiosynth.generators.drawing import with_labels
 
-TINY = GANSettings(size=16, latent=8, width=0.05, epochs=4, batch_size=16, seed=3)
+TINY = GANSettings(size=16, latent_dim=8, width_multiplier=0.05, epochs=4, batch_size=16, seed=3)
 
 
 def blobs(n: int, seed: int = 0, size: int = 16, width: float = 2) -> tuple[np.ndarray, np.ndarray]:
@@ -61,10 +61,10 @@ def gradients(loss, variables):
     return [np.asarray(g) for g in jax.grad(pure)([v.value for v in variables])]
 
 
-@pytest.mark.parametrize("batch_aware", [False, True])
+@pytest.mark.parametrize("minibatch_stddev", [False, True])
 @pytest.mark.parametrize("conditional", [0, 2])
-def test_one_loss_has_the_gradients_of_the_two_separate_steps(batch_aware, conditional):
-    model = DCGAN(dataclasses.replace(TINY, batch_aware=batch_aware, conditional=conditional))
+def test_one_loss_has_the_gradients_of_the_two_separate_steps(minibatch_stddev, conditional):
+    model = DCGAN(dataclasses.replace(TINY, minibatch_stddev=minibatch_stddev, conditional=conditional))
     for layer in model.discriminator.layers:
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0  # each call draws another mask, which no textbook step could repeat
@@ -80,7 +80,7 @@ def test_one_loss_has_the_gradients_of_the_two_separate_steps(batch_aware, condi
 
     def draw():
         model.seeds.state.assign(start)
-        noise = keras.random.normal((8, TINY.latent), seed=model.seeds)
+        noise = keras.random.normal((8, TINY.latent_dim), seed=model.seeds)
         return generator(with_labels(noise, label), training=True)
 
     def judge(pictures):
@@ -106,7 +106,7 @@ def test_one_loss_has_the_gradients_of_the_two_separate_steps(batch_aware, condi
 
 def test_a_stretched_gan_gives_back_the_brightness():
     model = DCGAN(dataclasses.replace(TINY, stretch=True))
-    noise = np.random.default_rng(0).normal(size=(4, TINY.latent)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(size=(4, TINY.latent_dim)).astype(np.float32)
     root, image = (
         keras.ops.convert_to_numpy(network(noise) + 1) / 2 for network in (model.generator, model.kept)
     )
@@ -128,7 +128,7 @@ def test_noise_and_dropout_change_from_step_to_step():
 def whole(tmp_path_factory):
     """A conditional GAN trained without interruption, with averaged weights."""
     images, labels = blobs(64)
-    settings = dataclasses.replace(TINY, conditional=2, average=0.9, beta_1=0.5)
+    settings = dataclasses.replace(TINY, conditional=2, ema_decay=0.9, beta_1=0.5)
     folder = tmp_path_factory.mktemp("whole")
     return generators.train_generator(images, settings, folder, labels=labels, class_names=["FRI", "compact"])
 
@@ -158,11 +158,13 @@ def test_the_first_frame_is_the_untrained_generator(whole):
 def test_the_average_follows_the_trained_weights(tmp_path):
     images, _ = blobs(32)
     settings = dataclasses.replace(TINY, epochs=1, batch_size=32)  # one step
-    plain = generators.train_generator(images, dataclasses.replace(settings, average=0.0), tmp_path / "plain")
+    plain = generators.train_generator(
+        images, dataclasses.replace(settings, ema_decay=0.0), tmp_path / "plain"
+    )
     # The mean is taken before the step: after one step it is still where it began, but for the batch
     # statistics, which the step has moved.
     averaged = generators.train_generator(
-        images, dataclasses.replace(settings, average=0.5), tmp_path / "averaged"
+        images, dataclasses.replace(settings, ema_decay=0.5), tmp_path / "averaged"
     )
     for variable, trained, mean, first in zip(
         plain.generator.weights,
@@ -204,7 +206,6 @@ def slowly(*arguments):
     print("saved", flush=True)
     time.sleep(0.3)
 training._save_checkpoint = slowly
-training.CHECKPOINT_SHARE = 1e9  # after every epoch, however long it takes
 generators.train_generator(blobs(64)[0], dataclasses.replace(TINY, epochs=12), sys.argv[1])
 print("finished", flush=True)
 """
@@ -271,14 +272,14 @@ def test_learns_mean_and_variety_of_each_class(tmp_path):
     images, labels = blobs(1024, width=4)
     settings = GANSettings(
         size=16,
-        latent=8,
-        width=0.1,
+        latent_dim=8,
+        width_multiplier=0.1,
         epochs=12,
         batch_size=16,
         learning_rate=1e-3,
         beta_1=0.0,
-        average=0.99,
-        batch_aware=True,
+        ema_decay=0.99,
+        minibatch_stddev=True,
         conditional=2,
     )
     run = generators.train_generator(images, settings, tmp_path, labels=labels)
@@ -384,7 +385,7 @@ def test_broken_generator_files(whole, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(whole.folder, folder)
     described = json.loads((folder / "generator.json").read_text())
-    described["settings"]["width"] = 0.1
+    described["settings"]["width_multiplier"] = 0.1
     (folder / "generator.json").write_text(json.dumps(described))
     with pytest.raises(ValueError, match="does not hold the weights"):
         generators.load_generator(folder)
@@ -443,9 +444,9 @@ GOOD, CODES = blobs(8)
         (GOOD[:0], None, [], 0, r"need \(n, 16, 16\)"),
         (GOOD * 3, None, [], 0, r"needs \[-1, 1\]"),
         (np.full_like(GOOD, np.nan), None, [], 0, r"needs \[-1, 1\]"),
-        (GOOD, CODES, [], 0, "labels are needed if"),
-        (GOOD, None, [], 2, "labels are needed if"),
-        (GOOD, CODES[:3], [], 2, "need one each"),
+        (GOOD, CODES, [], 0, "knows no classes"),
+        (GOOD, None, [], 2, "give 8 labels from 0 to 1, not none"),
+        (GOOD, CODES[:3], [], 2, "give 8 labels"),
         (GOOD, CODES, [], 3, "labels of all codes"),
         (GOOD, CODES, ["FRI"], 2, "1 class names were given"),
     ],
@@ -464,7 +465,7 @@ def test_unfit_training_sets_are_refused(tmp_path, images, labels, names, condit
 
 @pytest.mark.parametrize(
     "change",
-    [{"epochs": 0}, {"average": 1.0}, {"beta_1": -1}, {"conditional": 1}, {"width": 0}],
+    [{"epochs": 0}, {"ema_decay": 1.0}, {"beta_1": -1}, {"conditional": 1}, {"width_multiplier": 0}],
 )
 def test_impossible_settings(change):
     with pytest.raises(ValueError, match=next(iter(change))):
@@ -495,8 +496,8 @@ def test_gif(tmp_path):
     frames[:, 0] = 0
     frames[:, 0, 0, 0] = 255  # the south-eastern corner of the first image
     path = tmp_path / "training.gif"
-    generators.write_gif(frames, [0, 1, 4, 9, 500], path)
-    assert path.stat().st_size <= animation.MAX_GIF_BYTES
+    generators.write_animation(frames, [0, 1, 4, 9, 500], path)
+    assert path.stat().st_size <= animation.MAX_BYTES
     with Image.open(path) as film:
         assert film.n_frames == 5
         assert film.info["loop"] == 0
@@ -518,19 +519,21 @@ def test_a_long_film_stays_below_3_megabytes(tmp_path):
     rng = np.random.default_rng(0)
     frames = np.zeros((51, 16, 56, 56), np.uint8)
     frames[:10] = rng.integers(0, 256, (10, 16, 56, 56))  # noise, as at the beginning of a training
-    generators.write_gif(frames, range(51), tmp_path / "long.gif")
+    generators.write_animation(frames, range(51), tmp_path / "long.gif")
     assert (tmp_path / "long.gif").stat().st_size <= 3_000_000
     noise = rng.integers(0, 256, (80, 64, 56, 56)).astype(np.uint8)
     with pytest.raises(ValueError, match="give fewer"):
-        generators.write_gif(noise, range(80), tmp_path / "noise.gif")
+        generators.write_animation(noise, range(80), tmp_path / "noise.gif")
     assert not (tmp_path / "noise.gif").exists()
 
 
 def test_mp4(tmp_path, monkeypatch):
     frames = np.zeros((3, 16, 16, 16), np.uint8)
     if shutil.which("ffmpeg"):
-        generators.write_mp4(frames, [0, 1, 2], tmp_path / "film.mp4")
+        generators.write_animation(frames, [0, 1, 2], tmp_path / "film.mp4")
         assert b"ftyp" in (tmp_path / "film.mp4").read_bytes()[:16]
     monkeypatch.setenv("PATH", "")
+    with pytest.raises(ValueError, match=r"'\.avi': choose from \.gif, \.mp4"):
+        generators.write_animation(frames, [0, 1, 2], tmp_path / "film.avi")
     with pytest.raises(RuntimeError, match="ffmpeg is not on the path"):
-        generators.write_mp4(frames, [0, 1, 2], tmp_path / "none.mp4")
+        generators.write_animation(frames, [0, 1, 2], tmp_path / "none.mp4")

@@ -77,27 +77,14 @@ def test_the_same_seed_gives_the_same_population(small_sources: Sample) -> None:
     assert not np.array_equal(draw(1), draw(2))
 
 
-def test_measures_are_those_of_a_source_made_by_hand() -> None:
-    y, x = np.mgrid[:41, :41] - 20
-    round_source = np.exp(-((x - 4) ** 2 + (y - 3) ** 2) / (2 * 2.0**2))
-    pair = np.exp(-((x - 8) ** 2 + y**2) / 2) + np.exp(-((x + 8) ** 2 + y**2) / 2)
-    table = measurements.measure([round_source, pair, np.zeros((41, 41))], pixel_scale=2)
-    # Above 5 % of the peak lie 95 % of the flux of a Gaussian.
-    assert table["area"][0] == pytest.approx(0.95 * 2 * np.pi * 2.0**2 * 2**2, rel=0.03)
-    assert table["offset"][:2].value == pytest.approx([10, 0], abs=0.01)
-    assert table["asymmetry"][0] == pytest.approx(0, abs=0.01)
-    assert table["edge_brightening"][1] > 1.4 * table["edge_brightening"][0]
-    assert np.isnan(table["area"][2])
-
-
 def test_what_cannot_be_fitted_is_refused() -> None:
     few = simulation.simulate({"FRI": 4, "bent": 20}, 24, rng=np.random.default_rng(0))
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="5 labelled images or more of each class"):
         simulation.fit_population(few, rng=rng)
-    with pytest.raises(ValueError, match="per_class=5, rounds=3: simulate 10 sources"):
+    with pytest.raises(ValueError, match="per_class is 5; give a whole number from 10"):
         simulation.fit_population(few.of_class("bent"), per_class=5, rounds=3, rng=rng)
-    with pytest.raises(ValueError, match="rounds=0"):
+    with pytest.raises(ValueError, match="rounds is 0"):
         simulation.fit_population(few.of_class("bent"), rounds=0, rng=rng)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import signal
 import subprocess
@@ -33,7 +34,7 @@ SCRIPT = textwrap.dedent(
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 96)
     images = rng.normal(size=(96, 16, 16, 1)).astype("f4") + labels[:, None, None, None]
-    model = build_classifier(16, width=0.1, seed=1)
+    model = build_classifier(16, width_multiplier=0.1, seed=1)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=False)
 
     class Slow(keras.callbacks.Callback):
@@ -85,7 +86,7 @@ def test_a_killed_training_ends_with_the_same_numbers(tmp_path: Path, number: in
             output, _ = process.communicate(timeout=240)
         assert process.returncode == 0
         assert (output.split()[1] == "0") == (folder == "whole"), (
-            "a killed training must go on, not begin anew"
+            "a killed training must resume, not begin anew"
         )
     for one, other in zip(weights(tmp_path / "whole"), weights(tmp_path / "killed"), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -119,7 +120,7 @@ def test_images_are_let_go_of_after_training(tmp_path: Path) -> None:
     assert images() is None  # else each of many trainings in one process adds its images to the memory
 
 
-def test_time_limit_stops_and_a_second_call_goes_on(tmp_path: Path) -> None:
+def test_time_limit_stops_and_a_second_call_resumes(tmp_path: Path) -> None:
     class Slow(keras.callbacks.Callback):
         def on_epoch_end(self, epoch: int, logs: object = None) -> None:
             time.sleep(0.1)
@@ -168,15 +169,14 @@ def test_an_interrupt_in_the_first_epoch_stops_it(tmp_path: Path, early: bool) -
     assert len(training.fit(small_model(), whole, epochs=2, folder=tmp_path, fingerprint="a")["loss"]) == 2
 
 
-def test_a_stop_says_how_many_epochs_the_checkpoint_holds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "CHECKPOINT_SHARE", 0.0)  # none is written before the last epoch
+def test_a_stop_says_how_many_epochs_the_checkpoint_holds(tmp_path: Path) -> None:
     stop = keras.callbacks.LambdaCallback(
         on_epoch_begin=lambda epoch, logs: epoch == 3 and os.kill(os.getpid(), signal.SIGTERM)
     )
-    with pytest.raises(TrainingStopped, match="after 0 of 20 epochs"):
+    with pytest.raises(TrainingStopped, match="after 3 of 20 epochs"):
         training.fit(small_model(), line(), epochs=20, folder=tmp_path, fingerprint="a", callbacks=[stop])
+    with np.load(tmp_path / "checkpoint.npz") as stored:
+        assert len(json.loads(str(stored["meta"]))["history"]["loss"]) == 3
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"text"])

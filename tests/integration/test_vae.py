@@ -14,8 +14,8 @@ from radiosynth.networks.generators import build_encoder
 
 SETTINGS = VAESettings(
     size=16,
-    latent=4,
-    width=0.1,
+    latent_dim=4,
+    width_multiplier=0.1,
     epochs=20,
     batch_size=16,
     learning_rate=3e-3,
@@ -78,7 +78,7 @@ def test_it_is_kept_as_a_gan_is(trained):
 @pytest.mark.parametrize("stretch", [False, True])
 def test_the_loss_is_that_of_the_equations(stretch):
     """One latent value, its mean 3 and its variance exp(-20): the divergence is (9 + 20 - 1) / 2."""
-    model = VAE(dataclasses.replace(SETTINGS, latent=1, conditional=0, stretch=stretch, beta=0.5))
+    model = VAE(dataclasses.replace(SETTINGS, latent_dim=1, conditional=0, stretch=stretch, beta=0.5))
     model.encoder = lambda image, training: np.tile([[3.0, -20.0]], (len(image), 1)).astype(np.float32)
     seen = []
     model.generator = lambda latent, training: seen.append(latent) or np.zeros((8, 16, 16, 1), np.float32)
@@ -89,7 +89,7 @@ def test_the_loss_is_that_of_the_equations(stretch):
     np.testing.assert_allclose(seen[0], 3, atol=1e-3)
 
 
-def test_it_learns_one_class_too_and_goes_on_where_it_was_stopped(tmp_path):
+def test_it_learns_one_class_too_and_resumes_where_it_was_stopped(tmp_path):
     from radiosynth.stopping import TrainingStopped
 
     images = blobs(48)[0]
@@ -111,18 +111,20 @@ def test_faults(trained, tmp_path):
         generators.train_generator(images, dataclasses.replace(SETTINGS, size=24), tmp_path, labels=labels)
     with pytest.raises(ValueError, match=r"need \(n, 16, 16\)"):
         generators.reconstruct(trained.folder, np.zeros((2, 8, 8), np.float32), labels[:2])
-    with pytest.raises(ValueError, match="labels are needed"):
+    with pytest.raises(ValueError, match="give 4 labels"):
         generators.reconstruct(trained.folder, images)
     with pytest.raises(ValueError, match="multiple of 8"):
         build_encoder(20)
-    with pytest.raises(ValueError, match="latent=0: give at least 1"):
+    with pytest.raises(ValueError, match="latent_dim=0: give at least 1"):
         build_encoder(16, 0)
     with pytest.raises(stopping.TrainingDiverged, match="lower learning rate"):
         generators.train_generator(
             *blobs(96)[:1], dataclasses.replace(SETTINGS, learning_rate=1e30), tmp_path, labels=blobs(96)[1]
         )
     one = generators.train_generator(
-        images, generators.GANSettings(size=16, latent=4, width=0.05, epochs=1), tmp_path / "gan"
+        images,
+        generators.GANSettings(size=16, latent_dim=4, width_multiplier=0.05, epochs=1),
+        tmp_path / "gan",
     )
     with pytest.raises(ValueError, match="no variational autoencoder"):
         generators.reconstruct(one.folder, images)

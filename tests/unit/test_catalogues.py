@@ -269,7 +269,7 @@ def test_the_lines_for_the_whole_list_of_bending_angles(vizier, tmp_path, monkey
     ready = found["ready"]
     np.testing.assert_allclose(ready.table["bending_angle"], garon["BA"])
     assert ready.images.shape == (len(garon), 56, 56)
-    settings = radiosynth.bending.RegressorSettings(epochs=1, batch_size=4, width=0.1)
+    settings = radiosynth.bending.RegressorSettings(epochs=1, batch_size=4, width_multiplier=0.1)
     model, _ = radiosynth.train_regressor(ready[:5], ready[5:], settings, folder=tmp_path / "run")
     assert np.isfinite(radiosynth.predict_angles(model, ready.images)["bending_angle"]).all()
 

@@ -9,11 +9,10 @@ from scipy import integrate, ndimage, optimize, stats
 
 from radiosynth import Sample, noise_threshold, preprocess, scale as scale_images, simulation
 from radiosynth.preprocessing import measure_noise
-from radiosynth.simulation import gaussians, parameters
+from radiosynth.simulation import gaussians, population
 from radiosynth.simulation.fanaroff_riley import fr_ratio
 from radiosynth.simulation.observe import Observation
-from radiosynth.simulation.parameters import draw_parameters
-from radiosynth.simulation.population import report_population
+from radiosynth.simulation.population import draw_parameters, report_population
 from radiosynth.simulation.rendering import render, simulate
 
 FR = {
@@ -137,8 +136,8 @@ def test_bending_angle_and_distance_are_recovered_from_images(trajectory, bendin
 @pytest.mark.parametrize("bending", [1e-3, 30.0, 120.0, 179.0])
 def test_parabola_geometry(bending):
     parameters = source(bending_angle=bending, position_angle=123.0)
-    columns = gaussians._checked(parameters, "parabola")
-    _, lobes = gaussians._galaxies(columns, "parabola")
+    columns = gaussians.checked(parameters, "parabola")
+    _, lobes = gaussians.galaxies(columns, "parabola")
     bisector = np.radians(123 + 90 + (180 - bending) / 2)
     x_axis = bisector - np.pi / 2
     for i, side in ((0, 1), (1, -1)):
@@ -310,10 +309,10 @@ def test_share_of_consistent_sources_is_as_documented():
 
 
 def test_impossible_consistency_is_refused(monkeypatch):
-    monkeypatch.setattr(parameters, "_MAX_REDRAWS", 3)
-    population = report_population(consistent=True).replace("FRI", lobe_distance=25.0)
+    monkeypatch.setattr(population, "_MAX_REDRAWS", 3)
+    impossible = report_population(consistent=True).replace("FRI", lobe_distance=25.0)
     with pytest.raises(ValueError, match="contradict their FR type after 3 draws"):
-        draw_parameters(2, population=population, rng=np.random.default_rng(0))
+        draw_parameters(2, population=impossible, rng=np.random.default_rng(0))
 
 
 def test_simulate_gives_a_complete_sample():
@@ -421,7 +420,7 @@ def test_bad_parameters_are_refused(name, value):
 
 
 def test_dark_compact_source_is_refused():
-    with pytest.raises(ValueError, match=r"core_amplitude is 0\.0"):
+    with pytest.raises(ValueError, match="1 sources leave no light"):
         render(source(fr_type=0, axis_ratio=1.0, core_amplitude=0.0))
 
 
@@ -461,7 +460,7 @@ def test_noise_needs_random_numbers(options):
 
 @pytest.mark.parametrize(
     ("per_class", "message"),
-    [(-1, "-1 sources of FRI"), (1.5, "1.5 sources"), ({"FRI": 1, "FR3": 2}, "unknown class 'FR3'")],
+    [(-1, "number of FRI is -1"), (1.5, "FRI is 1.5"), ({"FRI": 1, "FR3": 2}, "unknown class 'FR3'")],
 )
 def test_bad_numbers_and_classes_are_refused(per_class, message):
     with pytest.raises(ValueError, match=message):
@@ -469,7 +468,7 @@ def test_bad_numbers_and_classes_are_refused(per_class, message):
 
 
 def test_class_outside_the_chosen_ones_is_refused():
-    with pytest.raises(ValueError, match="for bent"):
+    with pytest.raises(ValueError, match="unknown class 'FRI': choose from bent"):
         draw_parameters({"FRI": 1}, classes=["bent"], rng=np.random.default_rng(0))
 
 
@@ -544,7 +543,7 @@ def test_bad_observations_are_refused(options):
         (1, 56, {"observation": Observation(beam_fwhm=1e-3)}, "a wider beam"),
         (1, 10_000, {}, "fewer pixels"),
         (1, 10**8, {}, "fewer or smaller images"),
-        (10**13, 56, {}, "ask for fewer sources"),
+        (4 * 10**9, 56, {}, "ask for fewer sources"),
         (1, 56, {"noise": np.inf}, "finite number of 0 or more"),
     ],
 )
@@ -558,20 +557,14 @@ def test_bad_contour_is_refused():
         fr_ratio(source(), contour=1.5)
 
 
-def test_arguments_that_are_not_finite_or_of_another_layout() -> None:
+def test_amplitudes_that_single_precision_does_not_hold() -> None:
     table = simulation.draw_parameters(1, rng=np.random.default_rng(0))
-    with pytest.raises(ValueError, match="all finite"):
-        simulation.Observation(rms=np.inf)
-    with pytest.raises(ValueError, match="all finite"):
-        simulation.Observation(beam_fwhm=np.inf)
-    with pytest.raises(ValueError, match="noise is inf"):
-        simulation.render(table, noise=np.inf, rng=np.random.default_rng(0))
-    with pytest.raises(ValueError, match="give fewer pixels, or a wider beam"):
-        simulation.render(table, observation=simulation.Observation(beam_fwhm=1e-3))
-    for amplitude in (np.inf, 1e30):
-        table["core_amplitude"] = amplitude
-        with pytest.raises(ValueError, match=r"core_amplitude is .* below 1e30"):
-            simulation.render(table)
+    table["core_amplitude"] = 1e30
+    with pytest.raises(ValueError, match=r"core_amplitude is .* give numbers from 0 to 1e\+29"):
+        simulation.render(table)
+
+
+def test_an_array_of_another_layout_and_a_source_between_the_pixels() -> None:
     table = simulation.draw_parameters({"compact": 2}, rng=np.random.default_rng(0))
     for out in (
         np.empty((56, 56, 2), np.float32).T,
@@ -580,7 +573,7 @@ def test_arguments_that_are_not_finite_or_of_another_layout() -> None:
     ):
         with pytest.raises(ValueError, match="in C order and writable"):
             simulation.render(table, out=out)
-    table["core_sigma"] = 1e-30
+    table["core_sigma"] = 1e-12
     with pytest.raises(ValueError, match=r"leave no light"):
         simulation.render(table)
 

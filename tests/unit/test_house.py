@@ -29,9 +29,9 @@ from radiosynth.reproduction import configs, presets, runs
 
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
-    *("_io", "records", "citing", "stopping", "taxonomy", "surveys", "sample", "measurements", "networks"),
-    *("metrics", "plotting", "training", "preprocessing", "splitting", "augmentation", "catalogues"),
-    *("cutouts", "selection", "datasets", "shapes", "simulation", "generators", "classification"),
+    *("_io", "records", "citing", "stopping", "taxonomy", "surveys", "sample", "networks"),
+    *("metrics", "plotting", "training", "preprocessing", "measurements", "splitting", "augmentation"),
+    *("catalogues", "cutouts", "selection", "datasets", "simulation", "generators", "classification"),
     *("bending", "realism", "reproduction", "cli"),
 ]
 EXAMPLES = sorted((ROOT / "examples").glob("*/plot_*.py"))

@@ -79,8 +79,8 @@ def test_the_generator_tells_classes_apart_from_the_start():
     assert not np.allclose(first, second)
 
 
-def test_a_batch_aware_discriminator_sees_that_all_images_are_the_same():
-    model = build_discriminator(16, 0.1, batch_aware=True, seed=1)
+def test_a_discriminator_with_minibatch_stddev_sees_that_all_images_are_the_same():
+    model = build_discriminator(16, 0.1, minibatch_stddev=True, seed=1)
     images = np.random.default_rng(0).uniform(-1, 1, (6, 16, 16, 1)).astype(np.float32)
     assert not any(isinstance(layer, keras.layers.Dropout) for layer in model.layers)
     varied, same = model(images)[0], model(np.repeat(images[:1], 6, axis=0))[0]
@@ -110,9 +110,12 @@ def test_the_projection_starts_at_zero_and_adds_the_class_vector():
 @pytest.mark.parametrize("name", BUILDERS)
 def test_weights_depend_on_the_seed_alone(name):
     build = BUILDERS[name]
-    first = build(width=0.05, seed=4).get_weights()
+    first = build(width_multiplier=0.05, seed=4).get_weights()
     keras.utils.set_random_seed(1)
-    again, other = build(width=0.05, seed=4).get_weights(), build(width=0.05, seed=5).get_weights()
+    again, other = (
+        build(width_multiplier=0.05, seed=4).get_weights(),
+        build(width_multiplier=0.05, seed=5).get_weights(),
+    )
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
 
@@ -132,14 +135,14 @@ def strange_keras():
 
 
 SMALL = {
-    "classifier": lambda: build_classifier(16, width=0.1, seed=1),
-    "residual": lambda: build_residual_classifier(16, width=0.1, seed=1),
-    "foveated": lambda: build_foveated_classifier(64, width=0.1, seed=1),
+    "classifier": lambda: build_classifier(16, width_multiplier=0.1, seed=1),
+    "residual": lambda: build_residual_classifier(16, width_multiplier=0.1, seed=1),
+    "foveated": lambda: build_foveated_classifier(64, width_multiplier=0.1, seed=1),
     "regressor": lambda: build_regressor(16, 0.1, output="jets", seed=1),
     "generator": lambda: build_generator(16, 8, 0.1, seed=1),
-    "discriminator": lambda: build_discriminator(16, 0.1, batch_aware=True, seed=1),
+    "discriminator": lambda: build_discriminator(16, 0.1, minibatch_stddev=True, seed=1),
     "encoder": lambda: build_encoder(16, 8, 0.1, seed=1),
-    "ensemble": lambda: build_ensemble([build_residual_classifier(16, width=0.1, seed=1)]),
+    "ensemble": lambda: build_ensemble([build_residual_classifier(16, width_multiplier=0.1, seed=1)]),
 }
 
 
@@ -161,14 +164,14 @@ def test_networks_do_not_depend_on_the_global_settings_of_keras(name, request):
 
 def test_training_does_not_depend_on_the_global_settings_of_keras(tmp_path, request):
     sample = simulate(8, 16, rng=np.random.default_rng(0))
-    settings = ClassifierSettings(epochs=1, batch_size=16, width=0.05)
+    settings = ClassifierSettings(epochs=1, batch_size=16, width_multiplier=0.05)
 
     def trained(folder):
         _, history = train_classifier(sample, sample, settings, folder=folder)
         return {name: values for name, values in history.items() if name != "seconds"}
 
     def drawn(folder):
-        few = GANSettings(size=16, latent=4, width=0.05, epochs=1, batch_size=16)
+        few = GANSettings(size=16, latent_dim=4, width_multiplier=0.05, epochs=1, batch_size=16)
         return train_generator(sample.images, few, folder).frames
 
     usual, frames = trained(tmp_path / "usual"), drawn(tmp_path / "usual_gan")
@@ -179,7 +182,7 @@ def test_training_does_not_depend_on_the_global_settings_of_keras(tmp_path, requ
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_width_scales_the_channels(name):
-    narrow, wide = (BUILDERS[name](width=width).count_params() for width in (0.25, 0.5))
+    narrow, wide = (BUILDERS[name](width_multiplier=width).count_params() for width in (0.25, 0.5))
     assert 1.8 < wide / narrow < 4.1
 
 
@@ -188,16 +191,16 @@ def test_width_scales_the_channels(name):
     [
         ("classifier", {"size": 7}, "size=7: give at least 8"),
         ("classifier", {"classes": 1}, "at least 2"),
-        ("classifier", {"width": 0}, "width=0"),
+        ("classifier", {"width_multiplier": 0}, "width_multiplier=0"),
         ("generator", {"size": 60}, "multiple of 8"),
         ("generator", {"size": 0}, "multiple of 8"),
-        ("generator", {"width": -1}, "width=-1"),
-        ("generator", {"latent": 0}, "latent=0"),
+        ("generator", {"width_multiplier": -1}, "width_multiplier=-1"),
+        ("generator", {"latent_dim": 0}, "latent_dim=0"),
         ("generator", {"classes": -1}, "classes=-1"),
         ("discriminator", {"size": 58}, "multiple of 4"),
         ("discriminator", {"classes": -1}, "classes=-1"),
         ("classifier", {"size": 100_000}, "too much memory"),
-        ("classifier", {"width": 1e5}, "too much memory"),
+        ("classifier", {"width_multiplier": 1e5}, "too much memory"),
         ("generator", {"size": 80_000}, "too much memory"),
         ("discriminator", {"size": 80_000}, "too much memory"),
     ],
@@ -208,7 +211,7 @@ def test_impossible_networks(name, arguments, message):
 
 
 def test_blocks_of_the_residual_network_begin_as_the_identity():
-    model = build_residual_classifier(size=20, width=0.2, channels=2, seed=0)
+    model = build_residual_classifier(size=20, width_multiplier=0.2, channels=2, seed=0)
     scales = [layer.gamma for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert sum(not np.any(keras.ops.convert_to_numpy(scale)) for scale in scales) == 4
     images = np.random.default_rng(0).normal(size=(3, 20, 20, 2)).astype(np.float32)
@@ -216,7 +219,7 @@ def test_blocks_of_the_residual_network_begin_as_the_identity():
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [{"size": 8}, {"classes": 1}, {"channels": 0}, {"width": 0}])
+@pytest.mark.parametrize("wrong", [{"size": 8}, {"classes": 1}, {"channels": 0}, {"width_multiplier": 0}])
 def test_residual_network_refuses(wrong):
     with pytest.raises(ValueError, match="give"):
         build_residual_classifier(**wrong)

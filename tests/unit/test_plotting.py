@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from astropy.table import Table
+from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
 from radiosynth import build_classifier, datasets, plotting
 from radiosynth.reproduction import figures, presets, runs
@@ -27,8 +28,9 @@ def test_south_is_at_the_bottom_and_the_bar_is_an_arcminute() -> None:
     image[0] = 1
     artist = plotting.show_image(axes, image, "title", pixel_scale=1.8)
     assert artist.origin == "lower"
-    bar = axes.lines[0].get_xdata()
-    assert bar[1] - bar[0] == pytest.approx(60 / 1.8)
+    (bar,) = axes.findobj(AnchoredSizeBar)
+    assert bar.size_bar.get_children()[0].get_width() == pytest.approx(60 / 1.8)
+    assert bar.txt_label.get_text() == "1′"
     plt.close(figure)
 
 

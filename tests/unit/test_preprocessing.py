@@ -15,6 +15,7 @@ from radiosynth import (
     CLASS_NAMES,
     Sample,
     augment,
+    augment_randomly,
     center_crop,
     noise_threshold,
     preprocess,
@@ -24,7 +25,6 @@ from radiosynth import (
     scale,
     split,
     stratified_folds,
-    vary,
 )
 from radiosynth.augmentation import augmentation_plan
 from radiosynth.preprocessing import measure_noise, missing_pixels
@@ -377,15 +377,15 @@ class TestSplit:
         shared = set(train.table["sky_group"]) & set(test.table["sky_group"])
         assert shared <= {-1}
 
-    def test_every_source_gets_its_turn(self) -> None:
+    def test_every_source_is_tested_some_time(self) -> None:
         sample = grouped(0)
         rng = np.random.default_rng(0)
-        turns = np.zeros(len(sample))
+        tested = np.zeros(len(sample))
         for _ in range(200):
             _, test = split(sample, 8, rng=rng)
-            turns[[int(name.removeprefix("image_")) for name in test.table["name"]]] += 1
+            tested[[int(name.removeprefix("image_")) for name in test.table["name"]]] += 1
         for code in range(4):
-            chance = turns[sample.labels == code] / 200
+            chance = tested[sample.labels == code] / 200
             expected = 8 / (sample.labels == code).sum()
             assert (np.abs(chance - expected) < 0.25).all()
 
@@ -468,9 +468,9 @@ class TestRotateFlip:
         rng = np.random.default_rng(1)
         images = smooth(40, size)
         angles, flips = rng.uniform(-400, 400, 40), rng.random(40) < 0.5
-        turned = rotate_flip(images, angles, flips)
-        assert turned.dtype == np.float32
-        for image, angle, flip, new in zip(images, angles, flips, turned, strict=True):
+        rotated = rotate_flip(images, angles, flips)
+        assert rotated.dtype == np.float32
+        for image, angle, flip, new in zip(images, angles, flips, rotated, strict=True):
             original = image[:, ::-1] if flip else image
             # scipy counts angles for row 0 at the top.
             expected = ndimage.rotate(original, -angle, order=1, reshape=False, cval=-1)
@@ -480,7 +480,7 @@ class TestRotateFlip:
     @pytest.mark.parametrize("size", [15, 16])
     @pytest.mark.parametrize("flip", [False, True])
     @pytest.mark.parametrize("quarter", range(-1, 5))
-    def test_quarter_turns_are_exact(self, size: int, quarter: int, flip: bool) -> None:
+    def test_quarter_circles_are_exact(self, size: int, quarter: int, flip: bool) -> None:
         image = smooth(1, size)
         expected = np.rot90(image[0, :, ::-1] if flip else image[0], -quarter)
         np.testing.assert_allclose(rotate_flip(image, [90 * quarter], [flip])[0], expected, atol=1e-6)
@@ -488,18 +488,18 @@ class TestRotateFlip:
     def test_sense_is_counter_clockwise_with_row_0_at_the_bottom(self) -> None:
         image = np.full((1, 21, 21), -1.0)
         image[0, 10, 18] = 1  # to the right of the centre
-        turned = rotate_flip(image, [90], [False])
-        assert np.unravel_index(turned[0].argmax(), (21, 21)) == (18, 10)  # above it
+        rotated = rotate_flip(image, [90], [False])
+        assert np.unravel_index(rotated[0].argmax(), (21, 21)) == (18, 10)  # above it
 
-    def test_no_turn_returns_the_image_itself(self) -> None:
+    def test_no_rotation_returns_the_image_itself(self) -> None:
         images = smooth(3)
         np.testing.assert_array_equal(rotate_flip(images, np.zeros(3), np.zeros(3, bool)), images)
 
     @pytest.mark.parametrize("fill", [-1.0, 0.0, 7.5])
     def test_corners_are_filled(self, fill: float) -> None:
-        turned = rotate_flip(np.ones((1, 56, 56)), [45], [False], fill=fill)
-        assert (turned[0, [0, 0, -1, -1], [0, -1, 0, -1]] == fill).all()
-        assert turned[0, 28, 28] == 1
+        rotated = rotate_flip(np.ones((1, 56, 56)), [45], [False], fill=fill)
+        assert (rotated[0, [0, 0, -1, -1], [0, -1, 0, -1]] == fill).all()
+        assert rotated[0, 28, 28] == 1
 
     @settings(max_examples=20, deadline=None)
     @given(low=st.floats(-10, 10), span=st.floats(0.1, 10), angle=st.floats(0, 360), flip=st.booleans())
@@ -508,16 +508,16 @@ class TestRotateFlip:
     ) -> None:
         """Rotation and a linear change of the brightness can be exchanged."""
         images = scale(smooth(2))
-        turned = rotate_flip(images, [angle] * 2, [flip] * 2)
+        rotated = rotate_flip(images, [angle] * 2, [flip] * 2)
         brighter = rotate_flip(low + span * (images + 1) / 2, [angle] * 2, [flip] * 2)
-        np.testing.assert_allclose(brighter, low + span * (turned + 1) / 2, atol=1e-5 * (span + abs(low)))
+        np.testing.assert_allclose(brighter, low + span * (rotated + 1) / 2, atol=1e-5 * (span + abs(low)))
         assert brighter.min() >= low - 1e-5 * (span + abs(low))
 
     def test_augmented_images_keep_their_range(self) -> None:
         ready = preprocess(cutouts(4), 24, value_range=(0, 1))
         more = augment(ready, 9).images
         assert (more.min(), more.max()) == (0, 1)
-        varied = vary(ready.images, np.random.default_rng(0))
+        varied = augment_randomly(ready.images, np.random.default_rng(0))
         assert varied.min() == 0
 
     def test_more_images_than_memory_are_refused(self) -> None:

@@ -13,10 +13,9 @@ from astropy.modeling.models import Gaussian2D
 from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 from samples import SHARED
-from scipy.spatial.distance import pdist
 from sklearn.metrics import cohen_kappa_score
 
-from radiosynth import datasets, measurements, selection, simulation, taxonomy
+from radiosynth import datasets, selection, simulation, taxonomy
 from radiosynth.cli import main
 from radiosynth.cutouts.files import CutoutError
 from radiosynth.cutouts.read import read_cutouts
@@ -149,11 +148,6 @@ def test_flags_do_not_depend_on_the_unit() -> None:
     one, other = (selection.automatic_cuts(Sample(images * unit, [0, 0])) for unit in (1, 1e-4))
     for name in selection.CUTS:
         assert one[name].tolist() == other[name].tolist()
-
-
-def test_largest_extent_is_that_of_the_farthest_pixels() -> None:
-    where = np.random.default_rng(5).integers(0, 60, (40, 2))
-    assert measurements.largest_extent(where) - 1 == pytest.approx(pdist(where).max(), rel=0.01)
 
 
 def test_most_simulated_sources_pass() -> None:
@@ -395,7 +389,7 @@ def test_kappa_is_that_of_the_outcomes() -> None:
     assert found.kappa == pytest.approx(cohen_kappa_score(one, other))
     assert found.low < found.kappa < found.high
     # The large-sample standard error of Cohen (1960).
-    agreed, chance = found.share, sum((one.count(c) / 200) * (other.count(c) / 200) for c in set(one))
+    agreed, chance = found.proportion, sum((one.count(c) / 200) * (other.count(c) / 200) for c in set(one))
     error = np.sqrt(agreed * (1 - agreed) / 200) / (1 - chance)
     assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.15)
     assert len(found.disagreements) == sum(a != b for a, b in zip(one, other, strict=True))
@@ -406,13 +400,13 @@ def test_agreement_lists_what_differs_and_ignores_reasons() -> None:
     second = decided("a,relabel,,bent,,", "b,drop,large,,,", "c,keep,,,,", "e,keep,,,,")
     found = selection.agreement(first, second)
     assert found.number == 3
-    assert found.share == pytest.approx(1 / 3)
+    assert found.proportion == pytest.approx(1 / 3)
     assert found.disagreements.as_array().tolist() == [("a", "keep", "bent"), ("c", "drop: large", "keep")]
 
 
 def test_agreement_of_readers_who_never_differ_or_never_meet() -> None:
     same = selection.agreement(decided("a,keep,,,,", "b,keep,,,,"), decided("a,keep,,,,", "b,keep,,,,"))
-    assert same.share == 1
+    assert same.proportion == 1
     assert np.isnan([same.kappa, same.low, same.high]).all()
     perfect = selection.agreement(decided("a,keep,,,,", "b,drop,,,,"), decided("a,keep,,,,", "b,drop,,,,"))
     assert perfect.kappa == 1

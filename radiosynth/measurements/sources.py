@@ -1,4 +1,4 @@
-"""Every quantity that is measured on an image."""
+"""Sizes, components and bends of a source."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import center_of_mass
 from scipy.spatial.distance import pdist, squareform
-
-__all__ = ["bending_angle", "largest_extent", "measure", "measure_angles", "source_properties"]
-
 
 THRESHOLD = 0.05
 """Pixels fainter than this fraction of the peak do not count as part of the source."""
@@ -51,12 +48,12 @@ def measure(images: ArrayLike, *, pixel_scale: float) -> Table:
     if not pixel_scale > 0:
         msg = f"pixel_scale is {pixel_scale}; give a positive number of arcsec"
         raise ValueError(msg)
-    rows = [_measure_source(image - image.min(), pixel_scale) for image in finite_images(images)]
+    found = [_measure_source(image - image.min(), pixel_scale) for image in finite_images(images)]
     names = (*PROPERTIES, "area", "offset", "asymmetry", "edge_brightening")
     units = {"angular_size": "arcsec", "bending_angle": "deg", "area": "arcsec2", "offset": "arcsec"}
-    table = Table(np.reshape(rows, (-1, len(names))), names=names, units=units)
-    table["components"] = table["components"].astype(int)
-    return table
+    columns = {name: np.array([row.get(name, np.nan) for row in found], float) for name in names}
+    columns["components"] = columns["components"].astype(int)
+    return Table(columns, units=units)
 
 
 def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
@@ -106,16 +103,17 @@ def finite_images(images: ArrayLike) -> NDArray[np.float64]:
     return pixels
 
 
-def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> tuple[float, ...]:
-    """Return the columns of `measure` for one image of flux above the sky."""
+def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> dict[str, float]:
+    """Return what `measure` finds on one image of flux above the sky."""
     from skimage.feature import peak_local_max
 
     # The outline: pixels above a twentieth of the peak.
     peak = flux.max()
     if peak == 0:
-        return *(np.nan,) * 3, 0, *(np.nan,) * 5
+        return {"components": 0}
     where, weights = np.argwhere(flux > THRESHOLD * peak), flux[flux > THRESHOLD * peak]
-    # A pixel is one pixel wide: its centre alone would have no moments.
+    # A pixel is one pixel wide: its centre alone would have no moments. Those of scikit-image's regions are
+    # about the same, but saved fits depend on the last digit.
     moments = np.linalg.eigvalsh(np.cov(where.T, aweights=weights, ddof=0) + np.eye(2) / 12)
     # The components: peaks two beams apart.
     apart = max(1, round(SEPARATION / pixel_scale))
@@ -123,17 +121,17 @@ def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> tuple[floa
     mean = np.average(where, axis=0, weights=weights)
     far = np.linalg.norm(where - mean, axis=1)
     extent = largest_extent(where) * pixel_scale
-    return (
-        weights[weights > peak / 2].sum() / weights.sum(),
-        extent,
-        np.sqrt(moments[0] / moments[1]),
-        len(peaks),
-        _bending(peaks, flux[tuple(peaks.T)], where, weights),
-        weights.sum() / peak * pixel_scale * pixel_scale,
-        float(np.linalg.norm(mean - (len(flux) - 1) / 2)) * pixel_scale,
-        far[weights.argmax()] * pixel_scale / extent,
-        np.sqrt(np.average(far**2, weights=weights)) * pixel_scale / extent,
-    )
+    return {
+        "concentration": weights[weights > peak / 2].sum() / weights.sum(),
+        "angular_size": extent,
+        "axis_ratio": np.sqrt(moments[0] / moments[1]),
+        "components": len(peaks),
+        "bending_angle": _bending(peaks, flux[tuple(peaks.T)], where, weights),
+        "area": weights.sum() / peak * pixel_scale * pixel_scale,
+        "offset": float(np.linalg.norm(mean - (len(flux) - 1) / 2)) * pixel_scale,
+        "asymmetry": far[weights.argmax()] * pixel_scale / extent,
+        "edge_brightening": np.sqrt(np.average(far**2, weights=weights)) * pixel_scale / extent,
+    }
 
 
 def _bending(peaks: NDArray, heights: NDArray, where: NDArray, weights: NDArray) -> float:
@@ -152,6 +150,13 @@ def _bending(peaks: NDArray, heights: NDArray, where: NDArray, weights: NDArray)
     bend = np.average(where[middle], axis=0, weights=weights[middle] ** 2)
     ahead, turned = bend - one, other - bend
     return float(np.degrees(abs(np.arctan2(ahead[0] * turned[1] - ahead[1] * turned[0], ahead @ turned))))
+
+
+def largest_extent(where: ArrayLike) -> float:
+    """Return the largest extent in pixels of those given by row and column, shape (n, 2)."""
+    angles = np.radians(np.arange(0, 180, 5))
+    # A pixel is one pixel wide: its centre alone would have no extent.
+    return float(np.ptp(np.asarray(where) @ [np.cos(angles), np.sin(angles)], axis=0).max() + 1)
 
 
 def bending_angle(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
@@ -203,9 +208,8 @@ def measure_angles(images: ArrayLike, *, apart: int = 4) -> NDArray[np.float64]:
     angles = []
     for image in np.asarray(images, float):
         flux = image - image.min()
-        peaks = peak_local_max(
-            flux, min_distance=apart, threshold_rel=0.1, exclude_border=2
-        )  # brightest first
+        # The peaks, brightest first.
+        peaks = peak_local_max(flux, min_distance=apart, threshold_rel=0.1, exclude_border=2)
         # To a fraction of a pixel: the centre of light of the 25 pixels around each.
         windows = [np.ix_(*(np.arange(k - 2, k + 3) for k in peak)) for peak in peaks]
         centre = (len(flux) - 1) / 2
@@ -215,10 +219,3 @@ def measure_angles(images: ArrayLike, *, apart: int = 4) -> NDArray[np.float64]:
         position = np.degrees(np.arctan2(-x[away], y[away]))
         angles.append(float(bending_angle(*position)) if len(away) == 2 else np.nan)
     return np.array(angles)
-
-
-def largest_extent(where: ArrayLike) -> float:
-    """Return the largest extent in pixels of those given by row and column, shape (n, 2)."""
-    angles = np.radians(np.arange(0, 180, 5))
-    # A pixel is one pixel wide: its centre alone would have no extent.
-    return float(np.ptp(np.asarray(where) @ [np.cos(angles), np.sin(angles)], axis=0).max() + 1)

@@ -1,12 +1,11 @@
-"""Measure the shape of sources, and classify by what was measured, without any network.
+"""Four hundred numbers about the shape of a source.
 
-No measure of a source depends on where it lies near the middle, on orientation or on mirroring; lengths are
-in pixels of the image.
+None of them depends on where the source lies near the middle, on orientation or on mirroring; lengths are in
+pixels of the image.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -15,11 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from radiosynth.measurements import finite_images
-from radiosynth.sample import Sample
-from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
-
-__all__ = ["FoldAnswers", "classify_by_shape", "measure_shapes"]
+from radiosynth.measurements.sources import finite_images
 
 LEVELS = (0.0, 0.05, 0.15, 0.4)
 """Fractions of the peak above which a source is outlined."""
@@ -27,10 +22,6 @@ LEVELS = (0.0, 0.05, 0.15, 0.4)
 
 RINGS = (0, 6, 12, 24, 48)
 """Radii in pixels that bound the rings in which angular modes are measured."""
-
-
-EXCHANGES = 10
-"""How often the measures of a family are exchanged among the images of a fold."""
 
 
 PATCH = 99
@@ -55,7 +46,7 @@ def measure_shapes(images: ArrayLike) -> Table:
     Returns
     -------
     ~astropy.table.Table
-        One row per image. Columns are named by family, measure, weight, level and part;
+        One row per image. Columns are named by family, feature, weight, level and part;
         ``meta["families"]`` has the family of each. NaN where fewer than three pixels are above a level.
 
     Raises
@@ -82,105 +73,12 @@ def measure_shapes(images: ArrayLike) -> Table:
 
 
 Features = dict[tuple[str, str], float]
-"""What was measured on an image, by family and name."""
-
-
-@dataclass(frozen=True)
-class FoldAnswers:
-    """What classifiers that were trained on all folds but one each make of the images they did not see.
-
-    Parameters
-    ----------
-    test : ndarray of float64, shape (folds, n, classes)
-        Probabilities of the test images, by each classifier.
-    unseen : ndarray of float64, shape (m, classes)
-        Probabilities of the images of the folds, fold after fold, by the one that did not see them.
-    unseen_labels : ndarray of int, shape (m,)
-        Their class codes.
-    lost : dict of str to float
-        Proportion of the images of the folds that is no longer classified correctly when the measures of a
-        family are exchanged among them (permutation importance: Breiman 2001).
-    """
-
-    test: NDArray[np.float64]
-    unseen: NDArray[np.float64]
-    unseen_labels: NDArray[np.int64]
-    lost: dict[str, float]
-
-
-def classify_by_shape(sample: Sample, *, trees: int = 250, seed: int = 0) -> FoldAnswers:
-    """Train boosted decision trees (Friedman 2002) on the shapes of labelled sources, fold by fold.
-
-    Each class weighs as much, however few its sources.
-
-    Parameters
-    ----------
-    sample : Sample
-        Labelled images with a column ``fold`` in the table: numbers from 0, and -1 for test images.
-    trees : int
-        Boosting steps, each of one tree per class.
-    seed : int
-        Seed of the trees and of the exchange of measures.
-
-    Returns
-    -------
-    FoldAnswers
-        Probabilities of the images that each classifier did not see, and what the measures are worth.
-
-    Raises
-    ------
-    ValueError
-        If the sample has no folds, fewer than two, or images without a class.
-    """
-    from sklearn.ensemble import GradientBoostingClassifier
-    from sklearn.utils.class_weight import compute_sample_weight
-
-    fold = np.asarray(sample.table["fold"]) if "fold" in sample.table.colnames else np.empty(0, int)
-    folds = np.setdiff1d(fold, -1)
-    if len(folds) < 2 or (sample.labels == UNLABELLED).any():
-        msg = f"a sample with {len(folds)} folds: give labelled images and a column 'fold' of two at least"
-        raise ValueError(msg)
-    measured = measure_shapes(sample.images)
-    numbers = np.nan_to_num(np.stack(list(measured.itercols()), axis=1), nan=-1.0)
-    families = np.array(measured.meta["families"])
-    rng = np.random.default_rng(seed)
-    test: list[NDArray[np.float64]] = []
-    unseen: list[NDArray[np.float64]] = []
-    truth: list[NDArray[np.int64]] = []
-    right: dict[str, list[NDArray[np.bool_]]] = {family: [] for family in dict.fromkeys(families)}
-    for number in folds:
-        train, rows = np.flatnonzero((fold >= 0) & (fold != number)), np.flatnonzero(fold == number)
-        # Small steps, a part of the images and few measures for each tree, so that trees differ.
-        model = GradientBoostingClassifier(
-            n_estimators=trees,
-            learning_rate=0.06,
-            max_depth=4,
-            min_samples_leaf=5,
-            max_features=min(24, numbers.shape[1]),
-            subsample=0.6,
-            random_state=seed + int(number),
-        )
-        weights = compute_sample_weight("balanced", sample.labels[train])
-        model.fit(numbers[train], sample.labels[train], weights)
-        for judged, asked in ((test, np.flatnonzero(fold == -1)), (unseen, rows)):
-            probabilities = np.zeros((len(asked), len(CLASS_NAMES)))
-            if len(asked):
-                probabilities[:, model.classes_] = model.predict_proba(numbers[asked])
-            judged.append(probabilities)
-        truth.append(sample.labels[rows])
-        for family, found in right.items():
-            columns = np.flatnonzero(families == family)
-            for _ in range(EXCHANGES):
-                exchanged = numbers[rows]
-                exchanged[:, columns] = numbers[np.ix_(rng.permutation(rows), columns)]
-                found.append(model.predict(exchanged) == sample.labels[rows])
-    answers, labels = np.concatenate(unseen), np.concatenate(truth)
-    accuracy = np.mean(answers.argmax(axis=1) == labels)
-    lost = {family: float(accuracy - np.concatenate(found).mean()) for family, found in right.items()}
-    return FoldAnswers(np.stack(test), answers, labels, lost)
+"""What was measured on an image, by family and feature."""
 
 
 def _measure(flux: NDArray[np.float64]) -> Features:
+    """Return the features of one image of flux above the sky."""
+    # Brighter neighbours near the rim do not set the scale.
     size = len(flux)
     middle = slice(size // 4, size - size // 4)
     light = np.minimum(flux / (flux[middle, middle].max() or 1.0), 1.0)
@@ -192,6 +90,8 @@ def _measure(flux: NDArray[np.float64]) -> Features:
     measured: Features = {}
     for part, region in (("source", np.isin(islands, near)), ("field", radius < 0.4 * size)):
         seen = light * region
+        if np.count_nonzero(seen) < 3:
+            continue
         found = _symmetry(seen) | _growth(seen)
         for level in LEVELS:
             found |= _marked(_outline(seen, level), f"above {level}")
@@ -213,6 +113,7 @@ def _axes(where: NDArray, weights: NDArray) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def _outline(light: NDArray, level: float) -> Features:
+    """Return the features of what is above a level."""
     where, seen = np.argwhere(light > level), light[light > level]
     if len(seen) < 3:
         return {}
@@ -232,19 +133,19 @@ def _outline(light: NDArray, level: float) -> Features:
 
 
 def _along_and_across(where: NDArray, light: NDArray) -> Features:
+    """Return the features of light at some places, along and across the axes of its second moments."""
     weights = light / light.sum()
     places, (width, length), vectors = _axes(where, weights)
     across, along = (places @ vectors).T
 
+    # Without a unit: of a Gaussian they are the same, however wide it is.
     def moment(p: int, q: int) -> float:
         return float(weights @ (along**p * across**q) / (length**p * width**q))
 
-    # Sizes, and a parabola through the light in units of the extent.
+    # Sizes, and a parabola through the light in units of the extent: a bent source follows it.
     middle, extent, breadth = (along.min() + along.max()) / 2, np.ptp(along) + 1, np.ptp(across) + 1
-    powers = np.vander(along / extent, 3)  # a parabola through the light: a bent source follows it
-    ridge, *_ = np.linalg.lstsq(
-        np.sqrt(weights)[:, None] * powers, np.sqrt(weights) * across / extent, rcond=None
-    )
+    powers, root = np.vander(along / extent, 3), np.sqrt(weights)
+    ridge, *_ = np.linalg.lstsq(root[:, None] * powers, root * across / extent, rcond=None)
     measured = {
         ("size", "length"): length,
         ("size", "width"): width,
@@ -266,53 +167,49 @@ def _along_and_across(where: NDArray, light: NDArray) -> Features:
     }
     # Two halves, about the mean of the light and about the middle of the outline.
     for name, centre in (("mean", 0.0), ("middle", middle)):
-        # A pixel is one pixel wide: one on the dividing line is shared, so that rounding decides nothing.
+        # A pixel is one pixel wide: one on the dividing line is divided, so that rounding decides nothing.
         beyond = np.clip(along - centre + 0.5, 0, 1)
-        arms = [(half > 0.49, half * weights) for half in (1 - beyond, beyond)]
-        if min(arm.sum() for arm, _ in arms) > 1:
-            out = abs(along - centre)
-            share = [light.sum() for _, light in arms]
-            turn = [np.arctan2(light @ across, light @ out) for _, light in arms]
-            # The criterion of Fanaroff and Riley: near the middle in their class I, near the end in class II.
-            brightest = [arm & (weights > 0.999 * weights[arm].max()) for arm, _ in arms]
-            spot = [out[where].max() / (extent / 2) for where in brightest]
-            if name == "middle":  # about the mean both turns are alike
-                measured[("bends", f"one way from {name}")] = abs(turn[0] + turn[1])
-            measured |= {
-                ("bends", f"both ways from {name}"): abs(turn[0] - turn[1]),
-                ("symmetry", f"balance about {name}"): min(share) / max(share),
-                ("hot spots", f"nearer from {name}"): min(spot),
-                ("hot spots", f"farther from {name}"): max(spot),
-            }
+        halves = [(half > 0.49, half * weights) for half in (1 - beyond, beyond)]
+        if min(inside.sum() for inside, _ in halves) <= 1:
+            continue
+        out = abs(along - centre)
+        flux = [light.sum() for _, light in halves]
+        turn = [np.arctan2(light @ across, light @ out) for _, light in halves]
+        # The criterion of Fanaroff and Riley: near the middle in their class I, near the end in class II.
+        brightest = [inside & (weights > 0.999 * weights[inside].max()) for inside, _ in halves]
+        spot = [out[where].max() / (extent / 2) for where in brightest]
+        if name == "middle":  # about the mean both turns are alike
+            measured[("bends", f"one way from {name}")] = abs(turn[0] + turn[1])
+        measured |= {
+            ("bends", f"both ways from {name}"): abs(turn[0] - turn[1]),
+            ("symmetry", f"balance about {name}"): min(flux) / max(flux),
+            ("hot spots", f"nearer from {name}"): min(spot),
+            ("hot spots", f"farther from {name}"): max(spot),
+        }
     # How the light is spread from the middle to the ends.
     fifths, _ = np.histogram(abs(along - middle) / (extent / 2), 5, (0, 1), weights=weights)
-    return measured | {
-        ("light along", f"fifth {number}"): share for number, share in enumerate(fifths, start=1)
-    }
+    return measured | {("light along", f"fifth {i}"): fifth for i, fifth in enumerate(fifths, start=1)}
 
 
 def _symmetry(light: NDArray) -> Features:
+    """Return how alike a source is to its mirror images, and to itself after half a turn."""
     where, root = np.argwhere(light > 0), np.sqrt(light[light > 0])
-    if len(root) < 3:
-        return {}
     mean = np.average(where, axis=0, weights=root)
     _, _, vectors = _axes(where, root / root.sum())
-    turn = vectors[:, ::-1]  # rows of the upright image lie along the source
+    # Rotated so that it lies along the rows, with its mean in the middle.
+    turn = vectors[:, ::-1]
     upright = ndimage.affine_transform(
         np.sqrt(light), turn, mean - turn @ np.full(2, (PATCH - 1) / 2), output_shape=(PATCH, PATCH), order=1
     )
     total = (upright**2).sum() or 1.0
-    return {
-        ("symmetry", "mirrored along"): (upright * upright[:, ::-1]).sum() / total,
-        ("symmetry", "mirrored across"): (upright * upright[::-1]).sum() / total,
-        ("symmetry", "half turn"): (upright * upright[::-1, ::-1]).sum() / total,
-    }
+    images = {"mirrored along": upright[:, ::-1], "mirrored across": upright[::-1]}
+    images["half turn"] = upright[::-1, ::-1]
+    return {("symmetry", name): (upright * image).sum() / total for name, image in images.items()}
 
 
 def _growth(light: NDArray) -> Features:
+    """Return how the light grows with the distance from its mean, and how it is spread around it."""
     where, flux = np.argwhere(light > 0), light[light > 0]
-    if len(flux) < 3:
-        return {}
     root = np.sqrt(flux)
     y, x = (where - np.average(where, axis=0, weights=root)).T
     radius, angle, order = np.hypot(y, x), np.arctan2(y, x), np.argsort(np.hypot(y, x))
