@@ -3,8 +3,8 @@ The best classifier: measured features instead of a network
 ===========================================================
 
 Four hundred features (sizes, symmetries, bends and the distribution of light) are measured on each image
-by `radiosynth.measurements.measure_shapes`, and boosted decision trees learn the classes from them in a minute.
-Folds, test images and published accuracies (dotted) are those of :figure:`best1_accuracy`.
+by `radiosynth.measurements.measure_shapes`, and boosted decision trees learn the classes from them in a
+minute. Folds, test images and published accuracies (dotted) are those of :figure:`best1_accuracy`.
 
 Compare the trees with the networks (dots: trained on four of the folds each; diamonds: all five combined,
 with 95 % intervals), and see which features matter: the loss of accuracy on held-out folds when those of
