@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from radiosynth._io import cache_folder, check, readable, write_arrays
 from radiosynth.sample import DataUnavailableError, Sample
-from radiosynth.surveys import PIXEL_SCALE
+from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
 __all__ = ["load_bending_sample", "load_first_dataset", "load_report_candidates", "load_report_sample"]
@@ -217,8 +217,8 @@ def load_bending_sample(*, size: int = _CENTRE) -> Sample:
     images, columns = _first_images(size if size > _CENTRE or size < 1 else _CENTRE, table["griese_key"])
     for name in table.colnames[2:]:
         table[name].unit = "deg"
-    north = (columns["dec"] - table["dec"]) * 3600 / PIXEL_SCALE
-    east = (columns["ra"] - table["ra"]) * np.cos(np.radians(table["dec"])) * 3600 / PIXEL_SCALE
+    north = (columns["dec"] - table["dec"]) * 3600 / FIRST.pixel_scale
+    east = (columns["ra"] - table["ra"]) * np.cos(np.radians(table["dec"])) * 3600 / FIRST.pixel_scale
     # Rows count northwards and columns westwards.
     centred = np.stack(
         [

@@ -24,7 +24,7 @@ from radiosynth.cutouts import read_cutouts
 from radiosynth.networks.classifiers import build_ensemble, build_network, keras_defaults
 from radiosynth.preprocessing import preprocess, preprocess_unresized
 from radiosynth.sample import Sample
-from radiosynth.surveys import FIELD, PIXEL_SCALE
+from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import CLASS_NAMES
 
 DEFAULT = "report-ensemble-of-5-f053175c0610"
@@ -109,7 +109,7 @@ class Classifier:
             To be used, and saved.
         """
         network = {name: getattr(settings, name) for name in ("architecture", "width", "network")}
-        scale = PIXEL_SCALE if settings.architecture == "foveated" else None
+        scale = FIRST.pixel_scale if settings.architecture == "foveated" else None
         return cls(model, {"networks": [network], "pixel_scale": scale, **card})
 
     def prepare(self, sample: Sample) -> Sample:
@@ -193,7 +193,7 @@ class Classifier:
         """Return the images whose pixels are known to be of another width than the network's."""
         if "pixel_scale" not in sample.table.colnames:
             return []
-        asked = self.card["pixel_scale"] or FIELD / sample.size
+        asked = self.card["pixel_scale"] or FIRST.scale(sample.size)
         advice = (
             f"the network knows sizes in pixels of {asked:.3g} arcsec: resample to pixel scale {asked:.3g}"
         )
@@ -303,7 +303,7 @@ def _card_of_run(folder: Path) -> dict[str, Any]:
         "name": folder.name,
         "size": parts[0]["size"],
         "n_sigma": parts[0]["n_sigma"],
-        "pixel_scale": None if kind == "classifier" else PIXEL_SCALE,
+        "pixel_scale": None if kind == "classifier" else FIRST.pixel_scale,
         "n_rotations": 8 if kind == "ensemble" else 1,
         "temperature": known.get("temperature", 1.0),
         "networks": networks,

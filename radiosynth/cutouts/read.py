@@ -18,9 +18,8 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from radiosynth.cutouts.files import DAMAGED, LARGEST, NO_SKY, CutoutError, Opened, blamed, open_image
-from radiosynth.cutouts.write import MANIFEST, _read_manifest
+from radiosynth.cutouts.manifest import MANIFEST, NAN_EDGE, OK, read_manifest
 from radiosynth.sample import Sample
-from radiosynth.surveys import NAN_EDGE, OK
 from radiosynth.taxonomy import UNLABELLED, class_code
 
 __all__ = ["read_cutouts"]
@@ -178,7 +177,7 @@ def _listed(
             msg = f"{folder} holds neither a {MANIFEST} nor FITS, npy, PNG or JPEG files; give another folder"
             raise ValueError(msg)
         return found, None, []
-    manifest = _read_manifest(folder, ("name", "file"))
+    manifest = read_manifest(folder, ("name", "file"))
     for column, usual in (("status", OK), ("message", ""), ("class", "")):
         if column not in manifest.colnames:
             manifest[column] = usual

@@ -15,7 +15,7 @@ from scipy import ndimage, stats
 from radiosynth.measurements import largest_extent
 from radiosynth.preprocessing import measure_noise, missing_pixels
 from radiosynth.sample import Sample, floats
-from radiosynth.surveys import PIXEL_SCALE
+from radiosynth.surveys import FIRST
 
 __all__ = ["CUTS", "Cuts", "automatic_cuts", "measure_cutouts"]
 
@@ -63,8 +63,8 @@ class Cuts:
         If the pixel scale or the beam is not positive.
     """
 
-    pixel_scale: float = PIXEL_SCALE
-    beam: float = 5.4
+    pixel_scale: float = FIRST.pixel_scale
+    beam: float = FIRST.beam
     n_sigma: float = 5
     join: float = 75
     duplicate: float = 20

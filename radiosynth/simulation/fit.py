@@ -26,7 +26,7 @@ from radiosynth.simulation.observe import Observation
 from radiosynth.simulation.parameters import draw_parameters
 from radiosynth.simulation.population import Distribution, Population
 from radiosynth.simulation.rendering import render
-from radiosynth.surveys import FIELD
+from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import CLASS_NAMES
 
 NEIGHBOURS = 5
@@ -101,9 +101,9 @@ def mismatch(real: Sample, fakes: Iterable[Sample]) -> list[float]:
         Largest difference of the cumulative distributions (Kolmogorov and Smirnov's), from 0 to 1: the mean
         over the classes and the columns of `measure` with five values or more on both sides; NaN if none.
     """
-    truth, found = measure(real.images, pixel_scale=FIELD / real.size), []
+    truth, found = measure(real.images, pixel_scale=FIRST.scale(real.size)), []
     for fake in fakes:
-        made, gaps = measure(fake.images, pixel_scale=FIELD / fake.size), []
+        made, gaps = measure(fake.images, pixel_scale=FIRST.scale(fake.size)), []
         for code, name in itertools.product(np.unique(real.labels), truth.colnames):
             pairs = (truth[name][real.labels == code], made[name][fake.labels == code])
             first, second = (column.value[np.isfinite(column)] for column in pairs)
@@ -213,7 +213,7 @@ def observed_images(
 
 def _coordinates(images: NDArray[np.float32], observation: Observation | None = None) -> NDArray[np.float64]:
     """Return measures in which a distance between images makes sense, shape (n, measures)."""
-    table = measure(images, pixel_scale=FIELD / images.shape[1])
+    table = measure(images, pixel_scale=FIRST.scale(images.shape[1]))
     for name in ("angular_size", "components", "area", "offset"):
         table[name] = np.log(np.maximum(table[name].value, 1))
     # Half of the sources have no bending angle that could be measured; few components tell them apart.

@@ -23,10 +23,10 @@ from skyserver import SkyServer, fits_file, key_of
 from radiosynth import simulation
 from radiosynth.cutouts import download
 from radiosynth.cutouts.download import download_cutouts
+from radiosynth.cutouts.manifest import MANIFEST, alone
 from radiosynth.cutouts.read import read_cutouts
-from radiosynth.cutouts.write import MANIFEST
 from radiosynth.sample import Sample
-from radiosynth.surveys import First, SkyView, Survey
+from radiosynth.surveys import First, SkyView, Survey, get
 from radiosynth.taxonomy import CLASS_NAMES
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -116,7 +116,7 @@ def test_a_fault_that_passes_is_outlived(tmp_path, sky, first, fault):
 @pytest.mark.parametrize(
     ("fault", "status", "message"),
     [
-        ("500", "server error", "HTTP status 500"),
+        ("500", "server error", "500 Server Error"),
         ("html", "html page", "being maintained"),
         ("slow", "no answer", "Timeout"),
         ("cut", "truncated", "IncompleteRead"),
@@ -250,16 +250,13 @@ def test_skyview_steps_in(tmp_path, sky, server, first):
     assert (manifest["status"][0], manifest["survey"][0]) == ("outside survey", "FIRST")
 
 
-def test_another_survey_is_one_small_class(tmp_path, server):
-    class Deep(Survey):
-        name = "Deep"
-        pixel_scale = 1.8
+def test_another_survey_is_one_object(tmp_path, server):
+    def fetch(position, width):
+        place = {"ra": position.ra.deg, "dec": position.dec.deg, "pixels": deep.pixels(width)}
+        return get(f"{server}/skyview/image.fits", place)
 
-        def fetch(self, position, width):
-            place = {"ra": position.ra.deg, "dec": position.dec.deg, "pixels": self.pixels(width)}
-            return self.get(f"{server}/skyview/image.fits", place)
-
-    manifest = download_cutouts(sources(3), tmp_path, survey=Deep(), width=3, **QUICK)
+    deep = Survey("Deep", pixel_scale=1.8, beam=5, field=3, fetch=fetch)
+    manifest = download_cutouts(sources(3), tmp_path, survey=deep, **QUICK)
     assert set(manifest["status"]) == {"ok"}
     assert read_cutouts(tmp_path).size == 100
 
@@ -300,7 +297,7 @@ def test_a_table_without_positions(tmp_path, first):
 
 
 def test_two_processes_do_not_fill_one_folder(tmp_path, first):
-    with download._alone(tmp_path), pytest.raises(OSError, match="another process is fetching"):
+    with alone(tmp_path), pytest.raises(OSError, match="another process is fetching"):
         download_cutouts(sources(1), tmp_path, survey=first)
 
 
@@ -308,7 +305,7 @@ def test_a_folder_that_cannot_be_written_ends_the_batch(tmp_path, first, monkeyp
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download, "_write_fits", full)
+    monkeypatch.setattr(download, "write_fits", full)
     with pytest.raises(OSError, match="No space left"):
         download_cutouts(sources(5), tmp_path, survey=first, **QUICK)
     assert set(Table.read(tmp_path / MANIFEST)["status"]) == {"not tried"}
