@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import os
-import re
 import sys
 import threading
 import time
@@ -22,43 +20,19 @@ from typing import Any
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
-from radiosynth.cutouts.files import LARGEST, CutoutError, fits_image, image_hdu
-from radiosynth.cutouts.manifest import (
-    FINAL,
-    HTML_PAGE,
-    NAN_EDGE,
-    NO_ANSWER,
-    NOT_FITS,
-    OK,
-    OUTCOME,
-    SERVER_ERROR,
-    TRUNCATED,
-    WRONG_FIELD,
-    WRONG_SIZE,
-    alone,
-    resumed,
-    stems,
-    write_manifest,
-)
+from radiosynth.cutouts.files import LARGEST
+from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, resumed, stems, write_manifest
+from radiosynth.cutouts.replies import checked, fault_of, sign
 from radiosynth.cutouts.write import as_ascii, write_fits
 from radiosynth.sample import floats
-from radiosynth.surveys import OUTSIDE, First, Refusal, SkyView, Survey
+from radiosynth.surveys import First, Refusal, SkyView, Survey
 
 __all__ = ["download_cutouts"]
 
 log = logging.getLogger("radiosynth")
-
-
-# A page with these words says that there is no image, any other that something went wrong.
-_OUTSIDE = re.compile(r"outside|not (been )?(covered|observed|in)\b|no (image|data|coverage|field)", re.I)
-
-
-_OFFSET = 5
-"""Largest distance in pixels between the middle of an image and the position asked for."""
 
 
 def download_cutouts(
@@ -224,12 +198,12 @@ class _Batch:
                 result["attempts"] += 1
                 try:
                     content = survey.fetch(place, self.width)
-                    hdu, status, message = _checked(content, place, self.width, survey)
+                    hdu, status, message = checked(content, place, self.width, survey)
                 # Whatever goes wrong with one source must not end the batch.
                 except Exception as error:
-                    status, message, hold = _fault(error)
+                    status, message, hold = fault_of(error)
                 else:
-                    _sign(hdu.header, self.rows["name"][i], place, survey)
+                    sign(hdu.header, self.rows["name"][i], place, survey)
                     done = {"file": path.name, "sha256": write_fits(path, hdu), "survey": survey.name}
                     return result | done | {"status": status, "message": message}
                 # That the first survey has no image there is worth more than that the second is down.
@@ -248,17 +222,14 @@ class _Batch:
 
     def _files(self) -> list[str]:
         """Return the name of each file, and correct what the manifest says of those damaged, gone or new."""
-        kept = [Path(result["file"]).stem for result in self.results if result["file"]]
-        unlisted = [i for i, result in enumerate(self.results) if not result["file"]]
-        files = [result["file"] for result in self.results]
-        for i, stem in zip(unlisted, stems(self.rows["name"][unlisted], kept), strict=True):
-            files[i] = f"{stem}.fits"
-        for i, name in enumerate(files):
-            self.results[i] = self._on_disk(i, name)
+        listed = {i: Path(result["file"]).stem for i, result in enumerate(self.results) if result["file"]}
+        unlisted = [i for i in range(len(self.results)) if i not in listed]
+        fresh = stems(self.rows["name"][unlisted], listed.values())
+        files = [result["file"] or f"{next(fresh)}.fits" for result in self.results]
+        self.results = [self._on_disk(i, name) for i, name in enumerate(files)]
         # What is there without being one of ours keeps its name.
-        others = [
-            i for i in unlisted if not self.results[i]["file"] and os.path.lexists(self.folder / files[i])
-        ]
+        new = [i for i in unlisted if not self.results[i]["file"]]
+        others = [i for i in new if os.path.lexists(self.folder / files[i])]
         taken = [Path(name).stem for name in (*files, *self.folder.glob("*.fits"))]
         for i, stem in zip(others, stems(self.rows["name"][others], taken), strict=True):
             files[i] = f"{stem}.fits"
@@ -276,79 +247,11 @@ class _Batch:
         # Killed between writing the file and the manifest, if it is good.
         for survey in self.surveys:
             with suppress(Refusal):
-                hdu, status, message = _checked(content, self.places[i], self.width, survey)
+                hdu, status, message = checked(content, self.places[i], self.width, survey)
                 if hdu.header.get("SRVNAME") == as_ascii(survey.name):
                     new |= {"file": name, "sha256": digest, "survey": survey.name}
                     new |= {"status": status, "message": message}
         return new
-
-
-def _fault(error: Exception) -> tuple[str, str, float]:
-    """Return status and message of a failed attempt, and the seconds that the server asks to be left alone."""
-    from urllib3.exceptions import InvalidHeader
-    from urllib3.util import Retry
-
-    if isinstance(error, Refusal):
-        return error.status, " ".join(error.message.split())[:200], 0
-    response = getattr(error, "response", None)
-    status = NO_ANSWER if response is None else SERVER_ERROR
-    hold = 0.0
-    if response is not None and "Retry-After" in response.headers:
-        with suppress(InvalidHeader):
-            hold = min(Retry().parse_retry_after(response.headers["Retry-After"]), 300)
-    status = TRUNCATED if "IncompleteRead" in str(error) else status
-    return status, " ".join(f"{type(error).__name__}: {error}".split())[:200], hold
-
-
-def _checked(content: bytes, place: SkyCoord, width: float, survey: Survey) -> tuple[Any, str, str]:
-    """Return the image of a reply as an HDU, with status and message, or raise why it is none."""
-    start = content[:2000].lstrip()
-    if start.startswith(b"<"):
-        page = re.sub(r"<[^>]*>", " ", content.decode("utf-8", "replace"))
-        raise Refusal(OUTSIDE if _OUTSIDE.search(page) else HTML_PAGE, page)
-    if not start.startswith(b"SIMPLE"):
-        found = f"{len(content)} bytes that begin with {content[:30]!r}"
-        raise Refusal(OUTSIDE if _OUTSIDE.search(str(start)) else NOT_FITS, found)
-    try:
-        with fits.open(io.BytesIO(content), memmap=False) as hdus:
-            image = image_hdu(hdus)
-            opened = fits_image(image)
-            data, pixels = image.data, opened.cut(slice(None), slice(None))
-            # Headers of FIRST hold tabs, which FITS forbids and other readers complain of.
-            header = fits.Header.fromstring(re.sub(r"[^ -~]", " ", image.header.tostring()))
-    except CutoutError as error:
-        raise Refusal(NOT_FITS, str(error)) from error
-    except Exception as error:  # whatever astropy says of half a file
-        raise Refusal(TRUNCATED, f"{len(content)} bytes: {error}") from error
-    edge = survey.pixels(width)
-    # Servers round up or down, or add the pixel in the middle.
-    if not all(edge <= n <= edge + 2 for n in pixels.shape):
-        raise Refusal(WRONG_SIZE, f"{pixels.shape[1]}×{pixels.shape[0]} pixels instead of {edge}×{edge}")
-    if opened.wcs is None:
-        raise Refusal(WRONG_FIELD, "the image has no celestial coordinates")
-    middle = opened.wcs.pixel_to_world((pixels.shape[1] - 1) / 2, (pixels.shape[0] - 1) / 2)
-    offset = middle.separation(place).arcsec
-    if not offset <= _OFFSET * survey.pixel_scale:
-        raise Refusal(WRONG_FIELD, f"the image is centred {offset:.0f} arcsec away")
-    finite = np.isfinite(pixels)
-    if not finite.any() or np.ptp(pixels[finite]) == 0:
-        raise Refusal(OUTSIDE, "the image is blank")
-    hdu = fits.PrimaryHDU(data, header)
-    if finite.all():
-        return hdu, OK, ""
-    return hdu, NAN_EDGE, f"{(~finite).sum()} of {finite.size} pixels are not finite"
-
-
-def _sign(header: fits.Header, name: str, place: SkyCoord, survey: Survey) -> None:
-    """Say in the header where the image comes from."""
-    from importlib.metadata import version
-
-    header["SRCNAME"] = (as_ascii(name), "name of the source asked for")
-    header["RA_REQ"] = (place.ra.deg, "[deg] right ascension asked for, ICRS")
-    header["DEC_REQ"] = (place.dec.deg, "[deg] declination asked for, ICRS")
-    header["SRVNAME"] = (as_ascii(survey.name), "survey asked")
-    header["RETRIEVD"] = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "when")
-    header.add_history(f"fetched and checked by radiosynth {version('radiosynth')}")
 
 
 def _placed(table: Table) -> Table:

@@ -1,0 +1,103 @@
+"""What servers reply: a cutout of the place that was asked for, or one of many faults."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+
+from radiosynth.cutouts.files import CutoutError, fits_image, image_hdu
+from radiosynth.cutouts.manifest import (
+    HTML_PAGE,
+    NAN_EDGE,
+    NO_ANSWER,
+    NOT_FITS,
+    OK,
+    SERVER_ERROR,
+    TRUNCATED,
+    WRONG_FIELD,
+    WRONG_SIZE,
+)
+from radiosynth.cutouts.write import as_ascii
+from radiosynth.surveys import OUTSIDE, Refusal, Survey
+
+# A page with these words says that there is no image, any other that something went wrong.
+_OUTSIDE = re.compile(r"outside|not (been )?(covered|observed|in)\b|no (image|data|coverage|field)", re.I)
+
+
+_OFFSET = 5
+"""Largest distance in pixels between the middle of an image and the position asked for."""
+
+
+def fault_of(error: Exception) -> tuple[str, str, float]:
+    """Return status and message of a failed attempt, and the seconds to leave the server alone."""
+    from urllib3.exceptions import InvalidHeader
+    from urllib3.util import Retry
+
+    if isinstance(error, Refusal):
+        return error.status, " ".join(error.message.split())[:200], 0
+    response = getattr(error, "response", None)
+    status = NO_ANSWER if response is None else SERVER_ERROR
+    hold = 0.0
+    if response is not None and "Retry-After" in response.headers:
+        with suppress(InvalidHeader):
+            hold = min(Retry().parse_retry_after(response.headers["Retry-After"]), 300)
+    status = TRUNCATED if "IncompleteRead" in str(error) else status
+    return status, " ".join(f"{type(error).__name__}: {error}".split())[:200], hold
+
+
+def checked(content: bytes, place: SkyCoord, width: float, survey: Survey) -> tuple[Any, str, str]:
+    """Return the image of a reply as an HDU, with status and message, or raise why it is none."""
+    start = content[:2000].lstrip()
+    if start.startswith(b"<"):
+        page = re.sub(r"<[^>]*>", " ", content.decode("utf-8", "replace"))
+        raise Refusal(OUTSIDE if _OUTSIDE.search(page) else HTML_PAGE, page)
+    if not start.startswith(b"SIMPLE"):
+        found = f"{len(content)} bytes that begin with {content[:30]!r}"
+        raise Refusal(OUTSIDE if _OUTSIDE.search(str(start)) else NOT_FITS, found)
+    try:
+        with fits.open(io.BytesIO(content), memmap=False) as hdus:
+            image = image_hdu(hdus)
+            opened = fits_image(image)
+            data, pixels = image.data, opened.cut(slice(None), slice(None))
+            # Headers of FIRST hold tabs, which FITS forbids and other readers complain of.
+            header = fits.Header.fromstring(re.sub(r"[^ -~]", " ", image.header.tostring()))
+    except CutoutError as error:
+        raise Refusal(NOT_FITS, str(error)) from error
+    except Exception as error:  # whatever astropy says of half a file
+        raise Refusal(TRUNCATED, f"{len(content)} bytes: {error}") from error
+    edge = survey.pixels(width)
+    # Servers round up or down, or add the pixel in the middle.
+    if not all(edge <= n <= edge + 2 for n in pixels.shape):
+        raise Refusal(WRONG_SIZE, f"{pixels.shape[1]}×{pixels.shape[0]} pixels instead of {edge}×{edge}")
+    if opened.wcs is None:
+        raise Refusal(WRONG_FIELD, "the image has no celestial coordinates")
+    middle = opened.wcs.pixel_to_world((pixels.shape[1] - 1) / 2, (pixels.shape[0] - 1) / 2)
+    offset = middle.separation(place).arcsec
+    if not offset <= _OFFSET * survey.pixel_scale:
+        raise Refusal(WRONG_FIELD, f"the image is centred {offset:.0f} arcsec away")
+    finite = np.isfinite(pixels)
+    if not finite.any() or np.ptp(pixels[finite]) == 0:
+        raise Refusal(OUTSIDE, "the image is blank")
+    hdu = fits.PrimaryHDU(data, header)
+    if finite.all():
+        return hdu, OK, ""
+    return hdu, NAN_EDGE, f"{(~finite).sum()} of {finite.size} pixels are not finite"
+
+
+def sign(header: fits.Header, name: str, place: SkyCoord, survey: Survey) -> None:
+    """Say in the header where the image comes from."""
+    from importlib.metadata import version
+
+    header["SRCNAME"] = (as_ascii(name), "name of the source asked for")
+    header["RA_REQ"] = (place.ra.deg, "[deg] right ascension asked for, ICRS")
+    header["DEC_REQ"] = (place.dec.deg, "[deg] declination asked for, ICRS")
+    header["SRVNAME"] = (as_ascii(survey.name), "survey asked")
+    header["RETRIEVD"] = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "when")
+    header.add_history(f"fetched and checked by radiosynth {version('radiosynth')}")
