@@ -222,7 +222,11 @@ def test_size_larger_than_the_image(tmp_path, image):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(([],), "no files"), (("a.npy", 0), "size is 0"), (("a.npy", 4, "ignore"), "on_error is 'ignore'")],
+    [
+        (([],), "no files"),
+        (("a.npy", 0), "size is 0"),
+        (("a.npy", 4, "ignore"), "value of on_error 'ignore'"),
+    ],
 )
 def test_bad_arguments(arguments, message):
     keywords = dict(zip(("size", "on_error"), arguments[1:], strict=False))
