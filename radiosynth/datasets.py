@@ -288,7 +288,7 @@ def _cached(pixels: str) -> dict[str, NDArray]:
             except FileNotFoundError:
                 pass
             except ValueError as error:
-                log.warning("%s; it is made again", error)
+                log.warning("%s", error)
             _convert(_find_archive(folder), converted)
             return _read(converted, pixels)
     except DataUnavailableError:
