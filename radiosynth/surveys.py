@@ -11,25 +11,7 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
-__all__ = ["FIRST", "First", "Refusal", "SkyView", "Survey", "get"]
-
-OUTSIDE = "outside survey"
-
-
-class Refusal(OSError):
-    """What keeps a reply from being a cutout.
-
-    Parameters
-    ----------
-    status : str
-        What the manifest says then, such as "outside survey".
-    message : str
-        The details.
-    """
-
-    def __init__(self, status: str, message: str) -> None:
-        super().__init__(f"{status}: {message}")
-        self.status, self.message = status, message
+__all__ = ["FIRST", "First", "SkyView", "Survey", "get"]
 
 
 @dataclass(frozen=True)
@@ -47,9 +29,10 @@ class Survey:
     field : float
         Usual width of a cutout in arcmin.
     fetch : callable
-        Takes a position (`~astropy.coordinates.SkyCoord`) and a width in arcmin, and returns the FITS file of
-        the square around it. It is called from several threads at a time. What it returns is checked, and
-        whatever it raises counts as a failed attempt, but for ``Refusal("outside survey", …)``.
+        Takes a position (`~astropy.coordinates.SkyCoord`) and a width in arcmin, and returns what the server
+        replies: the FITS file of the square around it, or a page that says why there is none. It is called
+        from several threads at a time. The reply is checked by the caller, and whatever is raised counts as
+        a failed attempt.
     """
 
     name: str
@@ -129,9 +112,7 @@ class SkyView(Survey):
             links = client().get_image_list(
                 position, [self.name], width=edge, height=edge, pixels=pixels, cache=False
             )
-            if not links:
-                raise Refusal(OUTSIDE, "SkyView has no image here")
-            return get(links[0], timeout=timeout)
+            return get(links[0], timeout=timeout) if links else b"<p>SkyView has no image here</p>"
 
         super().__init__("VLA FIRST (1.4 GHz)", FIRST.pixel_scale, FIRST.beam, FIRST.field, fetch)
 

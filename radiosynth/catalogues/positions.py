@@ -317,7 +317,7 @@ def _one_of(table: Table, axis: str, columns: list[str]) -> NDArray[np.float64]:
     again = [
         name for name in table.colnames if any(re.fullmatch(rf"{re.escape(c)}_?\d", name) for c in columns)
     ]
-    angles = [_degrees(axis, table[name]) for name in columns]
+    angles = [degrees(axis, table[name]) for name in columns]
     if again or any(np.abs((each - angles[0] + 180) % 360 - 180).max() > 1 / 60 for each in angles):
         msg = f"the columns {', '.join(columns + again)} hold different {axis}: rename what is not wanted"
         raise ValueError(msg)
@@ -344,7 +344,7 @@ def _classes(labels: NDArray, meaning: Mapping[str, str]) -> list[str]:
 
 def _labelled(columns: Mapping[str, Any], catalogue: str) -> Table:
     """Return the table of this module from its columns, positions in degrees and checked."""
-    ra, dec = _degrees("ra", columns["ra"]), _degrees("dec", columns["dec"])
+    ra, dec = degrees("ra", columns["ra"]), degrees("dec", columns["dec"])
     made = designation(SkyCoord(ra, dec, unit="deg"))
     names = made if columns["name"] is None else np.where(columns["name"], columns["name"], made)
     table = Table({"name": names, "ra": ra, "dec": dec})
@@ -358,7 +358,7 @@ def _labelled(columns: Mapping[str, Any], catalogue: str) -> Table:
     return table
 
 
-def _degrees(axis: str, values: Any) -> NDArray[np.float64]:
+def degrees(axis: str, values: Any) -> NDArray[np.float64]:
     """Return angles in degrees, from numbers or from sexagesimal text; of text, each for itself."""
     column = values if isinstance(values, Column) else Column(values)
     unit, sexagesimal = _unit(column)
@@ -366,17 +366,17 @@ def _degrees(axis: str, values: Any) -> NDArray[np.float64]:
     low, high, usual = (0, 360, u.hourangle) if axis == "ra" else (-90, 90, u.deg)
     if column.dtype.kind in "fiu":
         numbers: NDArray = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
-        degrees = numbers * factor
+        angles = numbers * factor
     else:
-        degrees = np.full(len(column), np.nan)
+        angles = np.full(len(column), np.nan)
         for row, text in enumerate(_text(column)):
             if _is_number(text):
-                degrees[row] = float(text) * factor
+                angles[row] = float(text) * factor
             elif sexagesimal or unit in (None, usual) or re.search("[a-z°]", text):
                 # What cannot be read, or is 12:30:49 where the unit is degrees, stays nan and is named below.
                 with suppress(ValueError), warnings.catch_warnings(action="ignore"):  # of 60 seconds
-                    degrees[row] = Angle(text, unit if sexagesimal else usual).deg
-    bad = np.flatnonzero(~((degrees >= low) & (degrees <= high)))
+                    angles[row] = Angle(text, unit if sexagesimal else usual).deg
+    bad = np.flatnonzero(~((angles >= low) & (angles <= high)))
     if len(bad):
         told = f" {unit}" if unit else ""
         msg = (
@@ -384,7 +384,7 @@ def _degrees(axis: str, values: Any) -> NDArray[np.float64]:
             f"such as {'12:30:49.4' if axis == 'ra' else '+12:23:28'} ({len(bad)} such rows)"
         )
         raise ValueError(msg)
-    return degrees
+    return angles
 
 
 def _unit(column: Column) -> tuple[u.UnitBase | None, bool]:

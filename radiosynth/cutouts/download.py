@@ -23,12 +23,12 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
+from radiosynth.catalogues.positions import degrees
 from radiosynth.cutouts.files import LARGEST
 from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, resumed, stems, write_manifest
 from radiosynth.cutouts.replies import checked, fault_of, sign
 from radiosynth.cutouts.write import as_ascii, write_fits
-from radiosynth.sample import floats
-from radiosynth.surveys import First, Refusal, SkyView, Survey
+from radiosynth.surveys import First, SkyView, Survey
 
 __all__ = ["download_cutouts"]
 
@@ -197,18 +197,18 @@ class _Batch:
                     return result
                 result["attempts"] += 1
                 try:
-                    content = survey.fetch(place, self.width)
+                    content, hold = survey.fetch(place, self.width), 0.0
                     hdu, status, message = checked(content, place, self.width, survey)
                 # Whatever goes wrong with one source must not end the batch.
                 except Exception as error:
-                    status, message, hold = fault_of(error)
-                else:
+                    hdu, (status, message, hold) = None, fault_of(error)
+                said = {"status": status, "message": " ".join(message.split())[:200], "survey": survey.name}
+                if hdu is not None:
                     sign(hdu.header, self.rows["name"][i], place, survey)
-                    done = {"file": path.name, "sha256": write_fits(path, hdu), "survey": survey.name}
-                    return result | done | {"status": status, "message": message}
+                    return result | said | {"file": path.name, "sha256": write_fits(path, hdu)}
                 # That the first survey has no image there is worth more than that the second is down.
                 if result["status"] not in FINAL:
-                    result |= {"status": status, "message": message, "survey": survey.name}
+                    result |= said
                 if status in FINAL:
                     break
         return result
@@ -246,33 +246,22 @@ class _Batch:
         new = OUTCOME | {"attempts": result["attempts"]}
         # Killed between writing the file and the manifest, if it is good.
         for survey in self.surveys:
-            with suppress(Refusal):
-                hdu, status, message = checked(content, self.places[i], self.width, survey)
-                if hdu.header.get("SRVNAME") == as_ascii(survey.name):
-                    new |= {"file": name, "sha256": digest, "survey": survey.name}
-                    new |= {"status": status, "message": message}
+            hdu, status, message = checked(content, self.places[i], self.width, survey)
+            if hdu is not None and hdu.header.get("SRVNAME") == as_ascii(survey.name):
+                said = {"status": status, "message": message, "survey": survey.name}
+                return new | said | {"file": name, "sha256": digest}
         return new
 
 
 def _placed(table: Table) -> Table:
     """Return the table with positions in degrees, or say what is wrong with them."""
-    rows, advice = table.copy(), "read your list with radiosynth.read_positions"
-    missing = {"name", "ra", "dec"} - set(rows.colnames)
-    if missing or not len(rows):
+    rows = table.copy()
+    if not {"name", "ra", "dec"} <= set(rows.colnames) or not len(rows):
         msg = (
             f"the table has {len(rows)} rows and the columns {', '.join(rows.colnames)}; name, ra and dec "
-            f"(degrees) are needed: {advice}"
+            "are needed: read your list with radiosynth.read_positions"
         )
         raise ValueError(msg)
-    try:
-        for name in ("ra", "dec"):
-            rows[name] = (floats(rows, name) * (rows[name].unit or u.deg)).to(u.deg)
-    except (ValueError, TypeError) as error:
-        msg = f"ra and dec are no angles ({error}); {advice}"
-        raise ValueError(msg) from error
-    lost = ~(np.isfinite(rows["ra"]) & (abs(rows["dec"]) <= 90 * u.deg))
-    if lost.any():
-        names = ", ".join(map(str, rows["name"][lost][:3]))
-        msg = f"{lost.sum()} sources have no position on the sky ({names}); correct or leave out"
-        raise ValueError(msg)
+    for axis in ("ra", "dec"):
+        rows[axis] = degrees(axis, rows[axis]) * u.deg
     return rows

@@ -13,7 +13,6 @@ import numpy as np
 from astropy.table import Table, vstack
 
 from radiosynth._io import readable, write_table
-from radiosynth.surveys import OUTSIDE
 
 __all__ = ["MANIFEST"]
 
@@ -21,13 +20,7 @@ MANIFEST = "manifest.ecsv"
 """File in a folder of cutouts that lists them, one row each."""
 
 
-OK, NAN_EDGE, NOT_TRIED = "ok", "nan edge", "not tried"
-
-
-NO_ANSWER, SERVER_ERROR, HTML_PAGE = "no answer", "server error", "html page"
-
-
-NOT_FITS, TRUNCATED, WRONG_SIZE, WRONG_FIELD = "not fits", "truncated", "wrong size", "wrong field"
+OK, NAN_EDGE, OUTSIDE, NOT_TRIED = "ok", "nan edge", "outside survey", "not tried"
 
 
 FINAL = (OK, NAN_EDGE, OUTSIDE)

@@ -13,19 +13,9 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from radiosynth.cutouts.files import CutoutError, fits_image, image_hdu
-from radiosynth.cutouts.manifest import (
-    HTML_PAGE,
-    NAN_EDGE,
-    NO_ANSWER,
-    NOT_FITS,
-    OK,
-    SERVER_ERROR,
-    TRUNCATED,
-    WRONG_FIELD,
-    WRONG_SIZE,
-)
+from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTSIDE
 from radiosynth.cutouts.write import as_ascii
-from radiosynth.surveys import OUTSIDE, Refusal, Survey
+from radiosynth.surveys import Survey
 
 # A page with these words says that there is no image, any other that something went wrong.
 _OUTSIDE = re.compile(r"outside|not (been )?(covered|observed|in)\b|no (image|data|coverage|field)", re.I)
@@ -35,32 +25,15 @@ _OFFSET = 5
 """Largest distance in pixels between the middle of an image and the position asked for."""
 
 
-def fault_of(error: Exception) -> tuple[str, str, float]:
-    """Return status and message of a failed attempt, and the seconds to leave the server alone."""
-    from urllib3.exceptions import InvalidHeader
-    from urllib3.util import Retry
-
-    if isinstance(error, Refusal):
-        return error.status, " ".join(error.message.split())[:200], 0
-    response = getattr(error, "response", None)
-    status = NO_ANSWER if response is None else SERVER_ERROR
-    hold = 0.0
-    if response is not None and "Retry-After" in response.headers:
-        with suppress(InvalidHeader):
-            hold = min(Retry().parse_retry_after(response.headers["Retry-After"]), 300)
-    status = TRUNCATED if "IncompleteRead" in str(error) else status
-    return status, " ".join(f"{type(error).__name__}: {error}".split())[:200], hold
-
-
 def checked(content: bytes, place: SkyCoord, width: float, survey: Survey) -> tuple[Any, str, str]:
-    """Return the image of a reply as an HDU, with status and message, or raise why it is none."""
+    """Return the image of a reply as an HDU, or None where it is no such cutout, with status and message."""
     start = content[:2000].lstrip()
     if start.startswith(b"<"):
-        page = re.sub(r"<[^>]*>", " ", content.decode("utf-8", "replace"))
-        raise Refusal(OUTSIDE if _OUTSIDE.search(page) else HTML_PAGE, page)
+        page = " ".join(re.sub(r"<[^>]*>", " ", content.decode("utf-8", "replace")).split())[:200]
+        return None, OUTSIDE if _OUTSIDE.search(page) else "html page", page
     if not start.startswith(b"SIMPLE"):
         found = f"{len(content)} bytes that begin with {content[:30]!r}"
-        raise Refusal(OUTSIDE if _OUTSIDE.search(str(start)) else NOT_FITS, found)
+        return None, OUTSIDE if _OUTSIDE.search(str(start)) else "not fits", found
     try:
         with fits.open(io.BytesIO(content), memmap=False) as hdus:
             image = image_hdu(hdus)
@@ -69,26 +42,41 @@ def checked(content: bytes, place: SkyCoord, width: float, survey: Survey) -> tu
             # Headers of FIRST hold tabs, which FITS forbids and other readers complain of.
             header = fits.Header.fromstring(re.sub(r"[^ -~]", " ", image.header.tostring()))
     except CutoutError as error:
-        raise Refusal(NOT_FITS, str(error)) from error
+        return None, "not fits", str(error)
     except Exception as error:  # whatever astropy says of half a file
-        raise Refusal(TRUNCATED, f"{len(content)} bytes: {error}") from error
+        return None, "truncated", f"{len(content)} bytes: {error}"
     edge = survey.pixels(width)
     # Servers round up or down, or add the pixel in the middle.
     if not all(edge <= n <= edge + 2 for n in pixels.shape):
-        raise Refusal(WRONG_SIZE, f"{pixels.shape[1]}×{pixels.shape[0]} pixels instead of {edge}×{edge}")
+        return None, "wrong size", f"{pixels.shape[1]}×{pixels.shape[0]} pixels instead of {edge}×{edge}"
     if opened.wcs is None:
-        raise Refusal(WRONG_FIELD, "the image has no celestial coordinates")
+        return None, "wrong field", "the image has no celestial coordinates"
     middle = opened.wcs.pixel_to_world((pixels.shape[1] - 1) / 2, (pixels.shape[0] - 1) / 2)
     offset = middle.separation(place).arcsec
     if not offset <= _OFFSET * survey.pixel_scale:
-        raise Refusal(WRONG_FIELD, f"the image is centred {offset:.0f} arcsec away")
+        return None, "wrong field", f"the image is centred {offset:.0f} arcsec away"
     finite = np.isfinite(pixels)
     if not finite.any() or np.ptp(pixels[finite]) == 0:
-        raise Refusal(OUTSIDE, "the image is blank")
+        return None, OUTSIDE, "the image is blank"
     hdu = fits.PrimaryHDU(data, header)
     if finite.all():
         return hdu, OK, ""
     return hdu, NAN_EDGE, f"{(~finite).sum()} of {finite.size} pixels are not finite"
+
+
+def fault_of(error: Exception) -> tuple[str, str, float]:
+    """Return status and message where there is no reply, and the seconds to leave the server alone."""
+    from urllib3.exceptions import InvalidHeader
+    from urllib3.util import Retry
+
+    response, hold = getattr(error, "response", None), 0.0
+    status = "no answer" if response is None else "server error"
+    if "IncompleteRead" in str(error):
+        status = "truncated"
+    if response is not None and "Retry-After" in response.headers:
+        with suppress(InvalidHeader):
+            hold = min(Retry().parse_retry_after(response.headers["Retry-After"]), 300)
+    return status, f"{type(error).__name__}: {error}", hold
 
 
 def sign(header: fits.Header, name: str, place: SkyCoord, survey: Survey) -> None:

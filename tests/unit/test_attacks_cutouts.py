@@ -478,11 +478,11 @@ def test_a_file_that_is_not_ours_is_never_replaced(tmp_path, image):
         {"ra": MaskedColumn([1.0, 2.0, 3.0], mask=[False, True, False])},
         {"ra": [1.0, np.nan, 3.0]},
         {"dec": [0.0, 91.0, 1.0]},
-        {"ra": ["12:30", "1", "2"]},
+        {"ra": ["here", "1", "2"]},
     ],
 )
 def test_positions_that_are_none_are_refused(tmp_path, columns):
-    with pytest.raises(ValueError, match=r"no position on the sky \(C\nD\)|no angles"):
+    with pytest.raises(ValueError, match=r"row \d has (ra|dec) = .*give .* degrees"):
         fetched(tmp_path / "out", **columns)
     assert not (tmp_path / "out").exists()
 
