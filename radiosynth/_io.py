@@ -171,7 +171,9 @@ def read_json(path: Path, keys: Iterable[str] = (), **said: str) -> dict[str, An
         return found
 
 
-def read_arrays(path: Path, kinds: Mapping[str, str] | None = None, **said: str) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    path: Path, kinds: Mapping[str, str] | None = None, others: bool = True, /, **said: str
+) -> dict[str, NDArray[Any]]:
     """Return the arrays in an npz file; `said` as in `readable`.
 
     Parameters
@@ -181,12 +183,14 @@ def read_arrays(path: Path, kinds: Mapping[str, str] | None = None, **said: str)
     kinds : dict of str to str, optional
         By name, the arrays that there have to be, of one length if they have any: NumPy's letter of the kind
         and the number of dimensions, such as "i1". Numbers of kind "f" have to be finite, of kind "F" not.
+    others : bool
+        Whether to read the other arrays, too.
     """
     kinds = kinds or {}
     with readable(path, **said), path.open("rb") as file:
         check(zipfile.is_zipfile(file), "no whole npz file")
         stored = np.load(file, allow_pickle=False)
-        found = {name: stored[name] for name in stored.files}
+        found = {name: stored[name] for name in stored.files if others or name in kinds}
         for name, kind in kinds.items():
             check(name in found, f"it lacks {name}")
             have = f"{found[name].dtype.kind}{found[name].ndim}"

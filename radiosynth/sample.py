@@ -190,23 +190,20 @@ _META = "escaped as JSON"
 
 
 def _to_text(table: Table) -> str:
-    """Return a table as ECSV; text that ECSV would change is escaped as JSON."""
+    """Return a table as ECSV, its texts escaped as JSON: ECSV drops blanks at their ends and line breaks."""
     if broken := [name for name in table.colnames if "\n" in name or not name.strip()]:
         msg = f"the name of the column {broken[0]!r} is blank or has a line break: rename it"
         raise ValueError(msg)
     table = table.copy(copy_data=False)
-    escaped = []
+    texts = []
     for name, column in table.columns.items():
         column.info.format = None  # it would round the numbers that are written
-        words = isinstance(column, Column) and column.dtype.kind == "U" and column.ndim == 1
-        cells = np.ma.getdata(column).tolist() if words else []
-        if any(cell != cell.strip(" #") or not cell.isprintable() for cell in cells):
-            escaped.append(name)
+        if isinstance(column, Column) and column.dtype.kind == "U" and column.ndim == 1:
             table[name] = _recoded(column, json.dumps)
+            texts.append(name)
     if r"\n" in repr(table.meta):  # ECSV takes a line break for a blank
         table.meta = {_META: json.dumps(table.meta, default=lambda value: value.tolist())}
-    if escaped:
-        table.meta[_ESCAPED] = escaped
+    table.meta[_ESCAPED] = texts
     text = io.StringIO()
     table.write(text, format="ascii.ecsv", serialize_method="data_mask")
     return text.getvalue()
