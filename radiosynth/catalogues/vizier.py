@@ -19,8 +19,9 @@ from astropy import units as u
 from astropy.table import Table, vstack
 
 from radiosynth._io import cache_folder, check, readable, write_table
+from radiosynth.catalogues.angles import text_of
 from radiosynth.catalogues.designations import from_designation
-from radiosynth.catalogues.positions import _labelled, _text, checksum
+from radiosynth.catalogues.positions import checksum, labelled
 from radiosynth.sample import DataUnavailableError, check_choice, floats
 
 __all__ = ["CATALOGUES", "REPORT_CATALOGUES", "Catalogue", "load_catalogue", "load_report_sources"]
@@ -68,7 +69,9 @@ class Catalogue:
 
 
 def _config(table: Table) -> dict[str, Any]:
-    survey, number, kind, note, sure = (_text(table[name]) for name in ("S", "CoNFIG", "mt", "n_mt", "u_mt"))
+    survey, number, kind, note, sure = (
+        text_of(table[name]) for name in ("S", "CoNFIG", "mt", "n_mt", "u_mt")
+    )
     # Only rows flagged as confirmed have a shape; the compact ones carry no such flag.
     classes = np.select(
         [np.isin(kind, ["C", "C*", "S*"]), (kind == "I") & (sure == "c"), (kind == "II") & (sure == "c")],
@@ -81,22 +84,22 @@ def _config(table: Table) -> dict[str, Any]:
 
 
 def _capetti(morphology: str, table: Table) -> dict[str, Any]:
-    names = _text(table["SDSS"])
+    names = text_of(table["SDSS"])
     ra, dec = np.transpose([from_designation(name) for name in names])
     return {"name": names, "ra": ra, "dec": dec, "class": morphology, "catalogue_class": morphology}
 
 
 def _proctor(table: Table) -> dict[str, Any]:
     # Table 1 of the paper holds the wide-angle and the narrow-angle tails.
-    classes = np.where(_text(table["Tno"]) == "1", "bent", "")
-    notes = {"class": classes, "catalogue_class": _text(table["Com"])}
-    return {"name": _text(table["FCG"])} | notes | _places(table)
+    classes = np.where(text_of(table["Tno"]) == "1", "bent", "")
+    notes = {"class": classes, "catalogue_class": text_of(table["Com"])}
+    return {"name": text_of(table["FCG"])} | notes | _places(table)
 
 
 def _garon(table: Table) -> dict[str, Any]:
     angles = {"bending_angle": u.Quantity(floats(table, "BA"), u.deg)}
-    notes = {"class": "", "catalogue_class": _text(table["Morph"])}
-    return {"name": _text(table["Name"])} | notes | _places(table) | angles
+    notes = {"class": "", "catalogue_class": text_of(table["Morph"])}
+    return {"name": text_of(table["Name"])} | notes | _places(table) | angles
 
 
 def _places(table: Table) -> dict[str, Any]:
@@ -157,7 +160,7 @@ def load_catalogue(catalogue: str | Catalogue, *, refresh: bool = False) -> Tabl
     if not refresh and (table := _cached(path, catalogue)) is not None:
         return table
     raw, server = _from_vizier(catalogue)
-    table = _labelled(catalogue.label(raw), catalogue.name)
+    table = labelled(catalogue.label(raw), catalogue.name)
     digest = checksum(table)
     if catalogue.sha256 not in ("", digest):
         log.warning(

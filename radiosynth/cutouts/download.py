@@ -23,7 +23,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
-from radiosynth.catalogues.positions import degrees
+from radiosynth.catalogues.angles import degrees
 from radiosynth.cutouts.files import LARGEST
 from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, resumed, stems, write_manifest
 from radiosynth.cutouts.replies import checked, fault_of, sign
