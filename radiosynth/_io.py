@@ -219,17 +219,15 @@ def read_table(path: Path, rows: int | None = None, *, text: Iterable[str] = ())
         return found
 
 
-def check(right: bool, fault: str) -> None:
-    """Raise ValueError, for `readable`, unless something is right."""
+def check(right: object, fault: str) -> None:
+    """Raise `ValueError` unless something is right: the fault says what was given and what to do."""
     if not right:
         raise ValueError(fault)
 
 
 def table_format(path: Path) -> tuple[str, bytes]:
     """Return the entry of `TABLES` for the suffix of a file."""
-    if path.suffix.lower() not in TABLES:
-        msg = f"{path} has no suffix of a table that can be written: use {', '.join(TABLES)}"
-        raise ValueError(msg)
+    check(path.suffix.lower() in TABLES, f"{path} has no suffix of a table: use {', '.join(TABLES)}")
     return TABLES[path.suffix.lower()]
 
 
@@ -238,19 +236,15 @@ def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> N
 
     An existing file is of the same kind if its first bytes match the pattern `like`, or if it is empty.
     """
-    if path.is_dir():
-        msg = f"{path} is a folder; give the name of a file to write"
-        raise ValueError(msg)
+    check(not path.is_dir(), f"{path} is a folder; give the name of a file to write")
     if not path.is_file() or _is_stream(path):
         return
-    if any(path.samefile(each) for each in inputs if each.exists()):
-        msg = f"{path} is one of the files to be read, and would be replaced; give another file to write"
-        raise ValueError(msg)
+    read = any(path.samefile(each) for each in inputs if each.exists())
+    check(not read, f"{path} is one of the files to be read, and would be replaced; give another file")
     with path.open("rb") as stream:
         start = stream.read(200)
-    if start and not re.match(like, start, re.IGNORECASE):
-        msg = f"{path} exists, and is not what would be written there; give another name, or remove it first"
-        raise ValueError(msg)
+    same = not start or re.match(like, start, re.IGNORECASE)
+    check(same, f"{path} exists, and is not what would be written there; give another name, or remove it")
 
 
 def decoded(data: bytes) -> str:

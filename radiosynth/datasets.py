@@ -255,9 +255,7 @@ def _first_images(
     size: int, keys: Iterable[str] | None = None
 ) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
     """Return the centres of the published images, all or those asked for, and their columns."""
-    if not 1 <= size <= _FULL:
-        msg = f"size is {size}; the published images have {_FULL}×{_FULL} pixels: give 1 to {_FULL}"
-        raise ValueError(msg)
+    check(1 <= size <= _FULL, f"size is {size}; the images have {_FULL}×{_FULL} pixels: give 1 to {_FULL}")
     stored = _cached("centre" if size <= _CENTRE else "images")
     if keys is not None:
         row_of = {key: row for row, key in enumerate(stored["key"])}

@@ -14,6 +14,8 @@ from astropy.coordinates import Angle
 from astropy.table import Column
 from numpy.typing import NDArray
 
+from radiosynth._io import check
+
 _UNITS = {
     "deg": u.deg, "degree": u.deg, "degrees": u.deg, "d": u.deg, "arcmin": u.arcmin, "arcsec": u.arcsec,
     "rad": u.rad, "radian": u.rad, "radians": u.rad,
@@ -62,15 +64,10 @@ def unit_of(column: Column) -> tuple[u.UnitBase | None, bool]:
     if not letters:
         return (u.deg if (column.name or "").lower().endswith("deg") else None), False
     if re.fullmatch("h+m+s+|d+m+s+", letters):
-        if column.dtype.kind in "fiu":
-            msg = (
-                f"the column {column.name!r} holds numbers, and says {told!r}: write text such as 12:30:49.4"
-            )
-            raise ValueError(msg)
+        texts = column.dtype.kind not in "fiu"
+        check(texts, f"the column {column.name!r} holds numbers, and says {told!r}: write such as 12:30:49.4")
         return (u.hourangle if letters.startswith("h") else u.deg), True
-    if letters not in _UNITS:
-        msg = f"the column {column.name!r} is in {told!r}: the units are deg, hourangle, rad and h:m:s"
-        raise ValueError(msg)
+    check(letters in _UNITS, f"the column {column.name!r} is in {told!r}: give deg, hourangle, rad or h:m:s")
     return _UNITS[letters], False
 
 

@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.io.ascii import convert_numpy
 from astropy.table import Table
 
-from radiosynth._io import decoded
+from radiosynth._io import check, decoded
 from radiosynth.catalogues.angles import is_number
 from radiosynth.catalogues.designations import DESIGNATION
 
@@ -31,14 +31,11 @@ def read_list(data: bytes, suffix: str) -> Table:
     if data.startswith(b"SIMPLE") or suffix in (".fits", ".fit"):
         with fits.open(io.BytesIO(data)) as hdus:
             tables = sum(isinstance(hdu, fits.BinTableHDU | fits.TableHDU) for hdu in hdus)
-        if tables > 1:
-            msg = f"it holds {tables} tables: save the one with the positions by itself"
-            raise ValueError(msg)
+        check(tables < 2, f"it holds {tables} tables: save the one with the positions by itself")
         return Table.read(io.BytesIO(data), format="fits")
     if re.match(rb"(\xef\xbb\xbf)?\s*<(\?xml|VOTABLE)", data):
-        if re.search(rb"<STREAM[^>]*\bhref", data, re.IGNORECASE):
-            msg = "its rows are in another place, which is not opened: save the table with its rows inside"
-            raise ValueError(msg)
+        linked = re.search(rb"(?i)<STREAM[^>]*\bhref", data)
+        check(not linked, "its rows are in another place, which is not opened: save the table with its rows")
         return Table.read(io.BytesIO(data), format="votable", use_names_over_ids=True)
     # As lines: astropy takes a text of one line for a file or an address, and opens it. Those that are
     # empty, or rules as VizieR and TOPCAT draw them, go.
@@ -76,21 +73,15 @@ def _read_text(lines: list[str]) -> Table:
     headed = bool(names)
     if not names and rows:
         names, rows = _without_header(rows, " ".join(comments).lower())
-    if not names:
-        msg = "it has neither a header nor columns that are positions"
-        raise ValueError(msg)
+    check(names, "it has neither a header nor columns that are positions")
     twice = sorted({name for name in names if names.count(name) > 1})
-    if meanings_of(twice):
-        msg = f"the column {twice[0]!r} occurs more than once: rename those that are not wanted"
-        raise ValueError(msg)
+    check(not meanings_of(twice), f"the column {twice[:1]} occurs more than once: rename what is not wanted")
     names = [f"{name}_{names[:i].count(name)}" if name in names[:i] else name for i, name in enumerate(names)]
     while not names[-1]:
         names.pop()
     rows = [row[: len(names)] + [cell for cell in row[len(names) :] if cell] for row in rows]
     for row in rows:
-        if len(row) != len(names):
-            msg = f"{row} has not the {len(names)} columns {', '.join(names)}"
-            raise ValueError(msg)
+        check(len(row) == len(names), f"{row} has not the {len(names)} columns {', '.join(names)}")
     axes = [names.index(meanings_of(names)[axis][0]) for axis in ("ra", "dec") if axis in meanings_of(names)]
     units = None
     if headed and axes and rows and not any(re.search(r"\d|^$", rows[0][i]) for i in axes):
@@ -111,15 +102,11 @@ def _without_header(rows: list[list[str]], comments: str) -> tuple[list[str], li
         return rows[0], rows[1:]  # a header, of other columns
     ra = re.search(r"(?<![a-z])(ra(?![a-z])|raj|right.?asc|alpha)", comments)
     dec = re.search(r"(?<![a-z])(dec(?![a-z])|dej|decl|delta)", comments)
-    if ra and dec and dec.start() < ra.start():
-        msg = "its comments name the declination first, but are no header; write one, such as name,ra,dec"
-        raise ValueError(msg)
-    if width in (3, 7) and (numbers := [row[0] for row in rows if is_number(row[0])]):
-        msg = (
-            f"without a header the first of {width} columns is the name, and {numbers[0]} is a number: "
-            "write a header that names the columns, such as ra,dec,flux"
-        )
-        raise ValueError(msg)
+    swapped = ra and dec and dec.start() < ra.start()
+    check(not swapped, "its comments name the declination first: write a header, such as name,ra,dec")
+    numbers = [row[0] for row in rows if is_number(row[0])] if width in (3, 7) else []
+    told = f"without a header the first of {width} columns is the name, and {numbers[:1]} a number"
+    check(not numbers, f"{told}: write a header, such as ra,dec,flux")
     if width in (6, 7):
         rows = [[*row[:-6], " ".join(row[-6:-3]), " ".join(row[-3:])] for row in rows]
     names = ["name"] if width in (1, 3, 7) else []

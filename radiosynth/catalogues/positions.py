@@ -17,7 +17,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import readable
+from radiosynth._io import check, readable
 from radiosynth.catalogues.angles import degrees, is_number, text_of, unit_of
 from radiosynth.catalogues.designations import designation, from_designation
 from radiosynth.catalogues.lists import meanings_of, read_list
@@ -126,17 +126,12 @@ def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table
     """Return the table of this module made of one as it was read."""
     all_found = meanings_of(raw.colnames)
     found = {meaning: columns[0] for meaning, columns in all_found.items()}
-    if not {"ra", "dec"} <= found.keys() and "name" not in found:
-        msg = (
-            "it needs ra and dec (degrees, or sexagesimal text), or a name such as J012947.0+004633: "
-            "rename them in the first line"
-        )
-        raise ValueError(msg)
-    if not len(raw):
-        msg = "there is a header and no rows; give at least one position"
-        raise ValueError(msg)
+    located = {"ra", "dec"} <= found.keys()
+    advice = "rename the columns in the first line"
+    check(located or "name" in found, f"it needs ra and dec, or a name such as J012947.0+004633: {advice}")
+    check(len(raw), "there is a header and no rows; give at least one position")
     names: Any = text_of(raw[found["name"]]) if "name" in found else None
-    if {"ra", "dec"} <= found.keys():
+    if located:
         ra, dec = (_one_of(raw, axis, all_found[axis]) for axis in ("ra", "dec"))
     else:
         ra, dec = np.transpose([from_designation(name) for name in names])
@@ -154,9 +149,9 @@ def _one_of(table: Table, axis: str, columns: list[str]) -> NDArray[np.float64]:
         name for name in table.colnames if any(re.fullmatch(rf"{re.escape(c)}_?\d", name) for c in columns)
     ]
     angles = [degrees(axis, table[name]) for name in columns]
-    if again or any(np.abs((each - angles[0] + 180) % 360 - 180).max() > 1 / 60 for each in angles):
-        msg = f"the columns {', '.join(columns + again)} hold different {axis}: rename what is not wanted"
-        raise ValueError(msg)
+    differ = any(np.abs((each - angles[0] + 180) % 360 - 180).max() > 1 / 60 for each in angles)
+    told = f"the columns {', '.join(columns + again)} hold different {axis}"
+    check(not again and not differ, f"{told}: rename what is not wanted")
     first = table[columns[0]]
     doubtful = axis == "ra" and len(table) > 2 and angles[0].max() <= 24 and unit_of(first)[0] is None
     if doubtful and all(map(is_number, text_of(first))):

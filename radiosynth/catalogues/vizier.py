@@ -252,15 +252,12 @@ def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
 
 def _right_table(catalogue: Catalogue, reply: list[Table] | None) -> Table:
     """Return the table of the catalogue among those of a reply; a catalogue may be in several parts."""
-    if not reply:
-        msg = "the reply holds no table (an error page?)"
-        raise ValueError(msg)
-    parts = [table for table in reply if set(catalogue.columns) <= set(table.colnames)]
+    parts = [table for table in reply or [] if set(catalogue.columns) <= set(table.colnames)]
     if len(parts) > 1:
         parts.append(vstack(parts, join_type="inner", metadata_conflicts="silent"))
     for table in parts:
         if len(table) == catalogue.rows:
             return table
-    columns, found = ", ".join(catalogue.columns), [len(table) for table in parts] or "no"
-    msg = f"the reply has {found} rows with the columns {columns}; all {catalogue.rows} are needed"
+    found = [len(table) for table in parts] or "no table (an error page?), or none"
+    msg = f"the reply has {found} rows with {', '.join(catalogue.columns)}; all {catalogue.rows} are needed"
     raise ValueError(msg)

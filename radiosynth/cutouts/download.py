@@ -23,6 +23,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
+from radiosynth._io import check
 from radiosynth.catalogues.angles import degrees
 from radiosynth.cutouts.files import LARGEST
 from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, resumed, stems, write_manifest
@@ -92,20 +93,15 @@ def download_cutouts(
         If the folder cannot be written, or another process is filling it.
     """
     surveys = [First(), SkyView()] if survey is None else [survey] if isinstance(survey, Survey) else survey
-    if not surveys:
-        msg = "survey is empty; give at least one, or leave it out"
-        raise ValueError(msg)
+    check(surveys, "survey is empty; give at least one, or leave it out")
     width = surveys[0].field if width is None else width
     above = {"width": width, "concurrency": concurrency, "rate": rate, "give_up": give_up}
     wrong = [f"{name} is {value}" for name, value in above.items() if not 0 < value < np.inf]
     least = {"retries": retries, "backoff": backoff}
     wrong += [f"{name} is {value}" for name, value in least.items() if not 0 <= value < np.inf]
-    if wrong:
-        msg = f"{', '.join(wrong)}; give positive numbers"
-        raise ValueError(msg)
-    if max(each.pixels(width) for each in surveys) > LARGEST:
-        msg = f"width is {width} arcmin, more than {LARGEST} pixels; give that of a cutout, such as 4.5"
-        raise ValueError(msg)
+    check(not wrong, f"{', '.join(wrong)}; give positive numbers")
+    pixels = max(each.pixels(width) for each in surveys)
+    check(pixels <= LARGEST, f"width is {width} arcmin, more than {LARGEST} pixels; give less, such as 4.5")
     table, folder = _placed(table), Path(folder)
     # Python silences warnings for all threads at once, so it is done here and not where files are opened.
     with alone(folder), warnings.catch_warnings(action="ignore", category=AstropyWarning):
@@ -256,12 +252,9 @@ class _Batch:
 def _placed(table: Table) -> Table:
     """Return the table with positions in degrees, or say what is wrong with them."""
     rows = table.copy()
-    if not {"name", "ra", "dec"} <= set(rows.colnames) or not len(rows):
-        msg = (
-            f"the table has {len(rows)} rows and the columns {', '.join(rows.colnames)}; name, ra and dec "
-            "are needed: read your list with radiosynth.read_positions"
-        )
-        raise ValueError(msg)
+    told = f"{len(rows)} rows with the columns {', '.join(rows.colnames)}"
+    complete = {"name", "ra", "dec"} <= set(rows.colnames) and len(rows)
+    check(complete, f"{told}; name, ra and dec are needed: read your list with radiosynth.read_positions")
     for axis in ("ra", "dec"):
         rows[axis] = degrees(axis, rows[axis]) * u.deg
     return rows

@@ -9,7 +9,7 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from radiosynth.cutouts.files import LARGEST, CutoutError, Opened
+from radiosynth.cutouts.files import LARGEST, Opened, need
 from radiosynth.cutouts.pixels import blanked
 
 PIXEL_SCALES = 0.001, 600
@@ -23,13 +23,12 @@ TILT = 2
 def frame_of(shape: Sequence[int], size: int | None) -> tuple[int, int]:
     """Return the height and the width of the part of an image that is wanted."""
     height, width = shape[-2:]
-    if size is not None and size > min(height, width):
-        msg = f"the image has {height}×{width} pixels, less than size={size}; give a smaller size (--crop)"
-        raise CutoutError(msg)
-    if max(frame := (size, size) if size else (height, width)) > LARGEST:
-        msg = f"{frame[0]}×{frame[1]} pixels are too many; give size (--crop) of {LARGEST} or less"
-        raise CutoutError(msg)
-    return frame
+    large = (size or 1) <= min(height, width)
+    need(large, f"has {height}×{width} pixels, less than size={size}; give a smaller size (--crop)")
+    height, width = (size, size) if size else (height, width)
+    small = max(height, width) <= LARGEST
+    need(small, f"{height}×{width} pixels are too many; give size (--crop) of {LARGEST} or less")
+    return height, width
 
 
 def upright(
@@ -76,9 +75,7 @@ def upright(
         inside = np.all([(i > -1) & (i < n) for i, n in zip(places, opened.shape, strict=True)], axis=0)
         if inside.all():
             break
-    if not inside.any():
-        msg = "the position lies outside of the image; leave it out"
-        raise CutoutError(msg)
+    need(inside.any(), "the position lies outside of the image; leave it out")
 
     # Only the part of the file that is needed is read.
     area = [slice(max(0, int(i.min())), int(i.max()) + 2) for i in places]
@@ -93,9 +90,8 @@ def upright(
 def _axes(wcs: WCS, x: float, y: float, what: str) -> tuple[SkyCoord, NDArray[np.float64], float]:
     """Return the place of a pixel, how far west and north one pixel along x and y leads, and their width."""
     sky = wcs.pixel_to_world(x + np.array([0, 1, -1, 0, 0]), y + np.array([0, 0, 0, 1, -1])).icrs
-    if not np.isfinite(sky.cartesian.xyz).all():
-        msg = f"CRVAL and CRPIX in its header put {what} off the sky; correct them or leave it out"
-        raise CutoutError(msg)
+    found = np.isfinite(sky.cartesian.xyz).all()
+    need(found, f"CRVAL and CRPIX in its header put {what} off the sky; correct them or leave it out")
     # By unit vectors: SkyCoord.spherical_offsets_to would add a quarter to the time that a file takes.
     (ra, *_), (dec, *_) = sky.ra.rad, sky.dec.rad
     west = [np.sin(ra), -np.cos(ra), 0]
@@ -103,8 +99,6 @@ def _axes(wcs: WCS, x: float, y: float, what: str) -> tuple[SkyCoord, NDArray[np
     ahead = np.degrees([west, north] @ sky.cartesian.xyz.value) * 3600
     per_pixel = (ahead[:, [1, 3]] - ahead[:, [2, 4]]) / 2
     large, small = np.linalg.svd(per_pixel, compute_uv=False)
-    if not (PIXEL_SCALES[0] <= small and large <= min(PIXEL_SCALES[1], 2 * small)):
-        size = f"{large:.3g} by {small:.3g} arcsec"
-        msg = f"has pixels of {size}, which no radio image has; correct CDELT, CD or PC in its header"
-        raise CutoutError(msg)
+    usual = PIXEL_SCALES[0] <= small and large <= min(PIXEL_SCALES[1], 2 * small)
+    need(usual, f"has pixels of {large:.3g} by {small:.3g} arcsec; correct CDELT, CD or PC in its header")
     return sky[0], per_pixel, float(np.sqrt(large * small))

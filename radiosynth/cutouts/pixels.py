@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from radiosynth.cutouts.files import CutoutError
+from radiosynth.cutouts.files import need
 
 
 def blanked(image: NDArray) -> NDArray[np.float64]:
@@ -36,30 +36,19 @@ def usable(image: NDArray, keep_nan: bool, missing: str) -> NDArray[np.float32]:
     """Return the image in single precision, or say why it cannot be used."""
     height, width = image.shape
     bad = ~np.isfinite(image)
-    if bad.all():
-        msg = f"all pixels are {missing}: outside of the survey, or a failed cutout; leave it out"
-        raise CutoutError(msg)
-    if height != width:
-        msg = f"the image is not square ({height}×{width}); give size={min(height, width)} or less to crop it"
-        raise CutoutError(msg)
+    need(not bad.all(), f"all pixels are {missing}: outside of the survey, or a failed cutout; leave it out")
+    need(height == width, f"is not square ({height}×{width}); give size={min(height, width)} or less")
     if bad.any() and not keep_nan:
         # Twice the distance from the centre to the nearest such pixel, along the farther axis.
         rows, columns = np.nonzero(bad)
         nearest = np.maximum(abs(2 * rows - height + 1), abs(2 * columns - width + 1)).min()
         advice = (
-            f"give size={nearest - 1} or less" if nearest > 1 else "its centre is among them, so leave it out"
+            f"give size={nearest - 1} or less" if nearest > 1 else "its centre is among them: leave it out"
         )
-        msg = f"{bad.sum()} of {bad.size} pixels are {missing}; {advice}"
-        raise CutoutError(msg)
+        need(False, f"{bad.sum()} of {bad.size} pixels are {missing}; {advice}")
     pixels = np.where(bad, np.nan, image)
     low, high = np.nanmin(pixels), np.nanmax(pixels)
-    if low == high:
-        msg = f"all pixels have the value {low:g}: there is no source in it; leave it out"
-        raise CutoutError(msg)
-    if high - low < max(abs(low), abs(high)) * 1e-5:
-        msg = (
-            f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers used here: "
-            "store them in another unit, or less a constant"
-        )
-        raise CutoutError(msg)
+    need(low < high, f"all pixels have the value {low:g}: there is no source in it; leave it out")
+    told = f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers used here"
+    need(high - low >= max(abs(low), abs(high)) * 1e-5, f"{told}: store them less a constant")
     return pixels.astype(np.float32)

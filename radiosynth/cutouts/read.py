@@ -16,7 +16,8 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth.cutouts.files import DAMAGED, NO_SKY, CutoutError, blamed, open_image
+from radiosynth._io import check
+from radiosynth.cutouts.files import DAMAGED, NO_SKY, CutoutError, blamed, need, open_image
 from radiosynth.cutouts.manifest import MANIFEST, NAN_EDGE, OK, read_manifest
 from radiosynth.cutouts.orientation import PIXEL_SCALES, TILT, frame_of, upright
 from radiosynth.cutouts.pixels import blanked, in_range, usable
@@ -106,14 +107,12 @@ def read_cutouts(
     if size is not None:
         check_count(size, "size", 1)
     low, high = PIXEL_SCALES
-    if pixel_scale is not None and not low <= pixel_scale <= high:
-        msg = f"pixel_scale is {pixel_scale}; give the width of a pixel in arcsec, {low} to {high}"
-        raise ValueError(msg)
+    usual = pixel_scale is None or low <= pixel_scale <= high
+    check(usual, f"pixel_scale is {pixel_scale}; give the width of a pixel in arcsec, {low} to {high}")
     files, manifest, skipped = _listed(paths, nan == "keep")
     shape = None if positions is None else getattr(positions, "shape", "none")
-    if shape not in (None, (len(files),)):
-        msg = f"positions have the shape {shape}; {len(files)} files need one each"
-        raise ValueError(msg)
+    wanted = (len(files),)
+    check(shape in (None, wanted), f"positions have the shape {shape}; {len(files)} files need one each")
 
     images: list[NDArray[np.float32]] = []
     rows: list[dict[str, Any]] = []
@@ -130,15 +129,11 @@ def read_cutouts(
             images += found
             rows += [row | {"path": str(path), "file": number} for row in described]
 
-    if not images:
-        reasons = "\n".join(f"  {path}: {reason}" for path, reason in skipped[:10])
-        msg = f"none of the {len(files)} files gives a usable image:\n{reasons}"
-        raise CutoutError(msg)
+    reasons = "\n".join(f"  {path}: {reason}" for path, reason in skipped[:10])
+    need(images, f"none of the {len(files)} files gives a usable image:\n{reasons}")
     sizes = {image.shape[0]: row["path"] for image, row in zip(images, rows, strict=True)}
-    if len(sizes) > 1:
-        examples = ", ".join(f"{n}×{n} ({path})" for n, path in sorted(sizes.items())[:4])
-        msg = f"the images differ in size: {examples}; give size={min(sizes)} or less to crop all to one size"
-        raise ValueError(msg)
+    examples = ", ".join(f"{n}×{n} ({path})" for n, path in sorted(sizes.items())[:4])
+    check(len(sizes) == 1, f"the images differ in size: {examples}; give size={min(sizes)} or less")
 
     labels, table = _described(rows, manifest)
     step = "read from files" if size is None else f"read from files, central {size}×{size} pixels"
@@ -152,18 +147,14 @@ def _listed(
 ) -> tuple[list[Path], Table | None, list[tuple[str, str]]]:
     """Return the files to read, of a folder the rows of its manifest, and the sources that have no image."""
     files = [Path(paths)] if isinstance(paths, str | os.PathLike) else [Path(path) for path in paths]
-    if not files:
-        msg = "no files to read; give at least one"
-        raise ValueError(msg)
+    check(files, "no files to read; give at least one")
     if not isinstance(paths, str | os.PathLike) or not files[0].is_dir():
         return files, None, []
     [folder] = files
     if not (folder / MANIFEST).is_file():
         # Hidden files are half written, or a file system's own.
         found = sorted(path for path in folder.iterdir() if _IMAGE_FILE.fullmatch(path.name))
-        if not found:
-            msg = f"{folder} holds neither a {MANIFEST} nor FITS, npy, PNG or JPEG files; give another folder"
-            raise ValueError(msg)
+        check(found, f"{folder} holds neither a {MANIFEST} nor FITS, npy, PNG or JPEG files; give another")
         return found, None, []
     manifest = read_manifest(folder, ("name", "file"))
     for column, usual in (("status", OK), ("message", ""), ("class", "")):
@@ -173,9 +164,7 @@ def _listed(
     failed = [
         (str(row["name"]), f"{row['status']}: {row['message']}".removesuffix(": ")) for row in manifest[~good]
     ]
-    if not good.any() and not failed:
-        msg = f"{folder / MANIFEST} lists no files; give another folder"
-        raise ValueError(msg)
+    check(len(manifest), f"{folder / MANIFEST} lists no files; give another folder")
     return [folder / str(name) for name in manifest["file"][good]], manifest[good], failed
 
 

@@ -14,7 +14,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
-from radiosynth._io import write_atomically
+from radiosynth._io import check, write_atomically
 from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTCOME, stems, write_manifest
 from radiosynth.sample import Sample, floats
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
@@ -48,9 +48,8 @@ def write_cutouts(
         If the folder holds files, or a position or a pixel scale makes no sense.
     """
     folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()):
-        msg = f"{folder} already holds files; give another folder"
-        raise ValueError(msg)
+    empty = not folder.exists() or not any(folder.iterdir())
+    check(empty, f"{folder} already holds files; give another folder")
     table = sample.table.copy()
     if pixel_scale is not None:
         table["pixel_scale"] = np.full(len(sample), pixel_scale) * u.arcsec
@@ -58,9 +57,8 @@ def write_cutouts(
     results = []
     places = np.stack([floats(table, name) for name in _PLACE], axis=1)
     given = 1.0 if pixel_scale is None else pixel_scale
-    if not 0 < given < np.inf or (abs(places[:, 1]) > 90).any() or (places[:, 2] <= 0).any():
-        msg = "a dec is beyond 90°, or a pixel_scale is not a positive number of arcsec; correct the table"
-        raise ValueError(msg)
+    wrong = not 0 < given < np.inf or (abs(places[:, 1]) > 90).any() or (places[:, 2] <= 0).any()
+    check(not wrong, "a dec is beyond 90°, or a pixel_scale is not a positive number: correct the table")
     for image, row, stem, place in zip(sample.images, table, stems(table["name"]), places, strict=True):
         header = fits.Header({"OBJECT": as_ascii(row["name"])})
         if "unit" in table.colnames and row["unit"]:

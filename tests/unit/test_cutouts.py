@@ -126,7 +126,7 @@ def test_a_power_of_ten_that_32_bits_have_not_goes_into_the_unit(tmp_path, image
 
 def test_a_source_that_32_bits_cannot_tell_from_its_level_is_refused(tmp_path, image):
     np.save(tmp_path / "a.npy", image.astype(float) + 1e9)
-    with pytest.raises(CutoutError, match="32-bit numbers used here: store them in another unit"):
+    with pytest.raises(CutoutError, match="32-bit numbers used here: store them less a constant"):
         read_cutouts(tmp_path / "a.npy")
 
 
