@@ -73,11 +73,12 @@ class Sample:
         allowed = ", ".join(f"{m.code} {m.name}" for m in CLASSES)
         unknown = codes[~known].tolist()[:1]
         check(not unknown, f"unknown label {unknown}: labels are {allowed}, or {UNLABELLED} if not known")
-        rows = Table({"name": [f"image_{i}" for i in range(len(pixels))]}) if table is None else table
+        names = [f"image_{i}" for i in range(n)]
+        rows = Table({"name": names}) if table is None else table
         check(len(rows) == n, f"the table has {len(rows)} rows; {n} images need one row each")
         if "name" not in rows.colnames:
             rows = rows.copy()
-            rows.add_column([f"image_{i}" for i in range(len(rows))], name="name", index=0)
+            rows.add_column(names, name="name", index=0)
         object.__setattr__(self, "images", pixels)
         object.__setattr__(self, "labels", codes.astype(np.int64))
         object.__setattr__(self, "table", rows)

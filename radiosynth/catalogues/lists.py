@@ -128,8 +128,7 @@ def _delimiter(line: str) -> str | None:
 def _cells(lines: list[str], delimiter: str | None = "") -> list[list[str]]:
     """Return the cells of lines; what separates them is seen in the first line if not given."""
     mark = _delimiter("".join(lines[:1])) if delimiter == "" else delimiter
-    blanks = (next(csv.reader([" ".join(line.split())], delimiter=" "), []) for line in lines)
-    rows = csv.reader(lines, delimiter=mark) if mark else blanks
+    rows = csv.reader(lines if mark else [" ".join(line.split()) for line in lines], delimiter=mark or " ")
     return [[cell.strip() for cell in row] for row in rows]
 
 

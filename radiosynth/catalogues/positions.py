@@ -161,16 +161,13 @@ def _one_of(table: Table, axis: str, columns: list[str]) -> NDArray[np.float64]:
 
 def _classes(labels: NDArray, meaning: Mapping[str, str]) -> list[str]:
     """Return our class of each label."""
-    known = {"": ""}
-    for label in dict.fromkeys(labels.tolist()):
-        try:
-            wanted = meaning.get(label, label)
-            known[label] = CLASS_NAMES[class_code(wanted)] if wanted else ""
-        except ValueError as error:
-            meant = f'classes={{{label!r}: "FRI", …}} (--classes {label}=FRI …), "" for none'
-            msg = f"{error}; say what the labels mean with {meant}"
-            raise ValueError(msg) from error
-    return [known[label] for label in labels]
+    wanted = [meaning.get(label, label) for label in labels.tolist()]
+    try:
+        return [CLASS_NAMES[class_code(name)] if name else "" for name in wanted]
+    except ValueError as error:
+        meant = 'classes={"your label": "FRI", …} (--classes LABEL=FRI …), "" for none'
+        msg = f"{error}; say what the labels mean with {meant}"
+        raise ValueError(msg) from error
 
 
 def labelled(columns: Mapping[str, Any], catalogue: str) -> Table:

@@ -95,11 +95,11 @@ def download_cutouts(
     surveys = [First(), SkyView()] if survey is None else [survey] if isinstance(survey, Survey) else survey
     check(surveys, "survey is empty; give at least one, or leave it out")
     width = surveys[0].field if width is None else width
-    above = {"width": width, "concurrency": concurrency, "rate": rate, "give_up": give_up}
-    wrong = [f"{name} is {value}" for name, value in above.items() if not 0 < value < np.inf]
-    least = {"retries": retries, "backoff": backoff}
-    wrong += [f"{name} is {value}" for name, value in least.items() if not 0 <= value < np.inf]
-    check(not wrong, f"{', '.join(wrong)}; give positive numbers")
+    positive = {"width": width, "concurrency": concurrency, "rate": rate, "give_up": give_up}
+    for name, value in positive.items():
+        check(0 < value < np.inf, f"{name} is {value}; give a positive number")
+    for name, value in {"retries": retries, "backoff": backoff}.items():
+        check(0 <= value < np.inf, f"{name} is {value}; give a positive number, or 0")
     pixels = max(each.pixels(width) for each in surveys)
     check(pixels <= LARGEST, f"width is {width} arcmin, more than {LARGEST} pixels; give less, such as 4.5")
     table, folder = _placed(table), Path(folder)

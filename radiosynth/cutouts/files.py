@@ -149,17 +149,11 @@ def _picture(path: Path, head: bytes) -> tuple[NDArray, str]:
     with Image.open(path) as picture:
         frames, see_through = getattr(picture, "n_frames", 1), picture.has_transparency_data
         grey = picture.mode[0] in "1LIF" and not see_through
-        for fault, message in (
-            (frames > 1, f"holds {frames} pictures, an animation; save one of them"),
-            (max(picture.size) > LARGEST, f"has {picture.size} pixels; cut out the source"),
-            # Which the reader would shorten to 8.
-            (
-                not grey and head[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06"),
-                "has 16 bits and colours or transparency; save it as grey, or as FITS",
-            ),
-        ):
-            if fault:
-                raise CutoutError(message)
+        need(frames == 1, f"holds {frames} pictures, an animation; save one of them")
+        need(max(picture.size) <= LARGEST, f"has {picture.size} pixels; cut out the source")
+        # Which the reader would shorten to 8 bits.
+        deep = not grey and head[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06")
+        need(not deep, "has 16 bits and colours or transparency; save it as grey, or as FITS")
         pixels = np.asarray(picture if grey else picture.convert("RGBA"), float)[::-1]
     if not grey:
         if np.ptp(pixels[..., :3], axis=2).max() > 20:

@@ -26,7 +26,7 @@ from radiosynth.cutouts.download import download_cutouts
 from radiosynth.cutouts.manifest import MANIFEST, alone
 from radiosynth.cutouts.read import read_cutouts
 from radiosynth.sample import Sample
-from radiosynth.surveys import First, SkyView, Survey, get
+from radiosynth.surveys import First, SkyView
 from radiosynth.taxonomy import CLASS_NAMES
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -250,15 +250,19 @@ def test_skyview_steps_in(tmp_path, sky, server, first):
     assert (manifest["status"][0], manifest["survey"][0]) == ("outside survey", "FIRST")
 
 
-def test_another_survey_is_one_object(tmp_path, server):
-    def fetch(position, width):
-        place = {"ra": position.ra.deg, "dec": position.dec.deg, "pixels": deep.pixels(width)}
-        return get(f"{server}/skyview/image.fits", place)
-
-    deep = Survey("Deep", pixel_scale=1.8, beam=5, field=3, fetch=fetch)
-    manifest = download_cutouts(sources(3), tmp_path, survey=deep, **QUICK)
+def test_another_survey_is_one_object(tmp_path, sky, server, monkeypatch, project):
+    """The page's code as it stands there; only the address is ours."""
+    sky.images = np.pad(sky.images, ((0, 0), (20, 20), (20, 20)), mode="wrap")
+    text = (project / "docs" / "howto" / "own_survey.rst").read_text("utf-8")
+    code = textwrap.dedent(re.search(r":name: another-survey\n\n(.*?)\n\n(?=\S)", text, re.DOTALL)[1])
+    monkeypatch.chdir(tmp_path)
+    found = {"sources": sources(3)}
+    exec(code.replace("https://example.org/cutout", f"{server}/skyview/image.fits"), found)
+    manifest = Table.read(tmp_path / "others" / MANIFEST)
     assert set(manifest["status"]) == {"ok"}
-    assert read_cutouts(tmp_path).size == 100
+    assert set(manifest["survey"]) == {"my survey"}
+    assert (found["whole"].size, found["sample"].size, len(found["flags"])) == (180, 150, 3)
+    assert found["fake"].size == 150
 
 
 def test_nothing_is_kept_of_an_error_page(tmp_path, sky, first, monkeypatch):
