@@ -219,6 +219,11 @@ def read_table(path: Path, rows: int | None = None, *, text: Iterable[str] = ())
         return found
 
 
+def told(error: BaseException) -> str:
+    """Return kind and words of an error in one line of at most 200 characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
 def check(right: object, fault: str) -> None:
     """Raise `ValueError` unless something is right: the fault says what was given and what to do."""
     if not right:

@@ -24,7 +24,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import cache_folder, check, read_arrays, readable, write_arrays
+from radiosynth._io import cache_folder, check, read_arrays, readable, told, write_arrays
 from radiosynth.sample import DataUnavailableError, Sample
 from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import CLASS_NAMES, class_code
@@ -349,7 +349,7 @@ def _find_archive(folder: Path) -> bytes:
             check(digest == ARCHIVE_SHA256, f"the sha256 is {digest} instead of {ARCHIVE_SHA256}: damaged")
         # Whatever goes wrong on one way must not keep the next from being tried.
         except Exception as error:
-            failures.append(f"  {way}: {' '.join(f'{type(error).__name__}: {error}'.split())[:200]}")
+            failures.append(f"  {way}: {told(error)}")
             log.log(logging.WARNING if isinstance(error, ValueError) else logging.DEBUG, "%s", failures[-1])
         else:
             log.info("%s read from %s", ARCHIVE, way)

@@ -18,7 +18,7 @@ import numpy as np
 from astropy import units as u
 from astropy.table import Table, vstack
 
-from radiosynth._io import cache_folder, check, readable, write_table
+from radiosynth._io import cache_folder, check, readable, told, write_table
 from radiosynth.catalogues.angles import text_of
 from radiosynth.catalogues.designations import from_designation
 from radiosynth.catalogues.positions import checksum, labelled
@@ -241,7 +241,7 @@ def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
             with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
                 return _right_table(catalogue, vizier.get_catalogs(catalogue.vizier)), server
         except Exception as error:  # a damaged reply makes the parser say all kinds of things
-            failures.append(f"  {server}: {' '.join(f'{type(error).__name__}: {error}'.split())[:200]}")
+            failures.append(f"  {server}: {told(error)}")
     msg = (
         f"{catalogue.name} ({catalogue.vizier}) is not in the cache, and VizieR does not give it:\n"
         + "\n".join(dict.fromkeys(failures))

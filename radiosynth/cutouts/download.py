@@ -26,7 +26,7 @@ from astropy.utils.exceptions import AstropyWarning
 from radiosynth._io import check
 from radiosynth.catalogues.angles import degrees
 from radiosynth.cutouts.files import LARGEST
-from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, resumed, stems, write_manifest
+from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, file_names, resumed, write_manifest
 from radiosynth.cutouts.replies import checked, fault_of, sign
 from radiosynth.cutouts.write import as_ascii, write_fits
 from radiosynth.surveys import First, SkyView, Survey
@@ -218,18 +218,21 @@ class _Batch:
 
     def _files(self) -> list[str]:
         """Return the name of each file, and correct what the manifest says of those damaged, gone or new."""
-        listed = {i: Path(result["file"]).stem for i, result in enumerate(self.results) if result["file"]}
-        unlisted = [i for i in range(len(self.results)) if i not in listed]
-        fresh = stems(self.rows["name"][unlisted], listed.values())
-        files = [result["file"] or f"{next(fresh)}.fits" for result in self.results]
-        self.results = [self._on_disk(i, name) for i, name in enumerate(files)]
-        # What is there without being one of ours keeps its name.
-        new = [i for i in unlisted if not self.results[i]["file"]]
-        others = [i for i in new if os.path.lexists(self.folder / files[i])]
-        taken = [Path(name).stem for name in (*files, *self.folder.glob("*.fits"))]
-        for i, stem in zip(others, stems(self.rows["name"][others], taken), strict=True):
-            files[i] = f"{stem}.fits"
+        files = []
+        # No two alike even where capitals do not count.
+        used = {result["file"].lower() for result in self.results}
+        for i, name in enumerate(self.rows["name"]):
+            file = self.results[i]["file"] or next(
+                each for each in file_names(name) if each.lower() not in used and self._free(i, each)
+            )
+            self.results[i] = self._on_disk(i, file)
+            used.add(file.lower())
+            files.append(file)
         return files
+
+    def _free(self, i: int, name: str) -> bool:
+        """Return whether a file may be written: what is there without being this cutout keeps its name."""
+        return not os.path.lexists(self.folder / name) or self._on_disk(i, name)["file"] == name
 
     def _on_disk(self, i: int, name: str) -> dict[str, Any]:
         """Return what the manifest shall say of a source by the file that is there, if there is any."""

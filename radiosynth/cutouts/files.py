@@ -16,6 +16,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
+from radiosynth._io import told
+
 __all__ = ["CutoutError"]
 
 log = logging.getLogger("radiosynth")
@@ -59,7 +61,7 @@ def blamed(words: str) -> Iterator[None]:
     except CutoutError:
         raise
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        said = told(error)
         if isinstance(error, MemoryError) or "Bomb" in said:
             words = "is too large to be read ({}); cut out the source and its surroundings"
         elif "Python objects" in said:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -96,17 +97,11 @@ def _keys(rows: Table) -> list[tuple[object, ...]]:
     return keys
 
 
-def stems(names: Iterable[str], taken: Iterable[str] = ()) -> Iterator[str]:
-    """Yield a file name without suffix for each source, no two alike even where capitals do not count."""
-    used = {name.lower() for name in taken}
-    for name in names:
-        stem = first = re.sub(r"[^\w.+-]+", "_", str(name)).strip("._") or "source"
-        number = 1
-        while stem.lower() in used:
-            number += 1
-            stem = f"{first}_{number}"
-        used.add(stem.lower())
-        yield stem
+def file_names(name: str) -> Iterator[str]:
+    """Yield names for the file of a source: a FITS file called as it is, then numbered ones."""
+    stem = re.sub(r"[^\w.+-]+", "_", str(name)).strip("._") or "source"
+    yield f"{stem}.fits"
+    yield from (f"{stem}_{number}.fits" for number in itertools.count(2))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
+from radiosynth._io import told
 from radiosynth.cutouts.files import CutoutError, fits_image, image_hdu
 from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTSIDE
 from radiosynth.cutouts.write import as_ascii
@@ -76,7 +77,7 @@ def fault_of(error: Exception) -> tuple[str, str, float]:
     if response is not None and "Retry-After" in response.headers:
         with suppress(InvalidHeader):
             hold = min(Retry().parse_retry_after(response.headers["Retry-After"]), 300)
-    return status, f"{type(error).__name__}: {error}", hold
+    return status, told(error), hold
 
 
 def sign(header: fits.Header, name: str, place: SkyCoord, survey: Survey) -> None:

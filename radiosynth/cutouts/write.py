@@ -15,7 +15,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from radiosynth._io import check, write_atomically
-from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTCOME, stems, write_manifest
+from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTCOME, file_names, write_manifest
 from radiosynth.sample import Sample, floats
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
@@ -59,7 +59,8 @@ def write_cutouts(
     given = 1.0 if pixel_scale is None else pixel_scale
     wrong = not 0 < given < np.inf or (abs(places[:, 1]) > 90).any() or (places[:, 2] <= 0).any()
     check(not wrong, "a dec is beyond 90°, or a pixel_scale is not a positive number: correct the table")
-    for image, row, stem, place in zip(sample.images, table, stems(table["name"]), places, strict=True):
+    used: set[str] = set()
+    for image, row, place in zip(sample.images, table, places, strict=True):
         header = fits.Header({"OBJECT": as_ascii(row["name"])})
         if "unit" in table.colnames and row["unit"]:
             header["BUNIT"] = as_ascii(row["unit"])
@@ -69,9 +70,12 @@ def write_cutouts(
             header.update({"CRVAL1": place[0], "CRVAL2": place[1], "RADESYS": "ICRS"})
             step = place[2] / 3600
             header.update({"CDELT1": -step, "CDELT2": step, "CUNIT1": "deg", "CUNIT2": "deg"})
-        digest = write_fits(folder / f"{stem}.fits", fits.PrimaryHDU(image, header))
+        # No two alike even where capitals do not count.
+        name = next(name for name in file_names(row["name"]) if name.lower() not in used)
+        used.add(name.lower())
+        digest = write_fits(folder / name, fits.PrimaryHDU(image, header))
         status = OK if np.isfinite(image).all() else NAN_EDGE
-        results.append(OUTCOME | {"file": f"{stem}.fits", "status": status, "sha256": digest})
+        results.append(OUTCOME | {"file": name, "status": status, "sha256": digest})
     write_manifest(folder, table, results)
 
 
