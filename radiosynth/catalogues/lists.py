@@ -56,40 +56,48 @@ def _read_text(lines: list[str]) -> Table:
     """Read delimited text, every value as text."""
     body = [line for line in lines if not line.startswith("#")]
     comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
-    rows, names = _cells(body), _header(body[0]) if body else []
-    if meanings_of(names).keys() & {"ra", "name"}:
-        rows = _cells(body[1:], _delimiter(body[0]) or ("\t" if len(names) == 1 else None))
-    else:
-        names = []
-        # A header may be commented out, as numpy writes it. Then it names all columns; other comments go.
-        for comment in comments:
-            header = _header(comment)
-            found = meanings_of(header).keys()
-            split = [rows, _cells(body, _delimiter(comment))]
-            fits = [cells for cells in split if not cells or len(cells[0]) == len(header)]
-            if fits and (found >= {"ra", "dec"} or (len(header) == 1 and "name" in found)):
-                names, rows = header, fits[-1]
-                break
+    names, rows = _with_header(body, comments)
     headed = bool(names)
-    if not names and rows:
-        names, rows = _without_header(rows, " ".join(comments).lower())
+    if not headed and body:
+        names, rows = _without_header(_cells(body, _delimiter(body[0])), " ".join(comments).lower())
     check(names, "it has neither a header nor columns that are positions")
     twice = sorted({name for name in names if names.count(name) > 1})
     check(not meanings_of(twice), f"the column {twice[:1]} occurs more than once: rename what is not wanted")
     names = [f"{name}_{names[:i].count(name)}" if name in names[:i] else name for i, name in enumerate(names)]
+
+    # Lines may end with delimiters, and so with empty cells.
     while not names[-1]:
         names.pop()
     rows = [row[: len(names)] + [cell for cell in row[len(names) :] if cell] for row in rows]
     for row in rows:
         check(len(row) == len(names), f"{row} has not the {len(names)} columns {', '.join(names)}")
-    axes = [names.index(meanings_of(names)[axis][0]) for axis in ("ra", "dec") if axis in meanings_of(names)]
+
+    # A header may have a second line, of units.
+    axes = [names.index(found[0]) for axis, found in meanings_of(names).items() if axis in ("ra", "dec")]
     units = None
     if headed and axes and rows and not any(re.search(r"\d|^$", rows[0][i]) for i in axes):
-        units = rows.pop(0)  # a second line of a header
+        units = rows.pop(0)
     table = Table(rows=rows or None, names=names, dtype=[str] * len(names))
     for i in axes if units else []:
         table[names[i]].description = f"[{units[i]}]"  # type: ignore[index]
     return table
+
+
+def _with_header(body: list[str], comments: list[str]) -> tuple[list[str], list[list[str]]]:
+    """Return names and cells by the line that names the columns; nothing where there is none."""
+    names = _header(body[0]) if body else []
+    if meanings_of(names).keys() & {"ra", "name"}:
+        return names, _cells(body[1:], _delimiter(body[0]) or ("\t" if len(names) == 1 else None))
+    # A header may be commented out, as numpy writes it. Then it names all columns; other comments go.
+    for comment in comments:
+        names = _header(comment)
+        found = meanings_of(names).keys()
+        if found >= {"ra", "dec"} or (len(names) == 1 and "name" in found):
+            for mark in (_delimiter(comment), _delimiter("".join(body[:1]))):
+                rows = _cells(body, mark)
+                if not rows or len(rows[0]) == len(names):
+                    return names, rows
+    return [], []
 
 
 def _without_header(rows: list[list[str]], comments: str) -> tuple[list[str], list[list[str]]]:
@@ -117,7 +125,7 @@ def _header(line: str) -> list[str]:
     """Return the names of columns in a line; a unit in brackets belongs to the name before it."""
     if not _delimiter(line):
         line = re.sub(r"\s*([(\[])([^)\]]*)([)\]])", lambda m: m[1] + "_".join(m[2].split()) + m[3], line)
-    return _cells([line])[0]
+    return _cells([line], _delimiter(line))[0]
 
 
 def _delimiter(line: str) -> str | None:
@@ -125,9 +133,8 @@ def _delimiter(line: str) -> str | None:
     return next((mark for mark in "\t|;," if mark in line), None)
 
 
-def _cells(lines: list[str], delimiter: str | None = "") -> list[list[str]]:
-    """Return the cells of lines; what separates them is seen in the first line if not given."""
-    mark = _delimiter("".join(lines[:1])) if delimiter == "" else delimiter
+def _cells(lines: list[str], mark: str | None) -> list[list[str]]:
+    """Return the cells of lines, which a mark separates, or else blanks."""
     rows = csv.reader(lines if mark else [" ".join(line.split()) for line in lines], delimiter=mark or " ")
     return [[cell.strip() for cell in row] for row in rows]
 

@@ -388,7 +388,8 @@ def test_two_hundred_cutouts_with_faults_and_two_kills(tmp_path, sky, server):
     # Nothing that a killed process had written was asked for again.
     name_of = dict(zip(keys(table), table["name"], strict=True))
     for names, number in zip(on_disk, asked, strict=True):
-        assert not names & {name_of[key] for key, _ in sky.requests()[number:]}
+        # The server logs what it was slow about when it is done, perhaps long after the next attempt.
+        assert not names & {name_of[key] for key, outcome in sky.requests()[number:] if outcome == "ok"}
     # Only what was under way in a killed process may have been sent twice.
     twice = [key for key, n in sky.served().items() if n > 1]
     assert max(sky.served().values()) <= 2
