@@ -135,7 +135,9 @@ def _delimiter(line: str) -> str | None:
 
 def _cells(lines: list[str], mark: str | None) -> list[list[str]]:
     """Return the cells of lines, which a mark separates, or else blanks."""
-    rows = csv.reader(lines if mark else [" ".join(line.split()) for line in lines], delimiter=mark or " ")
+    # Line by line, so that a stray quotation mark swallows none; in CSV a cell may hold line breaks.
+    blanks = (next(csv.reader([" ".join(line.split())], delimiter=" "), []) for line in lines)
+    rows = csv.reader(lines, delimiter=mark) if mark else blanks
     return [[cell.strip() for cell in row] for row in rows]
 
 
