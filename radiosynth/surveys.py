@@ -11,6 +11,8 @@ import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 
+from radiosynth._io import check
+
 __all__ = ["FIRST", "First", "SkyView", "Survey", "get"]
 
 
@@ -40,6 +42,11 @@ class Survey:
     beam: float
     field: float
     fetch: Callable[[SkyCoord, float], bytes]
+
+    def __post_init__(self) -> None:
+        sizes = {"pixel_scale": self.pixel_scale, "beam": self.beam, "field": self.field}
+        for name, value in sizes.items():
+            check(0 < value < np.inf, f"{name} of {self.name} is {value}; give a positive number")
 
     def pixels(self, width: float) -> int:
         """Return how many pixels wide a cutout of `width` arcmin is."""
@@ -143,9 +150,7 @@ def get(url: str, parameters: Mapping[str, Any] | None = None, *, timeout: float
 
 def _waits(timeout: float) -> tuple[float, float]:
     """Return the seconds to connect and to wait for an answer."""
-    if not 0 < timeout < np.inf:
-        msg = f"timeout is {timeout}; give seconds"
-        raise ValueError(msg)
+    check(0 < timeout < np.inf, f"timeout is {timeout}; give seconds")
     return min(timeout, 10), timeout
 
 

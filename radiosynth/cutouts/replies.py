@@ -42,6 +42,8 @@ def checked(content: bytes, place: SkyCoord, width: float, survey: Survey) -> tu
             data, pixels = image.data, opened.cut(slice(None), slice(None))
             # Headers of FIRST hold tabs, which FITS forbids and other readers complain of.
             header = fits.Header.fromstring(re.sub(r"[^ -~]", " ", image.header.tostring()))
+            x, y = ((n - 1) / 2 for n in pixels.shape[::-1])
+            middle = None if opened.wcs is None else opened.wcs.pixel_to_world(x, y)
     except CutoutError as error:
         return None, "not fits", str(error)
     except Exception as error:  # whatever astropy says of half a file
@@ -50,9 +52,8 @@ def checked(content: bytes, place: SkyCoord, width: float, survey: Survey) -> tu
     # Servers round up or down, or add the pixel in the middle.
     if not all(edge <= n <= edge + 2 for n in pixels.shape):
         return None, "wrong size", f"{pixels.shape[1]}×{pixels.shape[0]} pixels instead of {edge}×{edge}"
-    if opened.wcs is None:
+    if middle is None:
         return None, "wrong field", "the image has no celestial coordinates"
-    middle = opened.wcs.pixel_to_world((pixels.shape[1] - 1) / 2, (pixels.shape[0] - 1) / 2)
     offset = middle.separation(place).arcsec
     if not offset <= _OFFSET * survey.pixel_scale:
         return None, "wrong field", f"the image is centred {offset:.0f} arcsec away"

@@ -499,6 +499,13 @@ def test_numbers_that_are_none_are_refused(tmp_path: Path, name, value):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["pixel_scale", "beam", "field"])
+def test_a_survey_of_no_size_is_refused(name):
+    sizes = {"pixel_scale": 1.8, "beam": 5.4, "field": 4.5} | {name: 0}
+    with pytest.raises(ValueError, match=f"{name} of mine is 0; give a positive number"):
+        Survey("mine", **sizes, fetch=made_here)
+
+
 def test_a_width_of_degrees_is_refused(tmp_path):
     with pytest.raises(ValueError, match="more than 4096 pixels"):
         download_cutouts(Table({"name": ["a"], "ra": [1.0], "dec": [2.0]}), tmp_path / "out", width=1000)
