@@ -53,7 +53,7 @@ def test_images_are_moved_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     spot = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8)
     stored = {"key": ["a"], "ra": np.array([150.003]), "dec": np.array([40.001]), "label": np.array([1])}
     table = Table({"griese_key": ["a"], "name": ["J"], "ra": [150.0], "dec": [40.0], "bending_angle": [5.0]})
-    monkeypatch.setattr(datasets, "_first_images", lambda size: (spot[None], stored))
+    monkeypatch.setattr(datasets, "_first_images", lambda *_: (spot[None], stored))
     monkeypatch.setattr(datasets, "_packaged_table", lambda name: table)
     sample = datasets.load_bending_sample()
     assert abs(x - 49.5) > 4
