@@ -224,9 +224,9 @@ def told(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
-def check(right: object, fault: str) -> None:
-    """Raise `ValueError` unless something is right: the fault says what was given and what to do."""
-    if not right:
+def check(met: object, fault: str) -> None:
+    """Raise `ValueError` unless a condition is met: the fault says what was given and what to do."""
+    if not met:
         raise ValueError(fault)
 
 

@@ -239,7 +239,7 @@ def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
         try:
             # astroquery would keep an error page for a week.
             with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
-                return _right_table(catalogue, vizier.get_catalogs(catalogue.vizier)), server
+                return _complete(catalogue, vizier.get_catalogs(catalogue.vizier)), server
         except Exception as error:  # a damaged reply makes the parser say all kinds of things
             failures.append(f"  {server}: {told(error)}")
     msg = (
@@ -250,7 +250,7 @@ def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
     raise DataUnavailableError(msg)
 
 
-def _right_table(catalogue: Catalogue, reply: list[Table] | None) -> Table:
+def _complete(catalogue: Catalogue, reply: list[Table] | None) -> Table:
     """Return the table of the catalogue among those of a reply; a catalogue may be in several parts."""
     parts = [table for table in reply or [] if set(catalogue.columns) <= set(table.colnames)]
     if len(parts) > 1:

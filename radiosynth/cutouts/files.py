@@ -27,9 +27,9 @@ class CutoutError(ValueError):
     """A file that does not give a usable image; the message names it, the fault and what to do."""
 
 
-def need(right: object, fault: str) -> None:
-    """Raise `CutoutError` unless something is right."""
-    if not right:
+def need(met: object, fault: str) -> None:
+    """Raise `CutoutError` unless a condition is met, as `radiosynth._io.check` does `ValueError`."""
+    if not met:
         raise CutoutError(fault)
 
 

@@ -53,22 +53,22 @@ def upright(
     middle, per_pixel, usual = _axes(wcs, x, y, "its middle" if position is None else "the position")
     scale = pixel_scale or usual
 
-    # What one pixel of the upright image is in the file: a turn, then a stretch along the file's axes.
+    # What one pixel of the upright image is in the file: a rotation, then a stretch along the file's axes.
     left, stretches, right = np.linalg.svd(scale * np.linalg.inv(per_pixel))
-    turn = left @ right
-    along = abs(turn[0]).argmax()
-    straight = np.where(np.eye(2)[[along, 1 - along]], np.sign(turn), 0)
-    tilt = float(np.degrees(np.arccos(min(1, abs(turn[0, along])))))
+    rotation = left @ right
+    along = abs(rotation[0]).argmax()
+    straight = np.where(np.eye(2)[[along, 1 - along]], np.sign(rotation), 0)
+    tilt = float(np.degrees(np.arccos(min(1, abs(rotation[0, along])))))
     exact = abs(stretches - 1).max() * (size or max(opened.shape)) < 0.5
     stretch = np.eye(2) if exact else (left * stretches) @ left.T
     full = int(height / stretch[1, 1] + 1e-6), int(width / stretch[0, 0] + 1e-6)
     frame = frame_of(full if along == 0 else full[::-1], size)
 
     # Where the pixels of the frame lie in the file: rotated, or straight if that would lack corners.
-    for turned in (True, False) if tilt > TILT else (False,):
-        steps = stretch @ (turn if turned else straight)
+    for rotated in (True, False) if tilt > TILT else (False,):
+        steps = stretch @ (rotation if rotated else straight)
         start = [x, y] - steps @ (np.array(frame[::-1]) - 1) / 2
-        if exact and not turned:  # halves go down, as in the central crop of an image without coordinates
+        if exact and not rotated:  # halves go down, as in the central crop of an image without coordinates
             start = np.ceil(start - 0.5 - 1e-6)
         places = (start[:, None, None] + np.tensordot(steps, np.indices(frame)[::-1], 1))[::-1]
         # Less than a pixel from the middle of the outermost pixels.
@@ -80,11 +80,11 @@ def upright(
     # Only the part of the file that is needed is read.
     area = [slice(max(0, int(i.min())), int(i.max()) + 2) for i in places]
     places -= np.array([part.start for part in area])[:, None, None]
-    order = 0 if exact and not turned else 1
+    order = 0 if exact and not rotated else 1
     pixels = map_coordinates(blanked(opened.cut(*area)), places, order=order, mode="nearest")
     centre = middle if position is None else position.icrs
     place = {"ra": float(centre.ra.deg), "dec": float(centre.dec.deg), "pixel_scale": scale}
-    return np.where(inside, pixels, np.nan), place, 0 if turned else tilt
+    return np.where(inside, pixels, np.nan), place, 0 if rotated else tilt
 
 
 def _axes(wcs: WCS, x: float, y: float, what: str) -> tuple[SkyCoord, NDArray[np.float64], float]:
