@@ -84,7 +84,7 @@ def read_positions(
     >>> import tempfile, pathlib
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = pathlib.Path(folder) / "mine.csv"
-    ...     _ = path.writetext_of("id,RA,Dec,type\nA,12:30:49.4,+12:23:28,FRI\nB,10.5,-1.25,ring\n")
+    ...     _ = path.write_text("id,RA,Dec,type\nA,12:30:49.4,+12:23:28,FRI\nB,10.5,-1.25,ring\n")
     ...     table = read_positions(path, classes={"ring": ""})
     >>> table.round({"ra": 6, "dec": 6})
     >>> table["name", "ra", "dec", "class"].pprint()
