@@ -171,7 +171,9 @@ def read_json(path: Path, keys: Iterable[str] = (), **said: str) -> dict[str, An
         return found
 
 
-def read_arrays(path: Path, kinds: Mapping[str, str] | None = None, **said: str) -> dict[str, NDArray[Any]]:
+def read_arrays(
+    path: Path, kinds: Mapping[str, str] | None = None, others: bool = True, /, **said: str
+) -> dict[str, NDArray[Any]]:
     """Return the arrays in an npz file; `said` as in `readable`.
 
     Parameters
@@ -181,12 +183,14 @@ def read_arrays(path: Path, kinds: Mapping[str, str] | None = None, **said: str)
     kinds : dict of str to str, optional
         By name, the arrays that there have to be, of one length if they have any: NumPy's letter of the kind
         and the number of dimensions, such as "i1". Numbers of kind "f" have to be finite, of kind "F" not.
+    others : bool
+        Whether to read the other arrays, too.
     """
     kinds = kinds or {}
     with readable(path, **said), path.open("rb") as file:
         check(zipfile.is_zipfile(file), "no whole npz file")
         stored = np.load(file, allow_pickle=False)
-        found = {name: stored[name] for name in stored.files}
+        found = {name: stored[name] for name in stored.files if others or name in kinds}
         for name, kind in kinds.items():
             check(name in found, f"it lacks {name}")
             have = f"{found[name].dtype.kind}{found[name].ndim}"
@@ -215,17 +219,20 @@ def read_table(path: Path, rows: int | None = None, *, text: Iterable[str] = ())
         return found
 
 
-def check(right: bool, fault: str) -> None:
-    """Raise ValueError, for `readable`, unless something is right."""
-    if not right:
+def told(error: BaseException) -> str:
+    """Return kind and words of an error in one line of at most 200 characters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:200]
+
+
+def check(met: object, fault: str) -> None:
+    """Raise `ValueError` unless a condition is met: the fault says what was given and what to do."""
+    if not met:
         raise ValueError(fault)
 
 
 def table_format(path: Path) -> tuple[str, bytes]:
     """Return the entry of `TABLES` for the suffix of a file."""
-    if path.suffix.lower() not in TABLES:
-        msg = f"{path} has no suffix of a table that can be written: use {', '.join(TABLES)}"
-        raise ValueError(msg)
+    check(path.suffix.lower() in TABLES, f"{path} has no suffix of a table: use {', '.join(TABLES)}")
     return TABLES[path.suffix.lower()]
 
 
@@ -234,19 +241,15 @@ def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> N
 
     An existing file is of the same kind if its first bytes match the pattern `like`, or if it is empty.
     """
-    if path.is_dir():
-        msg = f"{path} is a folder; give the name of a file to write"
-        raise ValueError(msg)
+    check(not path.is_dir(), f"{path} is a folder; give the name of a file to write")
     if not path.is_file() or _is_stream(path):
         return
-    if any(path.samefile(each) for each in inputs if each.exists()):
-        msg = f"{path} is one of the files to be read, and would be replaced; give another file to write"
-        raise ValueError(msg)
+    read = any(path.samefile(each) for each in inputs if each.exists())
+    check(not read, f"{path} is one of the files to be read, and would be replaced; give another file")
     with path.open("rb") as stream:
         start = stream.read(200)
-    if start and not re.match(like, start, re.IGNORECASE):
-        msg = f"{path} exists, and is not what would be written there; give another name, or remove it first"
-        raise ValueError(msg)
+    same = not start or re.match(like, start, re.IGNORECASE)
+    check(same, f"{path} exists, and is not what would be written there; give another name, or remove it")
 
 
 def decoded(data: bytes) -> str:

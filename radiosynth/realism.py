@@ -17,7 +17,7 @@ from scipy.stats import ks_2samp
 from radiosynth.measurements.sources import PROPERTIES, source_properties
 from radiosynth.metrics import SIGMA, resampled
 from radiosynth.sample import Sample
-from radiosynth.surveys import FIELD
+from radiosynth.surveys import FIRST
 
 if TYPE_CHECKING:
     import keras
@@ -196,7 +196,7 @@ def realism(
     alike, the difference of distributions is larger where they are small, and two samples are told apart
     less well. Compare such values only with others of as many images.
     """
-    scale = FIELD / real.size if pixel_scale is None else pixel_scale
+    scale = FIRST.scale(real.size) if pixel_scale is None else pixel_scale
     distances: dict[str, Statistic] = {
         "kernel distance": kernel_distance,
         "two-sample accuracy": lambda a, b: two_sample_accuracy(a, b, rng=rng),

@@ -15,7 +15,7 @@ import numpy as np
 from astropy.table import Column, Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import SAMPLE, read_arrays, readable, refuse_to_replace, write_arrays
+from radiosynth._io import SAMPLE, check, read_arrays, readable, refuse_to_replace, write_arrays
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 
 __all__ = ["DataUnavailableError", "Sample", "concatenate"]
@@ -62,27 +62,23 @@ class Sample:
 
     def __init__(self, images: ArrayLike, labels: ArrayLike, table: Table | None = None) -> None:
         pixels, codes = _pixels(images), np.asarray(labels)
-        if pixels.ndim != 3 or pixels.shape[1] != pixels.shape[2]:
-            msg = (
-                f"images have the shape {pixels.shape}; a Sample takes (n, size, size), square and without "
-                "channels: crop them with radiosynth.center_crop, or drop the channel axis"
-            )
-            raise ValueError(msg)
-        if codes.shape != (len(pixels),):
-            msg = f"labels have the shape {codes.shape}; {len(pixels)} images need ({len(pixels)},)"
-            raise ValueError(msg)
+        check(
+            pixels.ndim == 3 and pixels.shape[1] == pixels.shape[2],
+            f"images have the shape {pixels.shape}; a Sample takes (n, size, size), square and without "
+            "channels: crop them with radiosynth.center_crop, or drop the channel axis",
+        )
+        n = len(pixels)
+        check(codes.shape == (n,), f"labels have the shape {codes.shape}; {n} images need ({n},)")
         known = np.isin(codes, [UNLABELLED, *range(len(CLASSES))])
-        if not known.all():
-            allowed = ", ".join(f"{m.code} {m.name}" for m in CLASSES)
-            msg = f"unknown label {codes[~known][0]!r}: labels are {allowed}, or {UNLABELLED} if not known"
-            raise ValueError(msg)
-        rows = Table({"name": [f"image_{i}" for i in range(len(pixels))]}) if table is None else table
-        if len(rows) != len(pixels):
-            msg = f"the table has {len(rows)} rows; {len(pixels)} images need one row each"
-            raise ValueError(msg)
+        allowed = ", ".join(f"{m.code} {m.name}" for m in CLASSES)
+        unknown = codes[~known].tolist()[:1]
+        check(not unknown, f"unknown label {unknown}: labels are {allowed}, or {UNLABELLED} if not known")
+        names = [f"image_{i}" for i in range(n)]
+        rows = Table({"name": names}) if table is None else table
+        check(len(rows) == n, f"the table has {len(rows)} rows; {n} images need one row each")
         if "name" not in rows.colnames:
             rows = rows.copy()
-            rows.add_column([f"image_{i}" for i in range(len(rows))], name="name", index=0)
+            rows.add_column(names, name="name", index=0)
         object.__setattr__(self, "images", pixels)
         object.__setattr__(self, "labels", codes.astype(np.int64))
         object.__setattr__(self, "table", rows)
@@ -173,9 +169,7 @@ class Sample:
 def _pixels(images: ArrayLike) -> NDArray[np.float32]:
     """Return images in float32, NaN where they are masked."""
     given = np.ma.asarray(images) if isinstance(images, np.ma.MaskedArray) else np.asarray(images)
-    if given.dtype.kind not in "biuf":
-        msg = f"images are of the type {given.dtype}; give real numbers"
-        raise ValueError(msg)
+    check(given.dtype.kind in "biuf", f"images are of the type {given.dtype}; give real numbers")
     try:
         with np.errstate(over="raise"):
             pixels = given.astype(np.float32, copy=False)
@@ -190,23 +184,20 @@ _META = "escaped as JSON"
 
 
 def _to_text(table: Table) -> str:
-    """Return a table as ECSV; text that ECSV would change is escaped as JSON."""
+    """Return a table as ECSV, its texts escaped as JSON: ECSV drops blanks at their ends and line breaks."""
     if broken := [name for name in table.colnames if "\n" in name or not name.strip()]:
         msg = f"the name of the column {broken[0]!r} is blank or has a line break: rename it"
         raise ValueError(msg)
     table = table.copy(copy_data=False)
-    escaped = []
+    texts = []
     for name, column in table.columns.items():
         column.info.format = None  # it would round the numbers that are written
-        words = isinstance(column, Column) and column.dtype.kind == "U" and column.ndim == 1
-        cells = np.ma.getdata(column).tolist() if words else []
-        if any(cell != cell.strip(" #") or not cell.isprintable() for cell in cells):
-            escaped.append(name)
+        if isinstance(column, Column) and column.dtype.kind == "U" and column.ndim == 1:
             table[name] = _recoded(column, json.dumps)
+            texts.append(name)
     if r"\n" in repr(table.meta):  # ECSV takes a line break for a blank
         table.meta = {_META: json.dumps(table.meta, default=lambda value: value.tolist())}
-    if escaped:
-        table.meta[_ESCAPED] = escaped
+    table.meta[_ESCAPED] = texts
     text = io.StringIO()
     table.write(text, format="ascii.ecsv", serialize_method="data_mask")
     return text.getvalue()
@@ -247,13 +238,9 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
     ValueError
         If there is none, or the sizes differ.
     """
-    if not samples:
-        msg = "no samples to concatenate; give at least one"
-        raise ValueError(msg)
+    check(len(samples) > 0, "no samples to concatenate; give at least one")
     sizes = sorted({sample.size for sample in samples})
-    if len(sizes) > 1:
-        msg = f"samples have image sizes {sizes}; resize them to one size with radiosynth.preprocess first"
-        raise ValueError(msg)
+    check(len(sizes) == 1, f"samples have image sizes {sizes}; resize them with radiosynth.preprocess first")
     table = vstack([sample.table for sample in samples], metadata_conflicts="silent")
     table.meta = dict(samples[0].table.meta)
     return Sample(
@@ -273,19 +260,15 @@ def floats(table: Table, name: str) -> NDArray[np.float64]:
 def check_labelled(labels: NDArray[np.int64], of: str = "") -> None:
     """Raise `ValueError` unless there are images of a set, and all of them have a class."""
     unknown = int((labels == UNLABELLED).sum())
-    if unknown or not len(labels):
-        msg = (
-            f"{unknown} of {len(labels)} {of}images have no class (label {UNLABELLED}); give at least one "
-            f"image, and only images with a class: sample[sample.labels != {UNLABELLED}]"
-        )
-        raise ValueError(msg)
+    told = (
+        f"{unknown} of {len(labels)} {of}images have no class (label {UNLABELLED}); give at least one image"
+    )
+    check(len(labels) and not unknown, f"{told} with a class: sample[sample.labels != {UNLABELLED}]")
 
 
 def check_choice(given: object, of: str, known: Collection[str]) -> None:
     """Raise `ValueError` unless what is given, the name of something, is one of those that are known."""
-    if given not in known:
-        msg = f"unknown {of} {given!r}: choose from {', '.join(known)}"
-        raise ValueError(msg)
+    check(given in known, f"unknown {of} {given!r}: choose from {', '.join(known)}")
 
 
 def check_rng(rng: object) -> None:
@@ -298,10 +281,6 @@ def check_rng(rng: object) -> None:
 
 def check_count(number: object, of: str, least: int = 0) -> None:
     """Raise `ValueError` unless `number` is a whole number, neither too small nor absurd."""
-    if (
-        not isinstance(number, numbers.Integral)
-        or isinstance(number, bool)
-        or not least <= int(number) < 2**32
-    ):
-        msg = f"{of} is {number!r}; give a whole number from {least} to {2**32 - 1}"
-        raise ValueError(msg)
+    whole = isinstance(number, numbers.Integral) and not isinstance(number, bool)
+    fine = whole and least <= int(number) < 2**32  # type: ignore[call-overload]
+    check(fine, f"{of} is {number!r}; give a whole number from {least} to {2**32 - 1}")

@@ -31,7 +31,8 @@ images = sample.images[[row_of[name] for name in table["name"][chosen]]]
 titles = [
     f"{row['truth']:.0f}°, read {row['bending_angle']:.0f} ± {row['spread']:.0f}°" for row in table[chosen]
 ]
-figure = plotting.image_grid(np.sqrt(images), 3, 6, titles=titles, pixel_scale=surveys.PIXEL_SCALE, panel=1.4)
+scale = surveys.FIRST.pixel_scale
+figure = plotting.image_grid(np.sqrt(images), 3, 6, titles=titles, pixel_scale=scale, panel=1.4)
 for panel in figure.axes:
     panel.plot((configs[0].crop - 1) / 2, (configs[0].crop - 1) / 2, "+", color="white", ms=5, mew=0.6)
 figures.save_figure(figure, "bending2_images", runs=runs)

@@ -34,7 +34,7 @@ samples = {
 # Rows are measurements, columns classes.
 
 SHOWN = ("angular_size", "area", "concentration", "axis_ratio", "edge_brightening", "bending_angle")
-scale = surveys.FIELD / config.size
+scale = surveys.FIRST.scale(config.size)
 measured = {kind: measurements.measure(s.images, pixel_scale=scale) for kind, s in samples.items()}
 figure, axes = plt.subplots(len(SHOWN), 4, figsize=(7.6, 9), sharex=True, sharey="row")
 for row, name in zip(axes, SHOWN, strict=True):

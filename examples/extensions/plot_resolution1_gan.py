@@ -43,7 +43,8 @@ for run, real, unseen, fake in zip(runs, reals, held_out, fakes, strict=True):
     frames, epochs = run.frames
     even = [rng.permutation(np.flatnonzero(real.labels == code))[:16] for code in range(4)]
     sets = (unseen.images, real.images[np.concatenate(even)], *frames[:, ::thin])
-    truth, *others = (measurements.source_properties(x, pixel_scale=surveys.FIELD / real.size) for x in sets)
+    scale = surveys.FIRST.scale(real.size)
+    truth, *others = (measurements.source_properties(x, pixel_scale=scale) for x in sets)
     reference, *gaps = (np.mean([ks_2samp(truth[n], each[n]).statistic for n in names]) for each in others)
     steps = epochs * (4 * run.config.per_class // run.config.batch_size)
     seconds = np.append(0, np.cumsum(run.history["seconds"]))[epochs]

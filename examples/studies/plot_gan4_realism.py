@@ -33,7 +33,7 @@ samples = {
 # %%
 # Rows are measurements, columns classes.
 
-scale = surveys.FIELD / config.size
+scale = surveys.FIRST.scale(config.size)
 measured = {kind: measurements.source_properties(s.images, pixel_scale=scale) for kind, s in samples.items()}
 figure, axes = plt.subplots(5, 4, figsize=(7.6, 8.2), sharex=True, sharey="row")
 for row, name in zip(axes, measured["real"].colnames, strict=True):

@@ -9,7 +9,9 @@ from astropy.coordinates import SkyCoord
 
 __all__ = ["designation"]
 
-DESIGNATION = re.compile(r"J(\d\d)(\d\d)(\d\d(?:\.\d+)?)([+\-−])(\d\d)(\d\d)(\d\d(?:\.\d+)?)?")
+DESIGNATION = re.compile(
+    r"J([01]\d|2[0-3])([0-5]\d)([0-5]\d(?:\.\d+)?)([+\-−])(\d\d)([0-5]\d)([0-5]\d(?:\.\d+)?)?(?!\.?\d)"
+)
 
 
 def from_designation(name: str) -> tuple[float, float]:
@@ -19,9 +21,6 @@ def from_designation(name: str) -> tuple[float, float]:
         msg = f"the name {str(name)!r} gives no position; give such as J012947.0+004633, or add ra and dec"
         raise ValueError(msg)
     hours, minutes, seconds, sign, degrees, arcmin, arcsec = parts.groups()
-    if int(hours) > 23 or max(int(minutes), float(seconds), int(arcmin), float(arcsec or 0)) >= 60:
-        msg = f"the name {str(name)!r} gives no position: minutes and seconds go up to 60, hours to 24"
-        raise ValueError(msg)
     dec = int(degrees) + int(arcmin) / 60 + float(arcsec or 0) / 3600
     return 15 * (int(hours) + int(minutes) / 60 + float(seconds) / 3600), dec if sign == "+" else -dec
 

@@ -8,6 +8,8 @@ from astropy.coordinates import SkyCoord, search_around_sky
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from radiosynth._io import check
+
 __all__ = ["add_decisions", "cross_match", "find_duplicates", "sky_groups"]
 
 
@@ -36,9 +38,7 @@ def cross_match(left: Table, right: Table, radius: float = 20) -> Table:
     >>> cross_match(here, there)["left", "right"].as_array().tolist()
     [(1, 0)]
     """
-    if radius <= 0:
-        msg = f"radius is {radius}; give a positive number of arcsec"
-        raise ValueError(msg)
+    check(radius > 0, f"radius is {radius}; give a positive number of arcsec")
     first, second, angles, _ = search_around_sky(_places(left), _places(right), radius * u.arcsec)
     pairs = Table({"left": first, "right": second, "separation": np.atleast_1d(angles.to(u.arcsec))})
     pairs.sort("separation")

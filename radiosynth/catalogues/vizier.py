@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import logging
-import re
 import time
+import tomllib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Table, vstack
 
-from radiosynth._io import cache_folder, write_table
+from radiosynth._io import cache_folder, check, readable, told, write_table
+from radiosynth.catalogues.angles import text_of
 from radiosynth.catalogues.designations import from_designation
-from radiosynth.catalogues.positions import _labelled, _text, checksum
-from radiosynth.sample import DataUnavailableError, floats
+from radiosynth.catalogues.positions import checksum, labelled
+from radiosynth.sample import DataUnavailableError, check_choice, floats
 
 __all__ = ["CATALOGUES", "REPORT_CATALOGUES", "Catalogue", "load_catalogue", "load_report_sources"]
 
@@ -29,7 +33,7 @@ ATTEMPTS = 3
 
 
 BACKOFF = 2.0
-"""Seconds to wait after the first failure; twice as long after each further one."""
+"""Seconds to wait before all mirrors are asked a second time; twice as long before the third."""
 
 
 log = logging.getLogger("radiosynth")
@@ -47,7 +51,7 @@ class Catalogue:
         Identifier in VizieR.
     rows : int
         Number of rows of the edition used here; a reply with another number is refused.
-    columns : tuple of str
+    columns : sequence of str
         Columns that tell the catalogue's table from others under the same identifier.
     label : callable
         Takes the table and returns the columns ``name``, ``ra`` and ``dec`` (deg, or sexagesimal text),
@@ -59,103 +63,64 @@ class Catalogue:
     name: str
     vizier: str
     rows: int
-    columns: tuple[str, ...]
+    columns: Sequence[str]
     label: Callable[[Table], dict[str, Any]]
     sha256: str = ""
 
 
 def _config(table: Table) -> dict[str, Any]:
-    kind, note, sure = (_text(table[name]) for name in ("mt", "n_mt", "u_mt"))
-    names = {"I": "FRI", "II": "FRII"}
+    survey, number, kind, note, sure = (
+        text_of(table[name]) for name in ("S", "CoNFIG", "mt", "n_mt", "u_mt")
+    )
     # Only rows flagged as confirmed have a shape; the compact ones carry no such flag.
-    classes = [
-        "compact" if k in ("C", "C*", "S*") else names.get(k, "") if s == "c" else ""
-        for k, s in zip(kind, sure, strict=True)
-    ]
-    return {
-        "name": [f"CoNFIG-{s} {n}" for s, n in zip(_text(table["S"]), _text(table["CoNFIG"]), strict=True)],
-        "ra": table["RAJ2000"],
-        "dec": table["DEJ2000"],
-        "class": classes,
-        "catalogue_class": [" ".join(filter(None, row)) for row in zip(kind, note, sure, strict=True)],
-    }
+    classes = np.select(
+        [np.isin(kind, ["C", "C*", "S*"]), (kind == "I") & (sure == "c"), (kind == "II") & (sure == "c")],
+        ["compact", "FRI", "FRII"],
+        "",
+    )
+    notes = [" ".join(filter(None, row)) for row in zip(kind, note, sure, strict=True)]
+    names = [f"CoNFIG-{each} {n}" for each, n in zip(survey, number, strict=True)]
+    return {"name": names, "class": classes, "catalogue_class": notes} | _places(table)
 
 
-def _capetti(morphology: str) -> Callable[[Table], dict[str, Any]]:
-    def label(table: Table) -> dict[str, Any]:
-        names = _text(table["SDSS"])
-        ra, dec = zip(*(from_designation(name) for name in names), strict=True)
-        return {"name": names, "ra": ra, "dec": dec, "class": morphology, "catalogue_class": morphology}
-
-    return label
+def _capetti(morphology: str, table: Table) -> dict[str, Any]:
+    names = text_of(table["SDSS"])
+    ra, dec = np.transpose([from_designation(name) for name in names])
+    return {"name": names, "ra": ra, "dec": dec, "class": morphology, "catalogue_class": morphology}
 
 
 def _proctor(table: Table) -> dict[str, Any]:
-    return {
-        "name": _text(table["FCG"]),
-        "ra": table["RAJ2000"],
-        "dec": table["DEJ2000"],
-        # Table 1 of the paper holds the wide-angle and the narrow-angle tails.
-        "class": np.where(_text(table["Tno"]) == "1", "bent", ""),
-        "catalogue_class": _text(table["Com"]),
-    }
+    # Table 1 of the paper holds the wide-angle and the narrow-angle tails.
+    classes = np.where(text_of(table["Tno"]) == "1", "bent", "")
+    notes = {"class": classes, "catalogue_class": text_of(table["Com"])}
+    return {"name": text_of(table["FCG"])} | notes | _places(table)
 
 
 def _garon(table: Table) -> dict[str, Any]:
-    return {
-        "name": _text(table["Name"]),
-        "ra": table["RAJ2000"],
-        "dec": table["DEJ2000"],
-        "class": "",
-        "catalogue_class": _text(table["Morph"]),
-        "bending_angle": u.Quantity(floats(table, "BA"), u.deg),
-    }
+    angles = {"bending_angle": u.Quantity(floats(table, "BA"), u.deg)}
+    notes = {"class": "", "catalogue_class": text_of(table["Morph"])}
+    return {"name": text_of(table["Name"])} | notes | _places(table) | angles
+
+
+def _places(table: Table) -> dict[str, Any]:
+    return {"ra": table["RAJ2000"], "dec": table["DEJ2000"]}
+
+
+_LABELS: dict[str, Callable[[Table], dict[str, Any]]] = {
+    "CoNFIG": _config,
+    "FRICAT": functools.partial(_capetti, "FRI"),
+    "FRIICAT": functools.partial(_capetti, "FRII"),
+    "Proctor2011": _proctor,
+    "Garon2019": _garon,
+}
+
+
+_WRITTEN = files(__package__).joinpath("catalogues.toml")
 
 
 CATALOGUES: dict[str, Catalogue] = {
-    catalogue.name: catalogue
-    for catalogue in (
-        Catalogue(
-            "CoNFIG",
-            "J/MNRAS/404/1719",
-            858,
-            ("CoNFIG", "S", "mt", "n_mt", "u_mt"),
-            _config,
-            "c99a3211bacd427908c84063578a063df0526755efab82ebb73bf280507b54e6",
-        ),
-        Catalogue(
-            "FRICAT",
-            "J/A+A/598/A49",
-            219,
-            ("SDSS",),
-            _capetti("FRI"),
-            "fbbdf739ef2e07451d86537529dbcd5962cd06184d2d62e5e8a0e6f01f721e6a",
-        ),
-        Catalogue(
-            "FRIICAT",
-            "J/A+A/601/A81",
-            123,
-            ("SDSS",),
-            _capetti("FRII"),
-            "727e0ffee7b1b30fa55a8fd51e92d42cbfb7f92320c6dfdc627c0e43ada55655",
-        ),
-        Catalogue(
-            "Proctor2011",
-            "J/ApJS/194/31",
-            1932,
-            ("FCG", "Com", "Tno"),
-            _proctor,
-            "db770531211039bd58304409584eb57473d761d424e17e3f0edd72760dcef78c",
-        ),
-        Catalogue(
-            "Garon2019",
-            "J/AJ/157/126",
-            4304,
-            ("Name", "Morph", "BA"),
-            _garon,
-            "f73b9f085c73eb6321ad244da47b11a87a32ba0543666364147b6f6beff288f8",
-        ),
-    )
+    name: Catalogue(name, label=_LABELS[name], **described)
+    for name, described in tomllib.loads(_WRITTEN.read_text("utf-8")).items()
 }
 """The catalogues known here, by name."""
 
@@ -188,24 +153,14 @@ def load_catalogue(catalogue: str | Catalogue, *, refresh: bool = False) -> Tabl
         If the name is unknown.
     """
     if isinstance(catalogue, str):
-        known = {name.lower(): entry for name, entry in CATALOGUES.items()}
-        if catalogue.lower() not in known:
-            msg = f"unknown catalogue {catalogue!r}: choose from {', '.join(CATALOGUES)}"
-            raise ValueError(msg)
-        catalogue = known[catalogue.lower()]
+        named = {name.lower(): name for name in CATALOGUES}.get(catalogue.lower(), catalogue)
+        check_choice(named, "catalogue", CATALOGUES)
+        catalogue = CATALOGUES[named]
     path = cache_folder() / "catalogues" / f"{catalogue.name}.ecsv"
-    if path.is_file() and not refresh:
-        try:
-            table = Table.read(path, format="ascii.ecsv", fill_values=None)
-            stored = table.meta.get("sha256")
-        except Exception as error:  # whatever a damaged file makes the reader say
-            log.debug("%s: %s", path, error)
-            stored = None
-        if stored and stored == checksum(table) and table.meta.get("vizier") == catalogue.vizier:
-            return table
-        log.warning("the cached %s is damaged, or another catalogue; it is fetched again", path)
+    if not refresh and (table := _cached(path, catalogue)) is not None:
+        return table
     raw, server = _from_vizier(catalogue)
-    table = _labelled(catalogue.label(raw), catalogue.name)
+    table = labelled(catalogue.label(raw), catalogue.name)
     digest = checksum(table)
     if catalogue.sha256 not in ("", digest):
         log.warning(
@@ -221,6 +176,21 @@ def load_catalogue(catalogue: str | Catalogue, *, refresh: bool = False) -> Tabl
     }
     write_table(path, table)
     return table
+
+
+def _cached(path: Path, catalogue: Catalogue) -> Table | None:
+    """Return the table as it was written, if it is there and whole."""
+    try:
+        with readable(path, "it is fetched again"):
+            table = Table.read(path, format="ascii.ecsv", fill_values=None)
+            ours = table.meta["vizier"] == catalogue.vizier and table.meta["sha256"] == checksum(table)
+            check(ours, "changed, or another catalogue")
+            return table
+    except FileNotFoundError:
+        pass
+    except ValueError as error:
+        log.warning("%s", error)
+    return None
 
 
 def load_report_sources(*, refresh: bool = False) -> Table:
@@ -252,51 +222,42 @@ def load_report_sources(*, refresh: bool = False) -> Table:
 
 
 def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
-    """Return all rows of the catalogue and the mirror that served them."""
+    """Return all rows of the catalogue and the mirror that served them.
+
+    The mirrors are asked in turn: urllib3's retries see no error pages and cut tables with the status 200.
+    """
     from astroquery import cache_conf
     from astroquery.vizier import VizierClass
 
     failures = []
-    for server in MIRRORS:
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                time.sleep(BACKOFF * 2 ** (attempt - 1))
-            log.info("asking %s for %s", server, catalogue.vizier)
-            # Seconds to connect and to wait for an answer.
-            vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=server, timeout=(5, 60))
-            try:
-                # astroquery would keep an error page for a week.
-                with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
-                    reply = vizier.get_catalogs(catalogue.vizier)
-                return _right_table(catalogue, reply), server
-            # A damaged reply makes the parser say all kinds of things.
-            except Exception as error:
-                failure = " ".join(str(error).split()) or type(error).__name__
-                if re.search("NewConnection|NameResolution|ConnectTimeout|ProxyError", failure):
-                    break  # there is no way to it
-        failures.append(f"  {server}: {failure[:200]}")
+    for number, server in enumerate(MIRRORS * ATTEMPTS):
+        if number and number % len(MIRRORS) == 0:
+            time.sleep(BACKOFF * number / len(MIRRORS))
+        log.info("asking %s for %s", server, catalogue.vizier)
+        # Seconds to connect and to wait for an answer.
+        vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=server, timeout=(5, 60))
+        try:
+            # astroquery would keep an error page for a week.
+            with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
+                return _complete(catalogue, vizier.get_catalogs(catalogue.vizier)), server
+        except Exception as error:  # a damaged reply makes the parser say all kinds of things
+            failures.append(f"  {server}: {told(error)}")
     msg = (
         f"{catalogue.name} ({catalogue.vizier}) is not in the cache, and VizieR does not give it:\n"
-        + "\n".join(failures)
+        + "\n".join(dict.fromkeys(failures))
         + "\nTry again later; radiosynth.load_report_candidates() has the report's sources without a network."
     )
     raise DataUnavailableError(msg)
 
 
-def _right_table(catalogue: Catalogue, reply: list[Table] | None) -> Table:
+def _complete(catalogue: Catalogue, reply: list[Table] | None) -> Table:
     """Return the table of the catalogue among those of a reply; a catalogue may be in several parts."""
-    if not reply:
-        msg = "the reply holds no table (an error page?)"
-        raise ValueError(msg)
-    parts = [table for table in reply if set(catalogue.columns) <= set(table.colnames)]
+    parts = [table for table in reply or [] if set(catalogue.columns) <= set(table.colnames)]
     if len(parts) > 1:
         parts.append(vstack(parts, join_type="inner", metadata_conflicts="silent"))
     for table in parts:
         if len(table) == catalogue.rows:
             return table
-    found = [len(table) for table in parts]
-    msg = (
-        f"the reply has {found or 'no'} rows with the columns {', '.join(catalogue.columns)}; "
-        f"all {catalogue.rows} are needed"
-    )
+    found = [len(table) for table in parts] or "no table (an error page?), or none"
+    msg = f"the reply has {found} rows with {', '.join(catalogue.columns)}; all {catalogue.rows} are needed"
     raise ValueError(msg)

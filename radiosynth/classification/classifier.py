@@ -23,7 +23,7 @@ from radiosynth.networks.classifiers import build_ensemble, build_network
 from radiosynth.networks.layers import keras_defaults
 from radiosynth.preprocessing import preprocess, preprocess_unresized
 from radiosynth.sample import Sample
-from radiosynth.surveys import FIELD, PIXEL_SCALE
+from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import CLASS_NAMES
 
 DEFAULT = "report-ensemble-of-5-f053175c0610"
@@ -106,7 +106,7 @@ class Classifier:
             To be used, and saved.
         """
         network = {name: getattr(settings, name) for name in ("architecture", "width_multiplier", "network")}
-        scale = PIXEL_SCALE if settings.architecture == "foveated" else None
+        scale = FIRST.pixel_scale if settings.architecture == "foveated" else None
         return cls(model, {"networks": [network], "pixel_scale": scale, **card})
 
     def prepare(self, sample: Sample) -> Sample:
@@ -187,7 +187,7 @@ class Classifier:
         """Return the images whose pixels are known to be of another width than the network's."""
         if "pixel_scale" not in sample.table.colnames:
             return []
-        asked = self.card["pixel_scale"] or FIELD / sample.size
+        asked = self.card["pixel_scale"] or FIRST.scale(sample.size)
         advice = (
             f"the network knows sizes in pixels of {asked:.3g} arcsec: resample to pixel scale {asked:.3g}"
         )
@@ -286,7 +286,7 @@ def _card_of_run(folder: Path) -> dict[str, Any]:
         "name": folder.name,
         "size": parts[0]["size"],
         "n_sigma": parts[0]["n_sigma"],
-        "pixel_scale": PIXEL_SCALE if foveated else None,
+        "pixel_scale": FIRST.pixel_scale if foveated else None,
         "n_rotations": 8 if kind == "ensemble" else 1,
         "temperature": known.get("temperature", 1.0),
         "networks": [

@@ -2,8 +2,9 @@
 
 from radiosynth.cutouts.download import download_cutouts
 from radiosynth.cutouts.files import CutoutError
+from radiosynth.cutouts.manifest import MANIFEST
 from radiosynth.cutouts.read import read_cutouts
-from radiosynth.cutouts.write import MANIFEST, write_cutouts
+from radiosynth.cutouts.write import write_cutouts
 from radiosynth.surveys import First, SkyView, Survey
 
 __all__ = [

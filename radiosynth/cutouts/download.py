@@ -3,75 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import os
-import re
 import sys
 import threading
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
-from astropy.io import fits
-from astropy.table import Table, vstack
+from astropy.table import Table
+from astropy.utils.exceptions import AstropyWarning
 
-from radiosynth.cutouts.files import LARGEST, CutoutError, fits_image, image_hdu
-from radiosynth.cutouts.write import (
-    _NEW,
-    _OUTCOME,
-    MANIFEST,
-    _ascii,
-    _read_manifest,
-    _stems,
-    _write_fits,
-    _write_manifest,
-)
-from radiosynth.sample import floats
-from radiosynth.surveys import (
-    HTML_PAGE,
-    NAN_EDGE,
-    NO_ANSWER,
-    NOT_FITS,
-    OK,
-    OUTSIDE,
-    SERVER_ERROR,
-    TRUNCATED,
-    WRONG_FIELD,
-    WRONG_SIZE,
-    First,
-    Refusal,
-    SkyView,
-    Survey,
-)
+from radiosynth._io import check
+from radiosynth.catalogues.angles import degrees
+from radiosynth.cutouts.files import LARGEST
+from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, file_names, resumed, write_manifest
+from radiosynth.cutouts.replies import checked, fault_of, sign
+from radiosynth.cutouts.write import as_ascii, write_fits
+from radiosynth.surveys import First, SkyView, Survey
 
 __all__ = ["download_cutouts"]
 
 log = logging.getLogger("radiosynth")
-
-
-# What another request would not change.
-_FINAL = (OUTSIDE, NAN_EDGE)
-
-
-# A page with these words says that there is no image, any other that something went wrong.
-_OUTSIDE = re.compile(r"outside|not (been )?(covered|observed|in)\b|no (image|data|coverage|field)", re.I)
-
-
-_QUIET = threading.Lock()
-"""Held while warnings are silenced, which Python does for all threads at once."""
-
-
-_OFFSET = 5
-"""Largest distance in pixels between the middle of an image and the position asked for."""
 
 
 def download_cutouts(
@@ -79,7 +41,7 @@ def download_cutouts(
     folder: str | os.PathLike[str],
     *,
     survey: Survey | Sequence[Survey] | None = None,
-    width: float = 4.5,
+    width: float | None = None,
     concurrency: int = 4,
     rate: float = 4,
     retries: int = 3,
@@ -101,7 +63,7 @@ def download_cutouts(
     survey : Survey or sequence of Survey, optional
         Whom to ask, in this order. Default: `First`, then `SkyView`.
     width : float
-        Width of the cutouts in arcmin. The report's are 4.5.
+        Width of the cutouts in arcmin. Default: the field of the first survey, which is 4.5 for FIRST.
     concurrency : int
         Largest number of requests under way at once.
     rate : float
@@ -131,326 +93,171 @@ def download_cutouts(
         If the folder cannot be written, or another process is filling it.
     """
     surveys = [First(), SkyView()] if survey is None else [survey] if isinstance(survey, Survey) else survey
-    limits = {"width": width, "concurrency": concurrency, "rate": rate, "give_up": give_up}
-    wrong = [f"{name} is {value}" for name, value in limits.items() if not 0 < value < np.inf]
-    if wrong or not (retries >= 0 and 0 <= backoff < np.inf) or not surveys:
-        msg = f"{', '.join(wrong) or 'retries, backoff or survey is out of range'}; give positive numbers"
-        raise ValueError(msg)
-    if max(each.pixels(width) for each in surveys) > LARGEST:
-        msg = f"width is {width} arcmin, more than {LARGEST} pixels; give that of a cutout, such as 4.5"
-        raise ValueError(msg)
-    table = _placed(table)
-    folder = Path(folder)
-    with _alone(folder):
-        rows, results, stems = _plan(table, folder, width)
-        places = SkyCoord(rows["ra"], rows["dec"], unit="deg")
-        new = [i for i, result in enumerate(results) if not result["file"]]
-        for i, stem in enumerate(stems):
-            _look_on_disk(folder / f"{stem}.fits", results[i], places[i], width, surveys)
-        # What is there without being one of ours keeps its name.
-        others = [i for i in new if not results[i]["file"] and os.path.lexists(folder / f"{stems[i]}.fits")]
-        taken = [*stems, *(path.stem for path in folder.glob("*.fits"))]
-        for i, stem in zip(others, _stems(rows["name"][others], taken), strict=True):
-            stems[i] = stem
-        _write_manifest(folder, rows, results)
-        todo = [i for i, result in enumerate(results) if result["status"] not in (OK, *_FINAL)]
-        log.info(
-            "%d cutouts, %d to fetch: %.0f minutes or more at %g a second",
-            *(len(rows), len(todo), len(todo) / rate / 60, rate),
-        )
-        pace = _Pace(rate)
-
-        def fetch(i: int) -> dict[str, Any]:
-            path = folder / f"{stems[i]}.fits"
-            return _fetch(path, rows["name"][i], places[i], width, surveys, pace, retries, backoff)
-
-        def keep() -> Table:
-            with _QUIET:
-                return _write_manifest(folder, rows, results)
-
-        try:
-            _fetch_all(todo, fetch, results, keep, pace=pace, concurrency=concurrency, give_up=give_up)
-        finally:
-            manifest = keep()
+    check(surveys, "survey is empty; give at least one, or leave it out")
+    width = surveys[0].field if width is None else width
+    positive = {"width": width, "concurrency": concurrency, "rate": rate, "give_up": give_up}
+    for name, value in positive.items():
+        check(0 < value < np.inf, f"{name} is {value}; give a positive number")
+    for name, value in {"retries": retries, "backoff": backoff}.items():
+        check(0 <= value < np.inf, f"{name} is {value}; give a positive number, or 0")
+    pixels = max(each.pixels(width) for each in surveys)
+    check(pixels <= LARGEST, f"width is {width} arcmin, more than {LARGEST} pixels; give less, such as 4.5")
+    table, folder = _placed(table), Path(folder)
+    # Python silences warnings for all threads at once, so it is done here and not where files are opened.
+    with alone(folder), warnings.catch_warnings(action="ignore", category=AstropyWarning):
+        rows, results = resumed(table, folder, width)
+        batch = _Batch(folder, rows, results, surveys, width, rate, retries, backoff, give_up)
+        manifest = batch.run(concurrency)
     counts = Counter(manifest["status"].tolist())
     log.info("%s: %s", folder, ", ".join(f"{n} {status}" for status, n in counts.most_common()))
     return manifest
 
 
-def _fetch_all(
-    todo: list[int],
-    fetch: Callable[[int], dict[str, Any]],
-    results: list[dict[str, Any]],
-    keep: Callable[[], object],
-    *,
-    pace: _Pace,
-    concurrency: int,
-    give_up: int,
-) -> None:
-    """Fetch what is to be fetched, several at a time, and keep the manifest as it grows."""
-    from astroquery import cache_conf
-    from tqdm import tqdm
+@dataclass
+class _Batch:
+    """Sources whose cutouts several threads fetch, all at one pace and into one manifest.
 
-    in_a_row, counting = 0, threading.Lock()
+    urllib3 and requests-ratelimiter see the status of a reply and not that it is an error page, half a file
+    or another field, which servers send with the status 200; and a survey may fetch without them. So what is
+    repeated and paced here is a whole attempt, with the checks of what came.
+    """
 
-    def watched(i: int) -> dict[str, Any]:
-        nonlocal in_a_row
-        outcome = fetch(i)
-        # Counted by the thread that asked: so the others stop at once, however busy this machine is.
-        with counting:
-            in_a_row = 0 if outcome["status"] in (OK, *_FINAL) else in_a_row + 1
-            if in_a_row >= give_up and not pace.stop.is_set():
-                pace.stop.set()
+    folder: Path
+    rows: Table
+    results: list[dict[str, Any]]
+    surveys: Sequence[Survey]
+    width: float
+    rate: float
+    retries: int
+    backoff: float
+    give_up: int
+    in_a_row: int = 0
+    free: float = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.places = SkyCoord(self.rows["ra"], self.rows["dec"], unit="deg")
+        self.files = self._files()
+
+    def run(self, concurrency: int) -> Table:
+        """Fetch what is to be fetched, and return the manifest."""
+        from astroquery import cache_conf
+        from tqdm import tqdm
+
+        write_manifest(self.folder, self.rows, self.results)
+        todo = [i for i, result in enumerate(self.results) if result["status"] not in FINAL]
+        log.info(
+            "%d cutouts, %d to fetch: %.0f minutes or more at %g a second",
+            *(len(self.rows), len(todo), len(todo) / self.rate / 60, self.rate),
+        )
+        kept = time.monotonic()
+        try:
+            # astroquery would keep an error page for a week. This holds for all threads.
+            with cache_conf.set_temp("cache_active", False), ThreadPoolExecutor(concurrency) as pool:
+                fetched = pool.map(self.fetch, todo)
+                try:
+                    for _ in tqdm(fetched, total=len(todo), unit="cutout", disable=not sys.stderr.isatty()):
+                        if time.monotonic() - kept > 1:
+                            write_manifest(self.folder, self.rows, self.results)
+                            kept = time.monotonic()
+                finally:
+                    # Also after Ctrl-C: what is under way is finished, nothing else begun.
+                    self.stop.set()
+        finally:
+            manifest = write_manifest(self.folder, self.rows, self.results)
+        return manifest
+
+    def fetch(self, i: int) -> None:
+        """Fetch one cutout unless the batch is stopped, and stop it where too many fail in a row."""
+        if self.stop.is_set():
+            return
+        self.results[i] = result = self.ask(i)
+        with self.lock:
+            self.in_a_row = 0 if result["status"] in FINAL else self.in_a_row + 1
+            if self.in_a_row >= self.give_up and not self.stop.is_set():
+                self.stop.set()
                 log.warning(
                     "%d sources in a row failed, the last with %s (%s): the rest is left for later",
-                    *(in_a_row, outcome["status"], outcome["message"]),
+                    *(self.in_a_row, result["status"], result["message"]),
                 )
-        return outcome
 
-    def settle(future: Future[dict[str, Any]]) -> None:
-        result, outcome = results[under_way.pop(future)], future.result()
-        result.update(outcome, attempts=result["attempts"] + outcome["attempts"])
-
-    kept = time.monotonic()
-    # astroquery would keep an error page for a week. This holds for all threads.
-    with cache_conf.set_temp("cache_active", False), ThreadPoolExecutor(concurrency) as pool:
-        under_way = {pool.submit(watched, i): i for i in todo}
-        shown = tqdm(total=len(todo), unit="cutout", disable=not sys.stderr.isatty())
-        try:
-            for future in as_completed(list(under_way)):
-                settle(future)
-                shown.update()
-                if pace.stop.is_set():
+    def ask(self, i: int) -> dict[str, Any]:
+        """Ask one survey after the other for a cutout, write it, and return what the manifest shall say."""
+        path, place, hold = self.folder / self.files[i], self.places[i], 0.0
+        result: dict[str, Any] = OUTCOME | {"attempts": self.results[i]["attempts"]}
+        for survey in self.surveys:
+            for attempt in range(self.retries + 1):
+                pause = self.backoff * 2 ** (attempt - 1) if attempt else 0
+                if self.stop.wait(pause) or not self.turn(hold):
+                    return result
+                result["attempts"] += 1
+                try:
+                    content, hold = survey.fetch(place, self.width), 0.0
+                    hdu, status, message = checked(content, place, self.width, survey)
+                # Whatever goes wrong with one source must not end the batch.
+                except Exception as error:
+                    hdu, (status, message, hold) = None, fault_of(error)
+                said = {"status": status, "message": " ".join(message.split())[:200], "survey": survey.name}
+                if hdu is not None:
+                    sign(hdu.header, self.rows["name"][i], place, survey)
+                    return result | said | {"file": path.name, "sha256": write_fits(path, hdu)}
+                # That the first survey has no image there is worth more than that the second is down.
+                if result["status"] not in FINAL:
+                    result |= said
+                if status in FINAL:
                     break
-                if time.monotonic() - kept > 1:
-                    keep()
-                    kept = time.monotonic()
-        finally:
-            # Also after Ctrl-C: what is under way is finished, nothing else begun.
-            shown.close()
-            pace.stop.set()
-            pool.shutdown(cancel_futures=True)
-            for future in list(under_way):
-                if not future.cancelled() and future.exception() is None:
-                    settle(future)
+        return result
 
-
-class _Pace:
-    """Lets requests begin at a steady rate, all threads together, until it is stopped."""
-
-    def __init__(self, rate: float) -> None:
-        self.interval, self.free, self.lock = 1 / rate, time.monotonic(), threading.Lock()
-        self.stop = threading.Event()
-
-    def wait(self, hold: float = 0) -> bool:
+    def turn(self, hold: float) -> bool:
         """Wait for one's turn, and `hold` back all requests for so many seconds; return False if stopped."""
         with self.lock:
             begin = max(time.monotonic(), self.free) + hold
-            self.free = begin + self.interval
+            self.free = begin + 1 / self.rate
         return not self.stop.wait(max(0, begin - time.monotonic()))
 
+    def _files(self) -> list[str]:
+        """Return the name of each file, and correct what the manifest says of those damaged, gone or new."""
+        files = []
+        # No two alike even where capitals do not count.
+        used = {result["file"].lower() for result in self.results}
+        for i, name in enumerate(self.rows["name"]):
+            file = self.results[i]["file"] or next(
+                each for each in file_names(name) if each.lower() not in used and self._free(i, each)
+            )
+            self.results[i] = self._on_disk(i, file)
+            used.add(file.lower())
+            files.append(file)
+        return files
 
-def _fetch(
-    path: Path,
-    name: str,
-    position: SkyCoord,
-    width: float,
-    surveys: Sequence[Survey],
-    pace: _Pace,
-    retries: int,
-    backoff: float,
-) -> dict[str, Any]:
-    """Ask one survey after the other for a cutout, write it, and return what the manifest shall say."""
-    result, attempts, hold = dict(_NEW), 0, 0.0
-    for survey in surveys:
-        for attempt in range(retries + 1):
-            if (attempt and pace.stop.wait(backoff * 2 ** (attempt - 1))) or not pace.wait(hold):
-                return result | {"attempts": attempts}
-            attempts, hold = attempts + 1, 0
-            try:
-                content = survey.fetch(position, width)
-                with _QUIET:
-                    hdu, status, message = _checked(content, position, width, survey)
-            except Refusal as refusal:
-                status, message, hold = refusal.reason, refusal.message, refusal.wait
-            # Whatever goes wrong with one source must not end the batch.
-            except Exception as error:
-                answered = getattr(error, "response", None) is not None
-                cut = "IncompleteRead" in str(error)
-                status = TRUNCATED if cut else SERVER_ERROR if answered else NO_ANSWER
-                message = f"{type(error).__name__}: {error}"[:200]
-            else:
-                with _QUIET:
-                    _sign(hdu.header, name, position, survey)
-                    digest = _write_fits(path, hdu)
-                done = {"file": path.name, "sha256": digest, "survey": survey.name}
-                return result | done | {"status": status, "message": message, "attempts": attempts}
-            # That the first survey has no image there is worth more than that the second is down.
-            if result["status"] not in _FINAL:
-                result |= {"status": status, "message": " ".join(message.split()), "survey": survey.name}
-            if status in _FINAL:
-                break
-    return result | {"attempts": attempts}
+    def _free(self, i: int, name: str) -> bool:
+        """Return whether a file may be written: what is there without being this cutout keeps its name."""
+        return not os.path.lexists(self.folder / name) or self._on_disk(i, name)["file"] == name
 
-
-def _checked(content: bytes, position: SkyCoord, width: float, survey: Survey) -> tuple[Any, str, str]:
-    """Return the image of a reply as an HDU, with status and message, or raise why it is none."""
-    start = content[:2000].lstrip()
-    if start.startswith(b"<"):
-        page = re.sub(r"<[^>]*>", " ", content.decode("utf-8", "replace"))
-        raise Refusal(OUTSIDE if _OUTSIDE.search(page) else HTML_PAGE, " ".join(page.split()))
-    if not start.startswith(b"SIMPLE"):
-        found = f"{len(content)} bytes that begin with {content[:30]!r}"
-        raise Refusal(OUTSIDE if _OUTSIDE.search(str(start)) else NOT_FITS, found)
-    try:
-        with (
-            warnings.catch_warnings(action="ignore"),
-            fits.open(io.BytesIO(content), memmap=False) as hdus,
-        ):
-            image = image_hdu(hdus)
-            opened = fits_image(image)
-            data, pixels = image.data, opened.cut(slice(None), slice(None))
-            # Headers of FIRST hold tabs, which FITS forbids and other readers complain of.
-            header = fits.Header.fromstring(re.sub(r"[^ -~]", " ", image.header.tostring()))
-    except CutoutError as error:
-        raise Refusal(NOT_FITS, str(error)) from error
-    except Exception as error:  # whatever astropy says of half a file
-        raise Refusal(TRUNCATED, f"{len(content)} bytes: {error}") from error
-    edge = survey.pixels(width)
-    # Servers round up or down, or add the pixel in the middle.
-    if not all(edge <= n <= edge + 2 for n in pixels.shape):
-        raise Refusal(WRONG_SIZE, f"{pixels.shape[1]}×{pixels.shape[0]} pixels instead of {edge}×{edge}")
-    if opened.wcs is None:
-        raise Refusal(WRONG_FIELD, "the image has no celestial coordinates")
-    middle = opened.wcs.pixel_to_world((pixels.shape[1] - 1) / 2, (pixels.shape[0] - 1) / 2)
-    offset = middle.separation(position).arcsec
-    if not offset <= _OFFSET * survey.pixel_scale:
-        raise Refusal(WRONG_FIELD, f"the image is centred {offset:.0f} arcsec away")
-    finite = np.isfinite(pixels)
-    if not finite.any() or np.ptp(pixels[finite]) == 0:
-        raise Refusal(OUTSIDE, "the image is blank")
-    hdu = fits.PrimaryHDU(data, header)
-    if not finite.all():
-        return hdu, NAN_EDGE, f"{(~finite).sum()} of {finite.size} pixels are not finite"
-    return hdu, OK, ""
-
-
-def _sign(header: fits.Header, name: str, position: SkyCoord, survey: Survey) -> None:
-    """Say in the header where the image comes from."""
-    from importlib.metadata import version
-
-    header["SRCNAME"] = (_ascii(name), "name of the source asked for")
-    header["RA_REQ"] = (position.ra.deg, "[deg] right ascension asked for, ICRS")
-    header["DEC_REQ"] = (position.dec.deg, "[deg] declination asked for, ICRS")
-    header["SRVNAME"] = (_ascii(survey.name), "survey asked")
-    header["RETRIEVD"] = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "when")
-    header.add_history(f"fetched and checked by radiosynth {version('radiosynth')}")
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Keep other processes from filling the folder at the same time; a killed process lets go of it."""
-    from filelock import FileLock, Timeout
-
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield
-    except Timeout as error:
-        msg = f"another process is fetching cutouts into {folder}; wait for it or give another folder"
-        raise OSError(msg) from error
+    def _on_disk(self, i: int, name: str) -> dict[str, Any]:
+        """Return what the manifest shall say of a source by the file that is there, if there is any."""
+        result, content = self.results[i], b""
+        with suppress(OSError):
+            content = (self.folder / name).read_bytes() if (self.folder / name).is_file() else b""
+        digest = hashlib.sha256(content).hexdigest()
+        if digest == result["sha256"] or not (content or result["file"]):
+            return result
+        new = OUTCOME | {"attempts": result["attempts"]}
+        # Killed between writing the file and the manifest, if it is good.
+        for survey in self.surveys:
+            hdu, status, message = checked(content, self.places[i], self.width, survey)
+            if hdu is not None and hdu.header.get("SRVNAME") == as_ascii(survey.name):
+                said = {"status": status, "message": message, "survey": survey.name}
+                return new | said | {"file": name, "sha256": digest}
+        return new
 
 
 def _placed(table: Table) -> Table:
     """Return the table with positions in degrees, or say what is wrong with them."""
     rows = table.copy()
-    missing = [name for name in ("name", "ra", "dec") if name not in rows.colnames]
-    if missing or not len(rows):
-        msg = (
-            f"the table has {len(rows)} rows and the columns {', '.join(rows.colnames)}; name, ra and dec "
-            "(degrees) are needed: read your list with radiosynth.read_positions"
-        )
-        raise ValueError(msg)
-    try:
-        for name in ("ra", "dec"):
-            rows[name] = (floats(rows, name) * (rows[name].unit or u.deg)).to(u.deg)
-        fine = np.isfinite(rows["ra"]) & (abs(rows["dec"]) <= 90 * u.deg)
-    except (ValueError, TypeError) as error:
-        msg = f"ra and dec are no angles ({error}); read your list with radiosynth.read_positions"
-        raise ValueError(msg) from error
-    if not fine.all():
-        names = ", ".join(map(str, rows["name"][~fine][:3]))
-        msg = f"{(~fine).sum()} sources have no position on the sky ({names}); correct or leave out"
-        raise ValueError(msg)
+    told = f"{len(rows)} rows with the columns {', '.join(rows.colnames)}"
+    complete = {"name", "ra", "dec"} <= set(rows.colnames) and len(rows)
+    check(complete, f"{told}; name, ra and dec are needed: read your list with radiosynth.read_positions")
+    for axis in ("ra", "dec"):
+        rows[axis] = degrees(axis, rows[axis]) * u.deg
     return rows
-
-
-def _plan(table: Table, folder: Path, width: float) -> tuple[Table, list[dict[str, Any]], list[str]]:
-    """Return the rows of the manifest, what is known of each, and the names of their files."""
-    rows = table.copy()
-    rows.remove_columns([name for name in _OUTCOME if name in rows.colnames])
-    for name in ("class", "catalogue", "catalogue_class"):
-        if name not in rows.colnames:
-            rows[name] = ""
-    rows.meta["width"] = width
-    known: dict[tuple, dict[str, Any]] = {}
-    if (folder / MANIFEST).exists():
-        before = _read_manifest(folder, ("name", "ra", "dec", "class", "catalogue", *_OUTCOME))
-        if before.meta.get("width") != width:
-            msg = (
-                f"{folder} holds cutouts of {before.meta.get('width')} arcmin, {width} are asked for; "
-                "give another folder"
-            )
-            raise ValueError(msg)
-        results = [{name: row[name] for name in _OUTCOME} for row in before]
-        before.remove_columns(_OUTCOME)
-        known = dict(zip(_keys(before), results, strict=True))
-        asked = set(_keys(rows))
-        others = before[[key not in asked for key in known]]
-        if len(others):
-            rows = vstack([others, rows], metadata_conflicts="silent")
-            rows.meta["width"] = width
-    results = [dict(known.get(key, _NEW)) for key in _keys(rows)]
-    kept = [Path(str(result["file"])).stem for result in results if result["file"]]
-    fresh = _stems(
-        [name for name, result in zip(rows["name"], results, strict=True) if not result["file"]], kept
-    )
-    stems = [Path(str(result["file"])).stem if result["file"] else next(fresh) for result in results]
-    return rows, results, stems
-
-
-def _keys(rows: Table) -> list[tuple]:
-    """Return what tells the rows apart; of rows alike, also which one it is."""
-    seen: Counter[tuple] = Counter()
-    keys = []
-    for row in rows:
-        key = (
-            str(row["name"]),
-            f"{row['ra']:.5f}",
-            f"{row['dec']:.5f}",
-            str(row["class"]),
-            str(row["catalogue"]),
-        )
-        seen[key] += 1
-        keys.append((*key, seen[key]))
-    return keys
-
-
-def _look_on_disk(
-    path: Path, result: dict[str, Any], position: SkyCoord, width: float, surveys: Sequence[Survey]
-) -> None:
-    """Correct what the manifest says of a file that is there, damaged or gone."""
-    content = b""
-    with suppress(OSError):
-        content = path.read_bytes() if path.is_file() else b""
-    digest = hashlib.sha256(content).hexdigest()
-    if digest == result["sha256"] or not (content or result["file"]):
-        return
-    result.update(_NEW, attempts=result["attempts"])
-    # Killed between writing the file and the manifest, if it is good.
-    for survey in surveys:
-        with suppress(Refusal):
-            hdu, status, message = _checked(content, position, width, survey)
-            if hdu.header.get("SRVNAME") == _ascii(survey.name):
-                about = {"status": status, "message": message, "survey": survey.name, "sha256": digest}
-                result.update(about, file=path.name)

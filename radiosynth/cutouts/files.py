@@ -16,6 +16,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
+from radiosynth._io import told
+
 __all__ = ["CutoutError"]
 
 log = logging.getLogger("radiosynth")
@@ -23,6 +25,12 @@ log = logging.getLogger("radiosynth")
 
 class CutoutError(ValueError):
     """A file that does not give a usable image; the message names it, the fault and what to do."""
+
+
+def need(met: object, fault: str) -> None:
+    """Raise `CutoutError` unless a condition is met, as `radiosynth._io.check` does `ValueError`."""
+    if not met:
+        raise CutoutError(fault)
 
 
 LARGEST = 4096
@@ -53,7 +61,7 @@ def blamed(words: str) -> Iterator[None]:
     except CutoutError:
         raise
     except Exception as error:
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        said = told(error)
         if isinstance(error, MemoryError) or "Bomb" in said:
             words = "is too large to be read ({}); cut out the source and its surroundings"
         elif "Python objects" in said:
@@ -65,23 +73,17 @@ def blamed(words: str) -> Iterator[None]:
 
 def open_image(path: Path, stack: ExitStack) -> Opened:
     """Open a file until `stack` is closed."""
-    if path.exists() and not path.is_file():
-        msg = "is a folder, pipe or device; give a file"
-        raise CutoutError(msg)
+    need(path.is_file() or not path.exists(), "is a folder, pipe or device; give a file")
     stream = stack.enter_context(path.open("rb"))
     head = stream.read(512)
     stream.seek(0)
-    if not head:
-        msg = "the file is empty (0 bytes); fetch it again"
-        raise CutoutError(msg)
-    if head.lstrip().startswith(b"<") and b"html" in head.lower():
-        msg = "holds a web page (HTML), perhaps a server's error message; read it, then fetch the file again"
-        raise CutoutError(msg)
+    need(head, "the file is empty (0 bytes); fetch it again")
+    page = head.lstrip().startswith(b"<") and b"html" in head.lower()
+    need(not page, "holds a web page (HTML), perhaps a server's error; read it, then fetch the file again")
     if head.startswith((b"SIMPLE", b"\x1f\x8b")):
         opened = fits_image(image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
-        if head[:1] == b"\x1f" and max(opened.shape) > LARGEST:
-            msg = "is a large image in a gzip file, of which no part can be read; unpack it with gunzip"
-            raise CutoutError(msg)
+        zipped = head[:1] == b"\x1f" and max(opened.shape) > LARGEST
+        need(not zipped, "is large and in a gzip file, of which no part can be read; unpack it with gunzip")
         return opened
     missing = "NaN or infinite"
     if head.startswith(b"\x93NUMPY"):
@@ -93,21 +95,16 @@ def open_image(path: Path, stack: ExitStack) -> Opened:
     else:
         msg = "is not a FITS, npy, PNG or JPEG file; convert it to one of these"
         raise CutoutError(msg)
-    if pixels.dtype.kind not in "biuf":
-        msg = f"holds values of type {pixels.dtype}, which are no brightnesses; store real numbers"
-        raise CutoutError(msg)
-    if pixels.ndim not in (2, 3) or not pixels.size:
-        msg = f"holds an array of shape {pixels.shape}; an image has two axes, a stack of images three"
-        raise CutoutError(msg)
+    need(pixels.dtype.kind in "biuf", f"holds values of type {pixels.dtype}; store real numbers")
+    planes = pixels.ndim in (2, 3) and pixels.size
+    need(planes, f"holds an array of shape {pixels.shape}; an image has two axes, a stack of images three")
     return Opened(lambda rows, columns: pixels[..., rows, columns], pixels.shape, missing=missing)
 
 
 def image_hdu(hdus: fits.HDUList) -> Any:
     """Return the first HDU with an image, and say where there are more."""
     images = [hdu for hdu in hdus if hdu.is_image and hdu.shape]
-    if not images:
-        msg = "is a FITS file without an image; give one with a two-dimensional image"
-        raise CutoutError(msg)
+    need(images, "is a FITS file without an image; give one with a two-dimensional image")
     wide = [hdu for hdu in images if sum(n > 1 for n in hdu.shape) > 1] or images
     if len(wide) > 1:
         names = ", ".join(f"{hdu.name or 'unnamed'} {hdu.shape}" for hdu in wide)
@@ -119,9 +116,7 @@ def fits_image(hdu: Any) -> Opened:
     """Return the image of an HDU without its axes of length one."""
     shape = hdu.shape
     axes = [i for i, n in enumerate(shape) if n > 1]
-    if len(axes) != 2 or 0 in shape:
-        msg = f"holds a FITS image with axes {shape}; cut out one plane of two axes"
-        raise CutoutError(msg)
+    need(len(axes) == 2 and 0 not in shape, f"holds an image with axes {shape}; cut out one plane")
     unit, factor = _unit(str(hdu.header.get("BUNIT", "")).strip())
 
     def cut(rows: slice, columns: slice) -> NDArray:
@@ -156,17 +151,11 @@ def _picture(path: Path, head: bytes) -> tuple[NDArray, str]:
     with Image.open(path) as picture:
         frames, see_through = getattr(picture, "n_frames", 1), picture.has_transparency_data
         grey = picture.mode[0] in "1LIF" and not see_through
-        for fault, message in (
-            (frames > 1, f"holds {frames} pictures, an animation; save one of them"),
-            (max(picture.size) > LARGEST, f"has {picture.size} pixels; cut out the source"),
-            # Which the reader would shorten to 8.
-            (
-                not grey and head[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06"),
-                "has 16 bits and colours or transparency; save it as grey, or as FITS",
-            ),
-        ):
-            if fault:
-                raise CutoutError(message)
+        need(frames == 1, f"holds {frames} pictures, an animation; save one of them")
+        need(max(picture.size) <= LARGEST, f"has {picture.size} pixels; cut out the source")
+        # Which the reader would shorten to 8 bits.
+        deep = not grey and head[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06")
+        need(not deep, "has 16 bits and colours or transparency; save it as grey, or as FITS")
         pixels = np.asarray(picture if grey else picture.convert("RGBA"), float)[::-1]
     if not grey:
         if np.ptp(pixels[..., :3], axis=2).max() > 20:

@@ -151,9 +151,9 @@ def from_tables() -> dict[str, Reproduced]:
         "code.large FRII sources set aside": large.sum(),
     }
     measured = {
-        "preparation.field, arcmin": surveys.FIELD / 60,
+        "preparation.field, arcmin": surveys.FIRST.field,
         "preparation.cutout edge, pixels": sample.size,
-        "preparation.pixel, arcsec": surveys.FIELD / sample.size,
+        "preparation.pixel, arcsec": surveys.FIRST.scale(sample.size),
         "preparation.edge after resizing, pixels": train.size,
         "preparation.least brightness": train.images.min(),
         "preparation.greatest brightness": train.images.max(),

@@ -112,7 +112,7 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
     train, validation, test = ready[~validates & ~tests], ready[validates], ready[tests]
     if config.synthetic:
         # In the pixels of FIRST, unless the whole image is smaller than the field of a simulation.
-        field = min(round(surveys.FIELD / surveys.PIXEL_SCALE), config.size)
+        field = min(surveys.FIRST.pixels(surveys.FIRST.field), config.size)
         number = {name: round(config.synthetic * count) for name, count in train.counts().items()}
         fake = simulation.simulate(number, field, rng=np.random.default_rng(config.seed))
         train = concatenate([train, frame(fake, config.size)])

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from radiosynth.measurements.islands import BLANK, measure_islands
 from radiosynth.sample import Sample, floats
-from radiosynth.surveys import PIXEL_SCALE
+from radiosynth.surveys import FIRST
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class Cuts:
         If the pixel scale or the beam is not positive.
     """
 
-    pixel_scale: float = PIXEL_SCALE
-    beam: float = 5.4
+    pixel_scale: float = FIRST.pixel_scale
+    beam: float = FIRST.beam
     n_sigma: float = 5
     join: float = 75
     duplicate: float = 20

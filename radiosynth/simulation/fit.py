@@ -25,7 +25,7 @@ from radiosynth.sample import Sample, check_count
 from radiosynth.simulation.observe import Observation
 from radiosynth.simulation.population import Distribution, Population, draw_parameters, wide_population
 from radiosynth.simulation.rendering import render
-from radiosynth.surveys import FIELD, PIXEL_SCALE
+from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import CLASS_NAMES
 
 NEIGHBOURS = 5
@@ -44,7 +44,7 @@ NOISE = stats.loguniform(3e-4, 0.2)
 """Noise in units of the peak, with which a fit begins: peaks of 3000 to 5 sigma."""
 
 
-OBSERVED = round(FIELD / PIXEL_SCALE)
+OBSERVED = FIRST.pixels(FIRST.field)
 """Edge of the observed images in pixels of FIRST."""
 
 
@@ -68,9 +68,9 @@ def mismatch(real: Sample, fakes: Iterable[Sample]) -> list[float]:
         Largest difference of the cumulative distributions (Kolmogorov and Smirnov's), from 0 to 1: the mean
         over the classes and the columns of `measure` with five values or more on both sides; NaN if none.
     """
-    truth, found = measure(real.images, pixel_scale=FIELD / real.size), []
+    truth, found = measure(real.images, pixel_scale=FIRST.scale(real.size)), []
     for fake in fakes:
-        made, gaps = measure(fake.images, pixel_scale=FIELD / fake.size), []
+        made, gaps = measure(fake.images, pixel_scale=FIRST.scale(fake.size)), []
         for code, name in itertools.product(np.unique(real.labels), truth.colnames):
             pairs = (truth[name][real.labels == code], made[name][fake.labels == code])
             first, second = (column.value[np.isfinite(column)] for column in pairs)
@@ -176,7 +176,7 @@ def observed_images(
 
 def _coordinates(images: NDArray[np.float32], observation: Observation | None = None) -> NDArray[np.float64]:
     """Return features in which a distance between images makes sense, shape (n, features)."""
-    table = measure(images, pixel_scale=FIELD / images.shape[1])
+    table = measure(images, pixel_scale=FIRST.scale(images.shape[1]))
     # Sizes differ by factors, not by arcseconds.
     for name in ("angular_size", "components", "area", "offset"):
         table[name] = np.log(np.maximum(table[name].value, 1))

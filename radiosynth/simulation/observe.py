@@ -14,7 +14,7 @@ from scipy import fft
 
 from radiosynth.sample import check_rng
 from radiosynth.simulation.population import Distribution, draw_values
-from radiosynth.surveys import FIELD
+from radiosynth.surveys import FIRST
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Observation:
         If the beam or the pixel scale is not positive and finite, or the rms is not such a number.
     """
 
-    beam_fwhm: float = 5.4
+    beam_fwhm: float = FIRST.beam
     rms: Distribution | float = 0.0
     pixel_scale: float | None = None
     n_sigma: float | None = 3.0
@@ -63,7 +63,7 @@ class Observation:
 
     def beam_sigma(self, size: int) -> float:
         """Return the standard deviation of the beam in pixels of an image of `size` pixels."""
-        scale = FIELD / size if self.pixel_scale is None else self.pixel_scale
+        scale = FIRST.scale(size) if self.pixel_scale is None else self.pixel_scale
         return self.beam_fwhm * gaussian_fwhm_to_sigma / scale
 
     def noise_of(

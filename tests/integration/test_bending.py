@@ -46,20 +46,20 @@ def test_the_angle_agrees_with_positions_on_the_sky() -> None:
 def test_images_are_moved_to_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     host = SkyCoord(150 * u.deg, 40 * u.deg)
     wcs = WCS(naxis=2)
-    wcs.wcs.ctype, wcs.wcs.crpix, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], [50.5] * 2, [-0.0005, 0.0005]
+    wcs.wcs.ctype, wcs.wcs.crpix, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], [75.5] * 2, [-0.0005, 0.0005]
     wcs.wcs.crval = [150.003, 40.001]  # north-east of the host
     x, y = wcs.world_to_pixel(host)
-    rows, columns = np.mgrid[:100, :100]
+    rows, columns = np.mgrid[:150, :150]
     spot = np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / 8)
     stored = {"key": ["a"], "ra": np.array([150.003]), "dec": np.array([40.001]), "label": np.array([1])}
     table = Table({"griese_key": ["a"], "name": ["J"], "ra": [150.0], "dec": [40.0], "bending_angle": [5.0]})
-    monkeypatch.setattr(datasets, "_first_images", lambda size, keys: (spot[None], stored))
+    monkeypatch.setattr(datasets, "_first_images", lambda *_: (spot[None], stored))
     monkeypatch.setattr(datasets, "_packaged_table", lambda name: table)
-    sample = datasets.load_bending_sample(size=100)
-    assert abs(x - 49.5) > 4
-    np.testing.assert_allclose(center_of_mass(sample.images[0]), 49.5, atol=0.02)
+    sample = datasets.load_bending_sample()
+    assert abs(x - 74.5) > 4
+    np.testing.assert_allclose(center_of_mass(sample.images[0]), 74.5, atol=0.02)
     part = datasets.load_bending_sample(size=60)
-    np.testing.assert_array_equal(part.images, sample.images[:, 20:80, 20:80])
+    np.testing.assert_array_equal(part.images, sample.images[:, 45:105, 45:105])
 
 
 @pytest.mark.skipif(not (_io.cache_folder() / "first_galaxies.npz").exists(), reason="no images here")

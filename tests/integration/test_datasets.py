@@ -226,17 +226,16 @@ def test_index_download(folder, monkeypatch, archive):
 
     def download(command, **_):
         commands.append(command)
-        destination = Path(command[command.index("--dest") + 1])
-        destination.mkdir()
-        (destination / WHEEL).write_bytes(zipped("firstgalaxydata/galaxy_data_h5.zip", archive))
+        (Path(command[command.index("--dest") + 1]) / WHEEL).write_bytes(
+            zipped("firstgalaxydata/galaxy_data_h5.zip", archive)
+        )
         return subprocess.CompletedProcess(command, 0, None, "")
 
     monkeypatch.setattr(subprocess, "run", download)
-    (folder / ".download").mkdir(parents=True)  # of a run that was killed
-    assert datasets._from_index(folder) == archive
+    assert datasets._from_index() == archive
     assert commands[0][:4] == [sys.executable, "-m", "pip", "download"]
     assert {"--no-deps", "firstgalaxydata==0.2.1"} < set(commands[0])
-    assert not any(folder.iterdir())
+    assert not folder.exists()
 
 
 def test_index_failure_gives_the_last_line_of_pip(folder, monkeypatch):
@@ -245,24 +244,24 @@ def test_index_failure_gives_the_last_line_of_pip(folder, monkeypatch):
         [], 1, None, "WARNING: Retrying\nERROR: No matching distribution\n\n"
     )
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
-    with pytest.raises(OSError, match="pip download failed: ERROR: No matching distribution"):
-        datasets._from_index(folder)
+    with pytest.raises(OSError, match=r"pip download failed: .*ERROR: No matching distribution"):
+        datasets._from_index()
 
 
 def test_corrupted_download_is_refused_and_the_next_way_tried(folder, monkeypatch, archive, caplog):
     monkeypatch.setattr(datasets, "_from_doi", lambda: archive[:-100] + bytes(100))
-    with pytest.raises(DataUnavailableError, match=r"doi.org/.*: has the sha256 .* damaged, so not used"):
+    with pytest.raises(DataUnavailableError, match=r"doi.org/.*: the sha256 is .* damaged"):
         load_first_dataset()
     assert visible(folder) == []
-    assert "damaged, so not used" in caplog.text
-    monkeypatch.setattr(datasets, "_from_index", lambda _: archive)
+    assert "damaged" in caplog.text
+    monkeypatch.setattr(datasets, "_from_index", lambda: archive)
     assert len(load_first_dataset()) == 5
 
 
 def test_wrong_archive_of_the_user_is_refused_but_kept(folder):
     folder.mkdir()
     (folder / "galaxy_data_h5.zip").write_bytes(make_archive(4))
-    with pytest.raises(DataUnavailableError, match=f"the folder {re.escape(str(folder))}: has the sha256"):
+    with pytest.raises(DataUnavailableError, match=f"the folder {re.escape(str(folder))}: .*the sha256 is"):
         load_first_dataset()
     assert visible(folder) == ["galaxy_data_h5.zip"]
 
@@ -285,9 +284,9 @@ def test_no_network_and_no_cache_is_one_error(folder, monkeypatch):
         "https://doi.org/10.5281/zenodo.7689127",
         "firstgalaxydata==0.2.1",
         "RADIOSYNTH_DATA",
-        f"the folder {folder}: holds neither",
-        "the installed package firstgalaxydata: not installed",
-        "the package index (firstgalaxydata 0.2.1): pip download failed",
+        f"the folder {folder}: FileNotFoundError: holds neither",
+        "the installed package firstgalaxydata: PackageNotFoundError",
+        "the package index (firstgalaxydata 0.2.1): OSError: pip download failed",
     ):
         assert part in text
     assert max(map(len, text.splitlines())) < 300
@@ -341,8 +340,8 @@ def test_cache_with_objects_is_refused(cached):
 def test_full_disk_is_one_error_and_leaves_nothing(folder, monkeypatch, archive):
     monkeypatch.setattr(datasets, "_from_doi", lambda: archive)
 
-    def write(stream, **arrays):
-        stream.write(b"PK half a file")
+    def write(stream, **_):
+        stream.write(bytes(1000))
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:

@@ -39,7 +39,8 @@ def test_what_is_measured_moves_to_the_real_images(
         samples[name] = simulation.simulate(
             {"FRII": 200, "compact": 200}, 56, population=population, rng=np.random.default_rng(2)
         )
-    tables = {k: measurements.measure(s.images, pixel_scale=surveys.FIELD / 56) for k, s in samples.items()}
+    scale = surveys.FIRST.scale(56)
+    tables = {k: measurements.measure(s.images, pixel_scale=scale) for k, s in samples.items()}
     for measure in ("angular_size", "area", "edge_brightening"):
         for code in (1, 3):
             real, before, after = (

@@ -196,7 +196,7 @@ def test_a_damaged_cache_is_fetched_again(vizier, cache, caplog, damage):
     path = cache / "FRICAT.ecsv"
     path.write_text(damage(path.read_text()))
     assert len(load_catalogue("FRICAT")) == 219
-    assert "is damaged, or another catalogue; it is fetched again" in caplog.text
+    assert re.search(r"FRICAT\.ecsv is damaged.*: it is fetched again", caplog.text)
     assert len(vizier.log) == 2
 
 
@@ -482,16 +482,19 @@ def test_any_text_is_read_in_range_or_refused(text):
 
 
 BAD_LISTS = {
-    "unnamed numbers": ("176.27 19.6 12.5\n187.7 12.4 48\n", "first of 3 columns is the name, and 176.27 is"),
-    "numbers of seven": ("1 00 29 00.98 -00 13 41.7\n", "first of 7 columns is the name, and 1 is"),
+    "unnamed numbers": (
+        "176.27 19.6 12.5\n187.7 12.4 48\n",
+        "first of 3 columns is the name, and .'176.27'. a number",
+    ),
+    "numbers of seven": ("1 00 29 00.98 -00 13 41.7\n", "first of 7 columns is the name, and .'1'. a number"),
     "six numbers": ("176.27 19.6 12.5 3 4 5\n", "row 1 has ra = 176.27 19.6 12.5"),
     "beyond the pole": ("ra,dec\n1,90.5\n", "row 1 has dec = 90.5: give -90 to 90"),
     "hours": ("ra,dec\n25:00:00,1\n", "row 1 has ra = 25:00:00"),
     "negative": ("ra,dec\n-1,1\n", "row 1 has ra = -1"),
     "degrees as hours": ("RA (deg),dec\n12:30:49,1\n", "row 1 has ra = 12:30:49 deg"),
-    "unit": ("ra (mJy),dec\n1,1\n", r"column 'ra \(mJy\)' is in 'mJy': the units are deg"),
+    "unit": ("ra (mJy),dec\n1,1\n", r"column 'ra \(mJy\)' is in 'mJy': give deg"),
     "epoch": ("ra (B1950),dec\n1,1\n", "is in 'B1950'"),
-    "twice": ("ra,dec,ra\n1,2,3\n", "column 'ra' occurs more than once"),
+    "twice": ("ra,dec,ra\n1,2,3\n", "column .'ra'. occurs more than once"),
     "two places": ("ra,dec,ra_j2000,dec_j2000\n1,2,1,3\n", "columns dec, dec_j2000 hold different dec"),
     "other frame": ("# Equinox : B1950\nra,dec\n1,1\n", "it says '.*1950', and positions are needed in ICRS"),
     "other frame of FITS": ("# EPOCH = 1950.0\n# ra dec\n1 1\n", "it says 'EPOCH = 1950'"),
@@ -505,7 +508,7 @@ BAD_LISTS = {
     "out of range": ("ra,dec\n1,2\n400,5\n", r"row 2 has ra = 400: give 0 to 360 degrees.*\(1 such rows\)"),
     "no number": ("ra,dec\n1,2\nx,5\ny,5\n", r"row 2 has ra = x.*12:30:49.4 \(2 such rows\)"),
     "blank": ("ra,dec\n1,\n", "row 1 has dec = :"),
-    "label": ("ra,dec,class\n1,2,ring\n", r"unknown class 'ring': the classes are FRI.*classes=\{'ring'"),
+    "label": ("ra,dec,class\n1,2,ring\n", r"unknown class 'ring': the classes are FRI.*classes=\{"),
     "name": ("name\nM87\n", r"the name 'M87' gives no position.*or add ra and dec"),
     "ragged": ("ra,dec\n1,2\n3\n", r"\['3'\] has not the 2 columns ra, dec"),
     "empty": ("", "neither a header nor columns"),

@@ -126,7 +126,7 @@ def test_a_power_of_ten_that_32_bits_have_not_goes_into_the_unit(tmp_path, image
 
 def test_a_source_that_32_bits_cannot_tell_from_its_level_is_refused(tmp_path, image):
     np.save(tmp_path / "a.npy", image.astype(float) + 1e9)
-    with pytest.raises(CutoutError, match="32-bit numbers used here: store them in another unit"):
+    with pytest.raises(CutoutError, match="32-bit numbers used here: store them less a constant"):
         read_cutouts(tmp_path / "a.npy")
 
 
@@ -222,7 +222,11 @@ def test_size_larger_than_the_image(tmp_path, image):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(([],), "no files"), (("a.npy", 0), "size is 0"), (("a.npy", 4, "ignore"), "on_error is 'ignore'")],
+    [
+        (([],), "no files"),
+        (("a.npy", 0), "size is 0"),
+        (("a.npy", 4, "ignore"), "value of on_error 'ignore'"),
+    ],
 )
 def test_bad_arguments(arguments, message):
     keywords = dict(zip(("size", "on_error"), arguments[1:], strict=False))

@@ -1,0 +1,118 @@
+"""The manifest of a folder of cutouts: one row for each source, and how it went with it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table, vstack
+
+from radiosynth._io import readable, write_table
+
+__all__ = ["MANIFEST"]
+
+MANIFEST = "manifest.ecsv"
+"""File in a folder of cutouts that lists them, one row each."""
+
+
+OK, NAN_EDGE, OUTSIDE, NOT_TRIED = "ok", "nan edge", "outside survey", "not tried"
+
+
+FINAL = (OK, NAN_EDGE, OUTSIDE)
+"""Statuses that another request would not change."""
+
+
+OUTCOME: dict[str, Any] = {
+    "file": "",
+    "status": NOT_TRIED,
+    "message": "",
+    "attempts": 0,
+    "survey": "",
+    "sha256": "",
+}
+"""What the manifest says of each source besides what the catalogue says, before it is tried."""
+
+
+def write_manifest(folder: Path, table: Table, results: list[dict[str, Any]]) -> Table:
+    """Write the table with the columns of `OUTCOME`, and return it."""
+    manifest = table.copy()
+    for name in OUTCOME:
+        manifest[name] = [result[name] for result in results]
+    write_table(folder / MANIFEST, manifest)
+    return manifest
+
+
+def read_manifest(folder: Path, needed: Iterable[str]) -> Table:
+    """Return the manifest of a folder, which has to have some columns; text that is masked is empty."""
+    with readable(folder / MANIFEST, "delete it and fetch the cutouts again", "cannot be read"):
+        manifest = Table.read(folder / MANIFEST, format="ascii.ecsv")
+    if lacking := [name for name in needed if name not in manifest.colnames]:
+        msg = f"{folder / MANIFEST} has no column {', '.join(lacking)}; write it anew, or give another folder"
+        raise ValueError(msg)
+    for name in manifest.colnames:
+        if manifest[name].dtype.kind in "US":
+            manifest[name] = np.ma.filled(manifest[name], "")
+    return manifest
+
+
+def resumed(table: Table, folder: Path, width: float) -> tuple[Table, list[dict[str, Any]]]:
+    """Return the rows of the manifest and what is known of each: those of earlier calls come first."""
+    rows = table.copy()
+    rows.remove_columns([name for name in OUTCOME if name in rows.colnames])
+    for name in ("class", "catalogue", "catalogue_class"):
+        if name not in rows.colnames:
+            rows[name] = ""
+    known: dict[tuple[object, ...], dict[str, Any]] = {}
+    if (folder / MANIFEST).exists():
+        before = read_manifest(folder, ("name", "ra", "dec", "class", "catalogue", *OUTCOME))
+        if before.meta.get("width") != width:
+            had = before.meta.get("width")
+            msg = f"{folder} holds cutouts of {had} arcmin, {width} are asked for; give another folder"
+            raise ValueError(msg)
+        results = [{name: row[name] for name in OUTCOME} for row in before]
+        before.remove_columns(list(OUTCOME))
+        known = dict(zip(_keys(before), results, strict=True))
+        asked = set(_keys(rows))
+        others = before[[key not in asked for key in known]]
+        rows = vstack([others, rows], metadata_conflicts="silent") if len(others) else rows
+    rows.meta["width"] = width
+    return rows, [dict(known.get(key, OUTCOME)) for key in _keys(rows)]
+
+
+def _keys(rows: Table) -> list[tuple[object, ...]]:
+    """Return what tells the rows apart; of rows alike, also which one it is."""
+    seen: Counter[tuple[object, ...]] = Counter()
+    keys = []
+    for row in rows:
+        place = f"{row['ra']:.5f}", f"{row['dec']:.5f}"
+        key = (*(str(row[name]) for name in ("name", "class", "catalogue")), *place)
+        seen[key] += 1
+        keys.append((*key, seen[key]))
+    return keys
+
+
+def file_names(name: str) -> Iterator[str]:
+    """Yield names for the file of a source: a FITS file called as it is, then numbered ones."""
+    stem = re.sub(r"[^\w.+-]+", "_", str(name)).strip("._") or "source"
+    yield f"{stem}.fits"
+    yield from (f"{stem}_{number}.fits" for number in itertools.count(2))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from filling the folder at the same time; a killed process lets go of it."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        msg = f"another process is fetching cutouts into {folder}; wait for it or give another folder"
+        raise OSError(msg) from error

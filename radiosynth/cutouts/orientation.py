@@ -1,0 +1,104 @@
+"""Images set upright: north up and east left, around a position, at a pixel scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+from radiosynth.cutouts.files import LARGEST, Opened, need
+from radiosynth.cutouts.pixels import blanked
+
+PIXEL_SCALES = 0.001, 600
+"""Least and largest width of a pixel, in arcsec: no radio image has others."""
+
+
+TILT = 2
+"""Largest angle in degrees between north and an axis of an image that is taken as it is."""
+
+
+def frame_of(shape: Sequence[int], size: int | None) -> tuple[int, int]:
+    """Return the height and the width of the part of an image that is wanted."""
+    height, width = shape[-2:]
+    large = (size or 1) <= min(height, width)
+    need(large, f"has {height}×{width} pixels, less than size={size}; give a smaller size (--crop)")
+    height, width = (size, size) if size else (height, width)
+    small = max(height, width) <= LARGEST
+    need(small, f"{height}×{width} pixels are too many; give size (--crop) of {LARGEST} or less")
+    return height, width
+
+
+def upright(
+    opened: Opened, wcs: WCS, size: int | None, position: SkyCoord | None, pixel_scale: float | None
+) -> tuple[NDArray, dict[str, float], float]:
+    """Return the image with north up and east left, its place, and by how many degrees it is not upright.
+
+    An image whose axes are within `TILT` of north and west is taken as it is, pixel by pixel. Cutouts have
+    the reference point of their survey's field, and are rotated against north, those of FIRST by up to 0.8
+    degrees: no pixel is more than four hundredths of its distance from the centre off, while interpolation
+    would smooth the noise and lose the corners. Beyond, the image is rotated by interpolation where it is
+    large enough to fill the frame, and else kept as it is: the classes do not depend on the orientation,
+    but would on invented corners.
+    """
+    # Not by reproject or Cutout2D: on 45 raw images of FIRST reproject_interp gives the same pixels to 1e-5
+    # of the peak and the same classes, in five times the time, and brings 25 further packages. Cutout2D gives
+    # the same pixels where nothing is rotated or scaled, which is one case of the mapping below.
+    from scipy.ndimage import map_coordinates
+
+    height, width = opened.shape
+    x, y = ((width - 1) / 2, (height - 1) / 2) if position is None else wcs.world_to_pixel(position)
+    middle, per_pixel, usual = _axes(wcs, x, y, "its middle" if position is None else "the position")
+    scale = pixel_scale or usual
+
+    # What one pixel of the upright image is in the file: a rotation, then a stretch along the file's axes.
+    left, stretches, right = np.linalg.svd(scale * np.linalg.inv(per_pixel))
+    rotation = left @ right
+    along = abs(rotation[0]).argmax()
+    straight = np.where(np.eye(2)[[along, 1 - along]], np.sign(rotation), 0)
+    tilt = float(np.degrees(np.arccos(min(1, abs(rotation[0, along])))))
+    exact = abs(stretches - 1).max() * (size or max(opened.shape)) < 0.5
+    stretch = np.eye(2) if exact else (left * stretches) @ left.T
+    full = int(height / stretch[1, 1] + 1e-6), int(width / stretch[0, 0] + 1e-6)
+    frame = frame_of(full if along == 0 else full[::-1], size)
+
+    # Where the pixels of the frame lie in the file: rotated, or straight if that would lack corners.
+    for rotated in (True, False) if tilt > TILT else (False,):
+        steps = stretch @ (rotation if rotated else straight)
+        start = [x, y] - steps @ (np.array(frame[::-1]) - 1) / 2
+        if exact and not rotated:  # halves go down, as in the central crop of an image without coordinates
+            start = np.ceil(start - 0.5 - 1e-6)
+        places = (start[:, None, None] + np.tensordot(steps, np.indices(frame)[::-1], 1))[::-1]
+        # Less than a pixel from the middle of the outermost pixels.
+        inside = np.all([(i > -1) & (i < n) for i, n in zip(places, opened.shape, strict=True)], axis=0)
+        if inside.all():
+            break
+    need(inside.any(), "the position lies outside of the image; leave it out")
+
+    # Only the part of the file that is needed is read.
+    area = [slice(max(0, int(i.min())), int(i.max()) + 2) for i in places]
+    places -= np.array([part.start for part in area])[:, None, None]
+    order = 0 if exact and not rotated else 1
+    pixels = map_coordinates(blanked(opened.cut(*area)), places, order=order, mode="nearest")
+    centre = middle if position is None else position.icrs
+    place = {"ra": float(centre.ra.deg), "dec": float(centre.dec.deg), "pixel_scale": scale}
+    return np.where(inside, pixels, np.nan), place, 0 if rotated else tilt
+
+
+def _axes(wcs: WCS, x: float, y: float, what: str) -> tuple[SkyCoord, NDArray[np.float64], float]:
+    """Return the place of a pixel, how far west and north one pixel along x and y leads, and their width."""
+    sky = wcs.pixel_to_world(x + np.array([0, 1, -1, 0, 0]), y + np.array([0, 0, 0, 1, -1])).icrs
+    found = np.isfinite(sky.cartesian.xyz).all()
+    need(found, f"CRVAL and CRPIX in its header put {what} off the sky; correct them or leave it out")
+    # By unit vectors: SkyCoord.spherical_offsets_to would add a quarter to the time that a file takes.
+    (ra, *_), (dec, *_) = sky.ra.rad, sky.dec.rad
+    west = [np.sin(ra), -np.cos(ra), 0]
+    north = [-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)]
+    ahead = np.degrees([west, north] @ sky.cartesian.xyz.value) * 3600
+    per_pixel = (ahead[:, [1, 3]] - ahead[:, [2, 4]]) / 2
+    large, small = np.linalg.svd(per_pixel, compute_uv=False)
+    usual = PIXEL_SCALES[0] <= small and large <= min(PIXEL_SCALES[1], 2 * small)
+    need(usual, f"has pixels of {large:.3g} by {small:.3g} arcsec; correct CDELT, CD or PC in its header")
+    return sky[0], per_pixel, float(np.sqrt(large * small))
