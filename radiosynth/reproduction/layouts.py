@@ -15,11 +15,11 @@ from radiosynth.reproduction.presets import classifier_config, gan_config
 from radiosynth.reproduction.scales import SCALES, asked_scale
 from radiosynth.sample import check_choice
 
-Arms = dict[str, list[ClassifierConfig]]
+Conditions = dict[str, list[ClassifierConfig]]
 """The conditions of a study by name: for each one configuration for every fold that tests."""
 
 
-Layout = tuple[Arms, dict[str, str]]
+Layout = tuple[Conditions, dict[str, str]]
 """The conditions, and for each that is compared the name of the one that it is compared with."""
 
 
@@ -41,7 +41,7 @@ class Plan:
         epochs = self.settings.pop("short", None)
         if epochs and short:
             self.settings["epochs"] = epochs
-        self.epochs = self.settings.get("epochs", classifier_config("real", scale).epochs)
+        self.epochs = self.settings.get("epochs", classifier_config("real", scale).settings.epochs)
 
     def make(self, training_set: str, **changes: Any) -> list[ClassifierConfig]:
         """Return the configurations of a training set, one for each fold that tests."""
@@ -53,39 +53,39 @@ class Plan:
 
 
 def _protocol(plan: Plan) -> Layout:
-    arms = {
+    conditions = {
         "real": plan.make("real", epochs=2 * plan.epochs),
         "real+geometric": plan.make("real+geometric"),
         "real+gan": plan.make("real+gan"),
     }
-    return arms, {"real+geometric": "real", "real+gan": "real"}
+    return conditions, {"real+geometric": "real", "real+gan": "real"}
 
 
 def _published_code(plan: Plan) -> Layout:
     right, real = "set (c) done right", plan.make("real", epochs=2 * plan.epochs)
-    seeing = (gan_config("all", plan.scale, leak=True, size=real[0].size),)
+    seeing = (gan_config("all", plan.scale, leak=True, size=real[0].sources.size),)
     every = {
         right: plan.make("real+gan"),
-        "FR I generator for FR II": plan.make("real+gan", mistaken=True),
+        "FR I generator for FR II": plan.make("real+gan", mislabelled=True),
         "generators saw the test sources": plan.make("real+gan", generators=seeing),
         "real": real,
         "shared sky on both sides": plan.make("real", epochs=2 * plan.epochs, keep_groups=False),
     }
-    arms = {arm: configs[: plan.few] for arm, configs in every.items()}
-    _, *wrong, _, shared = arms
-    return arms, {**dict.fromkeys(wrong, right), shared: "real"}
+    conditions = {name: configs[: plan.few] for name, configs in every.items()}
+    _, *wrong, _, shared = conditions
+    return conditions, {**dict.fromkeys(wrong, right), shared: "real"}
 
 
 def _paired(plan: Plan, variants: dict[str, tuple[dict[str, Any], int]], others: tuple[str, ...]) -> Layout:
     """Return, for each variant (by the end of its name), real images alone and together with others."""
-    arms: Arms = {}
+    conditions: Conditions = {}
     references: dict[str, str] = {}
     for end, (changes, number) in variants.items():
         epochs = int(changes.get("epochs") or plan.epochs)
         for name, passes in (("real", 2 * epochs), *((other, epochs) for other in others)):
-            arms[name + end] = plan.make(name, **{**changes, "epochs": passes})[:number]
+            conditions[name + end] = plan.make(name, **{**changes, "epochs": passes})[:number]
         references |= {other + end: f"real{end}" for other in others}
-    return arms, references
+    return conditions, references
 
 
 def _data_size(plan: Plan, fractions: tuple[float, ...] = (1.0, 0.25, 0.05)) -> Layout:
@@ -117,12 +117,12 @@ def _populations(plan: Plan) -> Layout:
 def _image_size(plan: Plan) -> Layout:
     # At a constant rate, what the last epoch leaves of a large residual network is luck.
     schedules = {"report": "constant", "residual": "cosine"}
-    arms = {}
+    conditions = {}
     for (architecture, schedule), size in itertools.product(schedules.items(), plan.grid["sizes"]):
         changes = {**plan.grid["settings"], "size": size, "architecture": architecture, "schedule": schedule}
-        arms[f"{architecture}, {size} px"] = plan.make("real", **changes)[: plan.grid["few"]]
+        conditions[f"{architecture}, {size} px"] = plan.make("real", **changes)[: plan.grid["few"]]
     reference = "report, 56 px"
-    return arms, {arm: reference for arm in arms if arm != reference}
+    return conditions, {name: reference for name in conditions if name != reference}
 
 
 STUDIES: dict[str, tuple[str, Callable[[Plan], Layout]]] = {
@@ -138,14 +138,14 @@ STUDIES: dict[str, tuple[str, Callable[[Plan], Layout]]] = {
 
 
 def layout(name: str, scale: str | None) -> Layout:
-    """Return the conditions of a study, and what each is compared with; see `study_arms`."""
+    """Return the conditions of a study, and what each is compared with; see `study_conditions`."""
     check_choice(name, "study", STUDIES)
     scale = asked_scale(scale)
     # The main study, and the one that shares its runs, train as long as the report.
     return STUDIES[name][1](Plan(scale, short=name not in ("protocol", "populations")))
 
 
-def study_arms(name: str, scale: str | None = None) -> Arms:
+def study_conditions(name: str, scale: str | None = None) -> Conditions:
     """Return the configurations of a study: for each condition, one for each fold that tests.
 
     Parameters
@@ -167,7 +167,7 @@ def study_arms(name: str, scale: str | None = None) -> Arms:
 
     Examples
     --------
-    >>> {arm: len(configs) for arm, configs in study_arms("protocol", "report").items()}
+    >>> {name: len(configs) for name, configs in study_conditions("protocol", "report").items()}
     {'real': 10, 'real+geometric': 10, 'real+gan': 10}
     """
     return layout(name, scale)[0]

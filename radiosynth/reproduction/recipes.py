@@ -26,14 +26,8 @@ from radiosynth.reproduction.configs import (
     GeneratorConfig,
 )
 from radiosynth.reproduction.presets import ensemble_config
-from radiosynth.reproduction.runs import (
-    C,
-    Run,
-    find_run,
-    provenance,
-    read_configuration,
-    run_folder,
-)
+from radiosynth.reproduction.provenance import provenance
+from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, run_folder
 from radiosynth.reproduction.samples import prepare, prepare_bending, prepare_fold, split_sample
 from radiosynth.reproduction.scales import SCALES
 from radiosynth.sample import concatenate
@@ -84,18 +78,19 @@ def cross_validate(configs: Sequence[BendingConfig]) -> tuple[list[Run[BendingCo
     Parameters
     ----------
     configs : sequence of BendingConfig
-        The folds, as in `bending_arms`.
+        The folds, as in `bending_conditions`.
 
     Returns
     -------
     runs : list of Run
         The finished runs.
     table : ~astropy.table.Table
-        One row per source, by name: ``truth``, ``bending_angle`` (predicted), ``guess`` (median of the
-        training images) and ``spread`` (nan where the network has none), all in degrees.
+        One row per source, by name: ``truth``, ``bending_angle`` (predicted), ``baseline`` (median of
+        the training images) and ``spread`` (nan where the network has none), all in degrees.
     """
     runs = [run(config) for config in configs]
     table = vstack([Table(each.predictions) for each in runs])
+    table.rename_column("guess", "baseline")
     table.sort("name")
     return runs, table
 
@@ -129,19 +124,18 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
         If the training was stopped; calling again resumes.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    made = _saved(config, root)
-    for each in [] if made else _missing(config, root):  # the run itself is the last
-        made = _make(each, root, deadline)
-    assert made is not None
-    return made
+    if found := _saved(config, root):
+        return found
+    for each in _missing(config, root):
+        _make(each, root, deadline)
+    return _make(config, root, deadline)
 
 
-def _missing(config: Config, root: Path | None) -> list[Any]:
-    """Return what has to be made for a run, in order: what it needs that is not saved, then the run."""
-    if _saved(config, root):
-        return []
-    needed = [each for first in config.requires for each in _missing(first, root)]
-    return list(dict.fromkeys([*needed, config]))
+def _missing(config: Config, root: Path | None) -> list[Config]:
+    """Return what a run needs that is not saved, in the order in which it has to be made."""
+    direct = [each for each in config.requires if not _saved(each, root)]
+    needed = [each for first in direct for each in [*_missing(first, root), first]]
+    return list(dict.fromkeys(needed))
 
 
 def _saved(config: C, root: Path | None) -> Run[C] | None:
@@ -159,7 +153,7 @@ def _saved(config: C, root: Path | None) -> Run[C] | None:
     if not finished:
         return None
     log.info("loading the saved run %s", folder.name)
-    return Run(folder, config, replayed=True).checked()
+    return Run(folder, config, loaded=True).checked()
 
 
 def _make(config: C, root: Path | None, deadline: float | None) -> Run[C]:
@@ -178,7 +172,7 @@ def _make(config: C, root: Path | None, deadline: float | None) -> Run[C]:
         training = {"folder": folder, "fingerprint": config.hash, "time_limit": left}
         made = _RECIPES[config.kind](config, needed, training)
         _save(folder, config, made, time.monotonic() - begun)
-    return Run(folder, config, replayed=False)
+    return Run(folder, config, loaded=False)
 
 
 Limits = dict[str, Any]
@@ -202,10 +196,12 @@ def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
     if made.model is not None:
         training.save_weights(made.model, folder / "model.npz", dtype="float16")
         write_arrays(folder / "predictions.npz", **made.predictions)
-    write_table(folder / "history.csv", Table({"epoch": np.arange(1, config.epochs + 1), **made.history}))
+    write_table(
+        folder / "history.csv", Table({"epoch": np.arange(1, config.settings.epochs + 1), **made.history})
+    )
     whole = {
         **provenance(),
-        "seed": config.seed,
+        "seed": config.settings.seed,
         **made.record,
         "seconds_training": round(sum(made.history["seconds"]), 1),
         "seconds_here": round(seconds, 1),
@@ -218,8 +214,7 @@ def _train_classifier(config: ClassifierConfig, needed: list[Path], training: Li
     from radiosynth import classification
 
     train, validation, test = prepare(config, needed)
-    settings = config.settings(classification.ClassifierSettings)
-    model, history = classification.train_classifier(train, validation, settings, **training)
+    model, history = classification.train_classifier(train, validation, config.settings, **training)
     predictions = {
         "names": np.asarray(test.table["name"], str),
         "labels": test.labels,
@@ -234,17 +229,16 @@ def _train_classifier(config: ClassifierConfig, needed: list[Path], training: Li
 def _train_generator(config: GeneratorConfig, needed: list[Path], training: Limits) -> _Made:
     from radiosynth import generators
 
-    settings = generators.GENERATORS[config.kind]
-    sources, *held_out = split_sample(config)
+    sources, *held_out = split_sample(config.sources)
     if config.leak:
-        sources = concatenate([sources, *(held_out if config.folds else held_out[:1])])
+        sources = concatenate([sources, *(held_out if config.sources.folds else held_out[:1])])
     conditional = config.morphology == "all"
     if not conditional:
         sources = sources.of_class(config.morphology)
     train = augmentation.augment(sources, config.per_class, "ordered")
     trained = generators.train_generator(
         train.images,
-        config.settings(settings, conditional=len(CLASS_NAMES) if conditional else 0),
+        config.settings,
         labels=train.labels if conditional else None,
         class_names=CLASS_NAMES if conditional else [config.morphology],
         **training,
@@ -263,8 +257,8 @@ def _train_fold(config: FoldConfig, needed: list[Path], training: Limits) -> _Ma
     from radiosynth import classification, networks
 
     train, validation, test = prepare_fold(config)
-    seed = config.seed + 1000 * (config.rounds - 1)  # views that were not seen in the rounds before
-    settings = config.settings(classification.VariationSettings, seed=seed)
+    seed = config.settings.seed + 1000 * (config.rounds - 1)  # views that were not seen in the rounds before
+    settings = replace(config.settings, seed=seed)
     start = needed[0] / "model.npz" if needed else None
     model, history = classification.train_on_variations(train, settings, start=start, **training)
     mirrored = networks.build_ensemble([model])
@@ -318,13 +312,13 @@ def _join_members(config: EnsembleConfig, needed: list[Path], training: Limits) 
 def _train_bending(config: BendingConfig, needed: list[Path], training: Limits) -> _Made:
     from radiosynth import bending
 
-    settings, start = config.settings(bending.RegressorSettings), None
+    settings, start = config.settings, None
     if needed:
         start = find_run(needed[0]).model()
-        settings = replace(settings, learning_rate=config.learning_rate / 3)
+        settings = replace(settings, learning_rate=settings.learning_rate / 3)
     train, test = prepare_bending(config)
     model, history = bending.train_regressor(train, test, settings, start=start, **training)
-    predicted = bending.predict_angles(model, test.images, turns=config.turns)
+    predicted = bending.predict_angles(model, test.images, turns=config.n_rotations)
     unknown = np.full(len(test), np.nan)
     predictions = {
         "name": np.asarray(test.table["name"], str),
