@@ -1,7 +1,7 @@
 """What a classifier trains on: augmented real images, and synthetic ones of any kind.
 
-A part of a training set draws labelled images, given the sources that may be learned from. Here are real images,
-simulated ones and those of trained generators; any object with such a method ``draw`` is a part, too.
+A part of a training set draws labelled images, given the sources that may be learned from. Here are real
+images, simulated ones and those of trained generators; any object with such a method ``draw`` is a part, too.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -135,8 +135,8 @@ class Generated:
     per_class : int
         Images of each class.
     generators : sequence of path-like, GeneratorRun or Run
-        What `radiosynth.train_generator` or `radiosynth.run` returned, or the folders that they wrote. They must
-        not have been trained on sources that the classifier is tested on.
+        What `radiosynth.train_generator` or `radiosynth.run` returned, or the folders that they wrote. They
+        must not have been trained on sources that the classifier is tested on.
     """
 
     per_class: int
@@ -146,7 +146,7 @@ class Generated:
         """Return images of the generators; see `Part`."""
         from radiosynth.generators import sample_generators
 
-        folders = [getattr(each, "folder", each) for each in self.generators]
+        folders: list[Any] = [getattr(each, "folder", each) for each in self.generators]
         return sample_generators(folders, self.per_class, rng=rng)
 
 

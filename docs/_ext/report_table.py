@@ -180,18 +180,19 @@ class ReportRuns(SphinxDirective):
             if study.exists():
                 made = json.loads(study.read_text())
                 number = sum(len(configs) for configs in made["arms"].values())
-                done = f"{number} runs in {len(made['arms'])} arms, {made['seconds_training']:,} s"
+                done = f"{number} runs in {len(made['arms'])} conditions, {made['seconds_training']:,} s"
                 rows.append([f".. _run-{name}:\n\n``{name}``", done, place_of(made)])
                 continue
             try:
                 run = runs.find_run(name)
             except FileNotFoundError:
-                rows.append([f".. _run-{name}:\n\n``{name}``", "not recorded on this machine", NOTHING])
+                rows.append([f".. _run-{name}:\n\n``{name}``", "not saved on this machine", NOTHING])
                 continue
             made = run.provenance
             number = made["training_images"]
             images = sum(number.values()) if isinstance(number, dict) else number
-            trained = f"{images:,} images, {run.config.epochs} epochs, {made['seconds_training']:.0f} s"
+            trained = f"{images:,} images, {run.config.settings.epochs} epochs, "
+            trained += f"{made['seconds_training']:.0f} s"
             rows.append([f".. _run-{name}:\n\n``{name}``", trained, place_of(made)])
         if not rows:
             return self.parse_text_to_nodes("No run is behind the figures of this build.")
@@ -225,7 +226,7 @@ class TrainingTime(SphinxDirective):
             f"{max(1, round(t / 60))} {'minute' if t < 90 else 'minutes'} on a {device.upper()}"
             for device, t in seconds.items()
         ]
-        drawn = "replayed for it" if record["replayed"] else "made for it"
+        drawn = "loaded for it" if record["loaded"] else "made for it"
         text = (
             f"**Training time of the {record['scale']} runs behind this page**, {drawn}: {', '.join(parts)}, "
             "all runs added up, several of which may have been at work at a time."
@@ -270,9 +271,9 @@ def finding(scale: str, numbers: dict[str, dict[str, float]], *, short: bool) ->
         ("real+gan", numbers["training.gain of real+gan"]),
     )
     geometric, adversarial = (
-        f"{points(change)} ({points(numbers[f'balanced change: {arm}'])} by balanced accuracy), "
+        f"{points(change)} ({points(numbers[f'balanced change: {condition}'])} by balanced accuracy), "
         f"{said(change['finding'])}"
-        for arm, change in changes
+        for condition, change in changes
     )
     real, balanced = (
         f"{100 * numbers[f'{kind}: real']['value']:.1f} %" for kind in ("accuracy", "balanced accuracy")
@@ -280,12 +281,12 @@ def finding(scale: str, numbers: dict[str, dict[str, float]], *, short: bool) ->
     tested = numbers["divisions"]["value"]
     if short:
         return (
-            f"At {scale} scale, with {tested} parts, it is {real} with real images (balanced {balanced}). "
+            f"At {scale} scale, with {tested} folds, it is {real} with real images (balanced {balanced}). "
             f"Geometric simulations change it by {geometric}; images of an adversarial network by "
             f"{adversarial}. {unfinished(numbers)}"
         )
     return (
-        f"Here the sources were divided into ten parts, {tested} of which were tested by networks that "
+        f"Here the sources were divided into ten folds, {tested} of which were tested by networks that "
         f"never saw them (:figure:`study1_protocol`, {scale} scale): the accuracy is {real} with real images "
         f"alone, the balanced accuracy, in which each class counts alike, {balanced}. "
         f"Geometric simulations change the accuracy by {geometric}; images of an adversarial network by "
@@ -311,7 +312,7 @@ def points(change: dict[str, float]) -> str:
 
 
 def said(finding: str) -> str:
-    """Return what `radiosynth.reproduction.studies.finding` says, as part of a sentence."""
+    """Return what `radiosynth.reproduction.comparisons.finding` says, as part of a sentence."""
     return finding if finding == "not established" else f"a {finding}"
 
 

@@ -7,7 +7,7 @@ and is judged by a network that trained on the other four. A small version of th
 linear output trained on turned and flipped real images, stands beside one that saw simulations first and
 also says how sure it is.
 
-Look for points near the diagonal, and compare with the grey line, which always guesses the median: half of
+Look for points near the diagonal, and compare with the grey line, which always says the median: half of
 the sources are bent by less than 7°, so an error of 10° is easily had. What counts is those to the right.
 """
 
@@ -18,9 +18,9 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-arms = presets.bending_arms()
+conditions = presets.bending_conditions()
 chosen = {"real": plotting.TRAINING, "with spread": plotting.VALIDATION}
-results = {name: recipes.cross_validate(arms[name]) for name in chosen}
+results = {name: recipes.cross_validate(conditions[name]) for name in chosen}
 layout = [["mae", "mse", "true"], ["histogram", "spread", "box"]]
 figure, panels = plt.subplot_mosaic(layout, figsize=(8.4, 5))
 
@@ -36,11 +36,11 @@ panels["mae"].set(xlabel="epoch", ylabel="mean absolute error (°)")
 panels["mse"].set(xlabel="epoch", ylabel="mean squared error (°²)")
 panels["mae"].legend()
 
-# Predicted against true, the distribution of the errors, and their sizes beside those of the constant guess.
+# Predicted against true, the distribution of the errors, and their sizes beside those of the baseline.
 
 errors = {name: table["bending_angle"] - table["truth"] for name, (_, table) in results.items()}
-median, truth = (results["real"][1][name] for name in ("guess", "truth"))
-guess = median - truth
+median, truth = (results["real"][1][name] for name in ("baseline", "truth"))
+baseline = median - truth
 for name, (_, table) in results.items():
     panels["true"].plot(table["truth"], table["bending_angle"], ".", color=chosen[name], ms=4, alpha=0.6)
     panels["histogram"].hist(errors[name], np.arange(-60, 61, 5), color=chosen[name], histtype="step", lw=1.4)
@@ -48,7 +48,7 @@ panels["true"].plot([0, 130], [0, 130], color="0.6", lw=0.8)
 panels["true"].plot([0, 130], [np.median(median)] * 2, color="0.6")
 panels["true"].set(xlabel="true bending angle (°)", ylabel="predicted (°)")
 panels["histogram"].set(xlabel="predicted − true (°)", ylabel="sources")
-plotting.boxes(panels["box"], {k: np.abs(error) for k, error in {"guess": guess, **errors}.items()})
+plotting.boxes(panels["box"], {k: np.abs(error) for k, error in {"baseline": baseline, **errors}.items()})
 panels["box"].set_ylabel("absolute error (°)")
 table = results["with spread"][1]
 panels["spread"].loglog(table["spread"], np.abs(errors["with spread"]), ".", color=plotting.VALIDATION, ms=4)

@@ -3,13 +3,13 @@ Bending angles 3: what to train on, and is a network any good?
 ==============================================================
 
 The author's three training sets and better ones, each judged on the 195 real sources by networks that saw
-others, with intervals of 95 % over sources. Beside them stand two constant guesses, a
+others, with intervals of 95 % over sources. Beside them stand two constant baselines, a
 measurement of the two brightest peaks without any network, and the published errors, 10.9° and 68.7 % within
 10°, on 4287 images that are not public (dotted).
 
 Those are other sources. On all 4304 of the catalogue, always saying the median has an error of 13.5°, with
 73.7 % within 10°; on the sources here 10.0° and 78 % (dashed). So read "gain", the error saved against it.
-The lobes of the matched simulations, the square root of the brightness and the averaging over turns were
+The lobes of the matched simulations, the square root of the brightness and the averaging over rotations were
 settled on these same sources: the better numbers are a little too good.
 """
 
@@ -21,9 +21,9 @@ from radiosynth import datasets, measurements, metrics, plotting
 from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-results = {name: recipes.cross_validate(each) for name, each in presets.bending_arms().items()}
+results = {name: recipes.cross_validate(each) for name, each in presets.bending_conditions().items()}
 runs, reference = results["real"]
-truth, median = reference["truth"], reference["guess"]
+truth, median = reference["truth"], reference["baseline"]
 mean = (truth.sum() - truth) / (len(truth) - 1)
 sample = datasets.load_bending_sample(size=runs[0].config.crop)
 sample = sample[np.argsort(sample.table["name"])]

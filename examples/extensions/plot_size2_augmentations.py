@@ -1,15 +1,15 @@
 """
-How many turned copies of each image are enough?
-================================================
+How many rotated images of each source are enough?
+==================================================
 
-The report turns and flips its thousand real images until each class has 6000, and asks whether fewer or more
-would do. Here the number of images per class varies, at **equally many steps**: few images are shown often,
+The report rotates and flips its thousand real images until each class has 6000, and asks whether fewer or
+more would do. Here the number of images per class varies, at **equally many steps**: few images are shown often,
 many seldom. With synthetic data, geometric simulations are added, as many as there are real images.
 
-At the left end there is hardly a copy, and the network sees the same images again and again. Look at where
-the curves flatten: copies beyond that bring nothing more. In the short training of laptop scale a few copies
-do as well as many, and with simulations of the report's population networks are far from done; in the main
-study, with two and a half times the steps and twice the channels, a loss is not established
+At the left end there is hardly a rotated image, and the network sees the same images again and again. Look
+at where the curves flatten: images beyond that bring nothing more. In the short training of laptop scale a
+few do as well as many, and with simulations of the report's population networks are far from done; in the
+main study, with two and a half times the steps and twice the channels, a loss is not established
 (:figure:`study1_protocol`). Intervals are 95 %, over sources; open symbols are balanced accuracies. Laptop
 scale loads two of four folds, one training each; a third is trained with the page, for the last table.
 """
@@ -17,13 +17,13 @@ scale loads two of four folds, one training each; a third is trained with the pa
 import matplotlib.pyplot as plt
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, studies
+from radiosynth.reproduction import figures, layouts, studies
 
 plotting.use_style()
 study = studies.best_study("augmentations")
-table = studies.summary(study)
-table.add_column([arm.split(", ")[0] for arm in table["arm"]], 1, "training set")
-table.add_column([int(arm.split(", ")[1]) for arm in table["arm"]], 2, "images per class")
+table = study.summary()
+table.add_column([condition.split(", ")[0] for condition in table["condition"]], 1, "training set")
+table.add_column([int(condition.split(", ")[1]) for condition in table["condition"]], 2, "images per class")
 
 # %%
 # Left: accuracy. Right: what simulations change at each number of copies.
@@ -54,6 +54,6 @@ figures.save_table(table, "size2_augmentations", runs=[study]).pprint_all()
 
 # %%
 # Does it hold? All sets again, on one part of the sources more, trained now.
-again, runs = studies.another_part(studies.study_arms("augmentations"))
+again, runs = studies.untested_fold(layouts.study_conditions("augmentations"))
 figures.save_table(again, "size2_again", runs=runs).pprint_all()
 plt.show()

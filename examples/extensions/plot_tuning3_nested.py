@@ -11,7 +11,7 @@ Left: accuracy with 95 % intervals; crosses are what the validation images promi
 against the report's network on the same sources, with its paired 95 % interval. Look where that leaves zero.
 Open symbols are balanced accuracies.
 
-The recorded laptop search has eight trials for each of two families. What residual blocks alone bring varies
+The saved laptop search has eight trials for each of two families. What residual blocks alone bring varies
 much among the three folds, what the tuned network brings less ("finding" in the table); in twelve epochs the
 report's network, a quarter as wide, is far from done. To search longer: ``radiosynth tune --trials N``, with
 ``RADIOSYNTH_RUNS`` naming another folder.
@@ -24,9 +24,9 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures, scales, search, studies
 
 plotting.use_style()
-scale = studies.recorded_scale("tuning") or scales.current_scale()
-result = search.evaluate(scale)  # replayed, or computed now if there is no record
-table = studies.summary(result)
+scale = studies.saved_scale("tuning") or scales.current_scale()
+result = search.evaluate(scale)  # loaded, or computed now if it is not saved
+table = result.summary()
 
 # %%
 # Accuracies and differences.
@@ -35,11 +35,11 @@ figure, axes = plt.subplots(1, 2, figsize=(6.6, 2.2), sharey=True)
 shown = (("accuracy", "accuracy_", "balanced_accuracy"), ("difference", "", "balanced"))
 for panel, (value, ends, balanced) in zip(axes, shown, strict=True):
     error = np.abs(np.array([table[f"{ends}low"], table[f"{ends}high"]]) - table[value])
-    panel.errorbar(table[value], table["arm"], xerr=error, fmt="o", color=plotting.TRAINING, capsize=3)
-    panel.plot(table[balanced], table["arm"], "o", color=plotting.TRAINING, mfc="white", ms=4)
+    panel.errorbar(table[value], table["condition"], xerr=error, fmt="o", color=plotting.TRAINING, capsize=3)
+    panel.plot(table[balanced], table["condition"], "o", color=plotting.TRAINING, mfc="white", ms=4)
 last = result.histories[result.histories["epoch"] == result.histories["epoch"].max()]
-promised = [last["val_accuracy"][last["arm"] == arm].mean() for arm in table["arm"]]
-axes[0].plot(promised, table["arm"], "x", color=plotting.VALIDATION)
+promised = [last["val_accuracy"][last["condition"] == condition].mean() for condition in table["condition"]]
+axes[0].plot(promised, table["condition"], "x", color=plotting.VALIDATION)
 axes[0].set_xlabel("accuracy")
 axes[0].set_ylim(2.5, -0.5)
 axes[1].axvline(0, color="0.6", linewidth=0.8)
@@ -47,14 +47,14 @@ axes[1].set_xlabel("change against the report's network")
 figures.save_figure(figure, "tuning3_nested", runs=[result])
 
 # %%
-# The numbers; what tuning adds to the choice of a family; what was chosen in each turn; and by how many
+# The numbers; what tuning adds to the choice of a family; what was chosen for each fold; and by how many
 # standard errors the best of as many equally good trials would seem better than it is.
 
 figures.save_table(table, "tuning3_nested", runs=[result]).pprint_all()
-added = studies.compare(result, "best family", "tuned")
+added = result.compare("best family", "tuned")
 print(f"tuned against best family: {added.difference:+.3f} ({added.low:+.3f} to {added.high:+.3f})")
-for turn in range(search.plan(scale)["turns"]):
-    best = search.chosen(scale, turn)
+for fold in range(search.plan(scale)["tested"]):
+    best = search.chosen(scale, fold)
     settings = ", ".join(f"{name} {setting:.3g}" for name, setting in best.best_params.items())
     trials = len(search.finished(best))
     print(f"{best.user_attrs['family']}: {settings}; best of {trials}: {search.optimism(trials):.2f} σ")

@@ -3,7 +3,7 @@ Does pruning cut the right trials?
 ==================================
 
 A search saves time by cutting the trials that fall behind: one whose best epoch so far is below the median of
-the earlier trials. Is a good network lost that way? Here the trials that were cut in the first turn of the
+the earlier trials. Is a good network lost that way? Here the trials that were cut in the first fold of the
 search (:figure:`tuning2_search`) are trained to the end, now.
 
 Dots are what the search saw of a trial before it was cut; lines are the same training again, to its end (sums
@@ -22,8 +22,8 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures, recipes, scales, search, studies
 
 plotting.use_style()
-scale = studies.recorded_scale("tuning") or scales.current_scale()
-result = search.evaluate(scale)  # replayed, or computed now if there is no record
+scale = studies.saved_scale("tuning") or scales.current_scale()
+result = search.evaluate(scale)  # loaded, or computed now if it is not saved
 families = search.ranking(scale, 0)[:2]
 at_most = 1 if scales.current_scale() == "smoke" else None  # of the trials that were cut
 

@@ -21,7 +21,7 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth classify``."""
     parser.description = f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources."
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
-    parser.add_argument("--run", help="folder or name of a recorded run (default: the best that is recorded)")
+    parser.add_argument("--run", help="folder or name of a saved run (default: the best of the package)")
     parser.add_argument("--csv", type=Path, help="write a CSV file instead of printing a table")
     parser.add_argument(
         "--crop",

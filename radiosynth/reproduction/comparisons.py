@@ -88,7 +88,7 @@ class StudyResult:
         return list(dict.fromkeys(self.sources["condition"].tolist()))
 
     def tested(self, condition: str) -> Table:
-        """Return ``name``, ``fold`` and ``label`` of the sources of a condition, and whether it is ``correct``."""
+        """Return ``name``, ``fold``, ``label`` and ``correct`` (or not) of the sources of a condition."""
         check_choice(condition, f"condition of {self.folder.name}", self.conditions)
         rows = self.sources[self.sources["condition"] == condition]
         chosen = np.stack([rows[f"p{code}"] for code in range(4)], axis=1).argmax(axis=1)
@@ -146,7 +146,8 @@ class StudyResult:
         a, b = self.tested(first), self.tested(second)
         _, rows_a, rows_b = np.intersect1d(a["name"], b["name"], return_indices=True)
         if len(rows_a) < 2:
-            msg = f"{first!r} and {second!r} tested {len(rows_a)} sources in common: an interval needs two at least"
+            tested = f"{first!r} and {second!r} tested {len(rows_a)} sources in common"
+            msg = f"{tested}: an interval needs two at least"
             raise ValueError(msg)
         a, b = a[rows_a], b[rows_b]
         change = np.asarray(b["correct"], int) - np.asarray(a["correct"], int)

@@ -119,7 +119,8 @@ class Config:
     def of(cls, **values: Any) -> Self:
         """Return the configuration of values that are given flat, those of nested settings by their names."""
         nested = {name: default for name, default in cls._defaults().items() if _is_nested(default)}
-        parts, used = {}, set()
+        parts: dict[str, Any] = {}
+        used: set[str] = set()
         for name, default in nested.items():
             inside = {each.name: values[each.name] for each in fields(default) if each.name in values}
             parts[name] = replace(default, **inside)
@@ -247,7 +248,7 @@ class GeneratorConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class GANConfig(GeneratorConfig):
-    """Everything that the numbers of one GAN depend on, as in `GeneratorConfig`; the defaults are the report's."""
+    """Everything that the numbers of one GAN depend on; the defaults are the report's."""
 
     kind: ClassVar[str] = "gan"
     settings: GeneratorSettings = field(default_factory=GANSettings)

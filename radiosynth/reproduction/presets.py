@@ -111,8 +111,8 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
         Geometric simulations for each real training image. The epochs are fewer by as much, so that the
         number of steps is the same.
     **changes
-        Values of `FoldConfig` and its settings to set otherwise than the scale does, but for `fold`, which counts
-        the networks; to `seed` the number of the fold is added.
+        Values of `FoldConfig` and its settings to set otherwise than the scale does, but for `fold`, which
+        counts the networks; to `seed` the number of the fold is added.
 
     Returns
     -------

@@ -244,8 +244,8 @@ def from_run(run: Run[Any]) -> dict[str, Reproduced]:
     if len(history) >= NOTEBOOK_EPOCHS:
         then = history[NOTEBOOK_EPOCHS - 1]
         for part, column in (("augmented", "val_accuracy"), ("plain", "plain_accuracy")):
-            value = estimate(float(then[column]), f"after {NOTEBOOK_EPOCHS} epochs")
-            found[f"notebook_accuracy.{name}.{part}"] = value
+            estimated = estimate(float(then[column]), f"after {NOTEBOOK_EPOCHS} epochs")
+            found[f"notebook_accuracy.{name}.{part}"] = estimated
     # Nothing is drawn here but the seed: a point either way is allowed for it.
     training = _within(float(np.mean(last["accuracy"])), 0.01)
     found[f"accuracy.{name}.training"] = Reproduced(*training, source, "± 0.01")

@@ -73,8 +73,8 @@ class Run(Generic[C]):
         """Per test image: ``names``, ``labels``, ``plain`` (unaugmented), ``probabilities``.
 
         Of an ensemble also ``members``, the probabilities of each of its networks, and ``unseen`` with
-        ``unseen_labels``: those of the images of the folds, each by the network that did not see it. Of a network
-        for bending angles as in `radiosynth.reproduction.recipes.cross_validate`.
+        ``unseen_labels``: those of the images of the folds, each by the network that did not see it. Of a
+        network for bending angles as in `radiosynth.reproduction.recipes.cross_validate`.
         """
         return read_arrays(self.folder / "predictions.npz", self.config.predicted)
 

@@ -48,7 +48,7 @@ def split_sample(asked: Sources) -> tuple[Sample, Sample, Sample]:
 
 @dataclass(frozen=True)
 class Mislabelled:
-    """Images of generators with those of FR I in the place of those of FR II, as the report's notebook had them.
+    """Images of generators, those of FR I in the place of those of FR II, as the report's notebook had it.
 
     Parameters
     ----------

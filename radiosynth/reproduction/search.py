@@ -38,8 +38,8 @@ from radiosynth.stopping import TrainingStopped
 log = logging.getLogger("radiosynth")
 
 FAMILIES: dict[str, dict[str, Any]] = scales.WRITTEN["families"]
-"""Networks of one kind by name: ``architecture``, their builder as in `radiosynth.networks.build_network`; ``fixed``,
-its arguments that set the family apart; ``first``, settings of the first trial, by which families are compared."""
+"""Networks of one kind by name: ``architecture``, their builder (`radiosynth.networks.build_network`);
+``fixed``, its arguments that set the family apart; ``first``, settings of the first trial."""
 
 
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)

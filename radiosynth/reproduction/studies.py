@@ -1,9 +1,9 @@
 """Questions that one run cannot answer: grids of runs over splits, and paired comparisons of them.
 
-The report's claim rests on one split and one seed. A study repeats each of its conditions over ten folds, each of
-which tests once while the next one validates and the others train, so that every source is tested once in every
-condition, by a network (and a generator) that never saw it. What is saved of it is one folder of tables: the
-predictions for every source, and every history.
+The report's claim rests on one split and one seed. A study repeats each of its conditions over ten folds,
+each of which tests once while the next one validates and the others train, so that every source is tested
+once in every condition, by a network (and a generator) that never saw it. What is saved of it is one folder
+of tables: the predictions for every source, and every history.
 """
 
 from __future__ import annotations
@@ -271,7 +271,8 @@ def _load(
     loaded: bool,
 ) -> StudyResult:
     first = next(iter(conditions.values()))[0]
-    return StudyResult(folder, first, references, *_tables(folder, names), loaded=loaded)
+    sources, histories = _tables(folder, names)
+    return StudyResult(folder, first, references, sources, histories, loaded=loaded)
 
 
 def _where_saved(folder: Path) -> dict[str, tuple[Path, str]]:

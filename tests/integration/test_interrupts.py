@@ -41,10 +41,10 @@ EACH = textwrap.dedent(
     """
     import time
     from radiosynth import stopping
-    from radiosynth.reproduction import studies
+    from radiosynth.reproduction import parallel
 
     with stopping.on_signals(stopping.interrupt):  # as the command does
-        print(*studies.each(time.sleep, [20] * 9, 2))
+        print(*parallel.each(time.sleep, [20] * 9, 2))
     """
 )
 

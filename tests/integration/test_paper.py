@@ -31,7 +31,7 @@ def simulated_survey(*, size: int = 150) -> Sample:
     return sample
 
 
-def record_run(root: Path, config: configs.SplitConfig, right: float) -> runs.Run:
+def record_run(root: Path, config: configs.ClassifierConfig, right: float) -> runs.Run:
     """Record a run that nobody trained: as many sources classified rightly as asked for."""
     folder = root / config.name
     folder.mkdir(parents=True)
@@ -45,14 +45,14 @@ def record_run(root: Path, config: configs.SplitConfig, right: float) -> runs.Ru
         probabilities=np.eye(4)[np.where(hit, labels, (labels + 1) % 4)],
         names=[f"source {i // 2}" for i in range(320)],
     )
-    epochs = np.arange(config.epochs)
+    epochs = np.arange(config.settings.epochs)
     ends = {"accuracy": 0.95, "val_accuracy": float(right)}
     history = {name: np.where(epochs == 0, 0.5, end) for name, end in ends.items()}
     Table({"epoch": epochs + 1, **history}).write(folder / "history.csv")
     made = {"training_images": {"FRI": 1200, "FRII": 1300}, "seconds_training": 90, "device": "cpu:0"}
     made |= dict.fromkeys(("versions", "seed", "data", "finished", "collapsed")) | {"diversity": []}
     (folder / "provenance.json").write_text(json.dumps(made))
-    return runs.Run(folder, config, replayed=True)
+    return runs.Run(folder, config, loaded=True)
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +172,8 @@ def test_a_study_replaces_the_numbers_of_single_runs(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("value", "low", "high", "error", "published", "agrees"),
     [
-        (6000.0, None, None, 0.0, 6000.0, True),
-        (5999.0, None, None, 0.0, 6000.0, False),
+        (6000.0, np.nan, np.nan, 0.0, 6000.0, True),
+        (5999.0, np.nan, np.nan, 0.0, 6000.0, False),
         (0.90, 0.88, 0.92, 0.0, 0.92, True),
         (0.90, 0.88, 0.91, 0.0, 0.92, False),
         (0.90, 0.88, 0.91, 0.02, 0.92, True),
@@ -185,8 +185,8 @@ def test_a_study_replaces_the_numbers_of_single_runs(tmp_path: Path, monkeypatch
 )
 def test_verdicts(
     value: float,
-    low: float | None,
-    high: float | None,
+    low: float,
+    high: float,
     error: float,
     published: float | Decimal,
     agrees: bool,
