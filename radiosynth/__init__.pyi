@@ -25,6 +25,7 @@ from . import (
     surveys as surveys,
     taxonomy as taxonomy,
     training as training,
+    training_sets as training_sets,
 )
 from .augmentation import augment as augment, rotate_flip as rotate_flip, vary as vary
 from .bending import predict_angles as predict_angles, train_regressor as train_regressor
@@ -101,5 +102,6 @@ from .simulation import (
 )
 from .splitting import split as split, stratified_folds as stratified_folds
 from .taxonomy import CLASS_NAMES as CLASS_NAMES, CLASSES as CLASSES
+from .training_sets import TrainingSet as TrainingSet
 
 __version__: str

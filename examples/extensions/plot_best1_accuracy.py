@@ -58,19 +58,8 @@ plt.show()
 # %%
 # Gained and lost are test images that only the row with simulations, or only that without, has right.
 
-columns = [
-    "condition",
-    "scale",
-    "networks",
-    "mean",
-    "sd",
-    "together",
-    "low",
-    "high",
-    "gained",
-    "lost",
-    "p_value",
-]
+columns = ["condition", "scale", "networks", "mean", "sd", "together", "low", "high"]
+columns += ["gained", "lost", "p_value"]
 table = Table(rows=found, names=columns)
 table.round(4)
 figures.save_table(table, "best1_accuracy", runs=rows.values()).pprint_all()

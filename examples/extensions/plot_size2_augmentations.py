@@ -3,8 +3,8 @@ How many rotated images of each source are enough?
 ==================================================
 
 The report rotates and flips its thousand real images until each class has 6000, and asks whether fewer or
-more would do. Here the number of images per class varies, at **equally many steps**: few images are shown often,
-many seldom. With synthetic data, geometric simulations are added, as many as there are real images.
+more would do. Here the number of images per class varies, at **equally many steps**: few images are shown
+often, many seldom. With synthetic data, geometric simulations are added, as many as there are real images.
 
 At the left end there is hardly a rotated image, and the network sees the same images again and again. Look
 at where the curves flatten: images beyond that bring nothing more. In the short training of laptop scale a

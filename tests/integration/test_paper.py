@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -269,6 +271,32 @@ def test_the_paper_is_built_as_pdf_and_as_page(tree: Path, compose: ModuleType) 
     first = (tree / "paper" / "radiosynth.pdf").read_bytes()
     compose.main(tree)
     assert (tree / "paper" / "radiosynth.pdf").read_bytes() == first
+
+
+def test_the_page_of_the_site_has_figures_of_its_own(tree: Path, compose: ModuleType) -> None:
+    made = tree / "docs" / "_made" / "paper"
+    made.mkdir(parents=True)
+    for name in ("figures", "tables"):
+        (tree / "paper" / name).rename(made / name)
+    before = {path: path.read_bytes() for path in (tree / "paper").glob("*") if path.is_file()}
+    assert "95.0\u202f% (" in compose.page(tree, made)
+    assert {path: path.read_bytes() for path in (tree / "paper").glob("*") if path.is_file()} == before
+
+
+def test_the_gallery_draws_in_a_folder_of_the_site(project: Path) -> None:
+    for package in ("sphinx", "sphinx_gallery", "pypandoc", "ziamath"):
+        pytest.importorskip(package)
+    code = "import os, runpy; runpy.run_path('conf.py'); print(os.environ['RADIOSYNTH_PAPER'])"
+    told = {**os.environ, "RADIOSYNTH_PAPER": "drawn-by-a-user", "PYTHONPATH": str(project)}
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project / "docs",
+        env=told,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert Path(printed.strip()) == project / "docs" / "_made" / "paper"
 
 
 def test_a_failed_build_says_what_is_missing_and_writes_nothing(
