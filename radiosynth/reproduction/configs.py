@@ -37,7 +37,14 @@ BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
 """What a network for bending angles is trained on, in the last case one after the other."""
 
 
-SAVED_NAMES = {"mislabelled": "mistaken", "n_rotations": "turns"}
+SAVED_NAMES = {
+    "ema_decay": "average",
+    "latent_dim": "latent",
+    "minibatch_stddev": "batch_aware",
+    "mislabelled": "mistaken",
+    "n_rotations": "turns",
+    "width_multiplier": "width",
+}
 """Names of values in saved configurations, and so in hashes, where they are not the names in the code."""
 
 
@@ -117,8 +124,13 @@ class Config:
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """Return the configuration of values that are given flat, those of nested settings by their names."""
-        nested = {name: default for name, default in cls._defaults().items() if _is_nested(default)}
+        """Return the configuration of values that are given flat, by their names in the code or as saved."""
+        defaults = cls._defaults()
+        nested = {name: default for name, default in defaults.items() if _is_nested(default)}
+        known = defaults.keys() | cls._flattened(defaults).keys()
+        for name, saved in SAVED_NAMES.items():
+            if saved in values and saved not in known:
+                values[name] = values.pop(saved)
         parts: dict[str, Any] = {}
         used: set[str] = set()
         for name, default in nested.items():
@@ -511,8 +523,7 @@ KINDS: dict[str, type[Config]] = {
 
 def read_config(stored: Mapping[str, Any]) -> Config:
     """Return the configuration of which `Config.to_json` wrote these values."""
-    names = {saved: name for name, saved in SAVED_NAMES.items()}
-    values = {names.get(key, key): value for key, value in stored.items()}
+    values = dict(stored)
     kind = KINDS[values.pop("kind")]
     of_generators = GENERATED.get(stored.get("training_set", ""), GANConfig)
     for key, part in (("generators", of_generators), ("members", FoldConfig)):

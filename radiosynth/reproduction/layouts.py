@@ -7,7 +7,7 @@ set of real images alone gets twice the epochs.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from radiosynth.reproduction.configs import ClassifierConfig
@@ -52,20 +52,34 @@ class Plan:
         ]
 
 
+Variants = dict[str, dict[str, Any]]
+"""What variants of training sets differ in, by the end of the names of their conditions."""
+
+
+def _paired(plan: Plan, others: Sequence[str], number: int, variants: Variants) -> Layout:
+    """Return, for each variant, real images alone and together with others, on a number of folds."""
+    conditions: Conditions = {}
+    references: dict[str, str] = {}
+    for end, changes in variants.items():
+        epochs = changes.get("epochs", plan.epochs)
+        conditions[f"real{end}"] = plan.make("real", **changes | {"epochs": 2 * epochs})[:number]
+        for other in others:
+            conditions[other + end] = plan.make(other, **changes | {"epochs": epochs})[:number]
+            references[other + end] = f"real{end}"
+    return conditions, references
+
+
 def _protocol(plan: Plan) -> Layout:
-    conditions = {
-        "real": plan.make("real", epochs=2 * plan.epochs),
-        "real+geometric": plan.make("real+geometric"),
-        "real+gan": plan.make("real+gan"),
-    }
-    return conditions, {"real+geometric": "real", "real+gan": "real"}
+    """Ask whether synthetic images help."""
+    return _paired(plan, ("real+geometric", "real+gan"), plan.repeats, {"": {}})
 
 
 def _published_code(plan: Plan) -> Layout:
-    right, real = "set (c) done right", plan.make("real", epochs=2 * plan.epochs)
+    """Ask what the errors of the published code did."""
+    correct, real = "set (c) done right", plan.make("real", epochs=2 * plan.epochs)
     seeing = (gan_config("all", plan.scale, leak=True, size=real[0].sources.size),)
     every = {
-        right: plan.make("real+gan"),
+        correct: plan.make("real+gan"),
         "FR I generator for FR II": plan.make("real+gan", mislabelled=True),
         "generators saw the test sources": plan.make("real+gan", generators=seeing),
         "real": real,
@@ -73,48 +87,44 @@ def _published_code(plan: Plan) -> Layout:
     }
     conditions = {name: configs[: plan.few] for name, configs in every.items()}
     _, *wrong, _, shared = conditions
-    return conditions, {**dict.fromkeys(wrong, right), shared: "real"}
+    return conditions, {**dict.fromkeys(wrong, correct), shared: "real"}
 
 
-def _paired(plan: Plan, variants: dict[str, tuple[dict[str, Any], int]], others: tuple[str, ...]) -> Layout:
-    """Return, for each variant (by the end of its name), real images alone and together with others."""
-    conditions: Conditions = {}
-    references: dict[str, str] = {}
-    for end, (changes, number) in variants.items():
-        epochs = int(changes.get("epochs") or plan.epochs)
-        for name, passes in (("real", 2 * epochs), *((other, epochs) for other in others)):
-            conditions[name + end] = plan.make(name, **{**changes, "epochs": passes})[:number]
-        references |= {other + end: f"real{end}" for other in others}
-    return conditions, references
-
-
-def _data_size(plan: Plan, fractions: tuple[float, ...] = (1.0, 0.25, 0.05)) -> Layout:
-    variants = {f", {fraction:.0%}": ({"fraction": fraction}, plan.few) for fraction in fractions}
-    return _paired(plan, variants, ("real+geometric",))
+def _data_size(plan: Plan, fractions: Sequence[float] = (1.0, 0.25, 0.05)) -> Layout:
+    """Ask how the gain depends on the number of real sources."""
+    variants: Variants = {f", {fraction:.0%}": {"fraction": fraction} for fraction in fractions}
+    return _paired(plan, ["real+geometric"], plan.few, variants)
 
 
 def _learning_curve(plan: Plan) -> Layout:
+    """Ask what more real sources would bring."""
     return _data_size(plan, (1.0, 0.25, 0.1, 0.05))
 
 
 def _augmentations(plan: Plan) -> Layout:
+    """Ask how many augmented images are enough."""
     # As many images of each class are shown in all, whatever the number of different ones.
-    passes = plan.grid.get("passes") or plan.epochs * plan.make("real")[0].per_class
-    variants = {}
-    for copies in plan.grid["copies"]:
-        changes = {**plan.grid["settings"], "per_class": copies, "epochs": passes // copies}
-        variants[f", {copies}"] = (changes, plan.grid["few"])
-    return _paired(plan, variants, ("real+geometric",))
+    shown = plan.grid.get("shown") or plan.epochs * plan.make("real")[0].per_class
+    variants = {
+        f", {images}": {**plan.grid["settings"], "per_class": images, "epochs": shown // images}
+        for images in plan.grid["per_class"]
+    }
+    return _paired(plan, ["real+geometric"], plan.grid["few"], variants)
 
 
 def _populations(plan: Plan) -> Layout:
-    variants: dict[str, tuple[dict[str, Any], int]] = {"": ({}, plan.few)}
+    """Ask whether a population that is fitted to real images teaches better."""
+    others = ("real+geometric", "real+fitted")
+    conditions, references = _paired(plan, others, plan.few, {"": {}})
     if settings := plan.grid["settings"]:  # a bad set does more harm to a short training
-        variants[", short"] = ({**settings, "epochs": settings["epochs"] // 2}, plan.grid["few"])
-    return _paired(plan, variants, ("real+geometric", "real+fitted"))
+        short = {", short": {**settings, "epochs": settings["epochs"] // 2}}
+        more = _paired(plan, others, plan.grid["few"], short)
+        conditions, references = conditions | more[0], references | more[1]
+    return conditions, references
 
 
 def _image_size(plan: Plan) -> Layout:
+    """Ask how large the images need to be."""
     # At a constant rate, what the last epoch leaves of a large residual network is luck.
     schedules = {"report": "constant", "residual": "cosine"}
     conditions = {}
@@ -125,16 +135,16 @@ def _image_size(plan: Plan) -> Layout:
     return conditions, {name: reference for name in conditions if name != reference}
 
 
-STUDIES: dict[str, tuple[str, Callable[[Plan], Layout]]] = {
-    "protocol": ("Do synthetic images help?", _protocol),
-    "published-code": ("What did the errors of the published code do?", _published_code),
-    "data-size": ("How does the gain depend on the number of real sources?", _data_size),
-    "image-size": ("How large need the images be?", _image_size),
-    "augmentations": ("How many augmented images are enough?", _augmentations),
-    "populations": ("Is a population fitted to real images the better teacher?", _populations),
-    "learning-curve": ("What would more real sources bring?", _learning_curve),
+STUDIES: dict[str, Callable[[Plan], Layout]] = {
+    "protocol": _protocol,
+    "published-code": _published_code,
+    "data-size": _data_size,
+    "image-size": _image_size,
+    "augmentations": _augmentations,
+    "populations": _populations,
+    "learning-curve": _learning_curve,
 }
-"""The question of each study, and what lays out its conditions."""
+"""What lays out the conditions of each study; the question that it asks is the documentation of it."""
 
 
 def layout(name: str, scale: str | None) -> Layout:
@@ -142,7 +152,7 @@ def layout(name: str, scale: str | None) -> Layout:
     check_choice(name, "study", STUDIES)
     scale = asked_scale(scale)
     # The main study, and the one that shares its runs, train as long as the report.
-    return STUDIES[name][1](Plan(scale, short=name not in ("protocol", "populations")))
+    return STUDIES[name](Plan(scale, short=name not in ("protocol", "populations")))
 
 
 def study_conditions(name: str, scale: str | None = None) -> Conditions:

@@ -30,21 +30,11 @@ from radiosynth.reproduction.provenance import provenance
 from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, run_folder
 from radiosynth.reproduction.samples import prepare, prepare_bending, prepare_fold, split_sample
 from radiosynth.reproduction.scales import SCALES
-from radiosynth.sample import concatenate
+from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES
 
 if TYPE_CHECKING:
     import keras
-
-__all__ = [
-    "best_ensemble",
-    "cross_validate",
-    "prepare",
-    "prepare_bending",
-    "prepare_fold",
-    "run",
-    "split_sample",
-]
 
 log = logging.getLogger("radiosynth")
 
@@ -210,20 +200,25 @@ def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
     (folder / "checkpoint.npz").unlink(missing_ok=True)
 
 
+def _said(model: keras.Model, *parts: Sample) -> dict[str, NDArray[Any]]:
+    """Return what a network says of held-out images, as runs keep it."""
+    from radiosynth import classification
+
+    return {
+        "names": np.concatenate([np.asarray(part.table["name"], str) for part in parts]),
+        "labels": np.concatenate([part.labels for part in parts]),
+        "plain": np.concatenate([classification.originals(part) for part in parts]),
+        "probabilities": np.concatenate([classification.predict(model, part.images) for part in parts]),
+    }
+
+
 def _train_classifier(config: ClassifierConfig, needed: list[Path], training: Limits) -> _Made:
     from radiosynth import classification
 
     train, validation, test = prepare(config, needed)
     model, history = classification.train_classifier(train, validation, config.settings, **training)
-    predictions = {
-        "names": np.asarray(test.table["name"], str),
-        "labels": test.labels,
-        "plain": classification.originals(test),
-        "probabilities": classification.predict(model, test.images),
-    }
     counts = {"training_images": train.counts(), "validation_images": validation.counts()}
-    record = {**counts, "preparation": train.history}
-    return _Made(history, record, model, predictions)
+    return _Made(history, {**counts, "preparation": train.history}, model, _said(model, test))
 
 
 def _train_generator(config: GeneratorConfig, needed: list[Path], training: Limits) -> _Made:
@@ -261,15 +256,8 @@ def _train_fold(config: FoldConfig, needed: list[Path], training: Limits) -> _Ma
     settings = replace(config.settings, seed=seed)
     start = needed[0] / "model.npz" if needed else None
     model, history = classification.train_on_variations(train, settings, start=start, **training)
-    mirrored = networks.build_ensemble([model])
-    held_out = (validation, test)
-    predictions = {
-        "names": np.concatenate([np.asarray(part.table["name"], str) for part in held_out]),
-        "labels": np.concatenate([part.labels for part in held_out]),
-        "plain": np.ones(len(validation) + len(test), bool),
-        "fold": np.concatenate([np.asarray(part.table["fold"]) for part in held_out]),
-        "probabilities": np.concatenate([classification.predict(mirrored, p.images) for p in held_out]),
-    }
+    predictions = _said(networks.build_ensemble([model]), validation, test)
+    predictions["fold"] = np.concatenate([np.asarray(part.table["fold"]) for part in (validation, test)])
     record = {"training_images": train.counts(), "preparation": train.history}
     return _Made(history, record, model, predictions)
 
