@@ -36,12 +36,12 @@ class Plan:
 
     def __init__(self, scale: str, *, short: bool) -> None:
         self.scale, self.grid = scale, SCALES[scale]["grid"]
-        self.settings = dict(SCALES[scale]["study"])
+        self.settings: dict[str, Any] = dict(SCALES[scale]["study"])
         self.folds, self.repeats, self.few = (self.settings.pop(key) for key in ("folds", "repeats", "few"))
         epochs = self.settings.pop("short", None)
         if epochs and short:
             self.settings["epochs"] = epochs
-        self.epochs = self.settings.get("epochs", classifier_config("real", scale).settings.epochs)
+        self.epochs: int = self.settings.get("epochs", classifier_config("real", scale).settings.epochs)
 
     def make(self, training_set: str, **changes: Any) -> list[ClassifierConfig]:
         """Return the configurations of a training set, one for each fold that tests."""
@@ -61,7 +61,7 @@ def _paired(plan: Plan, others: Sequence[str], number: int, variants: Variants) 
     conditions: Conditions = {}
     references: dict[str, str] = {}
     for end, changes in variants.items():
-        epochs = changes.get("epochs", plan.epochs)
+        epochs: int = changes.get("epochs", plan.epochs)
         conditions[f"real{end}"] = plan.make("real", **changes | {"epochs": 2 * epochs})[:number]
         for other in others:
             conditions[other + end] = plan.make(other, **changes | {"epochs": epochs})[:number]

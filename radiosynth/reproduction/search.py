@@ -9,12 +9,11 @@ each fold testing once. The search never sees the fold that tests.
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 import time
 from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -25,17 +24,15 @@ from scipy.stats import norm
 
 from radiosynth import augmentation
 from radiosynth._io import readable
-from radiosynth.reproduction import recipes, scales, studies
+from radiosynth.reproduction import samples, scales, studies
 from radiosynth.reproduction.comparisons import StudyResult
 from radiosynth.reproduction.configs import ClassifierConfig
 from radiosynth.reproduction.layouts import Conditions
-from radiosynth.reproduction.parallel import each
+from radiosynth.reproduction.parallel import run_in_time
 from radiosynth.reproduction.presets import classifier_config
 from radiosynth.reproduction.scales import asked_scale
 from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.stopping import TrainingStopped
-
-log = logging.getLogger("radiosynth")
 
 FAMILIES: dict[str, dict[str, Any]] = scales.WRITTEN["families"]
 """Networks of one kind by name: ``architecture``, their builder (`radiosynth.networks.build_network`);
@@ -142,7 +139,7 @@ def inner_sets(config: ClassifierConfig) -> tuple[Sample, Sample]:
     train, validation : Sample
         Augmented images of the folds that do not test.
     """
-    train, validation, _ = recipes.split_sample(config.sources)
+    train, validation, _ = samples.split_sample(config.sources)
     return (
         augmentation.augment(train, config.per_class, "ordered"),
         augmentation.augment(validation, config.validation_per_class, "ordered"),
@@ -271,45 +268,47 @@ def _objective(trial: optuna.Trial, deadline: float | None) -> float:
     return history["val_accuracy"][-1]
 
 
-Task = tuple[str, str, int]
-"""Scale, family and fold that tests."""
+class Task(NamedTuple):
+    """A search: scale, family and fold that tests."""
+
+    scale: str
+    family: str
+    fold: int
+
+    @property
+    def name(self) -> str:
+        """What the search is called in the journal."""
+        return f"{self.family}-{self.fold}"
 
 
-def _add_trials(task: Task, trials: int, deadline: float | None) -> str:
-    """Make what a search lacks of its trials, as far as there is time, and say how many it has."""
+def _add_trials(task: Task, *, trials: int, time_limit: float | None) -> optuna.Study:
+    """Make what a search lacks of its trials, as far as there is time."""
     search = _open(*task)
-    left = None if deadline is None else deadline - time.time()
-    if _left(search, trials) and (left is None or left > 0):
+    if _left(search, trials):
+        deadline = None if time_limit is None else time.time() + time_limit
         wanted = max(trials, len(finished(search)) + 1)
         enough = optuna.study.MaxTrialsCallback(wanted, states=ENDED)
-        try:
-            search.optimize(partial(_objective, deadline=deadline), timeout=left, callbacks=[enough])
-        except TrainingStopped as stop:
-            if stop.interrupted:
-                raise
-    return f"{search.study_name} has {len(finished(search))} trials"
+        search.optimize(partial(_objective, deadline=deadline), timeout=time_limit, callbacks=[enough])
+    return search
 
 
 def _search(
     tasks: Sequence[Task], trials: int | None, jobs: int, deadline: float | None
 ) -> list[optuna.Study]:
     """Return searches of one scale that have the trials asked for, making those that are missing."""
-    trials = plan(tasks[0][0])["trials"] if trials is None else trials
+    trials = plan(tasks[0].scale)["trials"] if trials is None else trials
     check_count(trials, "trials", 1)
     searches = {task: _open(*task) for task in tasks}
-    do = partial(_add_trials, trials=trials, deadline=deadline)
     for again in (False, True):  # again, if the process that tried the first settings was killed
         lacking = {task: left for task, search in searches.items() if (left := _left(search, trials))}
-        for search in (searches[task] for task in lacking):
-            if _first(search) is None:
-                search.enqueue_trial(FAMILIES[search.user_attrs["family"]]["first"], skip_if_exists=not again)
+        for task in lacking:
+            if _first(searches[task]) is None:
+                searches[task].enqueue_trial(FAMILIES[task.family]["first"], skip_if_exists=not again)
         # Several processes work on one search if there are more of them than searches.
         shared = range(max(1, jobs // max(1, len(lacking))))
         at_work = [task for number in shared for task, left in lacking.items() if number < left]
-        for said in each(do, at_work, jobs):
-            log.info("%s", said)
-    left = sum(_left(search, trials) for search in searches.values())
-    if left:
+        run_in_time(partial(_add_trials, trials=trials), at_work, jobs, deadline)
+    if left := sum(_left(search, trials) for search in searches.values()):
         msg = f"{left} of {trials * len(tasks)} trials are left; run the same command again to resume"
         raise TrainingStopped(msg)
     return list(searches.values())
@@ -361,7 +360,7 @@ def tune(
     scale = asked_scale(scale)
     check_choice(family, "family", FAMILIES)
     deadline = None if time_limit is None else time.time() + time_limit
-    return _search([(scale, family, fold)], trials, jobs, deadline)[0]
+    return _search([Task(scale, family, fold)], trials, jobs, deadline)[0]
 
 
 def evaluate(
@@ -398,10 +397,10 @@ def evaluate(
     scale = asked_scale(scale)
     folds = range(plan(scale)["tested"])
     deadline = None if time_limit is None else time.time() + time_limit
-    every = [(scale, family, fold) for fold in folds for family in plan(scale)["families"]]
+    every = [Task(scale, family, fold) for fold in folds for family in plan(scale)["families"]]
     _search(every, 1, jobs, deadline)
     best = {fold: ranking(scale, fold)[:2] for fold in folds}
-    _search([(scale, family, fold) for fold in folds for family in best[fold]], trials, jobs, deadline)
+    _search([Task(scale, family, fold) for fold in folds for family in best[fold]], trials, jobs, deadline)
     conditions = {
         "report": [_budget(scale, fold) for fold in folds],
         "best family": [trial_config(*_tried(scale, best[fold][0], fold)) for fold in folds],

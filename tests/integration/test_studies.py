@@ -301,7 +301,7 @@ def test_a_preference_for_the_large_class_is_no_gain() -> None:
     assert c.low > 0
     assert c.p_value < 1e-6
     first, second = (np.asarray(result.tested(condition)["correct"]) for condition in ("a", "b"))
-    labels = np.asarray(result.right("a")["label"])
+    labels = np.asarray(result.tested("a")["label"])
     recalls = [[hit[labels == code].mean() for code in (0, 1)] for hit in (first, second)]
     assert c.balanced == pytest.approx(np.mean(recalls[1]) - np.mean(recalls[0]))
     assert c.balanced_low <= c.balanced <= c.balanced_high < c.low
@@ -350,7 +350,7 @@ def test_saved_studies_hold_balanced_accuracies() -> None:
 
 def test_what_is_not_in_a_study_is_named() -> None:
     result = hand_made({"a": [1, 0], "b": [1, 1]}, [0, 1])
-    with pytest.raises(ValueError, match="no condition 'c' in by-hand: it has a, b"):
+    with pytest.raises(ValueError, match="unknown condition of by-hand 'c': choose from a, b"):
         result.compare("a", "c")
     with pytest.raises(ValueError, match="unknown study 'x': choose from protocol"):
         layouts.study_conditions("x")
