@@ -306,10 +306,10 @@ def test_a_preference_for_the_large_class_is_no_gain() -> None:
     assert c.balanced == pytest.approx(np.mean(recalls[1]) - np.mean(recalls[0]))
     assert c.balanced_low <= c.balanced <= c.balanced_high < c.low
     assert c.finding == "not established"
-    again = studies.compare(hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, list(range(4)) * 100), "a", "b")
-    assert again.finding == "not established"  # it is in two of four divisions only
+    again = hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, list(range(4)) * 100).compare("a", "b")
+    assert again.finding == "not established"  # it is in two of four folds only
     half = [0] * 200 + [1] * 200
-    steady = studies.compare(hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, half), "a", "b")
+    steady = hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, half).compare("a", "b")
     assert steady.finding == "gain"
     table = result.summary()
     assert table["balanced_accuracy"][1] == pytest.approx(0.5)
