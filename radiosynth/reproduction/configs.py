@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -124,42 +124,32 @@ class Config:
 
     @classmethod
     def of(cls, **values: Any) -> Self:
-        """Return the configuration of values that are given flat, by their names in the code or as saved."""
-        defaults = cls._defaults()
-        nested = {name: default for name, default in defaults.items() if _is_nested(default)}
-        known = defaults.keys() | cls._flattened(defaults).keys()
-        for name, saved in SAVED_NAMES.items():
-            if saved in values and saved not in known:
-                values[name] = values.pop(saved)
-        parts: dict[str, Any] = {}
-        used: set[str] = set()
-        for name, default in nested.items():
-            inside = {each.name: values[each.name] for each in fields(default) if each.name in values}
-            parts[name] = replace(default, **inside)
-            used |= inside.keys()
-        return cls(**{**parts, **{name: value for name, value in values.items() if name not in used}})
+        """Return the configuration of values that are given flat; the others are at their defaults."""
+        return cls().changed(**values)
 
     def changed(self, **changes: Any) -> Self:
-        """Return the configuration with some values changed, those of nested settings by their names."""
-        return self.of(**{**self.flat(), **changes})
-
-    @classmethod
-    def _defaults(cls) -> dict[str, Any]:
-        return {
-            each.name: each.default if each.default_factory is MISSING else each.default_factory()
-            for each in fields(cls)
-        }
+        """Return the configuration with some values changed, by their names in the code or as saved."""
+        known = self.flat()
+        for name, saved in SAVED_NAMES.items():
+            if saved in changes and saved not in known:
+                changes[name] = changes.pop(saved)
+        nested: set[str] = set()
+        parts: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if _is_nested(value):
+                inside = vars(value).keys() & changes.keys()
+                parts[each.name] = replace(value, **{name: changes[name] for name in inside})
+                nested |= inside
+        return replace(self, **parts, **{name: changes[name] for name in changes.keys() - nested})
 
     def flat(self) -> dict[str, Any]:
         """Return all values by name, those of nested settings beside the others."""
-        return self._flattened({each.name: getattr(self, each.name) for each in fields(self)})
-
-    @classmethod
-    def _flattened(cls, values: Mapping[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
-        for name, value in values.items():
-            found |= vars(value) if _is_nested(value) else {name: value}
-        return {name: value for name, value in found.items() if name not in cls.derived}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            found |= vars(value) if _is_nested(value) else {each.name: value}
+        return {name: value for name, value in found.items() if name not in self.derived}
 
     @property
     def label(self) -> str:
@@ -186,8 +176,12 @@ class Config:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def _changes(self) -> dict[str, Any]:
-        usual = self._flattened(self._defaults())
-        changes = {name: value for name, value in self.flat().items() if value != usual[name]}
+        usual = type(self)().flat()
+        changes = {
+            name: value
+            for name, value in self.flat().items()
+            if value != usual[name] or (isinstance(value, tuple) and value)
+        }
         return _by_saved_names(changes, Config._changes)
 
     @property
@@ -490,7 +484,7 @@ class EnsembleConfig(Config):
 
     kind: ClassVar[str] = "ensemble"
     noted: ClassVar[tuple[str, ...]] = ("temperature",)
-    members: tuple[FoldConfig, ...] = ()
+    members: tuple[FoldConfig, ...] = (FoldConfig(),)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -217,6 +217,37 @@ def test_hash_counts_what_is_not_as_in_the_report() -> None:
 
 
 @pytest.mark.parametrize(
+    "config",
+    [
+        presets.classifier_config("real+gan", "report", folds=5, fold=2, mislabelled=True, batch_size=7),
+        presets.vae_config("laptop", size=64, beta=1e-3),
+        presets.ensemble_config("smoke", zoom=0.2),
+        presets.bending_conditions("laptop")["both jets"][3],
+    ],
+    ids=lambda config: config.kind,
+)
+def test_configurations_nest_settings_and_are_saved_flat(config: configs.Config) -> None:
+    stored = json.loads(config.to_json())
+    values = [stored, *stored.get("generators", []), *stored.get("members", [])]
+    assert not any(isinstance(value, dict) for part in values for value in part.values())
+    assert configs.read_config(stored) == config
+    other = config.changed(scale="report" if config.scale != "report" else "laptop")
+    assert other.name != config.name
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lenght'"):
+        config.changed(lenght=1)
+
+
+def test_values_go_where_they_belong() -> None:
+    config = presets.classifier_config("real", "report", seed=3, fold=2, folds=5, per_class=9, mistaken=True)
+    assert (config.settings.seed, config.sources.fold, config.per_class) == (3, 2, 9)
+    assert config.mislabelled  # its name in saved configurations
+    assert json.loads(config.to_json())["mistaken"] is True
+    gan = presets.gan_config("all", "report", size=32)
+    assert (gan.sources.size, gan.settings.size, gan.settings.conditional) == (32, 32, 4)
+    assert presets.gan_config("FRI", "report").settings.conditional == 0
+
+
+@pytest.mark.parametrize(
     ("training_set", "scale", "message"),
     [
         ("real+flow", "smoke", "choose from real, real"),
