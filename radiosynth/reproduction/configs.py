@@ -12,7 +12,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
+
+import keras
 
 from radiosynth import classification, generators, networks, training
 from radiosynth.bending import RegressorSettings
@@ -21,9 +23,6 @@ from radiosynth.generators import GANSettings, GeneratorSettings, VAESettings
 from radiosynth.reproduction.scales import check_scale
 from radiosynth.sample import check_choice, check_count
 from radiosynth.taxonomy import CLASS_NAMES
-
-if TYPE_CHECKING:
-    import keras
 
 TRAINING_SETS = ("real", "real+geometric", "real+gan")
 """The training sets (a), (b) and (c) of the report."""

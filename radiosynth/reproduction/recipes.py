@@ -14,7 +14,7 @@ from astropy.table import Table, vstack
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from radiosynth import augmentation
+from radiosynth import augmentation, bending, classification, generators, metrics, networks, training
 from radiosynth._io import write_arrays, write_json, write_table, write_text
 from radiosynth.records import saved_runs
 from radiosynth.reproduction.configs import (
@@ -159,8 +159,8 @@ def _make(config: C, root: Path | None, deadline: float | None) -> Run[C]:
         begun = time.monotonic()
         needed = [run_folder(each, root) for each in config.requires]
         left = None if deadline is None else max(0.0, deadline - begun)
-        training = {"folder": folder, "fingerprint": config.hash, "time_limit": left}
-        made = _RECIPES[config.kind](config, needed, training)
+        limits = {"folder": folder, "fingerprint": config.hash, "time_limit": left}
+        made = _RECIPES[config.kind](config, needed, limits)
         _save(folder, config, made, time.monotonic() - begun)
     return Run(folder, config, loaded=False)
 
@@ -181,8 +181,6 @@ class _Made:
 
 def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
     """Write what came of a run and, last of all, its provenance: a folder that has one is whole."""
-    from radiosynth import training
-
     if made.model is not None:
         training.save_weights(made.model, folder / "model.npz", dtype="float16")
         write_arrays(folder / "predictions.npz", **made.predictions)
@@ -202,8 +200,6 @@ def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
 
 def _said(model: keras.Model, *parts: Sample) -> dict[str, NDArray[Any]]:
     """Return what a network says of held-out images, as runs keep it."""
-    from radiosynth import classification
-
     return {
         "names": np.concatenate([np.asarray(part.table["name"], str) for part in parts]),
         "labels": np.concatenate([part.labels for part in parts]),
@@ -212,18 +208,14 @@ def _said(model: keras.Model, *parts: Sample) -> dict[str, NDArray[Any]]:
     }
 
 
-def _train_classifier(config: ClassifierConfig, needed: list[Path], training: Limits) -> _Made:
-    from radiosynth import classification
-
+def _train_classifier(config: ClassifierConfig, needed: list[Path], limits: Limits) -> _Made:
     train, validation, test = prepare(config, needed)
-    model, history = classification.train_classifier(train, validation, config.settings, **training)
+    model, history = classification.train_classifier(train, validation, config.settings, **limits)
     counts = {"training_images": train.counts(), "validation_images": validation.counts()}
     return _Made(history, {**counts, "preparation": train.history}, model, _said(model, test))
 
 
-def _train_generator(config: GeneratorConfig, needed: list[Path], training: Limits) -> _Made:
-    from radiosynth import generators
-
+def _train_generator(config: GeneratorConfig, needed: list[Path], limits: Limits) -> _Made:
     sources, *held_out = split_sample(config.sources)
     if config.leak:
         sources = concatenate([sources, *(held_out if config.sources.folds else held_out[:1])])
@@ -236,7 +228,7 @@ def _train_generator(config: GeneratorConfig, needed: list[Path], training: Limi
         config.settings,
         labels=train.labels if conditional else None,
         class_names=CLASS_NAMES if conditional else [config.morphology],
-        **training,
+        **limits,
     )
     record = {
         "sources": sources.counts(),
@@ -248,24 +240,20 @@ def _train_generator(config: GeneratorConfig, needed: list[Path], training: Limi
     return _Made(trained.history, record)
 
 
-def _train_fold(config: FoldConfig, needed: list[Path], training: Limits) -> _Made:
-    from radiosynth import classification, networks
-
+def _train_fold(config: FoldConfig, needed: list[Path], limits: Limits) -> _Made:
     train, validation, test = prepare_fold(config)
     seed = config.settings.seed + 1000 * (config.rounds - 1)  # views that were not seen in the rounds before
     settings = replace(config.settings, seed=seed)
     start = needed[0] / "model.npz" if needed else None
-    model, history = classification.train_on_variations(train, settings, start=start, **training)
+    model, history = classification.train_on_variations(train, settings, start=start, **limits)
     predictions = _said(networks.build_ensemble([model]), validation, test)
     predictions["fold"] = np.concatenate([np.asarray(part.table["fold"]) for part in (validation, test)])
     record = {"training_images": train.counts(), "preparation": train.history}
     return _Made(history, record, model, predictions)
 
 
-def _join_members(config: EnsembleConfig, needed: list[Path], training: Limits) -> _Made:
+def _join_members(config: EnsembleConfig, needed: list[Path], limits: Limits) -> _Made:
     """Put the weights of the members together and calibrate them on the folds that they did not see."""
-    from radiosynth import metrics, networks
-
     runs = [find_run(folder) for folder in needed]
     stored = [each.predictions for each in runs]
 
@@ -297,15 +285,13 @@ def _join_members(config: EnsembleConfig, needed: list[Path], training: Limits) 
     return _Made(history, record, model, predictions)
 
 
-def _train_bending(config: BendingConfig, needed: list[Path], training: Limits) -> _Made:
-    from radiosynth import bending
-
+def _train_bending(config: BendingConfig, needed: list[Path], limits: Limits) -> _Made:
     settings, start = config.settings, None
     if needed:
         start = find_run(needed[0]).model()
         settings = replace(settings, learning_rate=settings.learning_rate / 3)
     train, test = prepare_bending(config)
-    model, history = bending.train_regressor(train, test, settings, start=start, **training)
+    model, history = bending.train_regressor(train, test, settings, start=start, **limits)
     predicted = bending.predict_angles(model, test.images, turns=config.n_rotations)
     unknown = np.full(len(test), np.nan)
     predictions = {

@@ -6,18 +6,17 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import keras
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
 from radiosynth._io import check, read_arrays, read_json, read_table, readable
+from radiosynth.generators.base import read_frames
 from radiosynth.records import PACKAGED_RUNS, runs_root, saved_runs
 from radiosynth.reproduction.configs import Config, read_config
-
-if TYPE_CHECKING:
-    import keras
 
 __all__ = ["Run", "find_run", "runs_root", "saved_runs"]
 
@@ -81,8 +80,6 @@ class Run(Generic[C]):
     @property
     def frames(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Of a GAN: images of the same noise during training, and the epochs when they were drawn."""
-        from radiosynth.generators.base import read_frames
-
         return read_frames(self.folder / "frames.npz")
 
     def checked(self) -> Run[C]:

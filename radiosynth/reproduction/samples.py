@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radiosynth import augmentation, datasets, preprocessing, simulation, splitting, surveys
+from radiosynth.bending import matched_population
 from radiosynth.preprocessing import frame
 from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, Sources
 from radiosynth.reproduction.runs import run_folder
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES
 from radiosynth.training_sets import Fitted, Generated, Geometric, Part, Real, TrainingSet
-
-__all__ = ["prepare", "prepare_bending", "prepare_fold", "split_sample"]
 
 
 def split_sample(asked: Sources) -> tuple[Sample, Sample, Sample]:
@@ -146,8 +145,6 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
 
 def prepare_bending(config: BendingConfig) -> tuple[Sample, Sample]:
     """Return the training images, augmented and simulated, and the real test sources of a configuration."""
-    from radiosynth.bending import matched_population
-
     sources = datasets.load_bending_sample()
     test = preprocessing.preprocess(sources, config.size, crop=config.crop, n_sigma=config.n_sigma)
     train = []

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
 import optuna
 from filelock import FileLock
@@ -22,7 +23,7 @@ from optuna.storages import JournalStorage, journal
 from optuna.trial import TrialState
 from scipy.stats import norm
 
-from radiosynth import augmentation
+from radiosynth import augmentation, classification
 from radiosynth._io import readable
 from radiosynth.reproduction import samples, scales, studies
 from radiosynth.reproduction.comparisons import StudyResult
@@ -238,10 +239,6 @@ def _open(scale: str, family: str, fold: int) -> optuna.Study:
 
 def _objective(trial: optuna.Trial, deadline: float | None) -> float:
     """Return the accuracy on the validation images after the last epoch, unless the trial is pruned."""
-    import keras
-
-    from radiosynth import classification
-
     config = _budget_of(trial.study)
 
     def report(epoch: int, logs: dict[str, float]) -> None:
