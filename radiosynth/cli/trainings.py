@@ -22,14 +22,13 @@ from radiosynth.cli.options import (
 from radiosynth.taxonomy import CLASS_NAMES
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
+def run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth run``."""
     from radiosynth.reproduction.configs import ALL_TRAINING_SETS
 
     parser.add_argument("--training-set", choices=ALL_TRAINING_SETS, default="real")
     add_scale(parser)
     add_seeds(parser)
-    parser.set_defaults(do=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -54,7 +53,7 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{name} {value:.3f} ({low:.3f} to {high:.3f})")
 
 
-def add_gan(parser: argparse.ArgumentParser) -> None:
+def gan_options(parser: argparse.ArgumentParser) -> None:
     """Add the commands ``radiosynth gan train`` and ``radiosynth gan sample``, with their options."""
     commands = parser.add_subparsers(required=True, metavar="command")
     train = commands.add_parser("train", help="train the GAN of a class, or load the saved run")
@@ -103,7 +102,7 @@ def gan_sample(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}: {sample}")
 
 
-def add_study(parser: argparse.ArgumentParser) -> None:
+def study_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth study``."""
     from radiosynth.reproduction.layouts import STUDIES
 
@@ -115,7 +114,6 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     )
     add_jobs(parser)
     add_scale(parser)
-    parser.set_defaults(do=study)
 
 
 def study(arguments: argparse.Namespace) -> None:
@@ -133,7 +131,7 @@ def study(arguments: argparse.Namespace) -> None:
     print_table(result.summary())
 
 
-def add_verdict(parser: argparse.ArgumentParser) -> None:
+def verdict_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth verdict``."""
     from radiosynth.reproduction.protocol import protocol
 
@@ -145,10 +143,9 @@ def add_verdict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--conditions", nargs="+", choices=list(protocol()["conditions"]), help="only these")
     add_jobs(parser)
     parser.add_argument("--time-limit", type=seconds, metavar="S", help="stop cleanly after about S seconds")
-    parser.set_defaults(do=train_verdict)
 
 
-def train_verdict(arguments: argparse.Namespace) -> None:
+def verdict(arguments: argparse.Namespace) -> None:
     """Train what is missing of the comparison of training sets."""
     from radiosynth.reproduction import protocol, verdict
 
@@ -161,7 +158,7 @@ def train_verdict(arguments: argparse.Namespace) -> None:
     print(f"all {number} networks are saved in {protocol.networks_folder()}")
 
 
-def add_tune(parser: argparse.ArgumentParser) -> None:
+def tune_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth tune``."""
     from radiosynth.reproduction.scales import WRITTEN
 
@@ -174,7 +171,6 @@ def add_tune(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=some, help="of each search, saved ones included")
     add_jobs(parser)
     add_scale(parser)
-    parser.set_defaults(do=tune)
 
 
 def tune(arguments: argparse.Namespace) -> None:
@@ -193,12 +189,7 @@ def tune(arguments: argparse.Namespace) -> None:
         print(f"  {name} = {value:.4g}")
 
 
-def add_runs(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``radiosynth runs``: none."""
-    parser.set_defaults(do=list_runs)
-
-
-def list_runs(arguments: argparse.Namespace) -> None:
+def runs(arguments: argparse.Namespace) -> None:
     """Print the names of the saved runs."""
     for name in sorted(records.saved_runs()):
         print(name)
