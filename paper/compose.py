@@ -1,4 +1,4 @@
-"""Build the paper: ``paper/radiosynth.pdf``, from figures, tables and runs that are recorded.
+"""Build the paper: ``paper/radiosynth.pdf``, from figures, tables and runs that are saved.
 
     python paper/compose.py
 

@@ -86,6 +86,6 @@ def _do(arguments: Sequence[str] | None) -> int:
         print(f"radiosynth: {error}", file=sys.stderr)
         return 75
     except KeyboardInterrupt as reason:
-        print(f"radiosynth: stopped by {reason}; run the same command again to go on", file=sys.stderr)
+        print(f"radiosynth: stopped by {reason}; run the same command again to resume", file=sys.stderr)
         return 75
     return 0

@@ -252,7 +252,7 @@ def from_run(run: Run[Any]) -> dict[str, Reproduced]:
     matrix = metrics.confusion_matrix(labels, probabilities)
     each = n // len(CLASS_NAMES)
     ends: NDArray[np.float64] = binom_conf_interval(np.rint(matrix * each), each, 0.95, interval="wilson")
-    remark = f"interval of a share of {each} sources"
+    remark = f"interval of a proportion of {each} sources"
     for (i, j), value in np.ndenumerate(matrix):
         interval = float(ends[0, i, j]), float(ends[1, i, j])
         key = f"confusion.{name}.{CLASS_NAMES[i]}.{CLASS_NAMES[j]}"

@@ -53,7 +53,7 @@ def run_study(
     scale : str, optional
         One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
     jobs : int, default 1
-        Runs at a time, each on its share of the processors.
+        Runs at a time, which divide the processors among them.
     time_limit : float, optional
         Seconds after which nothing new is begun.
     extend : bool, default False

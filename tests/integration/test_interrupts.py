@@ -83,7 +83,7 @@ def test_a_signal_outside_of_an_epoch_stops_a_command(
     assert process.returncode == 75, said
     lines = [line for line in said.splitlines() if "radiosynth" in line or "Trace" in line]
     assert lines == [
-        f"radiosynth: stopped by the signal {number.name}; run the same command again to go on"
+        f"radiosynth: stopped by the signal {number.name}; run the same command again to resume"
     ], said
 
 
