@@ -31,7 +31,7 @@ class Part(Protocol):
     """Anything that draws images for a training set."""
 
     def draw(self, sources: Sample, rng: np.random.Generator) -> Sample:
-        """Return labelled images in [-1, 1], of the size of the sources.
+        """Draw the images.
 
         Parameters
         ----------
@@ -39,6 +39,11 @@ class Part(Protocol):
             Prepared images of the sources that may be learned from, not augmented.
         rng : numpy.random.Generator
             Source of randomness.
+
+        Returns
+        -------
+        Sample
+            Labelled images in [-1, 1], of the size of the sources.
         """
 
 
