@@ -23,9 +23,8 @@ from astropy.table import Table
 from scipy import ndimage
 
 import radiosynth
-from radiosynth import classification
 from radiosynth.preprocessing import measure_noise
-from radiosynth.reproduction import runs
+from radiosynth.reproduction import provenance
 
 ESTIMATES = ("clipped", "mad")
 SIGMAS = (2.5, 3.0, 3.5, 4.0)
@@ -66,12 +65,11 @@ def main() -> None:
     published = radiosynth.load_first_dataset()
     row_of = {key: row for row, key in enumerate(published.table["griese_key"])}
     published = published[[row_of[key] for key in manifest["griese_key"]]]
-    run = runs.default_classifier()
-    model = run.model()
+    classifier = radiosynth.load_classifier()
 
     def probabilities(images: np.ndarray | list[np.ndarray]) -> np.ndarray:
         sample = radiosynth.Sample(images, raw.labels, raw.table)
-        return classification.predict(model, runs.make_ready(sample, run.config).images)
+        return classifier.predict(classifier.prepare(sample).images)
 
     # Thresholded images go through the preparation unchanged, but for frame and scale.
     cases = {
@@ -103,7 +101,7 @@ def main() -> None:
         print(*rows[-1], sep=" | ", flush=True)
     if arguments.record:
         entries = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-        record = {"classifier": run.folder.name, **runs.provenance(), "rows": entries}
+        record = {"classifier": classifier.card["name"], **provenance.provenance(), "rows": entries}
         arguments.record.write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 # The gallery runs its scripts at the scale of the environment; they learn of it in the same way.
 SCALE = os.environ.setdefault("RADIOSYNTH_SCALE", "smoke")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Figures and tables of the site are its own: those that a user has drawn stay as they are.
+os.environ["RADIOSYNTH_PAPER"] = str(Path(__file__).resolve().parent / "_made" / "paper")
 
 import colab  # noqa: E402  (from _ext)
 import pypandoc  # noqa: E402

@@ -1,9 +1,9 @@
-"""Build the paper: ``paper/radiosynth.pdf``, from figures, tables and runs that are recorded.
+"""Build the paper: ``paper/radiosynth.pdf``, from figures, tables and runs that are saved.
 
     python paper/compose.py
 
 It takes seconds and no network: nothing is computed here, and all numbers are read from records. The same
-text is a page of the documentation, whose HTML `page` returns.
+text is a page of the documentation, whose HTML `page` returns, with figures and tables of its own.
 """
 
 from __future__ import annotations
@@ -36,23 +36,29 @@ def build(root: Path = ROOT) -> Path:
     return target
 
 
-def page(root: Path = ROOT) -> str:
-    """Return the body of the paper as HTML, with equations as MathML; raises as `build` does."""
-    html = compile_text(root, "html").decode("utf-8")
+def page(root: Path = ROOT, records: Path | None = None) -> str:
+    """Return the body of the paper as HTML, with equations as MathML; raises as `build` does.
+
+    Figures and tables are those in the folder `records`, inside the root; in ``paper`` if not given.
+    """
+    html = compile_text(root, "html", records).decode("utf-8")
     return re.search(r"<body>(.*)</body>", html, re.DOTALL)[1]
 
 
-def compile_text(root: Path, kind: str) -> bytes:
-    """Write the numbers to ``paper/numbers.json`` and compile the text that reads them."""
-    paper = root / "paper"
-    numbers = json.dumps(collect(root), indent=1, ensure_ascii=False)
-    (paper / "numbers.json").write_text(numbers + "\n", "utf-8")
+def compile_text(root: Path, kind: str, records: Path | None = None) -> bytes:
+    """Write the numbers to ``numbers.json`` beside the figures, and compile the text that reads them."""
+    records = records or root / "paper"
+    numbers = json.dumps(collect(root, records), indent=1, ensure_ascii=False)
+    (records / "numbers.json").write_text(numbers + "\n", "utf-8")
     return typst.compile(
-        paper / "radiosynth.typ",
+        root / "paper" / "radiosynth.typ",
         root=root,
         format=kind,
         ignore_system_fonts=True,
-        sys_inputs={"web": "yes" if kind == "html" else "no"},
+        sys_inputs={
+            "web": "yes" if kind == "html" else "no",
+            "records": f"/{records.relative_to(root).as_posix()}/",
+        },
     )
 
 

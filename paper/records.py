@@ -63,15 +63,18 @@ def runs_root(root: Path) -> Path:
     return Path(os.environ.get("RADIOSYNTH_RUNS") or root / "paper" / "runs").expanduser()
 
 
-def collect(root: Path = ROOT) -> dict[str, Any]:
+def collect(root: Path = ROOT, paper: Path | None = None) -> dict[str, Any]:
     """Return all numbers of the paper by name, with their source, and what holds for all of them.
+
+    Figures and tables are those in the folder `paper`, that of the root if not given.
 
     Raises
     ------
     MissingRecordError
         If a record is missing, or the figures were not all made at one scale.
     """
-    records, faults = read_records(root / "paper")
+    paper = paper or root / "paper"
+    records, faults = read_records(paper)
     # Studies take hours: the largest that are saved are shown, whatever the scale of the other figures.
     of_one_scale = {name: record for name, record in records.items() if not name.startswith("study")}
     made = Counter(record["scale"] for record in of_one_scale.values())
@@ -98,7 +101,7 @@ def collect(root: Path = ROOT) -> dict[str, Any]:
         msg = "the paper cannot be built:\n  " + "\n  ".join(faults)
         msg += f"\nto draw what is missing: tox -e figures -- --scale {scale}"
         raise MissingRecordError(msg)
-    comparison = read_table(root / "paper" / "tables" / "published_reproduced.csv")
+    comparison = read_table(paper / "tables" / "published_reproduced.csv")
     for row in comparison:
         numbers[f"{row['section']}: {row['number']}"] = {
             **{key: as_number(row[key]) for key in ("published", "low", "high")},

@@ -24,6 +24,7 @@ from . import (
     surveys as surveys,
     taxonomy as taxonomy,
     training as training,
+    training_sets as training_sets,
 )
 from .augmentation import (
     augment as augment,
@@ -103,5 +104,6 @@ from .simulation import (
 )
 from .splitting import split as split, stratified_folds as stratified_folds
 from .taxonomy import CLASS_NAMES as CLASS_NAMES, CLASSES as CLASSES
+from .training_sets import TrainingSet as TrainingSet
 
 __version__: str

@@ -290,7 +290,7 @@ def differences(axes: Axes, summary: Table) -> Any:
     axes : ~matplotlib.axes.Axes
         Where to draw; conditions run downwards.
     summary : ~astropy.table.Table
-        One row a condition: its name ``arm``; ``difference``, ``low`` and ``high``, and ``balanced``,
+        One row a ``condition``, by its name; ``difference``, ``low`` and ``high``, and ``balanced``,
         ``balanced_low`` and ``balanced_high``, as fractions; numbers of sources ``gained`` and ``lost``.
 
     Returns
@@ -309,7 +309,7 @@ def differences(axes: Axes, summary: Table) -> Any:
     axes.errorbar(value, rows + 0.2, xerr=error, fmt="D", label="balanced", **options)
     axes.legend(fontsize=6)
     axes.axvline(0, color="0.6", lw=0.8, zorder=0)
-    axes.set_yticks(rows, [set_label(str(arm)) for arm in summary["arm"]])
+    axes.set_yticks(rows, [set_label(str(name)) for name in summary["condition"]])
     axes.set(ylim=(len(rows) - 0.5, -0.6))
     return drawn
 

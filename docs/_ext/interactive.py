@@ -49,8 +49,8 @@ STRETCH = PowerNorm(0.5, -1, 1)
 def shown_generator() -> runs.Run[configs.GANConfig]:
     """Return the conditional generator of the largest scale that is saved, or comes with the package."""
     names = (presets.gan_config("all", scale).name for scale in reversed(scales.SCALES))
-    recorded = runs.recorded_runs()
-    return runs.find_run(next(name for name in names if name in recorded))
+    saved = runs.saved_runs()
+    return runs.find_run(next(name for name in names if name in saved))
 
 
 def export(run: runs.Run[configs.GANConfig]) -> tuple[dict[str, Any], bytes]:
@@ -100,13 +100,13 @@ def export(run: runs.Run[configs.GANConfig]) -> tuple[dict[str, Any], bytes]:
     layer = model.get_layer("image")
     steps.append({"op": "deconvolution", "stride": layer.strides[0], "kernel": store(layer.kernel)})
     steps.append({"op": "tanh"})
-    if run.config.stretch:
+    if run.config.settings.stretch:
         steps.append({"op": "unstretch"})
-    directions, shares = principal_directions(model, run.config.latent)
+    directions, shares = principal_directions(model, run.config.settings.latent)
     topology = {
         "run": run.folder.name,
-        "size": run.config.size,
-        "latent": run.config.latent,
+        "size": run.config.sources.size,
+        "latent": run.config.settings.latent,
         "classes": [{"name": m.name, "label": m.label} for m in CLASSES],
         "directions": store(directions),
         "shares": [round(float(share), 4) for share in shares],

@@ -17,6 +17,8 @@ from docutils import nodes
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
+from radiosynth.reproduction import figures
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -32,10 +34,11 @@ class Paper(SphinxDirective):
         import compose
         from records import MissingRecordError
 
-        for name in ("radiosynth.typ", "numbers.json"):
-            self.env.note_dependency(str(PAPER / name))
+        drawn = figures.paper_folder()
+        for path in (PAPER / "radiosynth.typ", drawn / "numbers.json"):
+            self.env.note_dependency(str(path))
         try:
-            abstract, *parts = re.split(r"<h2(?: id=\"([^\"]*)\")?>(.*?)</h2>", compose.page())
+            abstract, *parts = re.split(r"<h2(?: id=\"([^\"]*)\")?>(.*?)</h2>", compose.page(records=drawn))
         except MissingRecordError as error:
             if not self.config.plot_gallery:
                 return [nodes.note("", nodes.paragraph(text="The paper is built together with the gallery."))]
@@ -59,7 +62,7 @@ def copy_figures(app: Sphinx, error: Exception | None) -> None:
             (Path(app.outdir) / "radiosynth.pdf").write_bytes(compose.compile_text(compose.ROOT, "pdf"))
         target = Path(app.outdir) / "_images" / "paper"
         target.mkdir(parents=True, exist_ok=True)
-        for figure in (PAPER / "figures").glob("*.png"):
+        for figure in (figures.paper_folder() / "figures").glob("*.png"):
             shutil.copy(figure, target)
 
 

@@ -203,7 +203,8 @@ class ReportRuns(SphinxDirective):
             made = run.provenance
             number = made["training_images"]
             images = sum(number.values()) if isinstance(number, dict) else number
-            trained = f"{images:,} images, {run.config.epochs} epochs, {made['seconds_training']:.0f} s"
+            trained = f"{images:,} images, {run.config.settings.epochs} epochs, "
+            trained += f"{made['seconds_training']:.0f} s"
             rows.append([f".. _run-{name}:\n\n``{name}``", trained, place_of(made)])
         if not rows:
             return self.parse_text_to_nodes("The figures of this build use no runs.")
@@ -237,7 +238,7 @@ class TrainingTime(SphinxDirective):
             f"{max(1, round(t / 60))} {'minute' if t < 90 else 'minutes'} on a {device.upper()}"
             for device, t in seconds.items()
         ]
-        drawn = "loaded from saved runs" if record["replayed"] else "computed for it"
+        drawn = "loaded from saved runs" if record["loaded"] else "computed for it"
         text = (
             f"**Training time of the {shown_scale(record)}-scale runs on this page**, {drawn}: "
             f"{', '.join(parts)}, summed over all runs, some of which may have run in parallel."
@@ -413,7 +414,7 @@ def points(change: tuple[float, float, float]) -> str:
 
 
 def said(finding: str) -> str:
-    """Return what `radiosynth.reproduction.studies.finding` says, as part of a sentence."""
+    """Return what `radiosynth.reproduction.comparisons.finding` says, as part of a sentence."""
     return finding if finding == "not established" else f"a {finding}"
 
 

@@ -19,9 +19,9 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-arms = presets.bending_arms()
+conditions = presets.bending_conditions()
 chosen = {"real": plotting.TRAINING, "with spread": plotting.VALIDATION}
-results = {name: recipes.cross_validate(arms[name]) for name in chosen}
+results = {name: recipes.cross_validate(conditions[name]) for name in chosen}
 layout = [["mae", "mse", "true"], ["histogram", "spread", "box"]]
 figure, panels = plt.subplot_mosaic(layout, figsize=(8.4, 5))
 
@@ -40,8 +40,8 @@ panels["mae"].legend()
 # Predicted against true angle, the distribution of the errors, and their sizes beside those of the baseline.
 
 errors = {name: table["bending_angle"] - table["truth"] for name, (_, table) in results.items()}
-median, truth = (results["real"][1][name] for name in ("guess", "truth"))
-guess = median - truth
+median, truth = (results["real"][1][name] for name in ("baseline", "truth"))
+baseline = median - truth
 for name, (_, table) in results.items():
     panels["true"].plot(table["truth"], table["bending_angle"], ".", color=chosen[name], ms=4, alpha=0.6)
     panels["histogram"].hist(errors[name], np.arange(-60, 61, 5), color=chosen[name], histtype="step", lw=1.4)
@@ -49,7 +49,7 @@ panels["true"].plot([0, 130], [0, 130], color="0.6", lw=0.8)
 panels["true"].plot([0, 130], [np.median(median)] * 2, color="0.6")
 panels["true"].set(xlabel="true bending angle (°)", ylabel="predicted (°)")
 panels["histogram"].set(xlabel="predicted − true (°)", ylabel="sources")
-plotting.boxes(panels["box"], {k: np.abs(error) for k, error in {"baseline": guess, **errors}.items()})
+plotting.boxes(panels["box"], {k: np.abs(error) for k, error in {"baseline": baseline, **errors}.items()})
 panels["box"].set_ylabel("absolute error (°)")
 table = results["with spread"][1]
 panels["spread"].loglog(table["spread"], np.abs(errors["with spread"]), ".", color=plotting.VALIDATION, ms=4)

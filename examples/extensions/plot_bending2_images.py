@@ -17,7 +17,7 @@ from radiosynth import datasets, plotting, surveys
 from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-configs = presets.bending_arms()["with spread"]
+configs = presets.bending_conditions()["with spread"]
 runs, table = recipes.cross_validate(configs)
 
 # %%

@@ -22,9 +22,9 @@ from radiosynth import datasets, measurements, metrics, plotting
 from radiosynth.reproduction import figures, presets, recipes
 
 plotting.use_style()
-results = {name: recipes.cross_validate(each) for name, each in presets.bending_arms().items()}
+results = {name: recipes.cross_validate(each) for name, each in presets.bending_conditions().items()}
 runs, reference = results["real"]
-truth, median = reference["truth"], reference["guess"]
+truth, median = reference["truth"], reference["baseline"]
 mean = (truth.sum() - truth) / (len(truth) - 1)
 sample = datasets.load_bending_sample(size=runs[0].config.crop)
 sample = sample[np.argsort(sample.table["name"])]

@@ -22,30 +22,33 @@ from radiosynth import metrics, plotting
 from radiosynth.reproduction import figures, presets, published, recipes
 
 plotting.use_style()
-arms = {"real": 0.0, "real + geometric": 1.0}
-here = {arm: recipes.run(presets.ensemble_config(synthetic=share)) for arm, share in arms.items()}
-best = {arm: recipes.best_ensemble(share) for arm, share in arms.items()}
-rows = {(arm, run.config.scale): run for group in (here, best) for arm, run in group.items()}
+conditions = {"real": 0.0, "real + geometric": 1.0}
+here = {
+    condition: recipes.run(presets.ensemble_config(synthetic=share))
+    for condition, share in conditions.items()
+}
+best = {condition: recipes.best_ensemble(share) for condition, share in conditions.items()}
+rows = {(condition, run.config.scale): run for group in (here, best) for condition, run in group.items()}
 
 figure, (axes, matrix) = plt.subplots(1, 2, figsize=(7.6, 3.2), width_ratios=(3, 2), layout="constrained")
 found, right = [], {}
-for y, ((arm, scale), run) in enumerate(rows.items()):
+for y, ((condition, scale), run) in enumerate(rows.items()):
     stored = run.predictions
     single = (stored["members"].argmax(axis=2) == stored["labels"]).mean(axis=1)
-    right[arm, scale] = stored["probabilities"].argmax(axis=1) == stored["labels"]
-    value, low, high = metrics.proportion(right[arm, scale], confidence=0.95)
+    right[condition, scale] = stored["probabilities"].argmax(axis=1) == stored["labels"]
+    value, low, high = metrics.proportion(right[condition, scale], confidence=0.95)
     axes.plot(single, np.full(len(single), y), "o", color=plotting.TRAINING, alpha=0.5)
     axes.errorbar(value, y, xerr=[[value - low], [high - value]], fmt="D", color=plotting.VALIDATION)
-    one, other = right[arm, scale], right["real", scale]
+    one, other = right[condition, scale], right["real", scale]
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
     p_value = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
     spread = single.mean(), single.std(ddof=min(1, len(single) - 1))
-    found.append((arm, scale, len(single), *spread, value, low, high, gained, lost, p_value))
+    found.append((condition, scale, len(single), *spread, value, low, high, gained, lost, p_value))
 for name, value in published.published()["rustige"].items():
     if not name.startswith("FCN"):  # 0.59 and 0.69, further left
         axes.axvline(value, ls=":", color="0.4", lw=1)
         axes.text(value, len(rows) - 0.45, name, rotation=90, fontsize=6, ha="center")
-axes.set_yticks(range(len(rows)), [f"{arm}\n{scale}" for arm, scale in rows])
+axes.set_yticks(range(len(rows)), [f"{condition}\n{scale}" for condition, scale in rows])
 axes.set(xlabel="accuracy on the test images", ylim=(-0.5, len(rows) - 0.5))
 last, scale = best["real"].predictions, best["real"].config.scale
 classes = metrics.confusion_matrix(last["labels"], last["probabilities"])

@@ -17,11 +17,11 @@ import numpy as np
 from astropy.table import Table
 
 from radiosynth import CLASS_NAMES, classification, concatenate, metrics, plotting
-from radiosynth.reproduction import figures, published, recipes, scales
+from radiosynth.reproduction import figures, published, recipes, samples, scales
 
 plotting.use_style()
 run = recipes.best_ensemble()
-sample = concatenate(list(recipes.prepare_fold(run.config.members[0])))
+sample = concatenate(list(samples.prepare_fold(run.config.members[0])))
 steps = 40 if scales.current_scale() == "smoke" else 250
 found = classification.classify_by_shape(sample, trees=steps)
 answers = {"trees": found.test, "networks": run.predictions["members"]}

@@ -16,25 +16,25 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from radiosynth import CLASSES, concatenate, measurements, plotting, simulation, surveys
-from radiosynth.reproduction import figures, presets, recipes
+from radiosynth.reproduction import figures, presets, samples
 
 plotting.use_style()
 config = presets.classifier_config("real", folds=4)
-train, *held_out = recipes.split_sample(config)
+train, *held_out = samples.split_sample(config.sources)
 rng = np.random.default_rng(0)
 number = 200 if config.scale == "smoke" else 1000
 fitted = simulation.fit_population(train, per_class=number, rng=rng)
 samples = {
     "real": concatenate(held_out),
-    "report": simulation.simulate(number // 4, config.size, rng=rng),
-    "fitted": simulation.simulate(number // 4, config.size, population=fitted, rng=rng),
+    "report": simulation.simulate(number // 4, config.sources.size, rng=rng),
+    "fitted": simulation.simulate(number // 4, config.sources.size, population=fitted, rng=rng),
 }
 
 # %%
 # Rows are measurements, columns classes.
 
 SHOWN = ("angular_size", "area", "concentration", "axis_ratio", "edge_brightening", "bending_angle")
-scale = surveys.FIRST.scale(config.size)
+scale = surveys.FIRST.scale(config.sources.size)
 measured = {kind: measurements.measure(s.images, pixel_scale=scale) for kind, s in samples.items()}
 figure, axes = plt.subplots(len(SHOWN), 4, figsize=(7.6, 9), sharex=True, sharey="row")
 for row, name in zip(axes, SHOWN, strict=True):

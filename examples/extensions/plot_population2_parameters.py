@@ -19,11 +19,11 @@ import numpy as np
 from astropy.table import Table
 
 from radiosynth import CLASS_NAMES, concatenate, plotting, simulation
-from radiosynth.reproduction import figures, presets, recipes
+from radiosynth.reproduction import figures, presets, samples
 
 plotting.use_style()
 config = presets.classifier_config("real", folds=4)
-train, *held_out = recipes.split_sample(config)
+train, *held_out = samples.split_sample(config.sources)
 real, number = concatenate(held_out), 100 if config.scale == "smoke" else 1000
 report = simulation.report_population()
 fitted = simulation.fit_population(train, per_class=number, rng=np.random.default_rng(0))

@@ -18,13 +18,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from radiosynth import CLASSES, concatenate, plotting, realism, simulation
-from radiosynth.reproduction import figures, presets, recipes, scales, studies
+from radiosynth.reproduction import figures, presets, recipes, samples, scales, studies
 
 plotting.use_style()
 number = 100 if scales.current_scale() == "smoke" else 1000
 shared = {"folds": 4, "validation_per_class": 100, "precision": "mixed_bfloat16"}
 run = recipes.run(presets.classifier_config("real", per_class=max(250, number // 2), **shared))
-train, *held_out = recipes.split_sample(run.config)
+train, *held_out = samples.split_sample(run.config.sources)
 real = concatenate(held_out)
 fitted = simulation.fit_population(train, per_class=number, rng=np.random.default_rng(0))
 tables = {}
@@ -51,12 +51,12 @@ left.legend(loc="center", bbox_to_anchor=(0.5, 0.65), ncols=3)
 
 # The accuracies are compared with real images alone, and those of the two populations with each other.
 study = studies.best_study("populations")
-accuracies = studies.summary(study)
-plotting.differences(right, accuracies[accuracies["arm"] != accuracies["compared_with"]])
+accuracies = study.summary()
+plotting.differences(right, accuracies[accuracies["condition"] != accuracies["compared_with"]])
 right.margins(x=0.25)
 right.set_xlabel("change in accuracy / percentage points")
 figures.save_figure(figure, "population3_value", runs=[run, study])
 figures.save_table(accuracies, "population3_value", runs=[study]).pprint_all()
 pairs = [(f"real+geometric{end}", f"real+fitted{end}") for end in ("", ", short")]
-print(*(studies.compare(study, *pair) for pair in pairs if pair[0] in study.arms), sep="\n")
+print(*(study.compare(*pair) for pair in pairs if pair[0] in study.conditions), sep="\n")
 plt.show()

@@ -14,7 +14,7 @@ from astropy.table import Table
 from scipy.stats import ks_2samp
 
 from radiosynth import generators, measurements, plotting, preprocessing, realism, surveys
-from radiosynth.reproduction import figures, presets, recipes, scales
+from radiosynth.reproduction import figures, presets, recipes, samples, scales
 
 plotting.use_style()
 quick = {**scales.QUICK, "batch_size": 16, "width": 0.125, "average": 0.98}
@@ -26,7 +26,7 @@ thin, draws, number = (4, 2, 10) if changes[0] is few else (1, 10, 60)
 sizes = zip((56, 112, 152), changes, strict=False)
 runs = [recipes.run(presets.gan_config("all", size=size, **change)) for size, change in sizes]
 judge = recipes.run(presets.classifier_config("real")).model()
-reals, held_out, _ = zip(*(recipes.split_sample(run.config) for run in runs), strict=True)
+reals, held_out, _ = zip(*(samples.split_sample(run.config.sources) for run in runs), strict=True)
 fakes = [generators.sample_generators([run.folder], number, rng=np.random.default_rng(0)) for run in runs]
 figure, axes = plt.subplots(1 + len(runs), 12, figsize=(8.4, 3.2))
 for line, sample in zip(axes, (reals[-1], *fakes), strict=True):
@@ -46,7 +46,7 @@ for run, real, unseen, fake in zip(runs, reals, held_out, fakes, strict=True):
     scale = surveys.FIRST.scale(real.size)
     truth, *others = (measurements.source_properties(x, pixel_scale=scale) for x in sets)
     reference, *gaps = (np.mean([ks_2samp(truth[n], each[n]).statistic for n in names]) for each in others)
-    steps = epochs * (4 * run.config.per_class // run.config.batch_size)
+    steps = epochs * (4 * run.config.per_class // run.config.settings.batch_size)
     seconds = np.append(0, np.cumsum(run.history["seconds"]))[epochs]
     axes.plot(seconds, gaps, "o-", ms=3, label=f"{real.size} px, {steps[-1]} steps")
     axes.axhline(reference, color="0.5", ls=":", lw=0.8)

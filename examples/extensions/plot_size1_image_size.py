@@ -17,13 +17,13 @@ third fold, trained now.
 import matplotlib.pyplot as plt
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, published, studies
+from radiosynth.reproduction import figures, layouts, published, studies
 
 plotting.use_style()
 study = studies.best_study("image-size")
-table = studies.summary(study)
-table.add_column([arm.split(", ")[0] for arm in table["arm"]], 1, "network")
-table.add_column([int(arm.split()[1]) for arm in table["arm"]], 2, "size")
+table = study.summary()
+table.add_column([condition.split(", ")[0] for condition in table["condition"]], 1, "network")
+table.add_column([int(condition.split()[1]) for condition in table["condition"]], 2, "size")
 
 # %%
 # Accuracy against image size.
@@ -52,7 +52,9 @@ figures.save_table(table, "size1_image_size", runs=[study]).pprint_all()
 
 # %%
 # A check: the report's network on one further fold, trained now.
-arms = studies.study_arms("image-size")
-again, runs = studies.another_part({arm: arms[arm] for arm in arms if "report" in arm})
+conditions = layouts.study_conditions("image-size")
+again, runs = studies.untested_fold(
+    {condition: conditions[condition] for condition in conditions if "report" in condition}
+)
 figures.save_table(again, "size1_again", runs=runs).pprint_all()
 plt.show()

@@ -17,13 +17,13 @@ Laptop scale loads two of four folds, one training each; the last table adds a t
 import matplotlib.pyplot as plt
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, studies
+from radiosynth.reproduction import figures, layouts, studies
 
 plotting.use_style()
 study = studies.best_study("augmentations")
-table = studies.summary(study)
-table.add_column([arm.split(", ")[0] for arm in table["arm"]], 1, "training set")
-table.add_column([int(arm.split(", ")[1]) for arm in table["arm"]], 2, "images per class")
+table = study.summary()
+table.add_column([condition.split(", ")[0] for condition in table["condition"]], 1, "training set")
+table.add_column([int(condition.split(", ")[1]) for condition in table["condition"]], 2, "images per class")
 
 # %%
 # Left: accuracy. Right: change due to simulations for each number of images.
@@ -54,6 +54,6 @@ figures.save_table(table, "size2_augmentations", runs=[study]).pprint_all()
 
 # %%
 # A check: all sets on one further fold, trained now.
-again, runs = studies.another_part(studies.study_arms("augmentations"))
+again, runs = studies.untested_fold(layouts.study_conditions("augmentations"))
 figures.save_table(again, "size2_again", runs=runs).pprint_all()
 plt.show()

@@ -18,15 +18,17 @@ from astropy.table import Table
 from scipy.optimize import curve_fit
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, recipes, studies
+from radiosynth.reproduction import figures, layouts, samples, studies
 
 plotting.use_style()
 study = studies.best_study("learning-curve")
-table = studies.summary(study)
-arms = studies.study_arms("learning-curve", study.config.scale)
-firsts = [configs[0] for arm, configs in arms.items() if arm.startswith("real,")]
-train = {f"{config.fraction:.0%}": len(recipes.split_sample(config)[0]) for config in firsts}
-table.add_column([train[arm.split(", ")[1]] for arm in table["arm"]], 1, "sources in training")
+table = study.summary()
+conditions = layouts.study_conditions("learning-curve", study.config.scale)
+firsts = [configs[0] for condition, configs in conditions.items() if condition.startswith("real,")]
+train = {f"{config.sources.fraction:.0%}": len(samples.split_sample(config.sources)[0]) for config in firsts}
+table.add_column(
+    [train[condition.split(", ")[1]] for condition in table["condition"]], 1, "sources in training"
+)
 
 
 def law(n, a, b, c):
@@ -38,9 +40,11 @@ figure, axes = plt.subplots(figsize=(5.4, 3.4))
 goals = np.sort([*np.geomspace(min(train.values()), 10_000, 60), 2158])
 rng, rows = np.random.default_rng(0), []
 for name, colour, style in (("real", plotting.TRAINING, "o"), ("real+geometric", plotting.VALIDATION, "s")):
-    part = table[[arm.startswith(f"{name},") for arm in table["arm"]]]
+    part = table[[condition.startswith(f"{name},") for condition in table["condition"]]]
     n, value = part["sources in training"], part["accuracy"]
-    right = np.array([study.right(arm)["right"] for arm in part["arm"]])  # the same sources in each condition
+    right = np.array(
+        [study.tested(condition)["correct"] for condition in part["condition"]]
+    )  # the same sources in each condition
     drawn = [right[:, rng.integers(right.shape[1], size=right.shape[1])].mean(axis=1) for _ in range(100)]
     options = {"p0": (0.85, 0.1, 1), "bounds": ([0.25, 0, 0.1], [1, 1, 3]), "max_nfev": 5000}
     best, *fits = (curve_fit(law, n, y, **options)[0] for y in (value, *drawn))

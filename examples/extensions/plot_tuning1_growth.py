@@ -22,26 +22,28 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures, search, studies
 
 plotting.use_style()
-study = search.grow(studies.recorded_scale("growth"))  # loaded, or computed now if not saved
+study = search.grow(studies.saved_scale("growth"))  # loaded, or computed now if not saved
 measures = ["loss", "val_loss", "accuracy", "val_accuracy"]
 
 # %%
 # Loss per epoch, mean over the folds.
 
-tested = {row["arm"]: row for row in studies.summary(study)}
-figure, axes = plt.subplots(1, len(study.arms), figsize=(1.2 * len(study.arms) + 0.8, 2.5), sharey=True)
+tested = {row["condition"]: row for row in study.summary()}
+figure, axes = plt.subplots(
+    1, len(study.conditions), figsize=(1.2 * len(study.conditions) + 0.8, 2.5), sharey=True
+)
 rows = []
-for panel, arm in zip(axes, study.arms, strict=True):
-    history = study.histories[study.histories["arm"] == arm]
+for panel, condition in zip(axes, study.conditions, strict=True):
+    history = study.histories[study.histories["condition"] == condition]
     mean = history["epoch", *measures].group_by("epoch").groups.aggregate(np.mean)
     lowest, last = mean[int(np.argmin(mean["val_loss"]))], mean[-1]
     panel.plot(mean["epoch"], mean["loss"], color=plotting.TRAINING, label="training")
     panel.plot(mean["epoch"], mean["val_loss"], "--", color=plotting.VALIDATION, label="validation")
     panel.plot(lowest["epoch"], lowest["val_loss"], "v", color=plotting.VALIDATION)
-    panel.set(title=arm, xlabel="epoch")
-    row = {"blocks × channels": arm, "lowest val_loss": lowest["val_loss"], "in epoch": lowest["epoch"]}
+    panel.set(title=condition, xlabel="epoch")
+    row = {"blocks × channels": condition, "lowest val_loss": lowest["val_loss"], "in epoch": lowest["epoch"]}
     row |= {name: last[name] for name in measures} | {"gap": last["accuracy"] - last["val_accuracy"]}
-    rows.append(row | {f"test {kind}": tested[arm][kind] for kind in ("accuracy", "balanced_accuracy")})
+    rows.append(row | {f"test {kind}": tested[condition][kind] for kind in ("accuracy", "balanced_accuracy")})
 axes[0].set_ylabel("loss (cross-entropy)")
 axes[0].legend(loc="lower left")
 figure.suptitle("blocks × channels of the first block")
@@ -56,6 +58,6 @@ figures.save_table(table, "tuning1_growth", runs=[study]).pprint_all()
 
 # %%
 # A check: the same networks on one further fold, trained now.
-again, runs = studies.another_part(search.grown_arms())
+again, runs = studies.untested_fold(search.grown_conditions())
 figures.save_table(again, "tuning1_again", runs=runs).pprint_all()
 plt.show()

@@ -22,11 +22,11 @@ from radiosynth.reproduction import figures, scales, search, studies
 
 plotting.use_style()
 plt.rcParams["figure.figsize"], plt.style.library["ggplot"] = (6, 2.8), {}  # instead of Optuna's style
-scale = studies.recorded_scale("tuning") or scales.current_scale()
+scale = studies.saved_scale("tuning") or scales.current_scale()
 result = search.evaluate(scale)  # loaded, or computed now if not saved
-turns, rows = range(search.plan(scale)["turns"]), []
+folds, rows = range(search.plan(scale)["tested"]), []
 names = search.ranking(scale, 0)
-searches = {name: [search.tune(name, scale, fold=turn, trials=1) for turn in turns] for name in names}
+searches = {name: [search.tune(name, scale, fold=fold, trials=1) for fold in folds] for name in names}
 
 # %%
 # Means over the searches: the first trials, and the best ones, with tuning where a family was tuned.

@@ -25,9 +25,9 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures, scales, search, studies
 
 plotting.use_style()
-scale = studies.recorded_scale("tuning") or scales.current_scale()
+scale = studies.saved_scale("tuning") or scales.current_scale()
 result = search.evaluate(scale)  # loaded, or computed now if not saved
-table = studies.summary(result)
+table = result.summary()
 
 # %%
 # Accuracies and differences.
@@ -36,11 +36,11 @@ figure, axes = plt.subplots(1, 2, figsize=(6.6, 2.2), sharey=True)
 shown = (("accuracy", "accuracy_", "balanced_accuracy"), ("difference", "", "balanced"))
 for panel, (value, ends, balanced) in zip(axes, shown, strict=True):
     error = np.abs(np.array([table[f"{ends}low"], table[f"{ends}high"]]) - table[value])
-    panel.errorbar(table[value], table["arm"], xerr=error, fmt="o", color=plotting.TRAINING, capsize=3)
-    panel.plot(table[balanced], table["arm"], "o", color=plotting.TRAINING, mfc="white", ms=4)
+    panel.errorbar(table[value], table["condition"], xerr=error, fmt="o", color=plotting.TRAINING, capsize=3)
+    panel.plot(table[balanced], table["condition"], "o", color=plotting.TRAINING, mfc="white", ms=4)
 last = result.histories[result.histories["epoch"] == result.histories["epoch"].max()]
-promised = [last["val_accuracy"][last["arm"] == arm].mean() for arm in table["arm"]]
-axes[0].plot(promised, table["arm"], "x", color=plotting.VALIDATION)
+promised = [last["val_accuracy"][last["condition"] == condition].mean() for condition in table["condition"]]
+axes[0].plot(promised, table["condition"], "x", color=plotting.VALIDATION)
 axes[0].set_xlabel("accuracy")
 axes[0].set_ylim(2.5, -0.5)
 axes[1].axvline(0, color="0.6", linewidth=0.8)
@@ -52,10 +52,10 @@ figures.save_figure(figure, "tuning3_nested", runs=[result])
 # selection bias of the best of as many equally good trials, in standard errors.
 
 figures.save_table(table, "tuning3_nested", runs=[result]).pprint_all()
-added = studies.compare(result, "best family", "tuned")
+added = result.compare("best family", "tuned")
 print(f"tuned against best family: {added.difference:+.3f} ({added.low:+.3f} to {added.high:+.3f})")
-for turn in range(search.plan(scale)["turns"]):
-    best = search.chosen(scale, turn)
+for fold in range(search.plan(scale)["tested"]):
+    best = search.chosen(scale, fold)
     settings = ", ".join(f"{name} {setting:.3g}" for name, setting in best.best_params.items())
     trials = len(search.finished(best))
     print(f"{best.user_attrs['family']}: {settings}; best of {trials}: {search.optimism(trials):.2f} σ")

@@ -23,7 +23,7 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures, recipes, scales, search, studies
 
 plotting.use_style()
-scale = studies.recorded_scale("tuning") or scales.current_scale()
+scale = studies.saved_scale("tuning") or scales.current_scale()
 result = search.evaluate(scale)  # loaded, or computed now if not saved
 families = search.ranking(scale, 0)[:2]
 at_most = 1 if scales.current_scale() == "smoke" else None  # of the pruned trials

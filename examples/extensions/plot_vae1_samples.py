@@ -18,12 +18,12 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 
 from radiosynth import CLASSES, generators, plotting
-from radiosynth.reproduction import figures, presets, recipes
+from radiosynth.reproduction import figures, presets, recipes, samples
 
 EACH = 3
 plotting.use_style()
 run = recipes.run(presets.vae_config())
-_, held_out, _ = recipes.split_sample(run.config)
+_, held_out, _ = samples.split_sample(run.config.sources)
 chosen = np.concatenate([np.flatnonzero(held_out.labels == code)[:EACH] for code in range(4)])
 real, labels = held_out.images[chosen], held_out.labels[chosen]
 rows = {

@@ -17,13 +17,13 @@ from astropy.table import Table
 from scipy.stats import bootstrap
 
 from radiosynth import generators, plotting, realism, simulation
-from radiosynth.reproduction import figures, presets, recipes, scales
+from radiosynth.reproduction import figures, presets, recipes, samples, scales
 
 plotting.use_style()
 sets = ("real", "real+gan", "real+vae")
 runs = [recipes.run(presets.classifier_config(name)) for name in sets]
 drawing = [recipes.run(config) for config in (presets.gan_config("all"), presets.vae_config())]
-train, real, _ = recipes.split_sample(runs[0].config)
+train, real, _ = samples.split_sample(runs[0].config.sources)
 number, draws = (60, 2) if scales.current_scale() == "smoke" else (300, 10)
 rng = np.random.default_rng(0)
 fakes = {"geometric": simulation.simulate(number, real.size, rng=rng)}

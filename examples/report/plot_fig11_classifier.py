@@ -18,11 +18,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from radiosynth import plotting, predict
-from radiosynth.reproduction import figures, presets, published, recipes
+from radiosynth.reproduction import figures, presets, published, recipes, samples
 
 plotting.use_style()
 run = recipes.run(presets.classifier_config("real"))
-_, validation, _ = recipes.split_sample(run.config)
+_, validation, _ = samples.split_sample(run.config.sources)
 
 # %%
 # The image is the FR II galaxy of the validation set that is classified with the highest probability.

@@ -19,7 +19,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 
 from radiosynth import CLASSES, generators, plotting, simulate
-from radiosynth.reproduction import figures, presets, recipes, scales
+from radiosynth.reproduction import figures, presets, recipes, samples, scales
 
 EACH, SEED = 3, 4
 plotting.use_style()
@@ -30,11 +30,11 @@ runs = [recipes.run(presets.gan_config(name)) for name in names]
 # The real images are sources on which the adversarial network was trained.
 
 rng = np.random.default_rng(SEED)
-sources, *_ = recipes.split_sample(runs[0].config)
+sources, *_ = samples.split_sample(runs[0].config.sources)
 samples = {
     "real": sources[rng.permutation(len(sources))],
     "adversarial network": generators.sample_generators([run.folder for run in runs], EACH, rng=rng),
-    "geometric simulation": simulate(EACH, runs[0].config.size, rng=rng),
+    "geometric simulation": simulate(EACH, runs[0].config.sources.size, rng=rng),
 }
 
 figure, axes = plt.subplots(4, 11, figsize=(9.6, 4.4), width_ratios=[1, 1, 1, 0.15] * 2 + [1, 1, 1])

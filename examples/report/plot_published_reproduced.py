@@ -22,8 +22,8 @@ from radiosynth.reproduction import configs, figures, presets, published, recipe
 
 runs = [recipes.run(presets.classifier_config(name)) for name in configs.TRAINING_SETS]
 found = []
-for name, scale in (("published-code", studies.recorded_scale("published-code")), ("protocol", None)):
-    with suppress(FileNotFoundError):  # many runs taken together, where they are recorded
+for name, scale in (("published-code", studies.saved_scale("published-code")), ("protocol", None)):
+    with suppress(FileNotFoundError):  # many runs taken together, where they are saved
         found.append(published.study_summary(name, scale))
 table = published.compare(runs, found)
 

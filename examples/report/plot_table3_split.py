@@ -13,13 +13,13 @@ are kept together here, which the report did not ensure.
 from astropy.table import Table
 
 import radiosynth
-from radiosynth.reproduction import figures, presets, published, recipes
+from radiosynth.reproduction import figures, presets, published, samples
 from radiosynth.taxonomy import CLASS_NAMES
 
 config = presets.classifier_config("real")
 sources = radiosynth.load_report_sample().counts()
-train, validation, _ = (part.counts() for part in recipes.split_sample(config))
-augmented = recipes.prepare(config)[0].counts()
+train, validation, _ = (part.counts() for part in samples.split_sample(config.sources))
+augmented = samples.prepare(config)[0].counts()
 columns = ["original", "validation", "training", "augmented training"]
 rows = [[sources[name], validation[name], train[name], augmented[name]] for name in CLASS_NAMES]
 stated = [published.published()["split"][name] for name in CLASS_NAMES]
@@ -32,5 +32,5 @@ for table in (rows, stated):
 table = Table({"class": [*CLASS_NAMES, "total"]})
 for i, column in enumerate(columns):
     table[column], table[f"{column}, report"] = [row[i] for row in rows], [row[i] for row in stated]
-figures.save_table(table, "table3_split", seed=config.split_seed)
+figures.save_table(table, "table3_split", seed=config.sources.split_seed)
 table

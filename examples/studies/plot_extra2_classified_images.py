@@ -13,17 +13,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from radiosynth import plotting, predict
-from radiosynth.reproduction import figures, presets, recipes
+from radiosynth.reproduction import figures, presets, recipes, samples
 
 plotting.use_style()
 run = recipes.run(presets.classifier_config("real"))
-_, validation, _ = recipes.split_sample(run.config)
+_, validation, _ = samples.split_sample(run.config.sources)
 probabilities = predict(run.model(), validation.images)
 
 # %%
 # Two random sources of each class, and the four worst errors.
 
-rng = np.random.default_rng(run.config.seed)
+rng = np.random.default_rng(run.config.settings.seed)
 chosen = [
     i for code in range(4) for i in rng.choice(np.flatnonzero(validation.labels == code), 2, replace=False)
 ]

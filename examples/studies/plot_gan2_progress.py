@@ -19,13 +19,13 @@ from matplotlib.ticker import NullFormatter
 from scipy.stats import linregress, t
 
 from radiosynth import CLASSES, plotting, realism
-from radiosynth.reproduction import figures, presets, recipes
+from radiosynth.reproduction import figures, presets, recipes, samples
 
 plotting.use_style()
 config = presets.classifier_config("real")
 judge = recipes.run(config)
 model = judge.model()
-_, real, _ = recipes.split_sample(config)
+_, real, _ = samples.split_sample(config.sources)
 networks = {m.name: recipes.run(presets.gan_config(m.name)) for m in CLASSES}
 shared = recipes.run(presets.gan_config("all"))
 

@@ -15,16 +15,16 @@ import numpy as np
 from astropy.table import vstack
 
 from radiosynth import CLASS_NAMES, CLASSES, generators, measurements, plotting, realism, simulation, surveys
-from radiosynth.reproduction import figures, presets, recipes
+from radiosynth.reproduction import figures, presets, recipes, samples
 
 plotting.use_style()
 config = presets.classifier_config("real")
 runs = [recipes.run(each) for each in (config, *presets.classifier_config("real+gan").generators)]
-training, real, _ = recipes.split_sample(config)
+training, real, _ = samples.split_sample(config.sources)
 number = max(training.counts().values())
 samples = {
     "real": real,
-    "geometric": simulation.simulate(number, config.size, rng=np.random.default_rng(0)),
+    "geometric": simulation.simulate(number, config.sources.size, rng=np.random.default_rng(0)),
     "GAN": generators.sample_generators(
         [run.folder for run in runs[1:]], number, rng=np.random.default_rng(0)
     ),
@@ -33,7 +33,7 @@ samples = {
 # %%
 # Rows are measurements, columns classes.
 
-scale = surveys.FIRST.scale(config.size)
+scale = surveys.FIRST.scale(config.sources.size)
 measured = {kind: measurements.source_properties(s.images, pixel_scale=scale) for kind, s in samples.items()}
 figure, axes = plt.subplots(5, 4, figsize=(7.6, 8.2), sharex=True, sharey="row")
 for row, name in zip(axes, measured["real"].colnames, strict=True):

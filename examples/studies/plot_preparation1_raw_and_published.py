@@ -43,9 +43,10 @@ if folder := os.environ.get("RADIOSYNTH_RAW_FITS"):
     assert wanted.match_to_catalog_sky(sky)[1].max().arcsec < 20, f"files of some of {keys} are missing"
 sigma = measure_noise(raw.images)[1][:, None, None]
 fainter = [raw.derived(raw.images + np.sqrt(n**2 - 1) * sigma * noise[0], "noise") for n in (2, 4, 8)]
-model = (run := runs.default_classifier()).model()
-ready = [runs.make_ready(sample, run.config).images for sample in (published, raw, *fainter)]
-given = [100 * radiosynth.predict(model, images) for images in ready]
+classifier = radiosynth.load_classifier()
+run = runs.find_run(classifier.card["name"])
+ready = [classifier.prepare(sample).images for sample in (published, raw, *fainter)]
+given = [100 * classifier.predict(images) for images in ready]
 shown = [np.sqrt(radiosynth.center_crop(images + 1, 150)) for images in ready]
 shown.insert(1, np.arcsinh(raw.images / sigma))
 given.insert(1, np.empty((4, 0)))

@@ -20,18 +20,20 @@ from radiosynth.reproduction import figures, published, studies
 
 plotting.use_style()
 study = studies.best_study("protocol")
-reference, *others = study.arms
+reference, *others = study.conditions
 
 # %%
 # Left: the accuracy in each fold; lines join the same sources. Right: the paired comparison.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.9), width_ratios=(3, 4))
-folds = np.array([studies.accuracy_by_fold(study, arm) for arm in study.arms])
+folds = np.array([study.accuracy_by_fold(condition) for condition in study.conditions])
 left.plot(folds, color="0.75", lw=0.8, marker="o", ms=3)
 left.errorbar(range(len(folds)), folds.mean(1), folds.std(1), fmt="D", color=plotting.TRAINING, capsize=4)
-left.set_xticks(range(len(folds)), [plotting.set_label(arm).replace("+ ", "+\n") for arm in study.arms])
+left.set_xticks(
+    range(len(folds)), [plotting.set_label(condition).replace("+ ", "+\n") for condition in study.conditions]
+)
 left.set(ylabel="accuracy on the test sources", xlim=(-0.4, len(folds) - 0.6))
-table = studies.summary(study)
+table = study.summary()
 plotting.differences(right, table[1:])
 stated = published.published()["accuracy"]
 claim = stated["real+gan"]["validation"] - stated["real"]["validation"]

@@ -20,8 +20,8 @@ from radiosynth.reproduction import figures, studies
 
 plotting.use_style()
 study = studies.best_study("published-code")
-table = studies.summary(study)
-errors = table[[arm in study.references for arm in table["arm"]]]
+table = study.summary()
+errors = table[[condition in study.references for condition in table["condition"]]]
 
 figure, axes = plt.subplots(figsize=(6.4, 2.4))
 plotting.differences(axes, errors)
@@ -40,10 +40,10 @@ figures.save_table(table, "study2_published_code", runs=[study]).pprint_all()
 # fell from 0.99 to 0.90 with images from adversarial networks, which does not happen with correct labels.
 
 protocol = studies.best_study("protocol")
-for arm in ("real", "real+gan"):
-    value, low, high = studies.epochs_gain(protocol, arm)
-    print(f"{protocol.config.scale} scale, {arm}: {value:+.3f} ({low:+.3f} to {high:+.3f})")
-wrong = studies.numbers(study)["change in training: FR I generator for FR II"]
+for condition in ("real", "real+gan"):
+    value, low, high = protocol.epochs_gain(condition)
+    print(f"{protocol.config.scale} scale, {condition}: {value:+.3f} ({low:+.3f} to {high:+.3f})")
+wrong = study.numbers()["change in training: FR I generator for FR II"]
 print(
     "{} scale, wrong labels, in training: {value:+.3f} ({low:+.3f} to {high:+.3f})".format(
         study.config.scale, **wrong

@@ -13,15 +13,21 @@ balanced accuracies.
 import matplotlib.pyplot as plt
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, recipes, studies
+from radiosynth.reproduction import figures, layouts, samples, studies
 
 plotting.use_style()
 study = studies.best_study("data-size")
-table = studies.summary(study)
-arms = studies.study_arms("data-size", study.config.scale)
-first = {arm: configs[0] for arm, configs in arms.items()}
-train = {c.fraction: len(recipes.split_sample(c)[0]) for arm, c in first.items() if "+" not in arm}
-table.add_column([train[first[arm].fraction] for arm in table["arm"]], 1, "sources in training")
+table = study.summary()
+conditions = layouts.study_conditions("data-size", study.config.scale)
+first = {condition: configs[0] for condition, configs in conditions.items()}
+train = {
+    c.sources.fraction: len(samples.split_sample(c.sources)[0])
+    for condition, c in first.items()
+    if "+" not in condition
+}
+table.add_column(
+    [train[first[condition].sources.fraction] for condition in table["condition"]], 1, "sources in training"
+)
 
 # %%
 # Accuracy against the number of real training sources.
@@ -29,7 +35,7 @@ table.add_column([train[first[arm].fraction] for arm in table["arm"]], 1, "sourc
 figure, axes = plt.subplots(figsize=(4.6, 3.2))
 styles = {"real": (plotting.TRAINING, "o-"), "real+geometric": (plotting.VALIDATION, "s--")}
 for name, (colour, style) in styles.items():
-    part = table[[str(arm).startswith(f"{name},") for arm in table["arm"]]]
+    part = table[[str(condition).startswith(f"{name},") for condition in table["condition"]]]
     place = part["sources in training"] * (1.05 if name != "real" else 1)  # beside each other
     plotting.accuracies(axes, place, part, style, color=colour, label=plotting.set_label(name))
 axes.set_xscale("log")

@@ -46,7 +46,7 @@ for axes, (condition, trials) in zip(panels[0], conditions.items(), strict=True)
     rows.append((name, len(trials), curves[:, last].mean(), change.mean(), error))
 panels[0, 0].set_ylabel("balanced accuracy / %")
 names = {"networks": [trial.name for trial in saved]}
-figures.save_figure(figure, "verdict1_convergence", scale="that of the protocol", replayed=True, **names)
+figures.save_figure(figure, "verdict1_convergence", scale="that of the protocol", loaded=True, **names)
 
 # %%
 # Level and change over the last third of the training.

@@ -30,7 +30,7 @@ COMMANDS = {
     "data": ("sources", "fetch the data and say what it holds"),
     "cite": ("sources", "what to cite, with BibTeX"),
 }
-"""Each command: the module that has ``add_<command>``, and what it does in a line."""
+"""Each command: the module with its function and its ``<command>_options``, and what it does in a line."""
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
@@ -42,7 +42,9 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     for name, (module, said) in COMMANDS.items():
         command = commands.add_parser(name, help=said)
         if name == called:
-            getattr(import_module(f"radiosynth.cli.{module}"), f"add_{name}")(command)
+            loaded = import_module(f"radiosynth.cli.{module}")
+            command.set_defaults(do=getattr(loaded, name, None))
+            getattr(loaded, f"{name}_options", lambda _: None)(command)
     return parser
 
 
@@ -84,6 +86,6 @@ def _do(arguments: Sequence[str] | None) -> int:
         print(f"radiosynth: {error}", file=sys.stderr)
         return 75
     except KeyboardInterrupt as reason:
-        print(f"radiosynth: stopped by {reason}; run the same command again to go on", file=sys.stderr)
+        print(f"radiosynth: stopped by {reason}; run the same command again to resume", file=sys.stderr)
         return 75
     return 0

@@ -17,11 +17,11 @@ from radiosynth.cli.options import CROP, positive, print_table, refuse_ignored, 
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES
 
 
-def add_classify(parser: argparse.ArgumentParser) -> None:
+def classify_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth classify``."""
     parser.description = f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources."
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
-    parser.add_argument("--run", help="folder or name of a recorded run (default: the best that is recorded)")
+    parser.add_argument("--run", help="folder or name of a saved run (default: the best of the package)")
     parser.add_argument("--csv", type=Path, help="write a CSV file instead of printing a table")
     parser.add_argument(
         "--crop",
@@ -38,7 +38,6 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip", action="store_true", help="leave out files that cannot be read, and say why"
     )
-    parser.set_defaults(do=classify)
 
 
 def classify(arguments: argparse.Namespace) -> None:
@@ -84,7 +83,7 @@ def expanded(patterns: Sequence[Path]) -> list[Path]:
     return found
 
 
-def add_select(parser: argparse.ArgumentParser) -> None:
+def select_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth select``."""
     parser.description = "Write a page to keep, drop or relabel sources on, or apply the decisions."
     parser.add_argument(
@@ -111,7 +110,6 @@ def add_select(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--second", type=Path, metavar="FILE", help="decisions of another reader, to be compared instead"
     )
-    parser.set_defaults(do=select)
 
 
 def select(arguments: argparse.Namespace) -> None:
@@ -159,7 +157,7 @@ def _compare(first: Path, second: Path) -> None:
         print_table(found.disagreements)
 
 
-def add_catalogue(parser: argparse.ArgumentParser) -> None:
+def catalogue_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth catalogue``."""
     parser.description = "Count the sources of catalogues and lists by class, and find pairs on the sky."
     parser.add_argument(
@@ -174,7 +172,6 @@ def add_catalogue(parser: argparse.ArgumentParser) -> None:
         "--radius", type=positive, default=60, help="of pairs, in arcsec (default: %(default)g)"
     )
     _add_classes(parser)
-    parser.set_defaults(do=catalogue)
 
 
 def catalogue(arguments: argparse.Namespace) -> None:
@@ -200,7 +197,7 @@ def catalogue(arguments: argparse.Namespace) -> None:
         write_table(arguments.out, sources)
 
 
-def add_cutouts(parser: argparse.ArgumentParser) -> None:
+def cutouts_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth cutouts``."""
     parser.description = "Fetch a FITS cutout for each position. May be stopped; the same command resumes."
     parser.add_argument("list", metavar="SOURCE", help="file with ra and dec, or a catalogue of VizieR")
@@ -221,10 +218,9 @@ def add_cutouts(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)g)")
     _add_classes(parser)
-    parser.set_defaults(do=fetch)
 
 
-def fetch(arguments: argparse.Namespace) -> None:
+def cutouts(arguments: argparse.Namespace) -> None:
     """Fetch a cutout for each position."""
     from radiosynth import cutouts, surveys
 
@@ -291,11 +287,6 @@ def _sources(names: Sequence[str], classes: Sequence[str]) -> Table:
     return vstack(tables, metadata_conflicts="silent")
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``radiosynth data``: none."""
-    parser.set_defaults(do=data)
-
-
 def data(arguments: argparse.Namespace) -> None:
     """Fetch the data and say what it holds."""
     from radiosynth import datasets
@@ -304,10 +295,9 @@ def data(arguments: argparse.Namespace) -> None:
     print(datasets.load_report_sample())
 
 
-def add_cite(parser: argparse.ArgumentParser) -> None:
+def cite_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth cite``."""
     parser.add_argument("names", nargs="*", help="some of the references; all if not given")
-    parser.set_defaults(do=cite)
 
 
 def cite(arguments: argparse.Namespace) -> None:

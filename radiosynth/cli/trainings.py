@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from radiosynth import records
 from radiosynth._io import SAMPLE, refuse_to_replace
 from radiosynth.cli.options import (
     add_jobs,
@@ -21,14 +22,13 @@ from radiosynth.cli.options import (
 from radiosynth.taxonomy import CLASS_NAMES
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
+def run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth run``."""
     from radiosynth.reproduction.configs import ALL_TRAINING_SETS
 
     parser.add_argument("--training-set", choices=ALL_TRAINING_SETS, default="real")
     add_scale(parser)
     add_seeds(parser)
-    parser.set_defaults(do=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -43,17 +43,17 @@ def run(arguments: argparse.Namespace) -> None:
     stored = made.predictions
     plain = stored["plain"]
     labels, probabilities = stored["labels"][plain], stored["probabilities"][plain]
-    right = probabilities.argmax(axis=1) == labels
-    print(f"{made.folder}{' (replayed)' if made.replayed else ''}")
+    correct = probabilities.argmax(axis=1) == labels
+    print(f"{made.folder}{' (loaded)' if made.loaded else ''}")
     print(f"on {plain.sum()} validation sources, with 95 % intervals:")
     for name, (value, low, high) in (
-        ("accuracy", metrics.proportion(right, confidence=0.95)),
-        ("balanced accuracy", metrics.class_mean(labels, right)),
+        ("accuracy", metrics.proportion(correct, confidence=0.95)),
+        ("balanced accuracy", metrics.class_mean(labels, correct)),
     ):
         print(f"{name} {value:.3f} ({low:.3f} to {high:.3f})")
 
 
-def add_gan(parser: argparse.ArgumentParser) -> None:
+def gan_options(parser: argparse.ArgumentParser) -> None:
     """Add the commands ``radiosynth gan train`` and ``radiosynth gan sample``, with their options."""
     commands = parser.add_subparsers(required=True, metavar="command")
     train = commands.add_parser("train", help="train the GAN of a class, or load the saved run")
@@ -68,7 +68,7 @@ def add_gan(parser: argparse.ArgumentParser) -> None:
     add_seeds(train)
     train.set_defaults(do=gan_train)
     sample = commands.add_parser("sample", help="draw images from saved GANs into one .npz file")
-    sample.add_argument("runs", nargs="+", metavar="RUN", help="folder or name of a recorded GAN")
+    sample.add_argument("runs", nargs="+", metavar="RUN", help="folder or name of a saved GAN")
     sample.add_argument("--number", type=some, default=100, help="images per class (default: %(default)s)")
     sample.add_argument("--out", type=Path, required=True, help="file for Sample.load")
     sample.add_argument("--seed", type=whole, default=0)
@@ -84,7 +84,7 @@ def gan_train(arguments: argparse.Namespace) -> None:
     )
     run = recipes.run(config, time_limit=arguments.time_limit)
     variety = ", ".join(f"{value:.2f}" for value in run.provenance["diversity"])
-    print(f"{run.folder}{' (replayed)' if run.replayed else ''}")
+    print(f"{run.folder}{' (loaded)' if run.loaded else ''}")
     print(f"variety of its images relative to real ones: {variety}")
 
 
@@ -102,7 +102,7 @@ def gan_sample(arguments: argparse.Namespace) -> None:
     print(f"{arguments.out}: {sample}")
 
 
-def add_study(parser: argparse.ArgumentParser) -> None:
+def study_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth study``."""
     from radiosynth.reproduction.layouts import STUDIES
 
@@ -114,7 +114,6 @@ def add_study(parser: argparse.ArgumentParser) -> None:
     )
     add_jobs(parser)
     add_scale(parser)
-    parser.set_defaults(do=study)
 
 
 def study(arguments: argparse.Namespace) -> None:
@@ -128,11 +127,11 @@ def study(arguments: argparse.Namespace) -> None:
         time_limit=arguments.time_limit,
         extend=arguments.extend or arguments.time_limit is not None,  # the next slice of a study
     )
-    print(f"{result.folder}{' (replayed)' if result.replayed else ''}")
-    print_table(studies.summary(result))
+    print(f"{result.folder}{' (loaded)' if result.loaded else ''}")
+    print_table(result.summary())
 
 
-def add_verdict(parser: argparse.ArgumentParser) -> None:
+def verdict_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth verdict``."""
     from radiosynth.reproduction.protocol import protocol
 
@@ -144,10 +143,9 @@ def add_verdict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--conditions", nargs="+", choices=list(protocol()["conditions"]), help="only these")
     add_jobs(parser)
     parser.add_argument("--time-limit", type=seconds, metavar="S", help="stop cleanly after about S seconds")
-    parser.set_defaults(do=train_verdict)
 
 
-def train_verdict(arguments: argparse.Namespace) -> None:
+def verdict(arguments: argparse.Namespace) -> None:
     """Train what is missing of the comparison of training sets."""
     from radiosynth.reproduction import protocol, verdict
 
@@ -160,7 +158,7 @@ def train_verdict(arguments: argparse.Namespace) -> None:
     print(f"all {number} networks are saved in {protocol.networks_folder()}")
 
 
-def add_tune(parser: argparse.ArgumentParser) -> None:
+def tune_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth tune``."""
     from radiosynth.reproduction.scales import WRITTEN
 
@@ -169,21 +167,20 @@ def add_tune(parser: argparse.ArgumentParser) -> None:
         "search never saw; or tune one family. Stopped searches resume; several processes can share one."
     )
     parser.add_argument("--family", choices=list(WRITTEN["families"]), help="only this one, and no test")
-    parser.add_argument("--fold", type=whole, help="with --family: the part that is kept for tests")
-    parser.add_argument("--trials", type=some, help="of each search, recorded ones included")
+    parser.add_argument("--fold", type=whole, help="with --family: the fold that is kept for tests")
+    parser.add_argument("--trials", type=some, help="of each search, saved ones included")
     add_jobs(parser)
     add_scale(parser)
-    parser.set_defaults(do=tune)
 
 
 def tune(arguments: argparse.Namespace) -> None:
     """Search for a network and its settings."""
-    from radiosynth.reproduction import search, studies
+    from radiosynth.reproduction import search
 
     limits = {"trials": arguments.trials, "jobs": arguments.jobs, "time_limit": arguments.time_limit}
     if arguments.family is None:
         refuse_ignored(arguments, "without --family", "fold")
-        print_table(studies.summary(search.evaluate(arguments.scale, **limits)))
+        print_table(search.evaluate(arguments.scale, **limits).summary())
         return
     found = search.tune(arguments.family, arguments.scale, fold=arguments.fold or 0, **limits)
     trials, best = search.finished(found), found.best_trial
@@ -192,14 +189,7 @@ def tune(arguments: argparse.Namespace) -> None:
         print(f"  {name} = {value:.4g}")
 
 
-def add_runs(parser: argparse.ArgumentParser) -> None:
-    """Add the options of ``radiosynth runs``: none."""
-    parser.set_defaults(do=list_runs)
-
-
-def list_runs(arguments: argparse.Namespace) -> None:
+def runs(arguments: argparse.Namespace) -> None:
     """Print the names of the saved runs."""
-    from radiosynth.reproduction import runs
-
-    for name in runs.recorded_runs():
+    for name in sorted(records.saved_runs()):
         print(name)

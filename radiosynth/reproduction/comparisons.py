@@ -17,54 +17,6 @@ from radiosynth.sample import check_choice
 
 
 @dataclass(frozen=True)
-class StudyResult:
-    """What a study found.
-
-    Parameters
-    ----------
-    folder : Path
-        Where it is saved.
-    config : ClassifierConfig
-        Configuration of its first run.
-    references : dict of str to str
-        For each condition that is compared, the name of the one that it is compared with.
-    sources : `~astropy.table.Table`
-        One row per condition and tested source: ``arm`` (the condition), ``fold``, ``name``, ``label`` and
-        the probabilities ``p0`` … ``p3`` for the unaugmented image.
-    histories : `~astropy.table.Table`
-        One row per condition, fold and epoch, as in the histories of the runs.
-    replayed : bool
-        Whether it was saved before it was asked for.
-    """
-
-    folder: Path
-    config: ClassifierConfig
-    references: dict[str, str]
-    sources: Table
-    histories: Table
-    replayed: bool
-
-    @property
-    def arms(self) -> list[str]:
-        """Names of the conditions, in their order."""
-        return list(dict.fromkeys(self.sources["arm"].tolist()))
-
-    def right(self, arm: str) -> Table:
-        """Return ``name``, ``fold``, ``label`` and ``right`` (or wrong) of the sources of a condition."""
-        rows = self.sources[self.sources["arm"] == arm]
-        chosen = np.stack([rows[f"p{code}"] for code in range(4)], axis=1).argmax(axis=1)
-        table = rows["name", "fold", "label"]
-        table["right"] = chosen == rows["label"]
-        return table
-
-    def at_epoch(self, arm: str, column: str, proportion: float = 1.0) -> NDArray[np.float64]:
-        """Return what the histories of a condition hold after a proportion of the epochs, fold by fold."""
-        history = self.histories[self.histories["arm"] == arm]
-        epoch = max(1, round(proportion * max(history["epoch"])))
-        return np.asarray(history[column][history["epoch"] == epoch], float)
-
-
-@dataclass(frozen=True)
 class Comparison:
     """Two conditions on the same sources.
 
@@ -102,6 +54,168 @@ class Comparison:
     finding: str
 
 
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study found.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is saved.
+    config : ClassifierConfig
+        Configuration of its first run.
+    references : dict of str to str
+        For each condition that is compared, the name of the one that it is compared with.
+    sources : `~astropy.table.Table`
+        One row per condition and tested source: ``condition``, ``fold``, ``name``, ``label`` and the
+        probabilities ``p0`` … ``p3`` for the unaugmented image.
+    histories : `~astropy.table.Table`
+        One row per condition, fold and epoch, as in the histories of the runs.
+    loaded : bool
+        Whether it was saved before it was asked for.
+    """
+
+    folder: Path
+    config: ClassifierConfig
+    references: dict[str, str]
+    sources: Table
+    histories: Table
+    loaded: bool
+
+    @property
+    def conditions(self) -> list[str]:
+        """Names of the conditions, in their order."""
+        return list(dict.fromkeys(self.sources["condition"].tolist()))
+
+    def tested(self, condition: str) -> Table:
+        """Return ``name``, ``fold``, ``label`` and ``correct`` (or not) of the sources of a condition."""
+        check_choice(condition, f"condition of {self.folder.name}", self.conditions)
+        rows = self.sources[self.sources["condition"] == condition]
+        chosen = np.stack([rows[f"p{code}"] for code in range(4)], axis=1).argmax(axis=1)
+        table = rows["name", "fold", "label"]
+        table["correct"] = chosen == rows["label"]
+        return table
+
+    def accuracy_by_fold(self, condition: str) -> NDArray[np.float64]:
+        """Return the accuracy of a condition in each fold."""
+        table = self.tested(condition)
+        return _by_fold(table["fold"], table["correct"])
+
+    def at_epoch(self, condition: str, column: str, proportion: float = 1.0) -> NDArray[np.float64]:
+        """Return what the histories of a condition hold after a proportion of the epochs, fold by fold."""
+        history = self.histories[self.histories["condition"] == condition]
+        epoch = max(1, round(proportion * max(history["epoch"])))
+        return np.asarray(history[column][history["epoch"] == epoch], float)
+
+    def epochs_gain(self, condition: str, *, proportion: float = 0.3) -> tuple[float, float, float]:
+        """Return what the last epochs add to the validation accuracy of a condition.
+
+        Parameters
+        ----------
+        condition : str
+            Name of a condition.
+        proportion : float, default 0.3
+            Proportion of the epochs that come before: the notebook of the report stops after 30 of 100.
+
+        Returns
+        -------
+        value, low, high : float
+            Mean over the folds, and the ends of its 95 % interval (Student's t).
+        """
+        early, late = (self.at_epoch(condition, "plain_accuracy", end) for end in (proportion, 1.0))
+        return _interval(late - early)
+
+    def compare(self, first: str, second: str) -> Comparison:
+        """Compare two conditions source by source.
+
+        Parameters
+        ----------
+        first, second : str
+            Names of two conditions.
+
+        Returns
+        -------
+        Comparison
+            The second against the first, over the sources that both tested.
+
+        Raises
+        ------
+        ValueError
+            If a condition is not in the study, or both have fewer than two sources in common.
+        """
+        a, b = self.tested(first), self.tested(second)
+        _, rows_a, rows_b = np.intersect1d(a["name"], b["name"], return_indices=True)
+        if len(rows_a) < 2:
+            tested = f"{first!r} and {second!r} tested {len(rows_a)} sources in common"
+            msg = f"{tested}: an interval needs two at least"
+            raise ValueError(msg)
+        a, b = a[rows_a], b[rows_b]
+        change = np.asarray(b["correct"], int) - np.asarray(a["correct"], int)
+        low, high = metrics.resampled((change,), np.mean, n_resamples=5000)
+        gained, lost = int((change > 0).sum()), int((change < 0).sum())
+        p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+        by_fold = _by_fold(a["fold"], change)
+        mean, sd = float(by_fold.mean()), float(by_fold.std(ddof=1)) if len(by_fold) > 1 else np.nan
+        balanced = metrics.class_mean(a["label"], change)
+        found = finding(p_value, (low, high), balanced[1:], _interval(by_fold)[1:])
+        effect = mean / sd if sd > 0 else np.nan
+        ends = float(change.mean()), low, high
+        return Comparison(*ends, p_value, gained, lost, mean, sd, effect, *balanced, found)
+
+    def summary(self) -> Table:
+        """Return the accuracy of each condition and its comparison with its reference.
+
+        Returns
+        -------
+        `~astropy.table.Table`
+            One row per condition: ``condition``, ``runs``, ``sources`` tested, ``accuracy`` and
+            ``balanced_accuracy`` (the mean recall), each with the ends of its 95 % interval, such as
+            ``accuracy_low`` and ``accuracy_high``, ``compared_with`` (itself, for a reference), and the
+            fields of `Comparison`.
+        """
+        rows = []
+        for condition in self.conditions:
+            table = self.tested(condition)
+            row = {"condition": condition, "runs": len(np.unique(table["fold"])), "sources": len(table)}
+            row |= accuracies(table["label"], table["correct"])
+            reference = self.references.get(condition, condition)
+            rows.append(row | {"compared_with": reference} | asdict(self.compare(reference, condition)))
+        return formatted(Table(rows))
+
+    def numbers(self) -> dict[str, dict[str, Any]]:
+        """Return what the study found, number by number, as the paper reads it.
+
+        Returns
+        -------
+        dict
+            By name: ``value`` and the ends of its 95 % interval, ``low`` and ``high``; a change of accuracy
+            also has its ``p_value`` and its `finding`. The gain by adversarial images has the name of the
+            report's own number, ``training.gain of real+gan``.
+        """
+        tested = len(np.unique(self.sources["fold"]))
+        found: dict[str, dict[str, Any]] = {"divisions": dict.fromkeys(("value", "low", "high"), tested)}
+        for row in self.summary():
+            condition = str(row["condition"])
+            wanted = {"accuracy": "accuracy{}", "balanced accuracy": "balanced_accuracy{}"}
+            change = f"change: {condition}" if condition != "real+gan" else "training.gain of real+gan"
+            if condition in self.references:
+                wanted |= {"balanced change": "balanced{}"}
+                found[change] = _number(row["difference"], row["low"], row["high"])
+                found[change] |= {"p_value": float(row["p_value"]), "finding": str(row["finding"])}
+            for name, column in wanted.items():
+                values = (row[column.format(end)] for end in ("", "_low", "_high"))
+                found[f"{name}: {condition}"] = _number(*values)
+        if "real+gan" in self.conditions:
+            for condition in ("real", "real+gan"):
+                gain = _number(*self.epochs_gain(condition))
+                found[f"change: all epochs, not three tenths of them ({condition})"] = gain
+        wrong = "FR I generator for FR II"
+        if wrong in self.conditions:
+            first, second = (self.at_epoch(name, "accuracy") for name in (self.references[wrong], wrong))
+            found[f"change in training: {wrong}"] = _number(*_interval(second - first))
+        return found
+
+
 def finding(p_value: float, *intervals: tuple[float, float]) -> str:
     """Say what a change of accuracy establishes: ``"gain"``, ``"loss"`` or ``"not established"``.
 
@@ -130,47 +244,19 @@ def finding(p_value: float, *intervals: tuple[float, float]) -> str:
     return "loss" if p_value <= 0.05 and all(high < 0 for _, high in intervals) else "not established"
 
 
-def compare(result: StudyResult, first: str, second: str) -> Comparison:
-    """Compare two conditions of a study source by source.
+def accuracies(labels: NDArray[np.int64], correct: NDArray[np.bool_]) -> dict[str, float]:
+    """Return accuracy and balanced accuracy with the ends of their 95 % intervals."""
+    names = [f"{name}{end}" for name in ("accuracy", "balanced_accuracy") for end in ("", "_low", "_high")]
+    found = *metrics.proportion(correct, confidence=0.95), *metrics.class_mean(labels, correct)
+    return dict(zip(names, found, strict=True))
 
-    Parameters
-    ----------
-    result : StudyResult
-        A study.
-    first, second : str
-        Names of two of its conditions.
 
-    Returns
-    -------
-    Comparison
-        The second against the first, over the sources that both tested.
-
-    Raises
-    ------
-    ValueError
-        If a condition is not in the study, or both have no source in common.
-    """
-    for arm in (first, second):
-        check_choice(arm, f"condition of {result.folder.name}", result.arms)
-    a, b = result.right(first), result.right(second)
-    _, rows_a, rows_b = np.intersect1d(a["name"], b["name"], return_indices=True)
-    if len(rows_a) < 2:
-        msg = (
-            f"{first!r} and {second!r} tested {len(rows_a)} sources in common: an interval needs two at least"
-        )
-        raise ValueError(msg)
-    a, b = a[rows_a], b[rows_b]
-    change = np.asarray(b["right"], int) - np.asarray(a["right"], int)
-    low, high = metrics.resampled((change,), np.mean, n_resamples=5000)
-    gained, lost = int((change > 0).sum()), int((change < 0).sum())
-    p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
-    by_fold = _by_fold(a["fold"], change)
-    mean, sd = float(by_fold.mean()), float(by_fold.std(ddof=1)) if len(by_fold) > 1 else np.nan
-    balanced = metrics.class_mean(a["label"], change)
-    found = finding(p_value, (low, high), balanced[1:], _interval(by_fold)[1:])
-    effect = mean / sd if sd > 0 else np.nan
-    ends = float(change.mean()), low, high
-    return Comparison(*ends, p_value, gained, lost, mean, sd, effect, *balanced, found)
+def formatted(table: Table) -> Table:
+    """Return a table whose numbers are printed with as many decimals as mean something."""
+    for column in table.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = ".2g" if column.name == "p_value" else ".4f"
+    return table
 
 
 def _by_fold(folds: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.float64]:
@@ -184,112 +270,5 @@ def _interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 
-def accuracy_by_fold(result: StudyResult, arm: str) -> NDArray[np.float64]:
-    """Return the accuracy of a condition in each fold."""
-    table = result.right(arm)
-    return _by_fold(table["fold"], table["right"])
-
-
-def summary(result: StudyResult) -> Table:
-    """Return the accuracy of each condition and its comparison with its reference.
-
-    Parameters
-    ----------
-    result : StudyResult
-        A study.
-
-    Returns
-    -------
-    `~astropy.table.Table`
-        One row per condition: ``arm`` (its name), ``runs``, ``sources`` tested, ``accuracy`` and
-        ``balanced_accuracy`` (the mean recall), each with the ends of its 95 % interval, such as
-        ``accuracy_low`` and ``accuracy_high``, ``compared_with`` (itself, for a reference), and the fields of
-        `Comparison`.
-    """
-    rows = []
-    for arm in result.arms:
-        table = result.right(arm)
-        row = {"arm": arm, "runs": len(np.unique(table["fold"])), "sources": len(table)}
-        row |= accuracies(table["label"], table["right"])
-        reference = result.references.get(arm, arm)
-        rows.append(row | {"compared_with": reference} | asdict(compare(result, reference, arm)))
-    return formatted(Table(rows))
-
-
-def formatted(table: Table) -> Table:
-    """Return a table whose numbers are printed with as many decimals as mean something."""
-    for column in table.itercols():
-        if column.dtype.kind == "f":
-            column.info.format = ".2g" if column.name == "p_value" else ".4f"
-    return table
-
-
-def accuracies(labels: NDArray[np.int64], right: NDArray[np.bool_]) -> dict[str, float]:
-    """Return accuracy and balanced accuracy with the ends of their 95 % intervals."""
-    names = [f"{name}{end}" for name in ("accuracy", "balanced_accuracy") for end in ("", "_low", "_high")]
-    found = *metrics.proportion(right, confidence=0.95), *metrics.class_mean(labels, right)
-    return dict(zip(names, found, strict=True))
-
-
-def numbers(result: StudyResult) -> dict[str, dict[str, Any]]:
-    """Return what a study found, number by number, as the paper reads it.
-
-    Parameters
-    ----------
-    result : StudyResult
-        A study.
-
-    Returns
-    -------
-    dict
-        By name: ``value`` and the ends of its 95 % interval, ``low`` and ``high``; a change of accuracy also
-        has its ``p_value`` and its `finding`. The gain by adversarial images has the name of the report's own
-        number, ``training.gain of real+gan``.
-    """
-    tested = len(np.unique(result.sources["fold"]))
-    found: dict[str, dict[str, Any]] = {"divisions": _number(tested, tested, tested)}
-    for row in summary(result):
-        arm = str(row["arm"])
-        for name, column in (("accuracy", "accuracy"), ("balanced accuracy", "balanced_accuracy")):
-            found[f"{name}: {arm}"] = _number(*(float(row[column + end]) for end in ("", "_low", "_high")))
-        if arm in result.references:
-            key = f"training.gain of {arm}" if arm == "real+gan" else f"change: {arm}"
-            found[key] = _number(*(float(row[name]) for name in ("difference", "low", "high")))
-            found[f"balanced change: {arm}"] = _number(
-                *(float(row[f"balanced{end}"]) for end in ("", "_low", "_high"))
-            )
-            found[key] |= {"p_value": float(row["p_value"]), "finding": str(row["finding"])}
-    if "real+gan" in result.arms:
-        for arm in ("real", "real+gan"):
-            gain = _number(*epochs_gain(result, arm))
-            found[f"change: all epochs, not three tenths of them ({arm})"] = gain
-    wrong = "FR I generator for FR II"
-    if wrong in result.arms:
-        first, second = (result.at_epoch(arm, "accuracy") for arm in (result.references[wrong], wrong))
-        found[f"change in training: {wrong}"] = _number(*_interval(second - first))
-    return found
-
-
 def _number(value: float, low: float, high: float) -> dict[str, Any]:
-    return {"value": value, "low": low, "high": high}
-
-
-def epochs_gain(result: StudyResult, arm: str, *, share: float = 0.3) -> tuple[float, float, float]:
-    """Return what the epochs after the first `share` of them add to the validation accuracy of a condition.
-
-    Parameters
-    ----------
-    result : StudyResult
-        A study.
-    arm : str
-        Name of one of its conditions.
-    share : float, default 0.3
-        Proportion of the epochs after which the notebook of the report stops: 30 of 100.
-
-    Returns
-    -------
-    value, low, high : float
-        Mean over the folds, and the ends of its 95 % interval (Student's t).
-    """
-    early, late = (result.at_epoch(arm, "plain_accuracy", part) for part in (share, 1.0))
-    return _interval(late - early)
+    return {"value": float(value), "low": float(low), "high": float(high)}

@@ -1,27 +1,28 @@
 """The frozen configurations of all runs.
 
-A configuration holds everything that the numbers of a run depend on; its hash names the run. What the library
-calls settings is repeated here as fields, not nested: their modules load Keras, which takes longer than all
-the rest of reading a saved study.
+A configuration holds everything that the numbers of a run depend on; its hash names the run. It nests the
+settings of what it configures, and is saved and hashed flat: one object of all values, by names that do not
+change.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
 
-from radiosynth.records import renamed
+import keras
+
+from radiosynth import classification, generators, networks, training
+from radiosynth.bending import RegressorSettings
+from radiosynth.classification import ClassifierSettings, OnTheFlySettings
+from radiosynth.generators import GANSettings, GeneratorSettings, VAESettings
 from radiosynth.reproduction.scales import check_scale
 from radiosynth.sample import check_choice, check_count
 from radiosynth.taxonomy import CLASS_NAMES
-
-if TYPE_CHECKING:
-    import keras
-    from _typeshed import DataclassInstance
-
-    S = TypeVar("S", bound=DataclassInstance)
 
 TRAINING_SETS = ("real", "real+geometric", "real+gan")
 """The training sets (a), (b) and (c) of the report."""
@@ -35,7 +36,61 @@ BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
 """What a network for bending angles is trained on, in the last case one after the other."""
 
 
+SAVED_NAMES = {
+    "ema_decay": "average",
+    "latent_dim": "latent",
+    "minibatch_stddev": "batch_aware",
+    "mislabelled": "mistaken",
+    "n_rotations": "turns",
+    "width_multiplier": "width",
+}
+"""Names of values in saved configurations, and so in hashes, where they are not the names in the code."""
+
+
 @dataclass(frozen=True)
+class Sources:
+    """Which of the report's sources a network may learn from, and how they are prepared.
+
+    Parameters
+    ----------
+    size : int
+        Edge of the prepared images in pixels.
+    n_sigma : float
+        Noise threshold in standard deviations.
+    test_per_class : int
+        Sources of each class that are kept for validation.
+    split_seed : int
+        Seed of the split into training and validation sources.
+    folds, fold : int
+        With `folds` above 0, the sources are divided into so many folds instead of the report's two parts:
+        `fold` tests, the next one validates and the others train.
+    fraction : float
+        Proportion of the training sources of each class that is used; smaller ones are parts of larger ones.
+    keep_groups : bool
+        Keep sources that share a patch of sky on one side of the split. The report did not.
+    """
+
+    size: int = 56
+    n_sigma: float = 3.0
+    test_per_class: int = 40
+    split_seed: int = 0
+    folds: int = 0
+    fold: int = 0
+    fraction: float = 1.0
+    keep_groups: bool = True
+
+    def __post_init__(self) -> None:
+        check_count(self.split_seed, "split_seed")
+        if self.folds in (1, 2) or not 0 <= self.fold < max(1, self.folds):
+            given = f"folds={self.folds}, fold={self.fold}"
+            msg = f"{given}: give 0 for the report's split, or at least 3, and a fold from 0 to folds - 1"
+            raise ValueError(msg)
+        if not 0 < self.fraction <= 1:
+            msg = f"fraction={self.fraction}: give a proportion of the training sources above 0, at most 1"
+            raise ValueError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """What all configurations share: a scale, a kind, a hash and a name.
 
@@ -55,13 +110,45 @@ class Config:
     """What the predictions of a run consist of."""
     noted: ClassVar[tuple[str, ...]] = ()
     """What its provenance says beside what that of all runs says."""
+    derived: ClassVar[tuple[str, ...]] = ()
+    """Values of nested settings that follow from the others."""
     scale: str = "report"
 
     def __post_init__(self) -> None:
         check_scale(self.scale)
-        least = {"seed": 0, "split_seed": 0, "epochs": 1, "per_class": 1, "rounds": 1}
-        for name in least.keys() & {field.name for field in fields(self)}:
-            check_count(getattr(self, name), name, least[name])
+        least = {"seed": 0, "epochs": 1, "per_class": 1, "rounds": 1}
+        for name, value in self.flat().items():
+            if name in least:
+                check_count(value, name, least[name])
+
+    @classmethod
+    def of(cls, **values: Any) -> Self:
+        """Return the configuration of values that are given flat; the others are at their defaults."""
+        return cls().changed(**values)
+
+    def changed(self, **changes: Any) -> Self:
+        """Return the configuration with some values changed, by their names in the code or as saved."""
+        known = self.flat()
+        for name, saved in SAVED_NAMES.items():
+            if saved in changes and saved not in known:
+                changes[name] = changes.pop(saved)
+        nested: set[str] = set()
+        parts: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if _is_nested(value):
+                inside = vars(value).keys() & changes.keys()
+                parts[each.name] = replace(value, **{name: changes[name] for name in inside})
+                nested |= inside
+        return replace(self, **parts, **{name: changes[name] for name in changes.keys() - nested})
+
+    def flat(self) -> dict[str, Any]:
+        """Return all values by name, those of nested settings beside the others."""
+        found: dict[str, Any] = {}
+        for each in fields(self):
+            value = getattr(self, each.name)
+            found |= vars(value) if _is_nested(value) else {each.name: value}
+        return {name: value for name, value in found.items() if name not in self.derived}
 
     @property
     def label(self) -> str:
@@ -73,32 +160,28 @@ class Config:
         """The runs that have to be there first, in the order in which they are made."""
         return ()
 
-    def build(self, temperature: float = 1.0) -> keras.Model:
-        """Return the untrained network, for arithmetic in full precision."""
-        raise NotImplementedError
-
-    def settings(self, kind: type[S], **changes: Any) -> S:
-        """Return settings of the library, of that kind, with what the configuration says of them."""
-        own = renamed({field.name: getattr(self, field.name) for field in fields(self)})
-        return kind(**{field.name: own[field.name] for field in fields(kind) if field.name in own} | changes)
+    def load(self, folder: Path) -> keras.Model:
+        """Return the trained network of a run."""
+        return classification.load_classifier(folder).model
 
     @property
     def hash(self) -> str:
         """First 12 hexadecimal digits of the sha256 of all that is not as in the report.
 
-        Fields at their defaults do not count, so that a field added later, whose default is what was
-        done before, leaves the saved runs valid.
+        Values at their defaults do not count, so that one added later, whose default is what was done
+        before, leaves the saved runs valid.
         """
         text = json.dumps({"kind": self.kind, **self._changes()}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def _changes(self) -> dict[str, Any]:
-        values = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
-        changed = {name: value for name, (value, default) in values.items() if value != default}
-        return {
-            name: [part._changes() for part in value] if isinstance(value, tuple) else value
-            for name, value in changed.items()
+        usual = type(self)().flat()
+        changes = {
+            name: value
+            for name, value in self.flat().items()
+            if value != usual[name] or (isinstance(value, tuple) and value)
         }
+        return _by_saved_names(changes, Config._changes)
 
     @property
     def name(self) -> str:
@@ -107,148 +190,82 @@ class Config:
 
     def to_json(self) -> str:
         """Return the configuration as it is saved."""
-        return json.dumps({"kind": self.kind, **asdict(self)}, indent=1, sort_keys=True) + "\n"
+        return json.dumps({"kind": self.kind, **self._saved()}, indent=1, sort_keys=True) + "\n"
+
+    def _saved(self) -> dict[str, Any]:
+        return _by_saved_names(self.flat(), Config._saved)
+
+
+def _is_nested(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, Config)
+
+
+def _by_saved_names(values: dict[str, Any], inner: Callable[[Config], dict[str, Any]]) -> dict[str, Any]:
+    """Return values as they are saved; of configurations among them, what `inner` returns of each."""
+    return {
+        SAVED_NAMES.get(name, name): [inner(each) for each in value] if isinstance(value, tuple) else value
+        for name, value in values.items()
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkConfig(Config):
-    """What the configurations of single networks share.
-
-    Parameters
-    ----------
-    size : int
-        Edge of the prepared images in pixels.
-    n_sigma : float
-        Noise threshold in standard deviations.
-    epochs, batch_size, learning_rate, width
-        As in the settings of the library for networks of that kind.
-    seed : int
-        Seed of everything but the split: simulation, weights, dropout, order.
-    """
-
-    size: int = 56
-    n_sigma: float = 3.0
-    epochs: int = 100
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    width: float = 1.0
-    seed: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitConfig(NetworkConfig):
-    """What the configurations of all that learns from the report's sources share.
-
-    Parameters
-    ----------
-    test_per_class : int
-        Sources of each class that are kept for validation.
-    per_class : int
-        Real training images of each class after augmentation.
-    split_seed : int
-        Seed of the split into training and validation sources.
-    folds, fold : int
-        With `folds` above 0, the sources are divided into so many folds instead of the report's two parts:
-        `fold` tests, the next one validates and the others train.
-    fraction : float
-        Proportion of the training sources of each class that is used; smaller ones are parts of larger ones.
-    keep_groups : bool
-        Keep sources that share a patch of sky on one side of the split. The report did not.
-    """
-
-    test_per_class: int = 40
-    per_class: int = 6000
-    split_seed: int = 0
-    folds: int = 0
-    fold: int = 0
-    fraction: float = 1.0
-    keep_groups: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.folds in (1, 2) or not 0 <= self.fold < max(1, self.folds):
-            given = f"folds={self.folds}, fold={self.fold}"
-            msg = f"{given}: give 0 for the report's split, or at least 3, and a fold from 0 to folds - 1"
-            raise ValueError(msg)
-        if not 0 < self.fraction <= 1:
-            msg = f"fraction={self.fraction}: give a proportion of the training sources above 0, at most 1"
-            raise ValueError(msg)
-
-
-SPLIT = ("split_seed", "size", "n_sigma", "test_per_class", "folds", "fold", "fraction", "keep_groups")
-"""What says which sources a network may learn from, and how they are prepared."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GeneratorConfig(SplitConfig):
+class GeneratorConfig(Config):
     """What the configurations of generators of all kinds have in common.
 
     Parameters
     ----------
     morphology : str
         Name of the class that it learns, or ``"all"`` for one class-conditional network.
+    per_class : int
+        Training images of each class after augmentation.
     leak : bool
         Let it see all sources, those held out too, as the report's code did.
-    latent, stretch, rescale
-        As in the settings of the generator.
+    sources : Sources
+        The sources that it learns from.
+    settings : GeneratorSettings
+        How it is trained. Size and number of classes follow from the sources and the morphology.
     """
 
     noted: ClassVar[tuple[str, ...]] = ("diversity", "collapsed")
+    derived: ClassVar[tuple[str, ...]] = ("conditional",)
     morphology: str = "FRI"
     per_class: int = 60_000
-    epochs: int = 500
-    batch_size: int = 256
-    learning_rate: float = 1e-4
-    latent: int = 100
-    stretch: bool = False
-    rescale: bool = False
     leak: bool = False
+    sources: Sources = field(default_factory=Sources)
+    settings: GeneratorSettings = field(default_factory=GeneratorSettings)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         check_choice(self.morphology, "class", (*CLASS_NAMES, "all"))
+        classes = len(CLASS_NAMES) if self.morphology == "all" else 0
+        complete = replace(self.settings, size=self.sources.size, conditional=classes)
+        object.__setattr__(self, "settings", complete)
+        super().__post_init__()
 
     @property
     def label(self) -> str:
         """The class that it learns."""
         return self.morphology
 
+    def load(self, folder: Path) -> keras.Model:
+        """Return the trained generator."""
+        return generators.load_generator(folder)
+
 
 @dataclass(frozen=True, kw_only=True)
 class GANConfig(GeneratorConfig):
-    """Everything that the numbers of one GAN depend on; the defaults are the report's.
-
-    Parameters
-    ----------
-    beta_1, average, batch_aware
-        ``beta_1``, ``ema_decay`` and ``minibatch_stddev`` of `radiosynth.generators.GANSettings`; the others
-        as in `SplitConfig` and `GeneratorConfig`.
-    """
+    """Everything that the numbers of one GAN depend on; the defaults are the report's."""
 
     kind: ClassVar[str] = "gan"
-    beta_1: float = 0.9
-    average: float = 0.0
-    batch_aware: bool = False
+    settings: GeneratorSettings = field(default_factory=GANSettings)
 
 
 @dataclass(frozen=True, kw_only=True)
 class VAEConfig(GeneratorConfig):
-    """Everything that the numbers of one variational autoencoder depend on.
-
-    Parameters
-    ----------
-    beta
-        As in `radiosynth.generators.VAESettings`; the others as in `SplitConfig` and `GeneratorConfig`.
-    """
+    """Everything that the numbers of one variational autoencoder depend on, as in `GeneratorConfig`."""
 
     kind: ClassVar[str] = "vae"
     morphology: str = "all"
-    epochs: int = 50
-    learning_rate: float = 1e-3
-    latent: int = 16
-    stretch: bool = True
-    rescale: bool = True
-    beta: float = 1.5e-4
+    settings: GeneratorSettings = field(default_factory=VAESettings)
 
 
 GENERATED: dict[str, type[GeneratorConfig]] = {"real+gan": GANConfig, "real+vae": VAEConfig}
@@ -256,35 +273,36 @@ GENERATED: dict[str, type[GeneratorConfig]] = {"real+gan": GANConfig, "real+vae"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassifierConfig(SplitConfig):
+class ClassifierConfig(Config):
     """Everything that the numbers of one classifier depend on; the defaults are the report's.
 
     Parameters
     ----------
     training_set : str
         One of `ALL_TRAINING_SETS`.
-    validation_per_class : int
-        Validation images of each class after augmentation.
+    per_class, validation_per_class : int
+        Real training images, and validation images, of each class after augmentation.
     synthetic_per_class : int
         Synthetic images of each class in the sets that have them; as many as real ones if negative.
     generators : tuple of GeneratorConfig
         The generators whose images are in the set: one per class, or one of all classes.
-    mistaken : bool
+    mislabelled : bool
         Label images of the FRI generator as FR II too, as the report's notebook did.
-    precision, architecture, network, schedule
-        As in `radiosynth.classification.ClassifierSettings`; the others as in `SplitConfig`.
+    sources : Sources
+        The sources that it learns from.
+    settings : ClassifierSettings
+        How it is trained.
     """
 
     kind: ClassVar[str] = "classifier"
     training_set: str = "real"
+    per_class: int = 6000
     validation_per_class: int = 1500
     synthetic_per_class: int = -1
     generators: tuple[GeneratorConfig, ...] = ()
-    mistaken: bool = False
-    precision: str = "float32"
-    architecture: str = "report"
-    network: str = ""
-    schedule: str = "constant"
+    mislabelled: bool = False
+    sources: Sources = field(default_factory=Sources)
+    settings: ClassifierSettings = field(default_factory=ClassifierSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -295,7 +313,8 @@ class ClassifierConfig(SplitConfig):
             msg = f"{given}: {' and '.join(GENERATED)} need some and the others have none; {advice}"
             raise ValueError(msg)
         for generator in self.generators:
-            other = [name for name in SPLIT if getattr(generator, name) != getattr(self, name)]
+            theirs, ours = vars(generator.sources), vars(self.sources)
+            other = [name for name in ours if theirs[name] != ours[name]]
             if other and not generator.leak:
                 fault = f"differs in {', '.join(other)}, so it could learn from test sources"
                 msg = f"the generator {generator.name} {fault}: {advice}, or say leak=True"
@@ -311,15 +330,9 @@ class ClassifierConfig(SplitConfig):
         """The generators."""
         return self.generators
 
-    def build(self, temperature: float = 1.0) -> keras.Model:
-        """Return the untrained network."""
-        from radiosynth import networks
-
-        return networks.build_network(self.architecture, self.size, self.width, self.network)
-
 
 @dataclass(frozen=True, kw_only=True)
-class BendingConfig(NetworkConfig):
+class BendingConfig(Config):
     """Everything that the numbers of one network for bending angles depend on.
 
     The defaults are those of the report's author as far as they are known (repository, part A).
@@ -333,6 +346,10 @@ class BendingConfig(NetworkConfig):
         `radiosynth.bending.matched_population`, FR I and FR II, fitted to all packaged angles.
     crop : int
         Edge of the centre of the cutouts that is used, in pixels of 1.8 arcsec.
+    size : int
+        Edge of the prepared images in pixels.
+    n_sigma : float
+        Noise threshold in standard deviations.
     images, synthetic : int
         Real training images after augmentation, and simulated ones; beside real ones no more than those.
     split_seed : int
@@ -340,13 +357,12 @@ class BendingConfig(NetworkConfig):
     folds, fold : int
         Folds that the real sources are divided into, and the one that is held out. No folds, and all
         real sources held out, for simulations alone.
-    turns : int
+    n_rotations : int
         Rotations that a prediction is averaged over.
     stretch : bool
         Take the square root of the brightness, which shows faint lobes beside bright ones.
-    output, precision, architecture
-        As in `radiosynth.bending.RegressorSettings`; the others as in `NetworkConfig`. Training that follows
-        simulations has a third of the learning rate.
+    settings : RegressorSettings
+        How it is trained; after simulations, with a third of the learning rate.
     """
 
     kind: ClassVar[str] = "bending"
@@ -360,18 +376,16 @@ class BendingConfig(NetworkConfig):
     training_set: str = "real"
     population: str = "report"
     crop: int = 70
+    size: int = 56
     n_sigma: float = 2.0
     images: int = 20_000
     synthetic: int = 20_000
-    epochs: int = 50
-    output: str = "linear"
     split_seed: int = 0
     folds: int = 5
     fold: int = 0
-    turns: int = 1
+    n_rotations: int = 1
     stretch: bool = False
-    precision: str = "float32"
-    architecture: str = "report"
+    settings: RegressorSettings = field(default_factory=RegressorSettings)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -387,7 +401,8 @@ class BendingConfig(NetworkConfig):
     def label(self) -> str:
         """The training set, the population, the output and the fold."""
         population = [self.population] if self.training_set != "real" else []
-        return "-".join([self.training_set.replace("+", "-"), self.output, *population, f"{self.fold}"])
+        parts = [self.training_set.replace("+", "-"), self.settings.output, *population, f"{self.fold}"]
+        return "-".join(parts)
 
     @property
     def requires(self) -> tuple[Config, ...]:
@@ -395,17 +410,20 @@ class BendingConfig(NetworkConfig):
         first = replace(self, training_set="synthetic", folds=0, fold=0)
         return (first,) if self.training_set == "synthetic-then-real" else ()
 
-    def build(self, temperature: float = 1.0) -> keras.Model:
-        """Return the untrained network."""
-        from radiosynth import networks
-
-        return networks.build_regressor(
-            self.size, self.width, output=self.output, architecture=self.architecture
+    def load(self, folder: Path) -> keras.Model:
+        """Return the trained network."""
+        model = networks.build_regressor(
+            self.size,
+            self.settings.width_multiplier,
+            output=self.settings.output,
+            architecture=self.settings.architecture,
         )
+        training.load_weights(model, folder / "model.npz")
+        return model
 
 
 @dataclass(frozen=True, kw_only=True)
-class FoldConfig(NetworkConfig):
+class FoldConfig(Config):
     """Everything that the numbers of one network of the published five-fold scheme depend on.
 
     The folds are those of Rustige et al. (2023): `fold` validates, the other four train, and the 400 test
@@ -415,27 +433,26 @@ class FoldConfig(NetworkConfig):
     ----------
     fold : int
         The fold that validates, 0 to 4.
+    size : int
+        Edge of the prepared images in pixels.
+    n_sigma : float
+        Noise threshold in standard deviations.
     synthetic : float
         Geometric simulations for each real training image of their class.
     rounds : int
         How often the whole training is done; each round begins with the saved weights of the last, with a
         learning rate that rises and falls again (warm restarts: Loshchilov & Hutter 2017, arXiv:1608.03983).
-    weight_decay, label_smoothing, zoom, shift, precision
-        As in `radiosynth.classification.OnTheFlySettings`; the others as in `NetworkConfig`.
+    settings : OnTheFlySettings
+        How it is trained.
     """
 
     kind: ClassVar[str] = "fold"
     fold: int = 0
     size: int = 192
+    n_sigma: float = 3.0
     synthetic: float = 0.0
     rounds: int = 1
-    batch_size: int = 48
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.1
-    zoom: float = 0.12
-    shift: float = 3.0
-    precision: str = "mixed_bfloat16"
+    settings: OnTheFlySettings = field(default_factory=lambda: OnTheFlySettings(precision="mixed_bfloat16"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -453,14 +470,8 @@ class FoldConfig(NetworkConfig):
         """The round before."""
         return (replace(self, rounds=self.rounds - 1),) if self.rounds > 1 else ()
 
-    def build(self, temperature: float = 1.0) -> keras.Model:
-        """Return the untrained network."""
-        from radiosynth import networks
 
-        return networks.build_foveated_classifier(self.size, width_multiplier=self.width)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EnsembleConfig(Config):
     """Networks of the five-fold scheme that classify together.
 
@@ -472,7 +483,7 @@ class EnsembleConfig(Config):
 
     kind: ClassVar[str] = "ensemble"
     noted: ClassVar[tuple[str, ...]] = ("temperature",)
-    members: tuple[FoldConfig, ...] = ()
+    members: tuple[FoldConfig, ...] = (FoldConfig(),)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -480,10 +491,10 @@ class EnsembleConfig(Config):
             msg = f"an ensemble of {len(self.members)}: give members that take the same images, one at least"
             raise ValueError(msg)
 
-    size = property(lambda self: self.members[0].size)
-    n_sigma = property(lambda self: self.members[0].n_sigma)
-    epochs = property(lambda self: self.members[0].epochs)
-    seed = property(lambda self: self.members[0].seed)
+    @property
+    def settings(self) -> OnTheFlySettings:
+        """How the first of the members is trained."""
+        return self.members[0].settings
 
     @property
     def label(self) -> str:
@@ -495,12 +506,6 @@ class EnsembleConfig(Config):
         """The members."""
         return self.members
 
-    def build(self, temperature: float = 1.0) -> keras.Model:
-        """Return the untrained networks as one."""
-        from radiosynth import networks
-
-        return networks.build_ensemble([member.build() for member in self.members], temperature)
-
 
 KINDS: dict[str, type[Config]] = {
     each.kind: each
@@ -509,10 +514,12 @@ KINDS: dict[str, type[Config]] = {
 """Configurations by the kind that their record names."""
 
 
-def read_config(stored: dict[str, Any]) -> Config:
+def read_config(stored: Mapping[str, Any]) -> Config:
     """Return the configuration of which `Config.to_json` wrote these values."""
-    kind, values = KINDS[stored["kind"]], {key: value for key, value in stored.items() if key != "kind"}
-    parts = {"generators": GENERATED.get(stored.get("training_set", ""), GANConfig), "members": FoldConfig}
-    for key in parts.keys() & values.keys():
-        values[key] = tuple(parts[key](**each) for each in values[key])
-    return kind(**values)
+    values = dict(stored)
+    kind = KINDS[values.pop("kind")]
+    of_generators = GENERATED.get(stored.get("training_set", ""), GANConfig)
+    for key, part in (("generators", of_generators), ("members", FoldConfig)):
+        if key in values:
+            values[key] = tuple(read_config({"kind": part.kind, **each}) for each in values[key])
+    return kind.of(**values)

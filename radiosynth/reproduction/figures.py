@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from astropy.table import Table
 from matplotlib.figure import Figure
@@ -14,7 +14,11 @@ from matplotlib.figure import Figure
 from radiosynth import datasets
 from radiosynth._io import write_atomically, write_json, write_table
 from radiosynth.reproduction import scales
-from radiosynth.reproduction.runs import Run, commit, versions
+from radiosynth.reproduction.provenance import commit, versions
+
+if TYPE_CHECKING:
+    from radiosynth.reproduction.comparisons import StudyResult
+    from radiosynth.reproduction.runs import Run
 
 __all__ = ["paper_folder", "save_figure", "save_table"]
 
@@ -38,18 +42,19 @@ def paper_folder() -> Path:
 
 
 def _sidecar(
-    name: str, runs: Iterable[Run[Any]], seed: int | None, data: str | None, **extra: Any
+    name: str, runs: Iterable[Run[Any] | StudyResult], seed: int | None, data: str | None, **extra: Any
 ) -> dict[str, Any]:
+    """Return what is kept beside a figure or a table: where its numbers come from."""
     used = list(runs)
     scale = " and ".join(dict.fromkeys(run.config.scale for run in used)) or scales.current_scale()
     return {
         "figure": name,
         "scale": scale,
-        "replayed": bool(used) and all(run.replayed for run in used),
+        "loaded": bool(used) and all(run.loaded for run in used),
         "data": data,
         "data_sha256": datasets.ARCHIVE_SHA256 if data == FIRST else None,
         "runs": [run.folder.name for run in used],
-        "seed": used[0].config.seed if used else seed,
+        "seed": used[0].config.settings.seed if used else seed,
         "versions": versions(),
         "commit": commit(),
         "seconds": round(time.monotonic() - _BEGUN, 1),
@@ -61,7 +66,7 @@ def save_figure(
     figure: Figure,
     name: str,
     *,
-    runs: Iterable[Run[Any]] = (),
+    runs: Iterable[Run[Any] | StudyResult] = (),
     seed: int | None = None,
     data: str | None = FIRST,
     **extra: Any,
@@ -74,7 +79,7 @@ def save_figure(
         The figure. What it was made of is printed small below it.
     name : str
         Its base name, such as ``"fig12_training_curves"``.
-    runs : iterable of Run
+    runs : iterable of Run or StudyResult
         The runs that it shows.
     seed : int, optional
         Seed of what it shows if there are no runs.
@@ -91,7 +96,7 @@ def save_figure(
     folder = paper_folder() / "figures"
     record = _sidecar(name, runs, seed, data, **extra)
     if data != SCHEMATIC:
-        source = ", loaded from a saved run" if record["replayed"] else ""
+        source = ", loaded from a saved run" if record["loaded"] else ""
         text = f"data: {data or 'none, simulated'} · scale: {record['scale']}{source}"
         figure.supxlabel(text, fontsize=6, color="0.4", x=0.995, ha="right")
     for suffix in (".pdf", ".png"):
@@ -104,7 +109,7 @@ def save_table(
     table: Table,
     name: str,
     *,
-    runs: Iterable[Run[Any]] = (),
+    runs: Iterable[Run[Any] | StudyResult] = (),
     seed: int | None = None,
     data: str | None = FIRST,
 ) -> Table:

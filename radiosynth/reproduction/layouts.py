@@ -7,7 +7,7 @@ set of real images alone gets twice the epochs.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from radiosynth.reproduction.configs import ClassifierConfig
@@ -15,11 +15,11 @@ from radiosynth.reproduction.presets import classifier_config, gan_config
 from radiosynth.reproduction.scales import SCALES, asked_scale
 from radiosynth.sample import check_choice
 
-Arms = dict[str, list[ClassifierConfig]]
+Conditions = dict[str, list[ClassifierConfig]]
 """The conditions of a study by name: for each one configuration for every fold that tests."""
 
 
-Layout = tuple[Arms, dict[str, str]]
+Layout = tuple[Conditions, dict[str, str]]
 """The conditions, and for each that is compared the name of the one that it is compared with."""
 
 
@@ -36,12 +36,12 @@ class Plan:
 
     def __init__(self, scale: str, *, short: bool) -> None:
         self.scale, self.grid = scale, SCALES[scale]["grid"]
-        self.settings = dict(SCALES[scale]["study"])
+        self.settings: dict[str, Any] = dict(SCALES[scale]["study"])
         self.folds, self.repeats, self.few = (self.settings.pop(key) for key in ("folds", "repeats", "few"))
         epochs = self.settings.pop("short", None)
         if epochs and short:
             self.settings["epochs"] = epochs
-        self.epochs = self.settings.get("epochs", classifier_config("real", scale).epochs)
+        self.epochs: int = self.settings.get("epochs", classifier_config("real", scale).settings.epochs)
 
     def make(self, training_set: str, **changes: Any) -> list[ClassifierConfig]:
         """Return the configurations of a training set, one for each fold that tests."""
@@ -52,100 +52,110 @@ class Plan:
         ]
 
 
+Variants = dict[str, dict[str, Any]]
+"""What variants of training sets differ in, by the end of the names of their conditions."""
+
+
+def _paired(plan: Plan, others: Sequence[str], number: int, variants: Variants) -> Layout:
+    """Return, for each variant, real images alone and together with others, on a number of folds."""
+    conditions: Conditions = {}
+    references: dict[str, str] = {}
+    for end, changes in variants.items():
+        epochs: int = changes.get("epochs", plan.epochs)
+        conditions[f"real{end}"] = plan.make("real", **changes | {"epochs": 2 * epochs})[:number]
+        for other in others:
+            conditions[other + end] = plan.make(other, **changes | {"epochs": epochs})[:number]
+            references[other + end] = f"real{end}"
+    return conditions, references
+
+
 def _protocol(plan: Plan) -> Layout:
-    arms = {
-        "real": plan.make("real", epochs=2 * plan.epochs),
-        "real+geometric": plan.make("real+geometric"),
-        "real+gan": plan.make("real+gan"),
-    }
-    return arms, {"real+geometric": "real", "real+gan": "real"}
+    """Ask whether synthetic images help."""
+    return _paired(plan, ("real+geometric", "real+gan"), plan.repeats, {"": {}})
 
 
 def _published_code(plan: Plan) -> Layout:
-    right, real = "set (c) done right", plan.make("real", epochs=2 * plan.epochs)
-    seeing = (gan_config("all", plan.scale, leak=True, size=real[0].size),)
+    """Ask what the errors of the published code did."""
+    correct, real = "set (c) done right", plan.make("real", epochs=2 * plan.epochs)
+    seeing = (gan_config("all", plan.scale, leak=True, size=real[0].sources.size),)
     every = {
-        right: plan.make("real+gan"),
-        "FR I generator for FR II": plan.make("real+gan", mistaken=True),
+        correct: plan.make("real+gan"),
+        "FR I generator for FR II": plan.make("real+gan", mislabelled=True),
         "generators saw the test sources": plan.make("real+gan", generators=seeing),
         "real": real,
         "shared sky on both sides": plan.make("real", epochs=2 * plan.epochs, keep_groups=False),
     }
-    arms = {arm: configs[: plan.few] for arm, configs in every.items()}
-    _, *wrong, _, shared = arms
-    return arms, {**dict.fromkeys(wrong, right), shared: "real"}
+    conditions = {name: configs[: plan.few] for name, configs in every.items()}
+    _, *wrong, _, shared = conditions
+    return conditions, {**dict.fromkeys(wrong, correct), shared: "real"}
 
 
-def _paired(plan: Plan, variants: dict[str, tuple[dict[str, Any], int]], others: tuple[str, ...]) -> Layout:
-    """Return, for each variant (by the end of its name), real images alone and together with others."""
-    arms: Arms = {}
-    references: dict[str, str] = {}
-    for end, (changes, number) in variants.items():
-        epochs = int(changes.get("epochs") or plan.epochs)
-        for name, passes in (("real", 2 * epochs), *((other, epochs) for other in others)):
-            arms[name + end] = plan.make(name, **{**changes, "epochs": passes})[:number]
-        references |= {other + end: f"real{end}" for other in others}
-    return arms, references
-
-
-def _data_size(plan: Plan, fractions: tuple[float, ...] = (1.0, 0.25, 0.05)) -> Layout:
-    variants = {f", {fraction:.0%}": ({"fraction": fraction}, plan.few) for fraction in fractions}
-    return _paired(plan, variants, ("real+geometric",))
+def _data_size(plan: Plan, fractions: Sequence[float] = (1.0, 0.25, 0.05)) -> Layout:
+    """Ask how the gain depends on the number of real sources."""
+    variants: Variants = {f", {fraction:.0%}": {"fraction": fraction} for fraction in fractions}
+    return _paired(plan, ["real+geometric"], plan.few, variants)
 
 
 def _learning_curve(plan: Plan) -> Layout:
+    """Ask what more real sources would bring."""
     return _data_size(plan, (1.0, 0.25, 0.1, 0.05))
 
 
 def _augmentations(plan: Plan) -> Layout:
+    """Ask how many augmented images are enough."""
     # As many images of each class are shown in all, whatever the number of different ones.
-    passes = plan.grid.get("passes") or plan.epochs * plan.make("real")[0].per_class
-    variants = {}
-    for copies in plan.grid["copies"]:
-        changes = {**plan.grid["settings"], "per_class": copies, "epochs": passes // copies}
-        variants[f", {copies}"] = (changes, plan.grid["few"])
-    return _paired(plan, variants, ("real+geometric",))
+    shown = plan.grid.get("shown") or plan.epochs * plan.make("real")[0].per_class
+    variants = {
+        f", {images}": {**plan.grid["settings"], "per_class": images, "epochs": shown // images}
+        for images in plan.grid["per_class"]
+    }
+    return _paired(plan, ["real+geometric"], plan.grid["few"], variants)
 
 
 def _populations(plan: Plan) -> Layout:
-    variants: dict[str, tuple[dict[str, Any], int]] = {"": ({}, plan.few)}
+    """Ask whether a population that is fitted to real images teaches better."""
+    others = ("real+geometric", "real+fitted")
+    conditions, references = _paired(plan, others, plan.few, {"": {}})
     if settings := plan.grid["settings"]:  # a bad set does more harm to a short training
-        variants[", short"] = ({**settings, "epochs": settings["epochs"] // 2}, plan.grid["few"])
-    return _paired(plan, variants, ("real+geometric", "real+fitted"))
+        short = {", short": {**settings, "epochs": settings["epochs"] // 2}}
+        more = _paired(plan, others, plan.grid["few"], short)
+        conditions, references = conditions | more[0], references | more[1]
+    return conditions, references
 
 
 def _image_size(plan: Plan) -> Layout:
+    """Ask how large the images need to be."""
     # At a constant rate, what the last epoch leaves of a large residual network is luck.
     schedules = {"report": "constant", "residual": "cosine"}
-    arms = {}
+    conditions = {}
     for (architecture, schedule), size in itertools.product(schedules.items(), plan.grid["sizes"]):
         changes = {**plan.grid["settings"], "size": size, "architecture": architecture, "schedule": schedule}
-        arms[f"{architecture}, {size} px"] = plan.make("real", **changes)[: plan.grid["few"]]
+        conditions[f"{architecture}, {size} px"] = plan.make("real", **changes)[: plan.grid["few"]]
     reference = "report, 56 px"
-    return arms, {arm: reference for arm in arms if arm != reference}
+    return conditions, {name: reference for name in conditions if name != reference}
 
 
-STUDIES: dict[str, tuple[str, Callable[[Plan], Layout]]] = {
-    "protocol": ("Do synthetic images help?", _protocol),
-    "published-code": ("What did the errors of the published code do?", _published_code),
-    "data-size": ("How does the gain depend on the number of real sources?", _data_size),
-    "image-size": ("How large need the images be?", _image_size),
-    "augmentations": ("How many augmented images are enough?", _augmentations),
-    "populations": ("Is a population fitted to real images the better teacher?", _populations),
-    "learning-curve": ("What would more real sources bring?", _learning_curve),
+STUDIES: dict[str, Callable[[Plan], Layout]] = {
+    "protocol": _protocol,
+    "published-code": _published_code,
+    "data-size": _data_size,
+    "image-size": _image_size,
+    "augmentations": _augmentations,
+    "populations": _populations,
+    "learning-curve": _learning_curve,
 }
-"""The question of each study, and what lays out its conditions."""
+"""What lays out the conditions of each study; the question that it asks is the documentation of it."""
 
 
 def layout(name: str, scale: str | None) -> Layout:
-    """Return the conditions of a study, and what each is compared with; see `study_arms`."""
+    """Return the conditions of a study, and what each is compared with; see `study_conditions`."""
     check_choice(name, "study", STUDIES)
     scale = asked_scale(scale)
     # The main study, and the one that shares its runs, train as long as the report.
-    return STUDIES[name][1](Plan(scale, short=name not in ("protocol", "populations")))
+    return STUDIES[name](Plan(scale, short=name not in ("protocol", "populations")))
 
 
-def study_arms(name: str, scale: str | None = None) -> Arms:
+def study_conditions(name: str, scale: str | None = None) -> Conditions:
     """Return the configurations of a study: for each condition, one for each fold that tests.
 
     Parameters
@@ -167,7 +177,7 @@ def study_arms(name: str, scale: str | None = None) -> Arms:
 
     Examples
     --------
-    >>> {arm: len(configs) for arm, configs in study_arms("protocol", "report").items()}
+    >>> {name: len(configs) for name, configs in study_conditions("protocol", "report").items()}
     {'real': 10, 'real+geometric': 10, 'real+gan': 10}
     """
     return layout(name, scale)[0]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields
 from typing import Any
 
 from radiosynth.reproduction.configs import (
     GENERATED,
-    SPLIT,
     BendingConfig,
     ClassifierConfig,
     EnsembleConfig,
     FoldConfig,
     GANConfig,
+    GeneratorConfig,
+    Sources,
     VAEConfig,
 )
 from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, asked_scale, scaled
@@ -28,17 +29,17 @@ def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any
     scale : str, optional
         One of ``SCALES``; ``current_scale`` if not given.
     **changes
-        Fields of `GANConfig` to set otherwise than the scale does.
+        Values of `GANConfig`, its sources and settings to set otherwise than the scale does.
 
     Returns
     -------
     GANConfig
         The frozen configuration.
     """
-    scale, settings = scaled(scale, "gan", {})
+    scale, values = scaled(scale, "gan", {})
     if morphology == "all":
-        settings |= scaled(scale, "conditional", {})[1]
-    return GANConfig(scale, morphology=morphology, **{**settings, **changes})
+        values |= scaled(scale, "conditional", {})[1]
+    return GANConfig.of(scale=scale, morphology=morphology, **{**values, **changes})
 
 
 def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
@@ -49,15 +50,15 @@ def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
     scale : str, optional
         One of ``SCALES``; ``current_scale`` if not given.
     **changes
-        Fields of `VAEConfig` to set otherwise than the scale does.
+        Values of `VAEConfig`, its sources and settings to set otherwise than the scale does.
 
     Returns
     -------
     VAEConfig
         The frozen configuration.
     """
-    scale, settings = scaled(scale, "vae", changes)
-    return VAEConfig(scale, **settings)
+    scale, values = scaled(scale, "vae", changes)
+    return VAEConfig.of(scale=scale, **values)
 
 
 def classifier_config(
@@ -72,7 +73,7 @@ def classifier_config(
     scale : str, optional
         One of ``SCALES``; ``current_scale`` if not given.
     **changes
-        Fields of `ClassifierConfig` to set otherwise than the scale does.
+        Values of `ClassifierConfig`, its sources and settings to set otherwise than the scale does.
 
     Returns
     -------
@@ -81,20 +82,22 @@ def classifier_config(
 
     Examples
     --------
-    >>> classifier_config("real", "report").epochs
+    >>> classifier_config("real", "report").settings.epochs
     100
     """
-    scale, settings = scaled(scale, "classifier", changes)
-    if training_set in GENERATED and "generators" not in settings:
-        shared = {key: settings[key] for key in SPLIT if key in settings}
-        names = ("all",) if shared.get("folds") else GENERATORS[scale]
-        vae = training_set == "real+vae"
-        settings["generators"] = (
-            (vae_config(scale, **shared),)
-            if vae
-            else tuple(gan_config(name, scale, **shared) for name in names)
-        )
-    return ClassifierConfig(scale, training_set=training_set, **settings)
+    scale, values = scaled(scale, "classifier", changes)
+    if training_set in GENERATED and "generators" not in values:
+        shared = {each.name: values[each.name] for each in fields(Sources) if each.name in values}
+        values["generators"] = _generators(training_set, scale, shared)
+    return ClassifierConfig.of(scale=scale, training_set=training_set, **values)
+
+
+def _generators(training_set: str, scale: str, shared: dict[str, Any]) -> tuple[GeneratorConfig, ...]:
+    """Return the generators of a training set, which learn from the same sources as its classifier."""
+    if training_set == "real+vae":
+        return (vae_config(scale, **shared),)
+    names = ("all",) if shared.get("folds") else GENERATORS[scale]
+    return tuple(gan_config(name, scale, **shared) for name in names)
 
 
 def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **changes: Any) -> EnsembleConfig:
@@ -108,8 +111,8 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
         Geometric simulations for each real training image. The epochs are fewer by as much, so that the
         number of steps is the same.
     **changes
-        Fields of `FoldConfig` to set otherwise than the scale does, but for `fold`, which counts the
-        networks; to `seed` the number of the fold is added.
+        Values of `FoldConfig` and its settings to set otherwise than the scale does, but for `fold`, which
+        counts the networks; to `seed` the number of the fold is added.
 
     Returns
     -------
@@ -118,20 +121,19 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
 
     Examples
     --------
-    >>> [member.epochs for member in ensemble_config("report", synthetic=1.0).members]
+    >>> [member.settings.epochs for member in ensemble_config("report", synthetic=1.0).members]
     [50, 50, 50, 50, 50]
     """
-    scale, settings = scaled(scale, "fold", changes)
-    epochs = max(1, round(settings.pop("epochs", FoldConfig.epochs) / (1 + synthetic)))
-    seed = settings.pop("seed", 0)
+    scale, values = scaled(scale, "fold", changes)
+    first = FoldConfig.of(scale=scale, synthetic=synthetic, **values)
+    epochs, seed = max(1, round(first.settings.epochs / (1 + synthetic))), first.settings.seed
     members = (
-        FoldConfig(scale, fold=fold, seed=seed + fold, epochs=epochs, synthetic=synthetic, **settings)
-        for fold in range(SCALES[scale]["members"])
+        first.changed(fold=fold, seed=seed + fold, epochs=epochs) for fold in range(SCALES[scale]["members"])
     )
-    return EnsembleConfig(scale, tuple(members))
+    return EnsembleConfig(scale=scale, members=tuple(members))
 
 
-def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[BendingConfig]]:
+def bending_conditions(scale: str | None = None, **changes: Any) -> dict[str, list[BendingConfig]]:
     """Return the networks for bending angles that are compared, one per fold, by what they are trained on.
 
     Parameters
@@ -139,7 +141,7 @@ def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[Ben
     scale : str, optional
         One of ``SCALES``; ``current_scale`` if not given. The smallest has two conditions only.
     **changes
-        Fields of `BendingConfig` to set otherwise than scale and condition do.
+        Values of `BendingConfig` and its settings to set otherwise than scale and condition do.
 
     Returns
     -------
@@ -147,12 +149,12 @@ def bending_arms(scale: str | None = None, **changes: Any) -> dict[str, list[Ben
         The author's three; then those on simulations matched to the real sources, predictions being averaged
         over eight rotations: alone, followed by real images, and so with the other outputs.
     """
-    arms = {}
+    conditions = {}
     few = {"real", "with spread"} if asked_scale(scale) == "smoke" else WRITTEN["bending"]
     for name in (name for name in WRITTEN["bending"] if name in few):
-        used, settings = scaled(scale, "bending", {**WRITTEN["bending"][name], **changes})
-        if settings.get("training_set") == "synthetic":
-            settings["folds"] = 0
-        first = BendingConfig(used, **settings)
-        arms[name] = [replace(first, fold=fold) for fold in range(max(1, first.folds))]
-    return arms
+        used, values = scaled(scale, "bending", {**WRITTEN["bending"][name], **changes})
+        if values.get("training_set") == "synthetic":
+            values["folds"] = 0
+        first = BendingConfig.of(scale=used, **values)
+        conditions[name] = [first.changed(fold=fold) for fold in range(max(1, first.folds))]
+    return conditions

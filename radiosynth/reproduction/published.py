@@ -1,18 +1,16 @@
 """Every number that the report states, beside the one that comes out here.
 
-The published numbers are ``data/published.json``, read leaf by leaf. For each there is a number that was
+The published numbers are those of ``published.toml``, read leaf by leaf. For each there is a number that was
 computed (`radiosynth.reproduction.reproduced`) or a reason why there is none. A number that has neither is an
 error, so that the table is complete.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
-from functools import lru_cache
-from importlib.resources import files
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,10 +24,6 @@ from radiosynth.taxonomy import CLASS_NAMES
 
 __all__ = ["Reproduced", "compare", "published", "published_numbers", "study_summary"]
 
-SECTIONS: dict[str, str] = WRITTEN["sections"]
-"""Where in the report each part of ``published.json`` stands."""
-
-
 REASONS: dict[str, str] = WRITTEN["reasons"]
 """Why a number, or all of a part, has no counterpart. A number that was reproduced needs none."""
 
@@ -41,22 +35,25 @@ MEASURED = ("accuracy.", "confusion.", "notebook_accuracy.", "training.gain ")
 NO_RUN = dict.fromkeys(("accuracy", "confusion", "training"), "its run is not saved")
 
 
-TAUGHT_WRONG = "accuracy.real+gan.training"
-
-
 MISLABELLED = "change in training: FR I generator for FR II"
-"""What explains the number above, where a study has measured it."""
+"""What explains the training accuracy of the report's set (c), where a study has measured it."""
+
+
+@cache
+def published() -> dict[str, Any]:
+    """Return the numbers that the report states, as nested dictionaries."""
+    return reproduced.read(float)["stated"]
 
 
 def published_numbers() -> dict[str, float]:
-    """Return every number that the report states, by the path to it in ``published.json``."""
+    """Return every number that the report states, by the path to it in ``published.toml``."""
     return {key: float(value) for key, value in _stated().items()}
 
 
 def _stated() -> dict[str, float | Decimal]:
     """Return the numbers of the report with the decimals that it gives."""
-    parts = published(parse_float=Decimal)
-    return dict(leaf for section in SECTIONS for leaf in _leaves(section, parts[section]))
+    parts = reproduced.read(Decimal)["stated"]
+    return dict(leaf for section in WRITTEN["sections"] for leaf in _leaves(section, parts[section]))
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, float | Decimal]]:
@@ -130,34 +127,23 @@ def compare(runs: Iterable[Run[Any]] = (), studies: Iterable[dict[str, Any]] = (
     rows = []
     for key, value in stated.items():
         section, _, name = key.partition(".")
-        row: dict[str, Any] = {"section": SECTIONS[section], "number": name, "published": float(value)}
-        if mine := found.get(key):
-            known = {name: getattr(mine, part) for name, part in _SHOWN.items()}
-            row |= {name: value for name, value in known.items() if value is not None}
-            row["verdict"] = "agrees" if mine.agrees(value) else "differs"
-            row["kind"] = "measured" if key.startswith(MEASURED) else "by construction"
+        ours, verdict, kind = found.get(key), "cannot be reproduced", ""
+        if ours:
+            verdict = "agrees" if ours.agrees(value) else "differs"
+            kind = "measured" if key.startswith(MEASURED) else "by construction"
         else:
-            row["remark"] = REASONS.get(key) or REASONS.get(section) or NO_RUN.get(section)
-            if row["remark"] is None:
+            reason = REASONS.get(key) or REASONS.get(section) or NO_RUN.get(section)
+            if reason is None:
                 msg = f"{key}: neither reproduced nor a reason why not; add it to reproduction/published.toml"
                 raise KeyError(msg)
-        rows.append(_EMPTY | row)
+            ours = Reproduced(np.nan, remark=reason)
+        row = {"section": WRITTEN["sections"][section], "number": name, "published": float(value)}
+        row |= {"reproduced": ours.value, "low": ours.low, "high": ours.high, "verdict": verdict}
+        rows.append(row | {"source": ours.source, "remark": ours.remark, "kind": kind})
     table = Table(rows=rows, masked=True)
     for name in ("reproduced", "low", "high"):
         table[name] = np.ma.masked_invalid(np.asarray(table[name], float))
     return table
-
-
-_SHOWN = {"reproduced": "value", "low": "low", "high": "high", "source": "source", "remark": "remark"}
-
-
-_EMPTY = {
-    **dict.fromkeys(("section", "number"), ""),
-    **dict.fromkeys(("published", "reproduced", "low", "high"), np.nan),
-    "verdict": "cannot be reproduced",
-    **dict.fromkeys(("source", "remark", "kind"), ""),
-}
-"""A row of the table for a number that has no counterpart."""
 
 
 def _found(runs: list[Run[Any]], studies: Iterable[dict[str, Any]]) -> dict[str, Reproduced]:
@@ -168,27 +154,15 @@ def _found(runs: list[Run[Any]], studies: Iterable[dict[str, Any]]) -> dict[str,
     sets = {run.config.training_set: run for run in runs}
     if sets.keys() >= {"real", "real+gan"}:
         found["training.gain of real+gan"] = reproduced.gain(sets["real"], sets["real+gan"])
+    explained = "accuracy.real+gan.training"
     for study in studies:
         numbers, source = study["numbers"], f"{study['scale']}-study-{study['name']}"
-        if MISLABELLED in numbers and TAUGHT_WRONG in found:
+        if MISLABELLED in numbers and explained in found:
             remark = (
                 "± 0.01; images of FR I under the label FR II, as in the published code, change it by "
                 f"{numbers[MISLABELLED]['value']:+.3f} ({study['name']}, {study['scale']} scale)"
             )
-            found[TAUGHT_WRONG] = replace(found[TAUGHT_WRONG], remark=remark)
+            found[explained] = replace(found[explained], remark=remark)
         for key, number in numbers.items():
-            found[key] = Reproduced(number["value"], number["low"], number["high"], source=source)
+            found[key] = Reproduced(number["value"], number["low"], number["high"], source)
     return found
-
-
-@lru_cache
-def published(parse_float: Callable[[str], Any] = float) -> dict[str, Any]:
-    """Return the numbers that the report states, as nested dictionaries.
-
-    Parameters
-    ----------
-    parse_float : callable
-        Makes a number of the text of one with decimals; ``decimal.Decimal`` keeps how many there are.
-    """
-    text = files("radiosynth").joinpath("data/published.json").read_text()
-    return json.loads(text, parse_float=parse_float)

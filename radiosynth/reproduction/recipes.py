@@ -14,7 +14,7 @@ from astropy.table import Table, vstack
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from radiosynth import augmentation
+from radiosynth import augmentation, bending, classification, generators, metrics, networks, training
 from radiosynth._io import write_arrays, write_json, write_table, write_text
 from radiosynth.records import saved_runs
 from radiosynth.reproduction.configs import (
@@ -26,31 +26,15 @@ from radiosynth.reproduction.configs import (
     GeneratorConfig,
 )
 from radiosynth.reproduction.presets import ensemble_config
-from radiosynth.reproduction.runs import (
-    C,
-    Run,
-    find_run,
-    provenance,
-    read_configuration,
-    run_folder,
-)
+from radiosynth.reproduction.provenance import provenance
+from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, run_folder
 from radiosynth.reproduction.samples import prepare, prepare_bending, prepare_fold, split_sample
 from radiosynth.reproduction.scales import SCALES
-from radiosynth.sample import concatenate
+from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES
 
 if TYPE_CHECKING:
     import keras
-
-__all__ = [
-    "best_ensemble",
-    "cross_validate",
-    "prepare",
-    "prepare_bending",
-    "prepare_fold",
-    "run",
-    "split_sample",
-]
 
 log = logging.getLogger("radiosynth")
 
@@ -84,18 +68,19 @@ def cross_validate(configs: Sequence[BendingConfig]) -> tuple[list[Run[BendingCo
     Parameters
     ----------
     configs : sequence of BendingConfig
-        The folds, as in `bending_arms`.
+        The folds, as in `bending_conditions`.
 
     Returns
     -------
     runs : list of Run
         The finished runs.
     table : ~astropy.table.Table
-        One row per source, by name: ``truth``, ``bending_angle`` (predicted), ``guess`` (median of the
-        training images) and ``spread`` (nan where the network has none), all in degrees.
+        One row per source, by name: ``truth``, ``bending_angle`` (predicted), ``baseline`` (median of
+        the training images) and ``spread`` (nan where the network has none), all in degrees.
     """
     runs = [run(config) for config in configs]
     table = vstack([Table(each.predictions) for each in runs])
+    table.rename_column("guess", "baseline")
     table.sort("name")
     return runs, table
 
@@ -129,19 +114,18 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
         If the training was stopped; calling again resumes.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    made = _saved(config, root)
-    for each in [] if made else _missing(config, root):  # the run itself is the last
-        made = _make(each, root, deadline)
-    assert made is not None
-    return made
+    if found := _saved(config, root):
+        return found
+    for each in _missing(config, root):
+        _make(each, root, deadline)
+    return _make(config, root, deadline)
 
 
-def _missing(config: Config, root: Path | None) -> list[Any]:
-    """Return what has to be made for a run, in order: what it needs that is not saved, then the run."""
-    if _saved(config, root):
-        return []
-    needed = [each for first in config.requires for each in _missing(first, root)]
-    return list(dict.fromkeys([*needed, config]))
+def _missing(config: Config, root: Path | None) -> list[Config]:
+    """Return what a run needs that is not saved, in the order in which it has to be made."""
+    direct = [each for each in config.requires if not _saved(each, root)]
+    needed = [each for first in direct for each in [*_missing(first, root), first]]
+    return list(dict.fromkeys(needed))
 
 
 def _saved(config: C, root: Path | None) -> Run[C] | None:
@@ -159,7 +143,7 @@ def _saved(config: C, root: Path | None) -> Run[C] | None:
     if not finished:
         return None
     log.info("loading the saved run %s", folder.name)
-    return Run(folder, config, replayed=True).checked()
+    return Run(folder, config, loaded=True).checked()
 
 
 def _make(config: C, root: Path | None, deadline: float | None) -> Run[C]:
@@ -175,10 +159,10 @@ def _make(config: C, root: Path | None, deadline: float | None) -> Run[C]:
         begun = time.monotonic()
         needed = [run_folder(each, root) for each in config.requires]
         left = None if deadline is None else max(0.0, deadline - begun)
-        training = {"folder": folder, "fingerprint": config.hash, "time_limit": left}
-        made = _RECIPES[config.kind](config, needed, training)
+        limits = {"folder": folder, "fingerprint": config.hash, "time_limit": left}
+        made = _RECIPES[config.kind](config, needed, limits)
         _save(folder, config, made, time.monotonic() - begun)
-    return Run(folder, config, replayed=False)
+    return Run(folder, config, loaded=False)
 
 
 Limits = dict[str, Any]
@@ -197,15 +181,15 @@ class _Made:
 
 def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
     """Write what came of a run and, last of all, its provenance: a folder that has one is whole."""
-    from radiosynth import training
-
     if made.model is not None:
         training.save_weights(made.model, folder / "model.npz", dtype="float16")
         write_arrays(folder / "predictions.npz", **made.predictions)
-    write_table(folder / "history.csv", Table({"epoch": np.arange(1, config.epochs + 1), **made.history}))
+    write_table(
+        folder / "history.csv", Table({"epoch": np.arange(1, config.settings.epochs + 1), **made.history})
+    )
     whole = {
         **provenance(),
-        "seed": config.seed,
+        "seed": config.settings.seed,
         **made.record,
         "seconds_training": round(sum(made.history["seconds"]), 1),
         "seconds_here": round(seconds, 1),
@@ -214,42 +198,39 @@ def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
     (folder / "checkpoint.npz").unlink(missing_ok=True)
 
 
-def _train_classifier(config: ClassifierConfig, needed: list[Path], training: Limits) -> _Made:
-    from radiosynth import classification
+def _said(model: keras.Model, *parts: Sample) -> dict[str, NDArray[Any]]:
+    """Return what a network says of held-out images, as runs keep it."""
+    return {
+        "names": np.concatenate([np.asarray(part.table["name"], str) for part in parts]),
+        "labels": np.concatenate([part.labels for part in parts]),
+        "plain": np.concatenate([classification.unaugmented(part) for part in parts]),
+        "probabilities": np.concatenate([classification.predict(model, part.images) for part in parts]),
+    }
 
+
+def _train_classifier(config: ClassifierConfig, needed: list[Path], limits: Limits) -> _Made:
     train, validation, test = prepare(config, needed)
-    settings = config.settings(classification.ClassifierSettings)
-    model, found = classification.train_classifier(train, validation, settings, **training)
+    model, found = classification.train_classifier(train, validation, config.settings, **limits)
     # Saved runs call the unaugmented validation images plain.
     history = {name.replace("unaugmented", "plain"): values for name, values in found.items()}
-    predictions = {
-        "names": np.asarray(test.table["name"], str),
-        "labels": test.labels,
-        "plain": classification.unaugmented(test),
-        "probabilities": classification.predict(model, test.images),
-    }
     counts = {"training_images": train.counts(), "validation_images": validation.counts()}
-    record = {**counts, "preparation": train.history}
-    return _Made(history, record, model, predictions)
+    return _Made(history, {**counts, "preparation": train.history}, model, _said(model, test))
 
 
-def _train_generator(config: GeneratorConfig, needed: list[Path], training: Limits) -> _Made:
-    from radiosynth import generators
-
-    settings = generators.GENERATORS[config.kind]
-    sources, *held_out = split_sample(config)
+def _train_generator(config: GeneratorConfig, needed: list[Path], limits: Limits) -> _Made:
+    sources, *held_out = split_sample(config.sources)
     if config.leak:
-        sources = concatenate([sources, *(held_out if config.folds else held_out[:1])])
+        sources = concatenate([sources, *(held_out if config.sources.folds else held_out[:1])])
     conditional = config.morphology == "all"
     if not conditional:
         sources = sources.of_class(config.morphology)
     train = augmentation.augment(sources, config.per_class, "ordered")
     trained = generators.train_generator(
         train.images,
-        config.settings(settings, conditional=len(CLASS_NAMES) if conditional else 0),
+        config.settings,
         labels=train.labels if conditional else None,
         class_names=CLASS_NAMES if conditional else [config.morphology],
-        **training,
+        **limits,
     )
     record = {
         "sources": sources.counts(),
@@ -261,31 +242,20 @@ def _train_generator(config: GeneratorConfig, needed: list[Path], training: Limi
     return _Made(trained.history, record)
 
 
-def _train_fold(config: FoldConfig, needed: list[Path], training: Limits) -> _Made:
-    from radiosynth import classification, networks
-
+def _train_fold(config: FoldConfig, needed: list[Path], limits: Limits) -> _Made:
     train, validation, test = prepare_fold(config)
-    seed = config.seed + 1000 * (config.rounds - 1)  # views that were not seen in the rounds before
-    settings = config.settings(classification.OnTheFlySettings, seed=seed)
+    seed = config.settings.seed + 1000 * (config.rounds - 1)  # views that were not seen in the rounds before
+    settings = replace(config.settings, seed=seed)
     start = needed[0] / "model.npz" if needed else None
-    model, history = classification.train_on_the_fly(train, settings, start=start, **training)
-    mirrored = networks.build_ensemble([model])
-    held_out = (validation, test)
-    predictions = {
-        "names": np.concatenate([np.asarray(part.table["name"], str) for part in held_out]),
-        "labels": np.concatenate([part.labels for part in held_out]),
-        "plain": np.ones(len(validation) + len(test), bool),
-        "fold": np.concatenate([np.asarray(part.table["fold"]) for part in held_out]),
-        "probabilities": np.concatenate([classification.predict(mirrored, p.images) for p in held_out]),
-    }
+    model, history = classification.train_on_the_fly(train, settings, start=start, **limits)
+    predictions = _said(networks.build_ensemble([model]), validation, test)
+    predictions["fold"] = np.concatenate([np.asarray(part.table["fold"]) for part in (validation, test)])
     record = {"training_images": train.counts(), "preparation": train.history}
     return _Made(history, record, model, predictions)
 
 
-def _join_members(config: EnsembleConfig, needed: list[Path], training: Limits) -> _Made:
+def _join_members(config: EnsembleConfig, needed: list[Path], limits: Limits) -> _Made:
     """Put the weights of the members together and calibrate them on the folds that they did not see."""
-    from radiosynth import metrics, networks
-
     runs = [find_run(folder) for folder in needed]
     stored = [each.predictions for each in runs]
 
@@ -317,16 +287,14 @@ def _join_members(config: EnsembleConfig, needed: list[Path], training: Limits) 
     return _Made(history, record, model, predictions)
 
 
-def _train_bending(config: BendingConfig, needed: list[Path], training: Limits) -> _Made:
-    from radiosynth import bending
-
-    settings, start = config.settings(bending.RegressorSettings), None
+def _train_bending(config: BendingConfig, needed: list[Path], limits: Limits) -> _Made:
+    settings, start = config.settings, None
     if needed:
         start = find_run(needed[0]).model()
-        settings = replace(settings, learning_rate=config.learning_rate / 3)
+        settings = replace(settings, learning_rate=settings.learning_rate / 3)
     train, test = prepare_bending(config)
-    model, history = bending.train_regressor(train, test, settings, start=start, **training)
-    predicted = bending.predict_angles(model, test.images, n_rotations=config.turns)
+    model, history = bending.train_regressor(train, test, settings, start=start, **limits)
+    predicted = bending.predict_angles(model, test.images, n_rotations=config.n_rotations)
     unknown = np.full(len(test), np.nan)
     predictions = {
         "name": np.asarray(test.table["name"], str),

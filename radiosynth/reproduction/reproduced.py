@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
 from typing import Any
@@ -21,11 +21,16 @@ from radiosynth.reproduction.runs import Run
 from radiosynth.simulation import gaussians
 from radiosynth.taxonomy import CLASS_NAMES
 
-WRITTEN = tomllib.loads(files(__package__).joinpath("published.toml").read_text("utf-8"))
-"""Which number of the report is which field, layer or parameter."""
+
+def read(parse_float: Callable[[str], Any]) -> dict[str, Any]:
+    """Return ``published.toml``, with numbers that have decimals made by `parse_float`."""
+    return tomllib.loads(
+        files(__package__).joinpath("published.toml").read_text("utf-8"), parse_float=parse_float
+    )
 
 
-SETTINGS = "settings of the report scale"
+WRITTEN = read(float)
+"""The numbers that the report states, and which of them is which field, layer or parameter."""
 
 
 NOTEBOOK_EPOCHS = 30
@@ -43,8 +48,8 @@ class Reproduced:
     ----------
     value : float
         The number.
-    low, high : float, optional
-        Ends of its interval, for numbers that are estimated; exact ones have none.
+    low, high : float
+        Ends of its interval, for numbers that are estimated; NaN for exact ones.
     source : str
         Name of the run that it comes from, or what it was computed from.
     remark : str
@@ -54,8 +59,8 @@ class Reproduced:
     """
 
     value: float
-    low: float | None = None
-    high: float | None = None
+    low: float = np.nan
+    high: float = np.nan
     source: str = ""
     remark: str = ""
     published_error: float = 0.0
@@ -69,7 +74,7 @@ class Reproduced:
         standard errors of the published number. Exact numbers have to be equal.
         """
         stated = float(published)
-        if self.low is None or self.high is None:
+        if np.isnan(self.low):
             return bool(np.isclose(self.value, stated, rtol=1e-6))
         rounding = 0.5 * 10.0 ** min(-1, int(Decimal(str(published)).as_tuple().exponent))
         side = self.high - self.value if stated > self.value else self.value - self.low
@@ -78,33 +83,32 @@ class Reproduced:
 
 def from_code() -> dict[str, Reproduced]:
     """Return what networks and configurations of the report's scale hold."""
-    config = presets.classifier_config("real", "report")
-    bent = configs.BendingConfig("report")
-    used = {"classifier": config, "gan": presets.gan_config("FRI", "report"), "bending": bent}
+    classifier, bending = presets.classifier_config("real", "report"), configs.BendingConfig()
+    used = {"classifier": classifier, "gan": presets.gan_config("FRI", "report"), "bending": bending}
     settings = {
-        number: getattr(used[kind], name)
+        number: used[kind].flat()[name]
         for kind, names in WRITTEN["settings"].items()
         for number, name in names.items()
     }
     settings |= {
         "gan.noise vectors of the animation": base.FRAME_SAMPLES,
-        "training.epochs averaged": config.epochs // 5,
-        "training.images, real": 4 * config.per_class,
-        "training.images, real+geometric": 8 * config.per_class,
-        "training.images, real+gan": 8 * config.per_class,
-        "bending.training share": 1 - 1 / bent.folds,
+        "training.epochs averaged": classifier.settings.epochs // 5,
+        "training.images, real": 4 * classifier.per_class,
+        "training.images, real+geometric": 8 * classifier.per_class,
+        "training.images, real+gan": 8 * classifier.per_class,
+        "bending.training share": 1 - 1 / bending.folds,
     }
-    validation = 4 * config.test_per_class
+    validation = 4 * classifier.sources.test_per_class
     numbers = {
         **_of_networks(),
         "code.validation sources": validation,
-        "code.standard error at 91 %": round(float(np.sqrt(0.91 * 0.09 / validation)), 3),
+        "code.standard error at 91 %": round(_error(0.91, validation), 3),
     }
-    return _exact(numbers, "code") | _exact(settings, SETTINGS)
+    return _exact(numbers, "code") | _exact(settings, "settings of the report scale")
 
 
-def _exact(numbers: dict[str, Any], source: str) -> dict[str, Reproduced]:
-    return {key: Reproduced(float(value), source=source) for key, value in numbers.items()}
+def _exact(numbers: Mapping[str, Any], source: str, remark: str = "") -> dict[str, Reproduced]:
+    return {key: Reproduced(float(value), source=source, remark=remark) for key, value in numbers.items()}
 
 
 def _of_networks() -> dict[str, float]:
@@ -126,17 +130,17 @@ def _of_networks() -> dict[str, float]:
 
 def from_tables() -> dict[str, Reproduced]:
     """Return what is counted in the table of decisions and in the images."""
-    candidates = datasets.load_report_candidates()
-    sample = datasets.load_report_sample()
+    candidates, sample = datasets.load_report_candidates(), datasets.load_report_sample()
     config = presets.classifier_config("real", "report")
-    train, validation, _ = samples.split_sample(config)
-    of_class, cut = np.asarray(candidates["class"]), np.asarray(candidates["cut"])
-    large = (np.asarray(candidates["reason"]) == "large") & (of_class == "FRII")
+    train, validation, _ = samples.split_sample(config.sources)
+    of_class, cut, decision, reason = (
+        np.asarray(candidates[name]) for name in ("class", "cut", "decision", "reason")
+    )
     decided = {
         "selection.{}.initial": Counter(of_class),
         "selection.{}.image cut": Counter(of_class[cut == "image"]),
         "selection.{}.morphology cut": Counter(of_class[cut == "morphology"]),
-        "selection.{}.final": Counter(of_class[np.asarray(candidates["decision"]) == "keep"]),
+        "selection.{}.final": Counter(of_class[decision == "keep"]),
     }
     imaged = {
         "split.{}.original": sample.counts(),
@@ -148,7 +152,7 @@ def from_tables() -> dict[str, Reproduced]:
         **_by_class(decided),
         "preparation.candidates": len(candidates),
         "preparation.rows of Proctor's table 1": sum(np.asarray(candidates["catalogue"]) == "Proctor2011"),
-        "code.large FRII sources set aside": large.sum(),
+        "code.large FRII sources set aside": ((reason == "large") & (of_class == "FRII")).sum(),
     }
     measured = {
         "preparation.field, arcmin": surveys.FIRST.field,
@@ -159,7 +163,7 @@ def from_tables() -> dict[str, Reproduced]:
         "preparation.greatest brightness": train.images.max(),
     }
     missing = f"{len(sample)} of {counted['selection.total.final']} sources have a published image"
-    split = {key: replace(one, remark=missing) for key, one in _exact(_by_class(imaged), "images").items()}
+    split = _exact(_by_class(imaged), "images", missing)
     return _exact(counted, "table of decisions") | _exact(measured, "images") | split
 
 
@@ -226,46 +230,44 @@ def from_run(run: Run[Any]) -> dict[str, Reproduced]:
     """Return accuracies, means over the last fifth of the epochs, and the confusion matrix of a run."""
     stored, history, name, source = run.predictions, run.history, run.config.training_set, run.folder.name
     last = history[-max(1, len(history) // 5) :]
-    at_end, low, high = metrics.accuracy(
-        stored["labels"], stored["probabilities"], sources=stored["names"], confidence=0.95
-    )
-    n = len(np.unique(stored["names"]))
+    labels, probabilities, names = (stored[key] for key in ("labels", "probabilities", "names"))
+    at_end, low, high = metrics.accuracy(labels, probabilities, sources=names, confidence=0.95)
+    n = len(np.unique(names))
 
     def estimate(value: float, remark: str) -> Reproduced:
-        return Reproduced(
-            value, value + low - at_end, value + high - at_end, source, remark, _error(value, n)
-        )
+        ends = value + low - at_end, value + high - at_end
+        return Reproduced(value, *ends, source, remark, _error(value, n))
 
     mean = float(np.mean(last["val_accuracy"]))
-    remark = "interval from resampling the validation sources"
-    found = {f"accuracy.{name}.validation": estimate(mean, remark)}
-    for part, column in (("augmented", "val_accuracy"), ("plain", "plain_accuracy")):
-        # The learning rate is constant: the notebook's training is the first part of ours.
-        if len(history) >= NOTEBOOK_EPOCHS:
-            then = float(history[column][NOTEBOOK_EPOCHS - 1])
-            found[f"notebook_accuracy.{name}.{part}"] = estimate(then, f"after {NOTEBOOK_EPOCHS} epochs")
+    found = {f"accuracy.{name}.validation": estimate(mean, "interval from resampling the validation sources")}
+    # The learning rate is constant: the notebook's training is the first part of ours.
+    if len(history) >= NOTEBOOK_EPOCHS:
+        then = history[NOTEBOOK_EPOCHS - 1]
+        for part, column in (("augmented", "val_accuracy"), ("plain", "plain_accuracy")):
+            estimated = estimate(float(then[column]), f"after {NOTEBOOK_EPOCHS} epochs")
+            found[f"notebook_accuracy.{name}.{part}"] = estimated
     # Nothing is drawn here but the seed: a point either way is allowed for it.
     training = _within(float(np.mean(last["accuracy"])), 0.01)
     found[f"accuracy.{name}.training"] = Reproduced(*training, source, "± 0.01")
-    matrix = metrics.confusion_matrix(stored["labels"], stored["probabilities"])
+    matrix = metrics.confusion_matrix(labels, probabilities)
     each = n // len(CLASS_NAMES)
     ends: NDArray[np.float64] = binom_conf_interval(np.rint(matrix * each), each, 0.95, interval="wilson")
-    remark = f"interval of a share of {each} sources"
-    for (i, j), share in np.ndenumerate(matrix):
-        key = f"confusion.{name}.{CLASS_NAMES[i]}.{CLASS_NAMES[j]}"
+    remark = f"interval of a proportion of {each} sources"
+    for (i, j), value in np.ndenumerate(matrix):
         interval = float(ends[0, i, j]), float(ends[1, i, j])
-        found[key] = Reproduced(float(share), *interval, source, remark, _error(share, each))
+        key = f"confusion.{name}.{CLASS_NAMES[i]}.{CLASS_NAMES[j]}"
+        found[key] = Reproduced(float(value), *interval, source, remark, _error(value, each))
     return found
 
 
 def gain(one: Run[Any], two: Run[Any]) -> Reproduced:
     """Return what the second run's final accuracy is more than the first's, source by source."""
-    right = []
+    correct = []
     for stored in (one.predictions, two.predictions):
         hit = stored["probabilities"].argmax(axis=1) == stored["labels"]
         names, index = np.unique(stored["names"], return_inverse=True)
-        right.append(dict(zip(names, np.bincount(index, hit) / np.bincount(index), strict=True)))
-    change = np.array([right[1][name] - right[0][name] for name in right[0]])
+        correct.append(dict(zip(names, np.bincount(index, hit) / np.bincount(index), strict=True)))
+    change = np.array([correct[1][name] - correct[0][name] for name in correct[0]])
     interval = _within(float(change.mean()), 1.96 * float(change.std(ddof=1) / np.sqrt(len(change))))
     # Of the report's two accuracies only the sizes of the sets are known, so its error is not paired.
     own = float(np.sqrt(2 * 0.91 * 0.09 / len(change)))

@@ -2,46 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from radiosynth import augmentation, datasets, preprocessing, simulation, splitting, surveys
+from radiosynth.bending import matched_population
 from radiosynth.preprocessing import frame
-from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, SplitConfig
-from radiosynth.reproduction.runs import make_ready, run_folder
+from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, Sources
+from radiosynth.reproduction.runs import run_folder
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES
+from radiosynth.training_sets import Fitted, Generated, Geometric, Part, Real, TrainingSet
 
-__all__ = ["prepare", "prepare_bending", "prepare_fold", "split_sample"]
 
-
-def split_sample(config: SplitConfig) -> tuple[Sample, Sample, Sample]:
+def split_sample(asked: Sources) -> tuple[Sample, Sample, Sample]:
     """Return the prepared training, validation and test sources of a configuration, before augmentation.
 
     In the report's split, the validation sources are the test sources too.
     """
-    ready = preprocessing.preprocess(datasets.load_report_sample(), config.size, n_sigma=config.n_sigma)
-    if not config.keep_groups:
+    ready = preprocessing.preprocess(datasets.load_report_sample(), asked.size, n_sigma=asked.n_sigma)
+    if not asked.keep_groups:
         ready.table.remove_column("sky_group")
-    rng = np.random.default_rng(config.split_seed)
-    if config.folds:
-        parts = [test for _, test in splitting.stratified_folds(ready, config.folds, rng=rng)]
-        chosen = parts[config.fold], parts[(config.fold + 1) % config.folds]
+    rng = np.random.default_rng(asked.split_seed)
+    if asked.folds:
+        parts = [test for _, test in splitting.stratified_folds(ready, asked.folds, rng=rng)]
+        chosen = parts[asked.fold], parts[(asked.fold + 1) % asked.folds]
         test, validation = (ready[part] for part in chosen)
         train = ready[np.setdiff1d(np.arange(len(ready)), np.concatenate(chosen))]
     else:
-        train, validation = splitting.split(ready, config.test_per_class, rng=rng)
+        train, validation = splitting.split(ready, asked.test_per_class, rng=rng)
         test = validation
-    if config.fraction < 1:
+    if asked.fraction < 1:
         # The first sources of each class in an order that does not depend on how many are asked for.
-        order = np.random.default_rng([config.split_seed, config.fold]).permutation(len(train))
+        order = np.random.default_rng([asked.split_seed, asked.fold]).permutation(len(train))
         rows = [order[train.labels[order] == code] for code in range(len(CLASS_NAMES))]
-        few = [each[: max(1, round(config.fraction * len(each)))] for each in rows]
+        few = [each[: max(1, round(asked.fraction * len(each)))] for each in rows]
         train = train[np.sort(np.concatenate(few))]
     return train, validation, test
+
+
+@dataclass(frozen=True)
+class Mislabelled:
+    """Images of generators, those of FR I in the place of those of FR II, as the report's notebook had it.
+
+    Parameters
+    ----------
+    part : Generated
+        The generators.
+    """
+
+    part: Generated
+
+    def draw(self, sources: Sample, rng: np.random.Generator) -> Sample:
+        """Return the images; see `radiosynth.training_sets.Part`."""
+        drawn = self.part.draw(sources, rng)
+        images = drawn.images.copy()
+        images[drawn.labels == 1] = images[drawn.labels == 0]
+        return drawn.derived(images, "images of FR I in the place of those of FR II")
+
+
+def _generated(config: ClassifierConfig, number: int, generators: Sequence[Path]) -> list[Part]:
+    part = Generated(number, generators)
+    return [Mislabelled(part) if config.mislabelled else part]
+
+
+_SYNTHETIC: dict[str, Callable[[ClassifierConfig, int, Sequence[Path]], list[Part]]] = {
+    "real": lambda config, number, generators: [],
+    "real+geometric": lambda config, number, generators: [Geometric(number)],
+    "real+gan": _generated,
+    "real+vae": _generated,
+    # A small training need not wait for the fit.
+    "real+fitted": lambda config, number, generators: [
+        Fitted(number, trials=min(1000, 2 * config.per_class))
+    ],
+}
+"""What each training set adds to real images, of a number of images of each class."""
+
+
+def training_set(config: ClassifierConfig, generators: Sequence[Path]) -> TrainingSet:
+    """Return the training set of a configuration, with the images of generators in these folders."""
+    number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
+    return TrainingSet([Real(config.per_class), *_SYNTHETIC[config.training_set](config, number, generators)])
 
 
 def prepare(
@@ -61,36 +106,14 @@ def prepare(
     train, validation, test : Sample
         Augmented images; synthetic ones, if any, follow the real ones.
     """
-    sources, *held_out = split_sample(config)
-    train = augmentation.augment(sources, config.per_class, "ordered")
+    folders = [run_folder(each) for each in config.generators] if generators is None else generators
+    sources, *held_out = split_sample(config.sources)
+    rng = np.random.default_rng(config.settings.seed)
+    train = training_set(config, folders).draw(sources, rng=rng)
     validation, test = (
         augmentation.augment(part, config.validation_per_class, "ordered") for part in held_out
     )
-    if config.training_set != "real":
-        train = concatenate([train, _synthetic(config, sources, generators)])
     return train, validation, test
-
-
-def _synthetic(config: ClassifierConfig, sources: Sample, folders: Sequence[Path] | None) -> Sample:
-    """Return the synthetic images of a training set, which know its training sources only."""
-    number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
-    rng = np.random.default_rng(config.seed)
-    if config.training_set == "real+geometric":
-        return simulation.simulate(number, config.size, rng=rng)
-    if config.training_set == "real+fitted":
-        fitting, drawing = rng.spawn(2)
-        simulated = min(1000, 2 * config.per_class)  # a small training need not wait for the fit
-        population = simulation.fit_population(sources, per_class=simulated, rng=fitting)
-        return simulation.simulate(number, config.size, population=population, rng=drawing)
-    from radiosynth.generators import sample_generators
-
-    trained = [run_folder(each) for each in config.generators] if folders is None else folders
-    fake = sample_generators(trained, number, rng=rng)
-    if not config.mistaken:
-        return fake
-    images, fr1, fr2 = fake.images.copy(), fake.labels == 0, fake.labels == 1
-    images[fr2] = images[fr1]
-    return fake.derived(images, "images of FR I in the place of those of FR II")
 
 
 def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
@@ -106,7 +129,8 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
     train, validation, test : Sample
         Images in [-1, 1]; synthetic ones, if any, follow the real ones that train.
     """
-    ready = make_ready(datasets.load_first_dataset(size=config.size), config)
+    published = datasets.load_first_dataset(size=config.size)
+    ready = preprocessing.preprocess_unresized(published, config.size, n_sigma=config.n_sigma)
     fold = np.asarray(ready.table["fold"])
     validates, tests = fold == config.fold, fold == -1
     train, validation, test = ready[~validates & ~tests], ready[validates], ready[tests]
@@ -114,15 +138,13 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
         # In the pixels of FIRST, unless the whole image is smaller than the field of a simulation.
         field = min(surveys.FIRST.pixels(surveys.FIRST.field), config.size)
         number = {name: round(config.synthetic * count) for name, count in train.counts().items()}
-        fake = simulation.simulate(number, field, rng=np.random.default_rng(config.seed))
+        fake = simulation.simulate(number, field, rng=np.random.default_rng(config.settings.seed))
         train = concatenate([train, frame(fake, config.size)])
     return train, validation, test
 
 
 def prepare_bending(config: BendingConfig) -> tuple[Sample, Sample]:
     """Return the training images, augmented and simulated, and the real test sources of a configuration."""
-    from radiosynth.bending import matched_population
-
     sources = datasets.load_bending_sample()
     test = preprocessing.preprocess(sources, config.size, crop=config.crop, n_sigma=config.n_sigma)
     train = []
@@ -135,7 +157,7 @@ def prepare_bending(config: BendingConfig) -> tuple[Sample, Sample]:
         names, population = ["FRI", "FRII", "bent"], None
         if config.population == "matched":
             names, population = names[:2], matched_population(sources.table["bending_angle"])
-        rng = np.random.default_rng(config.seed)
+        rng = np.random.default_rng(config.settings.seed)
         number = (min(config.synthetic, config.images) if train else config.synthetic) // len(names)
         train.append(simulation.simulate(number, config.size, classes=names, population=population, rng=rng))
     joined = concatenate(train)

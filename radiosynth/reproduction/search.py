@@ -2,63 +2,45 @@
 
 This is the plan that the report left to do, with Optuna in the place of hyperas (Akiba et al. 2019,
 arXiv:1907.10902). What a search finds on the sources that guide it flatters it. So the sources are divided
-as in `radiosynth.reproduction.studies`: one fold tests, the next one guides the search and
-the others train, by turns. The search never sees the fold that tests.
+as in `radiosynth.reproduction.studies`: one fold tests, the next one guides the search and the others train,
+each fold testing once. The search never sees the fold that tests.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
+import keras
 import numpy as np
+import optuna
 from filelock import FileLock
+from optuna.storages import JournalStorage, journal
+from optuna.trial import TrialState
 from scipy.stats import norm
 
-from radiosynth import augmentation
+from radiosynth import augmentation, classification
 from radiosynth._io import readable
-from radiosynth.reproduction import recipes, scales, studies
+from radiosynth.reproduction import samples, scales, studies
+from radiosynth.reproduction.comparisons import StudyResult
 from radiosynth.reproduction.configs import ClassifierConfig
-from radiosynth.reproduction.layouts import Arms
+from radiosynth.reproduction.layouts import Conditions
+from radiosynth.reproduction.parallel import run_in_time
 from radiosynth.reproduction.presets import classifier_config
 from radiosynth.reproduction.scales import asked_scale
-from radiosynth.reproduction.studies import StudyResult
-from radiosynth.sample import Sample, check_choice
+from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.stopping import TrainingStopped
 
-if TYPE_CHECKING:
-    import optuna
-
-log = logging.getLogger("radiosynth")
-
-
-@dataclass(frozen=True)
-class Family:
-    """Networks of one kind.
-
-    Parameters
-    ----------
-    architecture : str
-        Name of their builder, as in `radiosynth.networks.build_network`.
-    fixed : dict
-        Arguments of the builder that set the family apart.
-    first : dict
-        Settings of the first trial, by which the families are compared before the best two are tuned.
-    """
-
-    architecture: str
-    fixed: dict[str, Any]
-    first: dict[str, Any]
+FAMILIES: dict[str, dict[str, Any]] = scales.WRITTEN["families"]
+"""Networks of one kind by name: ``architecture``, their builder (`radiosynth.networks.build_network`);
+``fixed``, its arguments that set the family apart; ``first``, settings of the first trial."""
 
 
-FAMILIES = {name: Family(**settings) for name, settings in scales.WRITTEN["families"].items()}
-"""Families by name."""
+ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def plan(scale: str | None = None) -> dict[str, Any]:
@@ -72,7 +54,7 @@ def plan(scale: str | None = None) -> dict[str, Any]:
     Returns
     -------
     dict
-        The number of ``folds``, how many of them test the search (``turns``) and the networks that are grown
+        The number of ``folds``, how many of them test the search (``tested``) and the networks that are grown
         (``grown``), the ``trials`` of a search, the ``stacks`` to grow and the ``families``.
     """
     return scales.SCALES[asked_scale(scale)]["search"]["plan"]
@@ -84,7 +66,7 @@ def _budget(scale: str, fold: int, **changes: Any) -> ClassifierConfig:
     return classifier_config("real", scale, **scales.SCALES[scale]["search"]["budget"], **settings, **changes)
 
 
-def grown_arms(scale: str | None = None) -> Arms:
+def grown_conditions(scale: str | None = None) -> Conditions:
     """Return networks of more and more blocks, then of more and more channels, without dropout.
 
     Parameters
@@ -105,18 +87,20 @@ def grown_arms(scale: str | None = None) -> Arms:
         If there is no such scale.
     """
     scale = asked_scale(scale)
-    arms = {}
+    conditions = {}
     for blocks, channels in plan(scale)["stacks"]:
         network = {"channels": [channels * 2**i for i in range(blocks)], "dense": 0, "dropout": 0}
         changes: dict[str, Any] = {"architecture": "stacked", "network": json.dumps(network), "width": 1.0}
         changes |= {"schedule": "constant", "learning_rate": 2e-3}
         short = [_budget(scale, fold) for fold in range(plan(scale)["grown"])]
-        arms[f"{blocks} × {channels}"] = [replace(c, epochs=2 * c.epochs, **changes) for c in short]
-    return arms
+        conditions[f"{blocks} × {channels}"] = [
+            config.changed(epochs=2 * config.settings.epochs, **changes) for config in short
+        ]
+    return conditions
 
 
 def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = None) -> StudyResult:
-    """Train the networks of `grown_arms`.
+    """Train the networks of `grown_conditions`.
 
     Parameters
     ----------
@@ -138,7 +122,8 @@ def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = 
         If the time was over; calling again resumes.
     """
     scale = asked_scale(scale)
-    return studies.run_arms("growth", scale, grown_arms(scale), {}, jobs=jobs, time_limit=time_limit)
+    conditions = grown_conditions(scale)
+    return studies.run_conditions("growth", scale, conditions, {}, jobs=jobs, time_limit=time_limit)
 
 
 @lru_cache(maxsize=5)
@@ -155,7 +140,7 @@ def inner_sets(config: ClassifierConfig) -> tuple[Sample, Sample]:
     train, validation : Sample
         Augmented images of the folds that do not test.
     """
-    train, validation, _ = recipes.split_sample(config)
+    train, validation, _ = samples.split_sample(config.sources)
     return (
         augmentation.augment(train, config.per_class, "ordered"),
         augmentation.augment(validation, config.validation_per_class, "ordered"),
@@ -165,7 +150,7 @@ def inner_sets(config: ClassifierConfig) -> tuple[Sample, Sample]:
 def _suggest(trial: optuna.trial.BaseTrial, family: str, config: ClassifierConfig) -> ClassifierConfig:
     """Return the configuration that a trial asks for: the search space, in one place."""
     rate = trial.suggest_float("learning_rate", 3e-4, 1e-2, log=True)
-    network = FAMILIES[family].fixed | {
+    network = FAMILIES[family]["fixed"] | {
         "dropout": trial.suggest_float("dropout", 0, 0.6),
         "kernel": trial.suggest_int("kernel", 3, 7, step=2),
         "stride": trial.suggest_int("stride", 1, 2),
@@ -177,13 +162,16 @@ def _suggest(trial: optuna.trial.BaseTrial, family: str, config: ClassifierConfi
         network["channels"] = [channels * 2**i for i in range(trial.suggest_int("blocks", 2, 4))]
         if "dense" not in network:
             network["dense"] = trial.suggest_int("dense", 16, 256, log=True)
-    return replace(
-        config,
-        architecture=FAMILIES[family].architecture,
+    return config.changed(
+        architecture=FAMILIES[family]["architecture"],
         network=json.dumps(network, sort_keys=True),
         learning_rate=rate,
         width=width,
     )
+
+
+def _budget_of(search: optuna.Study) -> ClassifierConfig:
+    return _budget(search.user_attrs["scale"], search.user_attrs["fold"])
 
 
 def trial_config(search: optuna.Study, trial: optuna.trial.FrozenTrial | None = None) -> ClassifierConfig:
@@ -201,27 +189,18 @@ def trial_config(search: optuna.Study, trial: optuna.trial.FrozenTrial | None = 
     ClassifierConfig
         What `radiosynth.run` trains and tests on the fold that the search did not see.
     """
-    from optuna.trial import FixedTrial
-
-    attributes = search.user_attrs
-    config = _budget(attributes["scale"], attributes["fold"])
-    return _suggest(FixedTrial((trial or search.best_trial).params), attributes["family"], config)
+    fixed = optuna.trial.FixedTrial((trial or search.best_trial).params)
+    return _suggest(fixed, search.user_attrs["family"], _budget_of(search))
 
 
 def finished(search: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return the trials of a search that were completed or pruned, in their order."""
-    return search.get_trials(deepcopy=False, states=_ended())
-
-
-def _ended() -> tuple[optuna.trial.TrialState, ...]:
-    from optuna.trial import TrialState
-
-    return TrialState.COMPLETE, TrialState.PRUNED
+    return search.get_trials(deepcopy=False, states=ENDED)
 
 
 def _first(search: optuna.Study) -> optuna.trial.FrozenTrial | None:
     """Return the trial of a search that had the first settings of its family, if it is finished."""
-    first = FAMILIES[search.user_attrs["family"]].first
+    first = FAMILIES[search.user_attrs["family"]]["first"]
     return next((trial for trial in finished(search) if trial.params.items() <= first.items()), None)
 
 
@@ -232,16 +211,11 @@ def _left(search: optuna.Study, trials: int) -> int:
 
 def _sampler(fold: int, number: int) -> optuna.samplers.BaseSampler:
     """Return what draws the settings of a trial: they do not depend on which process draws them."""
-    import optuna
-
     return optuna.samplers.TPESampler(n_startup_trials=4, seed=1000 * fold + number)
 
 
 def _open(scale: str, family: str, fold: int) -> optuna.Study:
     """Open a search in the journal of its scale, or begin it."""
-    import optuna
-    from optuna.storages import JournalStorage, journal
-
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that is stopped is no news
     config, name = _budget(scale, fold), f"{family}-{fold}"
     folder = studies.study_folder("tuning", scale)
@@ -255,7 +229,7 @@ def _open(scale: str, family: str, fold: int) -> optuna.Study:
             search = optuna.create_study(storage=storage, study_name=name, direction="maximize")
             for key, value in {"scale": scale, "family": family, "fold": fold, "budget": config.hash}.items():
                 search.set_user_attr(key, value)
-        pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=config.epochs // 4)
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=config.settings.epochs // 4)
         search = optuna.load_study(storage=storage, study_name=name, sampler=_sampler(fold, 0), pruner=pruner)
     if search.user_attrs["budget"] != config.hash:
         msg = f"{path} holds searches under another budget: remove that folder, or set RADIOSYNTH_RUNS"
@@ -265,26 +239,20 @@ def _open(scale: str, family: str, fold: int) -> optuna.Study:
 
 def _objective(trial: optuna.Trial, deadline: float | None) -> float:
     """Return the accuracy on the validation images after the last epoch, unless the trial is pruned."""
-    import keras
-    import optuna
-
-    from radiosynth import classification
-
-    about = trial.study.user_attrs
-    config = _budget(about["scale"], about["fold"])
+    config = _budget_of(trial.study)
 
     def report(epoch: int, logs: dict[str, float]) -> None:
         trial.report(logs["val_accuracy"], epoch)
-        if epoch + 1 < config.epochs and trial.should_prune():
+        if epoch + 1 < config.settings.epochs and trial.should_prune():
             raise optuna.TrialPruned
 
-    trial.study.sampler = _sampler(config.fold, trial.number)  # which no other process has
-    settings = _suggest(trial, about["family"], config).settings(classification.ClassifierSettings)
+    trial.study.sampler = _sampler(config.sources.fold, trial.number)  # which no other process has
+    asked = _suggest(trial, trial.study.user_attrs["family"], config)
     try:
         with tempfile.TemporaryDirectory() as folder:
             _, history = classification.train_classifier(
                 *inner_sets(config),
-                settings,
+                asked.settings,
                 folder=folder,
                 time_limit=None if deadline is None else deadline - time.time(),
                 callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=report)],
@@ -297,42 +265,47 @@ def _objective(trial: optuna.Trial, deadline: float | None) -> float:
     return history["val_accuracy"][-1]
 
 
-Task = tuple[str, str, int]
-"""Scale, family and fold that tests."""
+class Task(NamedTuple):
+    """A search: scale, family and fold that tests."""
+
+    scale: str
+    family: str
+    fold: int
+
+    @property
+    def name(self) -> str:
+        """What the search is called in the journal."""
+        return f"{self.family}-{self.fold}"
 
 
-def _add_trials(task: Task, trials: int, deadline: float | None) -> str:
-    """Make what a search lacks of its trials, as far as there is time, and say how many it has."""
-    from optuna.study import MaxTrialsCallback
-
+def _add_trials(task: Task, *, trials: int, time_limit: float | None) -> optuna.Study:
+    """Make what a search lacks of its trials, as far as there is time."""
     search = _open(*task)
-    left = None if deadline is None else deadline - time.time()
-    if _left(search, trials) and (left is None or left > 0):
-        enough = MaxTrialsCallback(max(trials, len(finished(search)) + 1), states=_ended())
-        try:
-            search.optimize(partial(_objective, deadline=deadline), timeout=left, callbacks=[enough])
-        except TrainingStopped as stop:
-            if stop.interrupted:
-                raise
-    return f"{search.study_name} has {len(finished(search))} trials"
+    if _left(search, trials):
+        deadline = None if time_limit is None else time.time() + time_limit
+        wanted = max(trials, len(finished(search)) + 1)
+        enough = optuna.study.MaxTrialsCallback(wanted, states=ENDED)
+        search.optimize(partial(_objective, deadline=deadline), timeout=time_limit, callbacks=[enough])
+    return search
 
 
-def _search(tasks: Sequence[Task], trials: int, jobs: int, deadline: float | None) -> list[optuna.Study]:
-    """Return searches that have the trials asked for, making those that are missing."""
+def _search(
+    tasks: Sequence[Task], trials: int | None, jobs: int, deadline: float | None
+) -> list[optuna.Study]:
+    """Return searches of one scale that have the trials asked for, making those that are missing."""
+    trials = plan(tasks[0].scale)["trials"] if trials is None else trials
+    check_count(trials, "trials", 1)
     searches = {task: _open(*task) for task in tasks}
-    do = partial(_add_trials, trials=trials, deadline=deadline)
     for again in (False, True):  # again, if the process that tried the first settings was killed
         lacking = {task: left for task, search in searches.items() if (left := _left(search, trials))}
-        for search in (searches[task] for task in lacking):
-            if _first(search) is None:
-                search.enqueue_trial(FAMILIES[search.user_attrs["family"]].first, skip_if_exists=not again)
+        for task in lacking:
+            if _first(searches[task]) is None:
+                searches[task].enqueue_trial(FAMILIES[task.family]["first"], skip_if_exists=not again)
         # Several processes work on one search if there are more of them than searches.
         shared = range(max(1, jobs // max(1, len(lacking))))
         at_work = [task for number in shared for task, left in lacking.items() if number < left]
-        for said in studies.each(do, at_work, jobs):
-            log.info("%s", said)
-    left = sum(_left(search, trials) for search in searches.values())
-    if left:
+        run_in_time(partial(_add_trials, trials=trials), at_work, jobs, deadline)
+    if left := sum(_left(search, trials) for search in searches.values()):
         msg = f"{left} of {trials * len(tasks)} trials are left; run the same command again to resume"
         raise TrainingStopped(msg)
     return list(searches.values())
@@ -382,21 +355,9 @@ def tune(
         If the time was over before all trials were made; calling again resumes.
     """
     scale = asked_scale(scale)
-    folds = plan(scale)["folds"]
     check_choice(family, "family", FAMILIES)
-    if not 0 <= fold < folds:
-        msg = f"fold={fold}: give one of the {folds} folds, from 0 to {folds - 1}"
-        raise ValueError(msg)
     deadline = None if time_limit is None else time.time() + time_limit
-    return _search([(scale, family, fold)], _trials(scale, trials), jobs, deadline)[0]
-
-
-def _trials(scale: str, trials: int | None) -> int:
-    trials = plan(scale)["trials"] if trials is None else trials
-    if trials < 1:
-        msg = f"trials={trials}: a search needs at least 1"
-        raise ValueError(msg)
-    return trials
+    return _search([Task(scale, family, fold)], trials, jobs, deadline)[0]
 
 
 def evaluate(
@@ -408,7 +369,7 @@ def evaluate(
 ) -> StudyResult:
     """Carry out the whole plan once for each fold that tests, and test what it chose.
 
-    In each turn the families are compared by their first trials, the best two are tuned, and the best trial
+    For each fold the families are compared by their first trials, the best two are tuned, and the best trial
     of both is chosen. Chosen network, first trial of the best family and report's network are trained alike
     and tested on the fold that took no part in the choice (nested cross-validation; Varma &
     Simon 2006, doi:10.1186/1471-2105-7-91).
@@ -431,20 +392,20 @@ def evaluate(
         If the time was over; calling again resumes.
     """
     scale = asked_scale(scale)
-    trials, turns = _trials(scale, trials), range(plan(scale)["turns"])
+    folds = range(plan(scale)["tested"])
     deadline = None if time_limit is None else time.time() + time_limit
-    every = [(scale, family, fold) for fold in turns for family in plan(scale)["families"]]
+    every = [Task(scale, family, fold) for fold in folds for family in plan(scale)["families"]]
     _search(every, 1, jobs, deadline)
-    best = {fold: ranking(scale, fold)[:2] for fold in turns}
-    _search([(scale, family, fold) for fold in turns for family in best[fold]], trials, jobs, deadline)
-    arms = {
-        "report": [_budget(scale, fold) for fold in turns],
-        "best family": [trial_config(*_tried(scale, best[fold][0], fold)) for fold in turns],
-        "tuned": [trial_config(chosen(scale, fold)) for fold in turns],
+    best = {fold: ranking(scale, fold)[:2] for fold in folds}
+    _search([Task(scale, family, fold) for fold in folds for family in best[fold]], trials, jobs, deadline)
+    conditions = {
+        "report": [_budget(scale, fold) for fold in folds],
+        "best family": [trial_config(*_tried(scale, best[fold][0], fold)) for fold in folds],
+        "tuned": [trial_config(chosen(scale, fold)) for fold in folds],
     }
     left = None if deadline is None else max(0.0, deadline - time.time())
     references = {"best family": "report", "tuned": "report"}
-    return studies.run_arms("tuning", scale, arms, references, jobs=jobs, time_limit=left)
+    return studies.run_conditions("tuning", scale, conditions, references, jobs=jobs, time_limit=left)
 
 
 def ranking(scale: str, fold: int) -> list[str]:
@@ -486,7 +447,7 @@ def optimism(trials: int) -> float:
 
 
 def chosen(scale: str, fold: int) -> optuna.Study:
-    """Return the search whose best trial is the choice of a turn: the better one of the best two families."""
+    """Return the search whose best trial is the choice of a fold: the better one of the best two families."""
     return max(
         (_open(scale, family, fold) for family in ranking(scale, fold)[:2]), key=lambda s: s.best_value
     )

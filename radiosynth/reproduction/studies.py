@@ -1,71 +1,34 @@
 """Questions that one run cannot answer: grids of runs over splits, and paired comparisons of them.
 
 The report's claim rests on one split and one seed. A study repeats each of its conditions over ten folds,
-which train, validate and test by turns, so that every source is tested once in every condition, by a network
-(and a generator) that never saw it. What is saved of it is one folder of tables: the predictions for every
-source, and every history.
+each of which tests once while the next one validates and the others train, so that every source is tested
+once in every condition, by a network (and a generator) that never saw it. What is saved of it is one folder
+of tables: the predictions for every source, and every history.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
-import multiprocessing
-import os
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
-from functools import cache, partial
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import joblib
 import numpy as np
 from astropy.table import Table, vstack
 
 from radiosynth._io import check, read_json, read_table, readable, write_json, write_table
 from radiosynth.reproduction import recipes, scales
-from radiosynth.reproduction.comparisons import (
-    Comparison,
-    StudyResult,
-    accuracies,
-    accuracy_by_fold,
-    compare,
-    epochs_gain,
-    finding,
-    formatted,
-    numbers,
-    summary,
-)
+from radiosynth.reproduction.comparisons import StudyResult, accuracies, formatted
 from radiosynth.reproduction.configs import ClassifierConfig, Config
-from radiosynth.reproduction.layouts import STUDIES, Arms, layout, study_arms
-from radiosynth.reproduction.runs import Run, provenance, runs_root
+from radiosynth.reproduction.layouts import Conditions, layout
+from radiosynth.reproduction.parallel import run_in_time
+from radiosynth.reproduction.provenance import provenance
+from radiosynth.reproduction.runs import Run, runs_root
 from radiosynth.stopping import TrainingStopped
 
-__all__ = [
-    "STUDIES",
-    "Comparison",
-    "StudyResult",
-    "accuracy_by_fold",
-    "another_part",
-    "best_study",
-    "compare",
-    "epochs_gain",
-    "finding",
-    "numbers",
-    "run_study",
-    "study_arms",
-    "summary",
-]
-
 log = logging.getLogger("radiosynth")
-
-
-T = TypeVar("T")
-
-
-R = TypeVar("R")
 
 
 def run_study(
@@ -86,11 +49,11 @@ def run_study(
     Parameters
     ----------
     name : str
-        One of `STUDIES`.
+        One of `radiosynth.reproduction.layouts.STUDIES`.
     scale : str, optional
         One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
     jobs : int, default 1
-        Runs at a time, each on its share of the processors.
+        Runs at a time, which divide the processors among them.
     time_limit : float, optional
         Seconds after which nothing new is begun.
     extend : bool, default False
@@ -109,13 +72,13 @@ def run_study(
         If the time was over before all runs were done; calling again, with `extend`, resumes.
     """
     scale = scales.asked_scale(scale)
-    return run_arms(name, scale, *layout(name, scale), jobs=jobs, time_limit=time_limit, extend=extend)
+    return run_conditions(name, scale, *layout(name, scale), jobs=jobs, time_limit=time_limit, extend=extend)
 
 
-def run_arms(
+def run_conditions(
     name: str,
     scale: str,
-    arms: Arms,
+    conditions: Conditions,
     references: dict[str, str],
     *,
     jobs: int = 1,
@@ -128,8 +91,8 @@ def run_arms(
     ----------
     name, scale : str
         What the folder of the study is called.
-    arms : dict of str to list of ClassifierConfig
-        By name of the condition, one configuration for each fold.
+    conditions : dict of str to list of ClassifierConfig
+        By name, one configuration for each fold.
     references : dict of str to str
         For each condition that is compared, the name of the one that it is compared with.
     jobs, time_limit, extend
@@ -149,18 +112,19 @@ def run_arms(
     """
     deadline = None if time_limit is None else time.time() + time_limit
     folder = study_folder(name, scale)
-    saved, asked = _saved_arms(folder), _names(arms)
-    if any(set(names) - set(asked.get(arm, ())) for arm, names in saved.items()):
+    saved, asked = _saved_names(folder), _names(conditions)
+    if any(set(names) - set(asked.get(condition, ())) for condition, names in saved.items()):
         msg = f"{folder} holds a study of other runs: remove its study.json and run it again"
         raise ValueError(msg)
     lacking = set().union(*asked.values()) - set().union(*saved.values())
     if saved and not (extend and lacking):
         more = f", which lacks {len(lacking)} runs: --extend makes them" if lacking else ""
         log.info("loading the saved %s%s", folder.name, more)
-        return _load(folder, arms, references, saved, replayed=True)
-    known = _where_saved(folder)
+        return _load(folder, conditions, references, saved, loaded=True)
+
     # Fold by fold, so that whole ones are done when the time is over.
-    by_fold = [[config for config in row if config] for row in itertools.zip_longest(*arms.values())]
+    by_fold = [[each for each in row if each] for row in itertools.zip_longest(*conditions.values())]
+    known = set(_where_saved(folder))
     needed = [config for config in itertools.chain(*by_fold) if config.name not in known]
     generators = [each for config in needed if not _finished(config) for each in config.requires]
     try:
@@ -168,29 +132,30 @@ def run_arms(
         _run_all(needed, jobs, deadline)
     except TrainingStopped as stop:
         whole = [all(c.name in known or _finished(c) for c in row) for row in by_fold]
-        tested = {arm: list(itertools.compress(configs, whole)) for arm, configs in arms.items()}
+        tested = {key: list(itertools.compress(configs, whole)) for key, configs in conditions.items()}
         # After an interrupt the same command is to resume, where a saved study would be loaded.
         if not stop.interrupted and sum(whole) > max([1, *map(len, saved.values())]):
             _save(name, folder, tested, references)
         raise
-    return _save(name, folder, arms, references)
+    return _save(name, folder, conditions, references)
 
 
-def another_part(arms: Arms) -> tuple[Table, list[Run[ClassifierConfig]]]:
+def untested_fold(conditions: Conditions) -> tuple[Table, list[Run[ClassifierConfig]]]:
     """Try conditions of a study on the fold after those that the study tests, with another seed.
 
     What the study says should hold there too.
 
     Parameters
     ----------
-    arms : dict of str to list of ClassifierConfig
-        Conditions of a study that leaves folds untested, all or some of them, as from `study_arms`.
+    conditions : dict of str to list of ClassifierConfig
+        Conditions of a study that leaves folds untested, all or some of them, as from
+        `radiosynth.reproduction.layouts.study_conditions`.
 
     Returns
     -------
     table : `~astropy.table.Table`
-        One row per condition: ``arm`` (its name), ``sources`` tested, ``accuracy`` and ``balanced_accuracy``
-        with the ends of their 95 % intervals, as in `summary`.
+        One row per ``condition``: ``sources`` tested, ``accuracy`` and ``balanced_accuracy`` with the ends of
+        their 95 % intervals, as in `StudyResult.summary`.
     runs : list of Run
         The run of each condition, trained now if it is not saved.
 
@@ -200,19 +165,19 @@ def another_part(arms: Arms) -> tuple[Table, list[Run[ClassifierConfig]]]:
         If a study tests all folds already.
     """
     rows, runs = [], []
-    for arm, configs in arms.items():
+    for condition, configs in conditions.items():
         done, first = len(configs), configs[0]
-        if done >= first.folds:
-            msg = (
-                f"{arm} tests all of its {max(1, first.folds)} folds: give conditions that leave one untested"
-            )
+        if done >= first.sources.folds:
+            tested = f"{condition} tests all of its {max(1, first.sources.folds)} folds"
+            msg = f"{tested}: give conditions that leave one untested"
             raise ValueError(msg)
-        generators = tuple(replace(each, fold=done) if each.folds else each for each in first.generators)
-        run = recipes.run(replace(first, fold=done, seed=done, generators=generators))
+        generators = tuple(g.changed(fold=done) if g.sources.folds else g for g in first.generators)
+        run = recipes.run(first.changed(fold=done, seed=done, generators=generators))
         stored = run.predictions
         plain = stored["plain"]
-        right = (stored["probabilities"].argmax(axis=1) == stored["labels"])[plain]
-        rows.append({"arm": arm, "sources": len(right), **accuracies(stored["labels"][plain], right)})
+        correct = (stored["probabilities"].argmax(axis=1) == stored["labels"])[plain]
+        scores = accuracies(stored["labels"][plain], correct)
+        rows.append({"condition": condition, "sources": len(correct), **scores})
         runs.append(run)
     return formatted(Table(rows)), runs
 
@@ -223,7 +188,7 @@ def best_study(name: str) -> StudyResult:
     Parameters
     ----------
     name : str
-        One of `STUDIES`.
+        One of `radiosynth.reproduction.layouts.STUDIES`.
 
     Returns
     -------
@@ -235,10 +200,10 @@ def best_study(name: str) -> StudyResult:
     ValueError
         If there is no such study.
     """
-    return run_study(name, recorded_scale(name))
+    return run_study(name, saved_scale(name))
 
 
-def recorded_scale(name: str) -> str | None:
+def saved_scale(name: str) -> str | None:
     """Return the largest scale at which a study is saved; None if it is not."""
     saved = [scale for scale in scales.SCALES if (study_folder(name, scale) / "study.json").exists()]
     return saved[-1] if saved else None
@@ -252,8 +217,8 @@ def study_folder(name: str, scale: str) -> Path:
 # Making the runs --------------------------------------------------------------------------------------
 
 
-def _names(arms: Arms) -> dict[str, list[str]]:
-    return {arm: [config.name for config in configs] for arm, configs in arms.items()}
+def _names(conditions: Conditions) -> dict[str, list[str]]:
+    return {condition: [config.name for config in configs] for condition, configs in conditions.items()}
 
 
 def _finished(config: Config) -> bool:
@@ -262,137 +227,96 @@ def _finished(config: Config) -> bool:
 
 def _run_all(configs: Iterable[Config], jobs: int, deadline: float | None) -> None:
     missing = [config for config in dict.fromkeys(configs) if not _finished(config)]
-    left = len(missing)
-    for finished in each(partial(_run_one, deadline=deadline), missing, jobs):
-        if finished:
-            left -= 1
-            log.info("%s, %d left", finished, left)
-    if left:
+    run_in_time(recipes.run, missing, jobs, deadline)
+    if left := sum(not _finished(config) for config in missing):
         msg = f"{left} of {len(missing)} runs are left and the time is over; run the same command again"
         raise TrainingStopped(msg)
 
 
-def each(do: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator[R]:
-    """Yield what `do` returns for each task as it is done, by `jobs` processes at a time."""
-    if jobs != 1:  # TensorFlow reads the number of threads when it starts
-        threads = max(1, joblib.cpu_count() // joblib.effective_n_jobs(jobs))
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
-    work = joblib.Parallel(jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
-    yield from work(joblib.delayed(_under)(os.getpid(), do, task) for task in tasks)
-
-
-def _under(parent: int, do: Callable[[T], R], task: T) -> R:
-    """Do a task in a worker that ends with its parent, also where that is killed."""
-    if multiprocessing.current_process().name.startswith("Loky"):  # no thread, nor another machine
-        _end_with(parent)
-    return do(task)
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """Watch from now on whether the parent lives: loky's workers would stay for ever."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _run_one(config: Config, deadline: float | None) -> str:
-    """Do one run and return its name, or nothing if there was no time."""
-    import keras
-
-    left = None if deadline is None else deadline - time.time()
-    if left is not None and left <= 0:
-        return ""
-    try:
-        recipes.run(config, time_limit=left)
-    except TrainingStopped as stop:
-        if stop.interrupted:
-            raise
-        return ""
-    keras.utils.clear_session()  # else every network that was built stays in memory
-    return config.name
-
-
 # Saved studies ----------------------------------------------------------------------------------------
-
-
-def _saved_arms(folder: Path) -> dict[str, list[str]]:
-    """Return the names of the runs of each condition of a saved study; nothing if it is not saved."""
-    path = folder / "study.json"
-    if not path.exists():
-        return {}
-    with readable(path):
-        return {str(arm): list(runs) for arm, runs in _about(folder)["arms"].items()}
 
 
 def _about(folder: Path) -> dict[str, Any]:
     return read_json(folder / "study.json", ["arms", "finished"])
 
 
-def _tables(folder: Path, arms: dict[str, list[str]]) -> tuple[Table, Table]:
+def _saved_names(folder: Path) -> dict[str, list[str]]:
+    """Return the names of the runs of each condition of a saved study; nothing if it is not saved."""
+    path = folder / "study.json"
+    if not path.exists():
+        return {}
+    with readable(path):
+        return {str(condition): list(runs) for condition, runs in _about(folder)["arms"].items()}
+
+
+def _tables(folder: Path, names: dict[str, list[str]]) -> list[Table]:
     """Return sources and histories of a saved study, which have to have rows of all of its runs."""
-
-    def read(path: Path) -> Table:
-        table, number = read_table(path, text=("arm", "name")), sum(map(len, arms.values()))
-        with readable(path):
-            held = set(zip(table["arm"].tolist(), table["fold"].tolist(), strict=True))
+    tables, number = [], sum(map(len, names.values()))
+    for file in ("sources.csv", "histories.csv"):
+        table = read_table(folder / file, text=("arm", "name"))
+        with readable(folder / file):
+            table.rename_column("arm", "condition")
+            held = set(zip(table["condition"].tolist(), table["fold"].tolist(), strict=True))
             check(len(held) == number, f"{len(held)} of {number} runs")
-        return table
-
-    return read(folder / "sources.csv"), read(folder / "histories.csv")
+        tables.append(table)
+    return tables
 
 
 def _load(
-    folder: Path, arms: Arms, references: dict[str, str], names: dict[str, list[str]], *, replayed: bool
+    folder: Path,
+    conditions: Conditions,
+    references: dict[str, str],
+    names: dict[str, list[str]],
+    *,
+    loaded: bool,
 ) -> StudyResult:
-    first = next(iter(arms.values()))[0]
-    return StudyResult(folder, first, references, *_tables(folder, names), replayed=replayed)
+    first = next(iter(conditions.values()))[0]
+    sources, histories = _tables(folder, names)
+    return StudyResult(folder, first, references, sources, histories, loaded=loaded)
 
 
 def _where_saved(folder: Path) -> dict[str, tuple[Path, str]]:
     """Return which study of the same scale holds a run, and as which condition; this one before others."""
     scale = folder.name.partition("-study-")[0]
-    folders = [*sorted(folder.parent.glob(f"{scale}-study-*")), folder]
     return {
-        run: (study, arm) for study in folders for arm, runs in _saved_arms(study).items() for run in runs
+        run: (study, condition)
+        for study in [*sorted(folder.parent.glob(f"{scale}-study-*")), folder]
+        for condition, runs in _saved_names(study).items()
+        for run in runs
     }
 
 
-def _save(name: str, folder: Path, arms: Arms, references: dict[str, str]) -> StudyResult:
+def _save(name: str, folder: Path, conditions: Conditions, references: dict[str, str]) -> StudyResult:
     """Gather the predictions and the histories of the runs of a study, from runs and from saved studies."""
     known = _where_saved(folder)
-    studies = {study: _tables(study, _saved_arms(study)) for study in {study for study, _ in known.values()}}
-    found: list[tuple[Table, Table]] = []
+    studies = {study: _tables(study, _saved_names(study)) for study in {study for study, _ in known.values()}}
+    found: list[list[Table]] = []
     made: list[dict[str, Any]] = []
-    for arm, configs in arms.items():
+    for condition, configs in conditions.items():
         for config in configs:
+            fold = config.sources.fold
             if config.name in known:
-                study, name_there = known[config.name]
-                parts = [t[(t["arm"] == name_there) & (t["fold"] == config.fold)] for t in studies[study]]
+                study, there = known[config.name]
+                parts = [t[(t["condition"] == there) & (t["fold"] == fold)] for t in studies[study]]
                 made.append(_about(study))
             else:
                 run = recipes.run(config)
                 parts = [_unaugmented(run), run.history]
                 made.append(run.provenance)
             for part in parts:
-                part["arm"], part["fold"] = [arm] * len(part), config.fold
-            found.append((parts[0], parts[1]))
-    folder.mkdir(parents=True, exist_ok=True)
+                part["condition"], part["fold"] = [condition] * len(part), fold
+            found.append(parts)
     for file, tables in zip(("sources", "histories"), zip(*found, strict=True), strict=True):
         whole = formatted(vstack(list(tables)))
-        front = ["arm", "fold"]
-        write_table(folder / f"{file}.csv", whole[front + [n for n in whole.colnames if n not in front]])
-    plan = _names(arms)
-    result = _load(folder, arms, references, plan, replayed=False)
-    write_json(folder / "summary.json", {"name": name, "numbers": numbers(result)})
+        whole.rename_column("condition", "arm")
+        write_table(folder / f"{file}.csv", whole[list(dict.fromkeys(["arm", "fold", *whole.colnames]))])
+    names = _names(conditions)
+    result = _load(folder, conditions, references, names, loaded=False)
+    write_json(folder / "summary.json", {"name": name, "numbers": result.numbers()})
     last = max(made, key=lambda each: each["finished"])
     content = {key: last[key] for key in provenance()}  # where the runs were done, not this
     seconds = round(float(np.sum(result.histories["seconds"])))
-    content |= {"study": name, "arms": plan, "seconds_training": seconds}
+    content |= {"study": name, "arms": names, "seconds_training": seconds}
     write_json(folder / "study.json", content)
     return result
 

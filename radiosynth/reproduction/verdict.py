@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ from radiosynth import (
     training,
 )
 from radiosynth._io import write_arrays, write_table
-from radiosynth.reproduction import configs, recipes, runs, studies
+from radiosynth.reproduction import configs, provenance, recipes, runs
+from radiosynth.reproduction.parallel import run_in_time
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials
 from radiosynth.reproduction.samples import split_sample
 from radiosynth.sample import Sample, check_choice
@@ -46,6 +47,9 @@ from radiosynth.simulation import fit
 from radiosynth.taxonomy import CLASS_NAMES
 
 log = logging.getLogger("radiosynth")
+
+GENERATORS: dict[str, type[configs.GeneratorConfig]] = {"gan": configs.GANConfig, "vae": configs.VAEConfig}
+"""Kinds of synthetic images that trained generators draw."""
 
 CHUNK = 64
 """Batches whose views are made at a time."""
@@ -63,7 +67,7 @@ def sources_of(trial: Trial) -> tuple[Sample, Sample, Sample]:
 def _split(fold: int, fraction: float) -> tuple[Sample, Sample, Sample]:
     names = ("folds", "split_seed", "size", "n_sigma")
     shared = {name: protocol()["sources"][name] for name in names}
-    return split_sample(configs.SplitConfig("laptop", fold=fold, fraction=fraction, **shared))
+    return split_sample(configs.Sources(fold=fold, fraction=fraction, **shared))
 
 
 @cache
@@ -92,7 +96,7 @@ def synthetic_images(trial: Trial, train: Sample) -> Sample:
         return Sample(images, np.repeat(np.arange(len(CLASS_NAMES)), number), drawn)
     from radiosynth.generators import sample_generators
 
-    return sample_generators([recipes.run(generator_config(trial)).folder], number, rng=rng)
+    return sample_generators([runs.run_folder(generator_config(trial))], number, rng=rng)
 
 
 def _observed_parameters(trial: Trial, train: Sample) -> Table:
@@ -110,11 +114,10 @@ def _observed_parameters(trial: Trial, train: Sample) -> Table:
 
 def generator_config(trial: Trial) -> configs.GeneratorConfig:
     """Return the configuration of the generator of a run: one for each fold."""
-    kinds = {"gan": configs.GANConfig, "vae": configs.VAEConfig}
-    check_choice(trial.synthetic, "kind of synthetic images", kinds)
+    check_choice(trial.synthetic, "kind of synthetic images", GENERATORS)
     settings = protocol()["generators"][trial.synthetic]["settings"]
     fold = {"folds": protocol()["sources"]["folds"], "fold": trial.fold, "fraction": trial.fraction}
-    return kinds[trial.synthetic]("laptop", morphology="all", **fold, **settings)
+    return GENERATORS[trial.synthetic].of(scale="laptop", morphology="all", **fold, **settings)
 
 
 # Training ---------------------------------------------------------------------------------------------
@@ -260,13 +263,17 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
     record = trial.file
     if record.exists():
         return record
+    begun = time.monotonic()
+    if trial.synthetic in GENERATORS:
+        recipes.run(generator_config(trial), time_limit=time_limit)
+    left = None if time_limit is None else max(0.0, time_limit - (time.monotonic() - begun))
     work = networks_folder() / f".{trial.name}"
     work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(work / "lock", timeout=0):
             if not record.exists():
                 begun = time.monotonic()
-                model, history = train(trial, work, time_limit=time_limit)
+                model, history = train(trial, work, time_limit=left)
                 _save(record, trial, model, history, time.monotonic() - begun)
     except Timeout:
         return None
@@ -278,7 +285,7 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
 def _save(record: Path, trial: Trial, model: keras.Model, history: training.History, seconds: float) -> None:
     """Write what the network of a run says of every source, and where its numbers come from."""
     about = {
-        **runs.provenance(),
+        **provenance.provenance(),
         "seconds": round(seconds, 1),
         "seconds_training": round(sum(history["seconds"]), 1),
     }
@@ -326,23 +333,8 @@ def run_all(
         asked = [trial for trial in asked if trial.condition in conditions]
     deadline = None if time_limit is None else time.time() + time_limit
     missing = [trial for trial in asked if not trial.file.exists()]
-    for name in studies.each(partial(_in_time, deadline=deadline), missing, jobs):
-        if name:
-            log.info("%s", name)
+    run_in_time(run, missing, jobs, deadline)
     if left := sum(not trial.file.exists() for trial in missing):
         msg = f"{left} of {len(asked)} networks are left; run the same command again to resume"
         raise stopping.TrainingStopped(msg)
     return len(asked)
-
-
-def _in_time(trial: Trial, deadline: float | None) -> str:
-    """Do one run and return its name, or nothing if there was no time or another process is at it."""
-    left = None if deadline is None else deadline - time.time()
-    if left is not None and left <= 0:
-        return ""
-    try:
-        return trial.name if run(trial, time_limit=left) else ""
-    except stopping.TrainingStopped as stop:
-        if stop.interrupted:
-            raise
-        return ""

@@ -26,7 +26,7 @@ from radiosynth import (
 )
 from radiosynth.bending import RegressorSettings, matched_population
 from radiosynth.measurements import bending_angle, measure_angles
-from radiosynth.reproduction import configs, presets, recipes, runs
+from radiosynth.reproduction import configs, presets, recipes, runs, samples
 from radiosynth.sample import Sample
 
 
@@ -185,20 +185,20 @@ TINY = {"images": 60, "synthetic": 40, "epochs": 1, "size": 16, "width": 0.1, "c
 def test_runs_hold_out_every_source_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     monkeypatch.setattr(datasets, "load_bending_sample", real_sources)
-    arm = presets.bending_arms("smoke", **TINY)["with spread"]
-    made, table = recipes.cross_validate(arm)
+    folds = presets.bending_conditions("smoke", **TINY)["with spread"]
+    made, table = recipes.cross_validate(folds)
     assert sorted(table["name"]) == sorted(real_sources().table["name"])
     assert np.isfinite(table["spread"]).all()
     # One network on simulations is the start of all folds.
-    assert len(runs.recorded_runs()) >= 3
-    assert runs.find_run(arm[0].requires[0].name).replayed
-    train, test = recipes.prepare_bending(arm[0])
+    assert len(runs.saved_runs()) >= 3
+    assert runs.find_run(folds[0].requires[0].name).loaded
+    train, test = samples.prepare_bending(folds[0])
     assert not set(train.table["name"]) & set(test.table["name"])
     again = predict_angles(made[0].model(), test.images, n_rotations=8)["bending_angle"]
     recorded = made[0].predictions
     np.testing.assert_allclose(recorded["bending_angle"], again, atol=0.5)  # half precision
-    mixed, _ = recipes.prepare_bending(
-        configs.BendingConfig(**{**TINY, "training_set": "synthetic+real", "synthetic": 30})
+    mixed, _ = samples.prepare_bending(
+        configs.BendingConfig.of(**{**TINY, "training_set": "synthetic+real", "synthetic": 30})
     )
     assert len(mixed) == 90
 

@@ -225,7 +225,8 @@ def test_a_saved_run_is_a_classifier_too() -> None:
     classifier = load_classifier(run.folder.name)
     sample = simulate(2, 150, rng=np.random.default_rng(1))
     ready = classifier.prepare(sample)
-    np.testing.assert_array_equal(ready.images, runs.make_ready(sample, run.config).images)
+    wanted = preprocess(sample, run.config.sources.size, n_sigma=run.config.sources.n_sigma)
+    np.testing.assert_array_equal(ready.images, wanted.images)
     np.testing.assert_array_equal(classifier.predict(ready.images), predict(run.model(), ready.images))
     assert classifier.card["training_images"] == dict.fromkeys(CLASS_NAMES, 6000)
     assert 0.8 < classifier.card["accuracy"] < 1

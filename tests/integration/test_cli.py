@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.table import Table
 from skyserver import SkyServer, key_of
 
-from radiosynth import cutouts as cutout_module, datasets, predict, read_cutouts, records, simulation
+from radiosynth import cutouts as cutout_module, datasets, load_classifier, read_cutouts, records, simulation
 from radiosynth.classification import classifier
 from radiosynth.cli import main
 from radiosynth.reproduction import configs, presets, recipes, runs, studies
@@ -132,8 +132,8 @@ def test_pixels_of_another_width_are_named_and_resampled(
     assert "arcsec" not in said
     assert resampled != native
     coarse = read_cutouts([path], size=150, pixel_scale=1.8)
-    expected = runs.default_classifier()
-    wanted = predict(expected.model(), runs.make_ready(coarse, expected.config).images)[0]
+    expected = load_classifier()
+    wanted = expected.predict(expected.prepare(coarse).images)[0]
     np.testing.assert_allclose(resampled, wanted, atol=1e-5)
 
 
@@ -145,7 +145,7 @@ def test_what_is_no_classifier_classifies_nothing(
     recorded: runs.Run[configs.ClassifierConfig],
 ) -> None:
     monkeypatch.undo()
-    gan = next(name for name in runs.recorded_runs() if name.startswith("laptop-gan-all-"))
+    gan = next(name for name in runs.saved_runs() if name.startswith("laptop-gan-all-"))
     assert main(["classify", "--run", gan, *cutouts]) == 1
     assert f"{gan} classifies nothing" in capsys.readouterr().err
     out = str(tmp_path / "out.npz")

@@ -14,6 +14,7 @@ from samples import TINY, simulated_survey
 
 from radiosynth import cli, datasets, generators, training
 from radiosynth.reproduction import presets, recipes, runs, studies
+from radiosynth.reproduction.comparisons import StudyResult
 
 SMALL = {"per_class": 32, "epochs": 2, "width": 0.05, "size": 24, "test_per_class": 6}
 
@@ -67,9 +68,9 @@ def _found(folder: Path) -> runs.Run[Any]:
     return runs.find_run(folder)
 
 
-def _study(folder: Path | None = None) -> studies.StudyResult:
-    arm = [presets.classifier_config("real", "smoke", **TINY, folds=3, fold=fold) for fold in (0, 1)]
-    return studies.run_arms("damage", "smoke", {"real": arm}, {})
+def _study(folder: Path | None = None) -> StudyResult:
+    folds = [presets.classifier_config("real", "smoke", **TINY, folds=3, fold=fold) for fold in (0, 1)]
+    return studies.run_conditions("damage", "smoke", {"real": folds}, {})
 
 
 def _reconstruct(folder: Path) -> Any:
@@ -147,7 +148,7 @@ def test_a_saved_run_in_a_read_only_folder_is_loaded(made: Path, monkeypatch: py
 
     monkeypatch.setattr(recipes, "FileLock", locked)
     config = presets.classifier_config("real", "smoke", **TINY)
-    assert recipes.run(config, root=made).replayed
+    assert recipes.run(config, root=made).loaded
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(made))
     assert cli.main(["runs"]) == 0
 

@@ -11,7 +11,7 @@ from scipy.special import log_softmax
 
 from radiosynth import augment_randomly, build_foveated_classifier, datasets, metrics, predict, simulation
 from radiosynth.networks.classifiers import build_ensemble
-from radiosynth.reproduction import configs, recipes, runs
+from radiosynth.reproduction import configs, recipes, runs, samples
 from radiosynth.sample import Sample
 
 TINY = {"size": 64, "width": 0.125, "epochs": 8, "batch_size": 12, "zoom": 0.05, "shift": 1.0}
@@ -28,8 +28,8 @@ def simulated_dataset(*, size: int = 300) -> Sample:
 def ensemble(tmp_path_factory: pytest.TempPathFactory) -> runs.Run[configs.EnsembleConfig]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load_first_dataset", simulated_dataset)
-        members = (configs.FoldConfig("smoke", fold=fold, seed=fold, **TINY) for fold in (0, 1))
-        config = configs.EnsembleConfig("smoke", tuple(members))
+        members = (configs.FoldConfig.of(scale="smoke", fold=fold, seed=fold, **TINY) for fold in (0, 1))
+        config = configs.EnsembleConfig(scale="smoke", members=tuple(members))
         return recipes.run(config, root=tmp_path_factory.mktemp("ensemble"))
 
 
@@ -48,14 +48,14 @@ def test_recorded_weights_give_the_recorded_probabilities(
     ensemble: runs.Run[configs.EnsembleConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(datasets, "load_first_dataset", simulated_dataset)
-    _, _, test = recipes.prepare_fold(ensemble.config.members[0])
+    _, _, test = samples.prepare_fold(ensemble.config.members[0])
     again = predict(ensemble.model(), test.images)
     np.testing.assert_allclose(again, ensemble.predictions["probabilities"], atol=0.02)  # half precision
 
 
-def test_an_ensemble_is_replayed(ensemble: runs.Run[configs.EnsembleConfig]) -> None:
+def test_a_saved_ensemble_is_loaded(ensemble: runs.Run[configs.EnsembleConfig]) -> None:
     again = recipes.run(ensemble.config, root=ensemble.folder.parent)
-    assert again.replayed
+    assert again.loaded
     assert again.config == ensemble.config
 
 
@@ -86,8 +86,8 @@ def test_views_of_the_fovea() -> None:
 
 def test_simulations_are_added_in_the_pixels_of_the_survey(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_first_dataset", simulated_dataset)
-    config = configs.FoldConfig("smoke", size=160, synthetic=0.5)
-    train, validation, test = recipes.prepare_fold(config)
+    config = configs.FoldConfig.of(scale="smoke", size=160, synthetic=0.5)
+    train, validation, test = samples.prepare_fold(config)
     assert train.counts() == dict.fromkeys(train.counts(), 60)  # 40 real ones and half as many
     assert len(validation) == len(test) == 40
     added = train.images[-1]
@@ -125,9 +125,9 @@ def test_augmented_images_keep_a_source_in_the_image_and_repeat_with_the_seed() 
 def test_faults(wrong: dict[str, float], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_first_dataset", simulated_dataset)
     with pytest.raises(ValueError, match=said):
-        recipes.run(configs.FoldConfig("smoke", **{**TINY, **wrong}), root=tmp_path)
+        recipes.run(configs.FoldConfig.of(scale="smoke", **{**TINY, **wrong}), root=tmp_path)
 
 
 def test_an_empty_ensemble_is_refused() -> None:
     with pytest.raises(ValueError, match="one at least"):
-        configs.EnsembleConfig("smoke", ())
+        configs.EnsembleConfig(scale="smoke", members=())

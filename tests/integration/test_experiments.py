@@ -1,4 +1,4 @@
-"""Runs: recorded, replayed, refused, resumed. The sources are simulated, so that no network is needed."""
+"""Runs: saved, loaded, refused, resumed. The sources are simulated, so that no network is needed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from samples import TINY, simulated_survey
 
 from radiosynth import datasets, records, simulation
-from radiosynth.reproduction import configs, presets, published, recipes, runs, scales
+from radiosynth.reproduction import configs, presets, published, recipes, runs, samples, scales
 from radiosynth.stopping import TrainingStopped
 
 
@@ -22,15 +22,15 @@ def survey(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("survey")
-def test_a_run_is_recorded_and_then_replayed(tmp_path: Path) -> None:
+def test_a_run_is_saved_and_then_loaded(tmp_path: Path) -> None:
     config = presets.classifier_config("real+geometric", "smoke", **TINY)
     first = recipes.run(config, root=tmp_path)
     files = {path.name for path in first.folder.iterdir()}
-    assert not first.replayed
+    assert not first.loaded
     assert files == {"config.json", "provenance.json", "history.csv", "predictions.npz", "model.npz"}
     before = (first.folder / "provenance.json").read_bytes()
     second = recipes.run(config, root=tmp_path)
-    assert second.replayed
+    assert second.loaded
     assert (second.folder / "provenance.json").read_bytes() == before
     assert second.config == config
     assert first.provenance["training_images"] == dict.fromkeys(("FRI", "FRII", "bent", "compact"), 96)
@@ -45,11 +45,11 @@ def test_a_run_is_recorded_and_then_replayed(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("survey")
-def test_recorded_weights_give_the_recorded_predictions(tmp_path: Path) -> None:
+def test_saved_weights_give_the_saved_predictions(tmp_path: Path) -> None:
     from radiosynth import predict
 
     run = recipes.run(presets.classifier_config("real", "smoke", **TINY), root=tmp_path)
-    _, validation, _ = recipes.prepare(run.config)
+    _, validation, _ = samples.prepare(run.config)
     again = predict(run.model(), validation.images)
     np.testing.assert_allclose(again, run.predictions["probabilities"], atol=5e-3)  # half precision
 
@@ -73,7 +73,7 @@ def test_a_gan_is_trained_for_the_training_set_that_needs_it(
     run = recipes.run(config)
     assert run.provenance["training_images"]["bent"] == 96
     trained = recipes.run(gan)
-    assert trained.replayed
+    assert trained.loaded
     frames, epochs = trained.frames
     assert frames.shape[1:] == (64, 24, 24)
     assert epochs.tolist() == [0, 1, 2]
@@ -99,13 +99,13 @@ def test_training_set_d_has_an_autoencoder(tmp_path: Path, monkeypatch: pytest.M
     assert made.generators == (presets.vae_config("laptop", folds=10, fold=3),)
     for wrong in ({"training_set": "real+vae"}, {"generators": (drawing,)}):
         with pytest.raises(ValueError, match=r"real\+gan and real\+vae need some"):
-            configs.ClassifierConfig(**wrong)
+            configs.ClassifierConfig.of(**wrong)
 
 
 def test_the_held_out_sources_never_reach_the_training_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
     config = presets.classifier_config("real", "smoke", **TINY)
-    train, validation, _ = recipes.prepare(config)
+    train, validation, _ = samples.prepare(config)
     assert not set(train.table["name"]) & set(validation.table["name"])
     grouped = {"train": set(train.table["name"]), "validation": set(validation.table["name"])}
     first_four = set(simulated_survey().table["name"][:4])
@@ -132,30 +132,15 @@ def test_a_renamed_run_is_refused_and_a_missing_one_lists_those_there_are(
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     for module in (records, runs):
         monkeypatch.setattr(module, "PACKAGED_RUNS", tmp_path / "none")
-    with pytest.raises(FileNotFoundError, match="radiosynth run"):
-        runs.default_run()
+    with pytest.raises(FileNotFoundError, match="those there are: none"):
+        runs.find_run("absent")
     run = recipes.run(presets.classifier_config("real", "smoke", **TINY))
-    assert runs.default_run().folder == run.folder
-    assert runs.recorded_runs() == [run.folder.name]
+    assert list(runs.saved_runs()) == [run.folder.name]
     with pytest.raises(FileNotFoundError, match=run.folder.name):
         runs.find_run("absent")
     moved = run.folder.rename(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match="renamed or edited"):
         runs.find_run(moved)
-
-
-def test_default_run_of_a_checkout_is_the_real_one_and_has_its_weights(
-    project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RADIOSYNTH_RUNS", str(project / "paper" / "runs"))
-    # In whatever order the file system names them: those with synthetic images have no weights.
-    for order in (sorted, lambda names: sorted(names, reverse=True)):
-        found = {name: runs.saved_runs()[name] for name in order(runs.saved_runs())}
-        with monkeypatch.context() as patched:
-            patched.setattr(runs, "saved_runs", lambda found=found: found)
-            run = runs.default_run()
-        assert (run.config.scale, run.config.training_set) == ("report", "real")
-        assert run.model().input_shape == (None, run.config.size, run.config.size, 1)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +150,7 @@ def test_default_run_of_a_checkout_is_the_real_one_and_has_its_weights(
         ({"folds": 2}, "folds=2, .*at least 3"),
         ({"fraction": 0}, "fraction=0: give a proportion"),
         ({"fraction": 1.5}, "above 0, at most 1"),
-        ({"epochs": 0}, "epochs is 0; give a whole number from 1"),
+        ({"epochs": 0}, "epochs=0 is not possible: give a number above 0"),
         ({"per_class": 0}, "per_class is 0; give a whole number from 1"),
     ],
     ids=str,
@@ -178,7 +163,7 @@ def test_impossible_configurations(changes: dict[str, Any], message: str) -> Non
 
 def test_networks_of_an_ensemble_have_seeds_of_their_own() -> None:
     members = presets.ensemble_config("report", seed=7).members
-    assert [member.seed for member in members] == [7, 8, 9, 10, 11]
+    assert [member.settings.seed for member in members] == [7, 8, 9, 10, 11]
 
 
 @pytest.mark.usefixtures("survey")
@@ -196,12 +181,10 @@ def test_a_run_that_needs_others_makes_them_beside_it_and_in_its_time(
     assert not list((tmp_path / "elsewhere").glob("*gan*"))
 
 
-def test_a_run_that_comes_with_the_package_is_replayed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_comes_with_the_package_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     run = recipes.run(presets.ensemble_config("report"), time_limit=0)
-    assert run.replayed
+    assert run.loaded
     assert run.folder.parent == records.PACKAGED_RUNS
     assert not list(tmp_path.iterdir())
 
@@ -234,6 +217,37 @@ def test_hash_counts_what_is_not_as_in_the_report() -> None:
 
 
 @pytest.mark.parametrize(
+    "config",
+    [
+        presets.classifier_config("real+gan", "report", folds=5, fold=2, mislabelled=True, batch_size=7),
+        presets.vae_config("laptop", size=64, beta=1e-3),
+        presets.ensemble_config("smoke", zoom=0.2),
+        presets.bending_conditions("laptop")["both jets"][3],
+    ],
+    ids=lambda config: config.kind,
+)
+def test_configurations_nest_settings_and_are_saved_flat(config: configs.Config) -> None:
+    stored = json.loads(config.to_json())
+    values = [stored, *stored.get("generators", []), *stored.get("members", [])]
+    assert not any(isinstance(value, dict) for part in values for value in part.values())
+    assert configs.read_config(stored) == config
+    other = config.changed(scale="report" if config.scale != "report" else "laptop")
+    assert other.name != config.name
+    with pytest.raises(TypeError, match="unexpected keyword argument 'lenght'"):
+        config.changed(lenght=1)
+
+
+def test_values_go_where_they_belong() -> None:
+    config = presets.classifier_config("real", "report", seed=3, fold=2, folds=5, per_class=9, mistaken=True)
+    assert (config.settings.seed, config.sources.fold, config.per_class) == (3, 2, 9)
+    assert config.mislabelled  # its name in saved configurations
+    assert json.loads(config.to_json())["mistaken"] is True
+    gan = presets.gan_config("all", "report", size=32)
+    assert (gan.sources.size, gan.settings.size, gan.settings.conditional) == (32, 32, 4)
+    assert presets.gan_config("FRI", "report").settings.conditional == 0
+
+
+@pytest.mark.parametrize(
     ("training_set", "scale", "message"),
     [
         ("real+flow", "smoke", "choose from real, real"),
@@ -255,13 +269,13 @@ def test_scale_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _run_in_process(root: Path) -> bool:
     datasets.load_report_sample = simulated_survey
-    return recipes.run(presets.classifier_config("real", "smoke", **TINY), root=root).replayed
+    return recipes.run(presets.classifier_config("real", "smoke", **TINY), root=root).loaded
 
 
 def test_two_processes_that_ask_for_one_run_compute_it_once(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        replayed = pool.map(_run_in_process, [tmp_path, tmp_path])
-    assert sorted(replayed) == [False, True]
+        loaded = pool.map(_run_in_process, [tmp_path, tmp_path])
+    assert sorted(loaded) == [False, True]
 
 
 def test_published_numbers_agree_with_each_other() -> None:
@@ -272,35 +286,32 @@ def test_published_numbers_agree_with_each_other() -> None:
         np.testing.assert_allclose(np.sum(matrix, axis=1), 1, atol=2.1e-3)
 
 
-def test_the_packaged_run_is_the_default_and_knows_a_compact_source_from_a_double(
+def test_the_packaged_run_knows_a_compact_source_from_a_double(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from radiosynth import predict
+    from radiosynth import load_classifier
 
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
-    run = runs.default_run()
-    assert run.folder.parent == records.PACKAGED_RUNS
-    stored = run.predictions
-    right = stored["probabilities"].argmax(1) == stored["labels"]
-    assert right[stored["plain"]].mean() > 0.8
+    classifier = load_classifier("laptop-classifier-real-41035f4105d0")
+    assert classifier.card["accuracy"] > 0.8
     # A point as wide as the beam at this size, and a wide double.
     middle = {"core_x": 28, "core_y": 28}
     population = simulation.report_population().replace("compact", core_sigma=0.6, **middle)
     population = population.replace("FRII", lobe_distance=14, **middle)
     fake = simulation.simulate(
         50,
-        run.config.size,
+        classifier.card["size"],
         classes=("FRII", "compact"),
         population=population,
         rng=np.random.default_rng(0),
     )
-    probabilities = predict(run.model(), fake.images)
-    is_compact = probabilities.argmax(1) == 3
+    is_compact = classifier.predict(fake.images).argmax(1) == 3
     assert is_compact[fake.labels == 3].mean() > 0.8
     assert is_compact[fake.labels == 1].mean() < 0.1
 
 
-def test_a_record_without_weights_says_so(tmp_path: Path) -> None:
-    config = presets.classifier_config("real", "smoke")
-    with pytest.raises(FileNotFoundError, match=f"{config.name} is saved without its weights"):
-        runs.Run(tmp_path / config.name, config, replayed=True).model()
+def test_a_run_without_weights_says_so(tmp_path: Path) -> None:
+    for config in (presets.classifier_config("real", "smoke"), configs.BendingConfig(scale="smoke")):
+        (tmp_path / config.name).mkdir()
+        with pytest.raises(FileNotFoundError, match=f"{config.name}.*(saved without its weights|model.npz)"):
+            runs.Run(tmp_path / config.name, config, loaded=True).model()

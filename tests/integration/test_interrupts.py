@@ -41,10 +41,10 @@ EACH = textwrap.dedent(
     """
     import time
     from radiosynth import stopping
-    from radiosynth.reproduction import studies
+    from radiosynth.reproduction import parallel
 
     with stopping.on_signals(stopping.interrupt):  # as the command does
-        print(*studies.each(time.sleep, [20] * 9, 2))
+        print(*parallel.each(time.sleep, [20] * 9, 2))
     """
 )
 
@@ -83,7 +83,7 @@ def test_a_signal_outside_of_an_epoch_stops_a_command(
     assert process.returncode == 75, said
     lines = [line for line in said.splitlines() if "radiosynth" in line or "Trace" in line]
     assert lines == [
-        f"radiosynth: stopped by the signal {number.name}; run the same command again to go on"
+        f"radiosynth: stopped by the signal {number.name}; run the same command again to resume"
     ], said
 
 

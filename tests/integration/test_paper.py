@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -31,7 +33,7 @@ def simulated_survey(*, size: int = 150) -> Sample:
     return sample
 
 
-def record_run(root: Path, config: configs.SplitConfig, right: float) -> runs.Run:
+def record_run(root: Path, config: configs.ClassifierConfig, right: float) -> runs.Run:
     """Record a run that nobody trained: as many sources classified rightly as asked for."""
     folder = root / config.name
     folder.mkdir(parents=True)
@@ -45,14 +47,14 @@ def record_run(root: Path, config: configs.SplitConfig, right: float) -> runs.Ru
         probabilities=np.eye(4)[np.where(hit, labels, (labels + 1) % 4)],
         names=[f"source {i // 2}" for i in range(320)],
     )
-    epochs = np.arange(config.epochs)
+    epochs = np.arange(config.settings.epochs)
     ends = {"accuracy": 0.95, "val_accuracy": float(right)}
     history = {name: np.where(epochs == 0, 0.5, end) for name, end in ends.items()}
     Table({"epoch": epochs + 1, **history}).write(folder / "history.csv")
     made = {"training_images": {"FRI": 1200, "FRII": 1300}, "seconds_training": 90, "device": "cpu:0"}
     made |= dict.fromkeys(("versions", "seed", "data", "finished", "collapsed")) | {"diversity": []}
     (folder / "provenance.json").write_text(json.dumps(made))
-    return runs.Run(folder, config, replayed=True)
+    return runs.Run(folder, config, loaded=True)
 
 
 @pytest.fixture(scope="module")
@@ -172,8 +174,8 @@ def test_a_study_replaces_the_numbers_of_single_runs(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize(
     ("value", "low", "high", "error", "published", "agrees"),
     [
-        (6000.0, None, None, 0.0, 6000.0, True),
-        (5999.0, None, None, 0.0, 6000.0, False),
+        (6000.0, np.nan, np.nan, 0.0, 6000.0, True),
+        (5999.0, np.nan, np.nan, 0.0, 6000.0, False),
         (0.90, 0.88, 0.92, 0.0, 0.92, True),
         (0.90, 0.88, 0.91, 0.0, 0.92, False),
         (0.90, 0.88, 0.91, 0.02, 0.92, True),
@@ -185,8 +187,8 @@ def test_a_study_replaces_the_numbers_of_single_runs(tmp_path: Path, monkeypatch
 )
 def test_verdicts(
     value: float,
-    low: float | None,
-    high: float | None,
+    low: float,
+    high: float,
     error: float,
     published: float | Decimal,
     agrees: bool,
@@ -269,6 +271,32 @@ def test_the_paper_is_built_as_pdf_and_as_page(tree: Path, compose: ModuleType) 
     first = (tree / "paper" / "radiosynth.pdf").read_bytes()
     compose.main(tree)
     assert (tree / "paper" / "radiosynth.pdf").read_bytes() == first
+
+
+def test_the_page_of_the_site_has_figures_of_its_own(tree: Path, compose: ModuleType) -> None:
+    made = tree / "docs" / "_made" / "paper"
+    made.mkdir(parents=True)
+    for name in ("figures", "tables"):
+        (tree / "paper" / name).rename(made / name)
+    before = {path: path.read_bytes() for path in (tree / "paper").glob("*") if path.is_file()}
+    assert "95.0\u202f% (" in compose.page(tree, made)
+    assert {path: path.read_bytes() for path in (tree / "paper").glob("*") if path.is_file()} == before
+
+
+def test_the_gallery_draws_in_a_folder_of_the_site(project: Path) -> None:
+    for package in ("sphinx", "sphinx_gallery", "pypandoc", "ziamath"):
+        pytest.importorskip(package)
+    code = "import os, runpy; runpy.run_path('conf.py'); print(os.environ['RADIOSYNTH_PAPER'])"
+    told = {**os.environ, "RADIOSYNTH_PAPER": "drawn-by-a-user", "PYTHONPATH": str(project)}
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=project / "docs",
+        env=told,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert Path(printed.strip()) == project / "docs" / "_made" / "paper"
 
 
 def test_a_failed_build_says_what_is_missing_and_writes_nothing(

@@ -10,7 +10,7 @@ from samples import TINY, simulated_survey
 from scipy import stats
 
 from radiosynth import datasets, measurements, simulation, surveys
-from radiosynth.reproduction import presets, recipes
+from radiosynth.reproduction import presets, samples
 from radiosynth.sample import Sample
 
 
@@ -103,11 +103,11 @@ def test_a_network_is_trained_with_a_population_fitted_to_its_sources_alone(
 
     monkeypatch.setattr(simulation, "fit_population", spy)
     config = presets.classifier_config("real+fitted", "smoke", **TINY)
-    train, _, test = recipes.prepare(config)
+    train, _, test = samples.prepare(config)
     assert train.counts() == dict.fromkeys(("FRI", "FRII", "bent", "compact"), 96)
     assert len(seen) == 1
     assert not seen[0] & set(test.table["name"])
-    again = recipes.prepare(config)[0]
+    again = samples.prepare(config)[0]
     np.testing.assert_array_equal(train.images, again.images)
-    other = recipes.prepare(presets.classifier_config("real+geometric", "smoke", **TINY))[0]
+    other = samples.prepare(presets.classifier_config("real+geometric", "smoke", **TINY))[0]
     assert not np.array_equal(train.images[-96:], other.images[-96:])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from samples import ROOT, simulated_survey
 from sklearn.metrics import balanced_accuracy_score
 
 from radiosynth import datasets
-from radiosynth.reproduction import configs, presets, recipes, runs, scales, studies
+from radiosynth.reproduction import configs, layouts, presets, recipes, runs, samples, scales, studies
+from radiosynth.reproduction.comparisons import StudyResult, finding
 from radiosynth.stopping import TrainingStopped
 
 TINY = {
@@ -45,7 +45,7 @@ def test_train_validation_and_test_sources_are_disjoint_and_every_source_tests_o
     configs = [presets.classifier_config("real", "smoke", folds=5, fold=fold, size=24) for fold in range(5)]
     tested: list[str] = []
     for config in configs:
-        train, validation, test = (set(part.table["name"]) for part in recipes.split_sample(config))
+        train, validation, test = (set(part.table["name"]) for part in samples.split_sample(config.sources))
         assert not train & validation
         assert not train & test
         assert not validation & test
@@ -62,42 +62,42 @@ def test_generators_learn_from_the_training_sources_of_their_classifier(
     tiny: Path, training_set: str, changes: dict[str, Any]
 ) -> None:
     config = presets.classifier_config(training_set, "smoke", test_per_class=6, size=24, **changes)
-    train, _, test = recipes.split_sample(config)
+    train, _, test = samples.split_sample(config.sources)
     for generator in config.generators:
-        learned, *_ = recipes.split_sample(generator)
+        learned, *_ = samples.split_sample(generator.sources)
         np.testing.assert_array_equal(learned.images, train.images)
         assert not set(learned.table["name"]) & set(test.table["name"])
-    other = replace(config.generators[0], split_seed=1)
+    other = config.generators[0].changed(split_seed=1)
     with pytest.raises(ValueError, match="differs in split_seed, so it could learn from test sources"):
-        replace(config, generators=(other,))
+        config.changed(generators=(other,))
 
 
 @pytest.mark.usefixtures("tiny")
-def test_another_part_is_one_that_no_network_of_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_untested_fold_is_one_that_no_network_of_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def run(config: configs.ClassifierConfig) -> runs.Run[Any]:
         asked.append(config)
         raise InterruptedError
 
-    arms = {"real+gan": studies.study_arms("protocol", "smoke")["real+gan"]}
+    conditions = {"real+gan": layouts.study_conditions("protocol", "smoke")["real+gan"]}
     monkeypatch.setattr(recipes, "run", run)
     with pytest.raises(InterruptedError):
-        studies.another_part(arms)
-    _, _, test = recipes.split_sample(asked[0])
-    learned, *_ = recipes.split_sample(asked[0].generators[0])
+        studies.untested_fold(conditions)
+    _, _, test = samples.split_sample(asked[0].sources)
+    learned, *_ = samples.split_sample(asked[0].generators[0].sources)
     assert not set(learned.table["name"]) & set(test.table["name"])
-    assert asked[0].fold == len(arms["real+gan"])
+    assert asked[0].sources.fold == len(conditions["real+gan"])
     whole = presets.classifier_config("real", "smoke", folds=3)
     with pytest.raises(ValueError, match="tests all of its 3 folds"):
-        studies.another_part({"whole": [replace(whole, fold=fold) for fold in range(3)]})
+        studies.untested_fold({"whole": [whole.changed(fold=fold) for fold in range(3)]})
 
 
 @pytest.mark.usefixtures("tiny")
 def test_smaller_shares_of_the_sources_are_parts_of_larger_ones() -> None:
     def names(fraction: float) -> set[str]:
         config = presets.classifier_config("real", "smoke", folds=3, size=24, fraction=fraction)
-        train = recipes.split_sample(config)[0]
+        train = samples.split_sample(config.sources)[0]
         assert min(train.counts().values()) == max(1, round(fraction * 10))
         return set(train.table["name"])
 
@@ -105,38 +105,38 @@ def test_smaller_shares_of_the_sources_are_parts_of_larger_ones() -> None:
 
 
 @pytest.mark.usefixtures("tiny")
-def test_a_leaking_gan_sees_the_held_out_sources_and_a_mistaken_set_repeats_fr_i() -> None:
+def test_a_leaking_gan_sees_the_held_out_sources_and_a_mislabelled_set_repeats_fr_i() -> None:
     seen = []
     for leak in (False, True):
         gan = presets.gan_config("all", "smoke", leak=leak, size=24, test_per_class=6, per_class=64)
         seen.append(recipes.run(gan).provenance["sources"])
         config = presets.classifier_config(
-            "real+gan", "smoke", size=24, per_class=24, test_per_class=6, generators=(gan,), mistaken=True
+            "real+gan", "smoke", size=24, per_class=24, test_per_class=6, generators=(gan,), mislabelled=True
         )
-        train = recipes.prepare(config)[0]
+        train = samples.prepare(config)[0]
         fake = train[len(train) // 2 :]
         np.testing.assert_array_equal(fake.images[fake.labels == 0], fake.images[fake.labels == 1])
         assert not np.array_equal(fake.images[fake.labels == 0], fake.images[fake.labels == 2])
     assert [set(counts.values()) for counts in seen] == [{24}, {30}]
 
 
-def test_a_study_is_computed_in_slices_recorded_and_replayed(tiny: Path) -> None:
+def test_a_study_is_computed_in_slices_saved_and_loaded(tiny: Path) -> None:
     with pytest.raises(TrainingStopped, match="2 of 2 runs are left"):
         studies.run_study("protocol", "smoke", time_limit=0)
     result = studies.run_study("protocol", "smoke")
-    assert not result.replayed
-    assert result.arms == ["real", "real+geometric", "real+gan"]
-    assert len(result.sources) == 3 * 80  # two of three parts of 120 sources were tested, in each arm
+    assert not result.loaded
+    assert result.conditions == ["real", "real+geometric", "real+gan"]
+    assert len(result.sources) == 3 * 80  # two of three parts of 120 sources were tested, in each condition
     assert set(result.histories["fold"]) == {0, 1}
-    for arm in result.arms:
-        assert studies.accuracy_by_fold(result, arm).shape == (2,)
-    first = studies.study_arms("protocol", "smoke")["real"][0]
+    for condition in result.conditions:
+        assert result.accuracy_by_fold(condition).shape == (2,)
+    first = layouts.study_conditions("protocol", "smoke")["real"][0]
     plain = recipes.run(first).predictions
     right = (plain["probabilities"].argmax(1) == plain["labels"])[plain["plain"]].mean()
-    assert studies.accuracy_by_fold(result, "real")[0] == pytest.approx(right)
+    assert result.accuracy_by_fold("real")[0] == pytest.approx(right)
     again = studies.run_study("protocol", "smoke")
-    assert again.replayed
-    table = studies.summary(result)
+    assert again.loaded
+    table = result.summary()
     numbers = json.loads((result.folder / "summary.json").read_text())["numbers"]
     assert numbers["training.gain of real+gan"]["value"] == pytest.approx(table["difference"][2])
     assert numbers["accuracy: real"]["low"] < numbers["accuracy: real"]["high"]
@@ -148,54 +148,56 @@ def test_a_study_is_computed_in_slices_recorded_and_replayed(tiny: Path) -> None
         studies.run_study("protocol", "smoke")
 
 
-def test_a_study_that_runs_out_of_time_records_whole_divisions_and_is_extended(
+def test_a_study_that_runs_out_of_time_saves_whole_folds_and_is_extended(
     tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(scales.SCALES["smoke"]["study"], "repeats", 3)
-    run_one = studies._run_one
+    run_one = recipes.run
 
-    def slow(config: configs.ClassifierConfig, deadline: float | None) -> str:
-        late = config.fold == 2 and isinstance(config, configs.ClassifierConfig)
-        return "" if late and config.training_set == "real+gan" else run_one(config, deadline)
+    def slow(config: configs.Config, **options: Any) -> Any:
+        late = isinstance(config, configs.ClassifierConfig) and config.sources.fold == 2
+        if late and config.training_set == "real+gan":
+            raise TrainingStopped
+        return run_one(config, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(studies, "_run_one", slow)
+        patch.setattr(recipes, "run", slow)
         with pytest.raises(TrainingStopped, match="1 of 9 runs are left"):
             studies.run_study("protocol", "smoke", time_limit=1e6)
     part = studies.run_study("protocol", "smoke")
-    assert part.replayed
+    assert part.loaded
     assert set(part.sources["fold"]) == {0, 1}
-    recorded = [c for configs in studies.study_arms("protocol", "smoke").values() for c in configs[:2]]
+    recorded = [c for configs in layouts.study_conditions("protocol", "smoke").values() for c in configs[:2]]
     for config in recorded:
         shutil.rmtree(tiny / config.name)  # what is recorded is not needed any more
     whole = studies.run_study("protocol", "smoke", extend=True)
-    assert not whole.replayed
-    assert len(whole.sources) == 3 * 120  # every source was tested, in each arm
+    assert not whole.loaded
+    assert len(whole.sources) == 3 * 120  # every source was tested, in each condition
     assert not any(
-        (tiny / config.name).exists() for config in studies.study_arms("protocol", "smoke")["real"][:2]
+        (tiny / config.name).exists() for config in layouts.study_conditions("protocol", "smoke")["real"][:2]
     )
-    assert whole.right("real")[:80].as_array().tolist() == part.right("real").as_array().tolist()
+    assert whole.tested("real")[:80].as_array().tolist() == part.tested("real").as_array().tolist()
     record = json.loads((whole.folder / "study.json").read_text())
     assert record["seconds_training"] > 0
     assert all(len(names) == 3 for names in record["arms"].values())
-    assert studies.run_study("protocol", "smoke", extend=True).replayed
+    assert studies.run_study("protocol", "smoke", extend=True).loaded
 
 
-def test_runs_that_another_study_has_recorded_are_not_made_again(tiny: Path) -> None:
+def test_runs_that_another_study_has_saved_are_not_made_again(tiny: Path) -> None:
     first = studies.run_study("protocol", "smoke")
-    shared = studies.study_arms("protocol", "smoke")["real"]
+    shared = layouts.study_conditions("protocol", "smoke")["real"]
     for folder in tiny.glob("smoke-classifier-*"):
         shutil.rmtree(folder)
-    second = studies.run_arms("other", "smoke", {"a longer name than before": shared}, {})
+    second = studies.run_conditions("other", "smoke", {"a longer name than before": shared}, {})
     assert not list(tiny.glob("smoke-classifier-*"))
-    assert second.arms == ["a longer name than before"]
-    assert np.array_equal(second.right(second.arms[0])["right"], first.right("real")["right"])
-    losses = first.histories["loss"][first.histories["arm"] == "real"]
+    assert second.conditions == ["a longer name than before"]
+    assert np.array_equal(second.tested(second.conditions[0])["correct"], first.tested("real")["correct"])
+    losses = first.histories["loss"][first.histories["condition"] == "real"]
     assert second.histories["loss"].tolist() == losses.tolist()
     record = json.loads((second.folder / "study.json").read_text())
-    assert record["arms"] == {second.arms[0]: [config.name for config in shared]}
+    assert record["arms"] == {second.conditions[0]: [config.name for config in shared]}
     assert record["seconds_training"] == round(sum(second.histories["seconds"]))
-    table, (run,) = studies.another_part({"real": shared})
+    table, (run,) = studies.untested_fold({"real": shared})
     names = run.predictions["names"][run.predictions["plain"]].tolist()
     assert not set(names) & set(first.sources["name"])
     assert table["sources"].tolist() == [40]
@@ -218,137 +220,150 @@ def test_an_interrupt_ends_the_study_and_not_one_run_only(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "report"])
-def test_arms_of_the_further_studies_differ_in_what_they_ask_alone(scale: str) -> None:
+def test_conditions_of_the_further_studies_differ_in_what_they_ask_alone(scale: str) -> None:
     def steps(configs: list[configs.ClassifierConfig]) -> set[int]:
-        return {c.per_class * c.epochs * (1 if c.training_set == "real" else 2) for c in configs}
+        return {c.per_class * c.settings.epochs * (1 if c.training_set == "real" else 2) for c in configs}
 
-    copies = studies.study_arms("augmentations", scale)
+    copies = layouts.study_conditions("augmentations", scale)
     assert len({number for configs in copies.values() for number in steps(configs)}) == 1
     assert len({config.per_class for configs in copies.values() for config in configs}) == len(copies) / 2
-    sizes = studies.study_arms("image-size", scale)
-    assert {arm: {(c.architecture, c.size) for c in configs} for arm, configs in sizes.items()} == {
-        arm: {(arm.split(", ")[0], int(arm.split()[1]))} for arm in sizes
-    }
+    sizes = layouts.study_conditions("image-size", scale)
+    assert {
+        condition: {(c.settings.architecture, c.sources.size) for c in configs}
+        for condition, configs in sizes.items()
+    } == {condition: {(condition.split(", ")[0], int(condition.split()[1]))} for condition in sizes}
     assert "report, 56 px" in sizes
     alike = {
-        replace(config, size=56, architecture="report", schedule="constant")
+        config.changed(size=56, architecture="report", schedule="constant")
         for configs in sizes.values()
         for config in configs
     }
     assert alike == set(sizes["report, 56 px"])
-    curve, coarse = (studies.study_arms(name, scale) for name in ("learning-curve", "data-size"))
+    curve, coarse = (layouts.study_conditions(name, scale) for name in ("learning-curve", "data-size"))
     assert curve.items() > coarse.items()
-    protocol, fitted = (studies.study_arms(name, scale) for name in ("protocol", "populations"))
+    protocol, fitted = (layouts.study_conditions(name, scale) for name in ("protocol", "populations"))
     for name in ("real", "real+geometric"):
         assert set(fitted[name]) <= set(protocol[name])
     assert steps(fitted["real"]) == steps(fitted["real+fitted"])
 
 
-def hand_made(right: dict[str, list[int]], folds: list[int]) -> studies.StudyResult:
+def hand_made(right: dict[str, list[int]], folds: list[int]) -> StudyResult:
     rows = [
-        {"arm": arm, "fold": fold, "name": f"s{i}", "label": 1, "p0": 1 - r, "p1": r, "p2": 0.0, "p3": 0.0}
-        for arm, values in right.items()
+        {
+            "condition": condition,
+            "fold": fold,
+            "name": f"s{i}",
+            "label": 1,
+            "p0": 1 - r,
+            "p1": r,
+            "p2": 0.0,
+            "p3": 0.0,
+        }
+        for condition, values in right.items()
         for i, (r, fold) in enumerate(zip(values, folds, strict=True))
     ]
     config = presets.classifier_config("real", "smoke")
-    return studies.StudyResult(Path("by-hand"), config, {"b": "a"}, Table(rows), Table(), replayed=True)
+    return StudyResult(Path("by-hand"), config, {"b": "a"}, Table(rows), Table(), loaded=True)
 
 
 def test_the_comparison_is_mcnemars_test_and_a_paired_interval() -> None:
     # 3 gained, 1 lost of 8: the exact test doubles P(X ≤ 1) of a binomial with n = 4 and p = 1/2.
     result = hand_made({"a": [1, 1, 0, 0, 0, 1, 1, 0], "b": [1, 0, 1, 1, 1, 1, 1, 0]}, [0] * 4 + [1] * 4)
-    c = studies.compare(result, "a", "b")
+    c = result.compare("a", "b")
     assert (c.gained, c.lost) == (3, 1)
     assert c.difference == pytest.approx(0.25)
     assert c.p_value == pytest.approx(2 * (1 + 4) / 16)
     assert c.low < 0 < c.difference < c.high
     assert c.fold_mean == pytest.approx((0.25 + 0.25) / 2)
-    swapped = studies.compare(result, "b", "a")
+    swapped = result.compare("b", "a")
     assert swapped.difference == -c.difference
     many = hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, list(range(4)) * 100)
-    sure = studies.compare(many, "a", "b")
+    sure = many.compare("a", "b")
     error = np.std([1, 0] * 200) / np.sqrt(400)
     assert sure.high - sure.low == pytest.approx(2 * 1.96 * error, rel=0.05)
     assert sure.p_value < 1e-30
 
 
 def test_a_preference_for_the_large_class_is_no_gain() -> None:
-    # A tenth of the sources is of class 0. The second arm calls all of them class 1, the first errs in both.
+    # A tenth of the sources is of class 0. The second calls all of them class 1, the first errs in both.
     rows = []
-    for arm in ("a", "b"):
+    for condition in ("a", "b"):
         for i in range(200):
             label = int(i % 10 > 0)
-            wrong = label == 0 if arm == "b" else i % 20 < 8
+            wrong = label == 0 if condition == "b" else i % 20 < 8
             chosen = 1 - label if wrong else label
             p = {f"p{code}": float(code == chosen) for code in range(4)}
-            rows.append({"arm": arm, "fold": i % 2, "name": f"s{i}", "label": label, **p})
+            rows.append({"condition": condition, "fold": i % 2, "name": f"s{i}", "label": label, **p})
     config = presets.classifier_config("real", "smoke")
-    result = studies.StudyResult(Path("by-hand"), config, {"b": "a"}, Table(rows), Table(), replayed=True)
-    c = studies.compare(result, "a", "b")
+    result = StudyResult(Path("by-hand"), config, {"b": "a"}, Table(rows), Table(), loaded=True)
+    c = result.compare("a", "b")
     assert c.difference > 0
     assert c.low > 0
     assert c.p_value < 1e-6
-    first, second = (np.asarray(result.right(arm)["right"]) for arm in ("a", "b"))
-    labels = np.asarray(result.right("a")["label"])
+    first, second = (np.asarray(result.tested(condition)["correct"]) for condition in ("a", "b"))
+    labels = np.asarray(result.tested("a")["label"])
     recalls = [[hit[labels == code].mean() for code in (0, 1)] for hit in (first, second)]
     assert c.balanced == pytest.approx(np.mean(recalls[1]) - np.mean(recalls[0]))
     assert c.balanced_low <= c.balanced <= c.balanced_high < c.low
     assert c.finding == "not established"
-    again = studies.compare(hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, list(range(4)) * 100), "a", "b")
-    assert again.finding == "not established"  # it is in two of four divisions only
+    again = hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, list(range(4)) * 100).compare("a", "b")
+    assert again.finding == "not established"  # it is in two of four folds only
     half = [0] * 200 + [1] * 200
-    steady = studies.compare(hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, half), "a", "b")
+    steady = hand_made({"a": [0, 1] * 200, "b": [1, 1] * 200}, half).compare("a", "b")
     assert steady.finding == "gain"
-    table = studies.summary(result)
+    table = result.summary()
     assert table["balanced_accuracy"][1] == pytest.approx(0.5)
-    found = studies.numbers(result)
+    found = result.numbers()
     assert found["balanced accuracy: b"]["value"] == pytest.approx(0.5)
     assert found["change: b"]["finding"] == "not established"
     assert found["balanced change: b"]["value"] == pytest.approx(c.balanced)
 
 
 def test_a_change_is_established_only_by_all_of_its_numbers() -> None:
-    assert studies.finding(0.01, (0.01, 0.05), (0.002, 0.06)) == "gain"
-    assert studies.finding(0.01, (-0.05, -0.01), (-0.06, -0.002)) == "loss"
-    assert studies.finding(0.052, (0.002, 0.052), (0.003, 0.056)) == "not established"
-    assert studies.finding(0.01, (0.01, 0.05), (-0.002, 0.06)) == "not established"
-    assert studies.finding(0.01, (0.01, 0.05), (np.nan, np.nan)) == "not established"
+    assert finding(0.01, (0.01, 0.05), (0.002, 0.06)) == "gain"
+    assert finding(0.01, (-0.05, -0.01), (-0.06, -0.002)) == "loss"
+    assert finding(0.052, (0.002, 0.052), (0.003, 0.056)) == "not established"
+    assert finding(0.01, (0.01, 0.05), (-0.002, 0.06)) == "not established"
+    assert finding(0.01, (0.01, 0.05), (np.nan, np.nan)) == "not established"
 
 
 def test_saved_studies_hold_balanced_accuracies() -> None:
     for path in sorted((ROOT / "paper" / "runs").glob("*-study-*/summary.json")):
         numbers = json.loads(path.read_text())["numbers"]
         sources = Table.read(path.parent / "sources.csv")
-        for arm in dict.fromkeys(sources["arm"].tolist()):
-            rows = sources[sources["arm"] == arm]
+        for condition in dict.fromkeys(sources["arm"].tolist()):
+            rows = sources[sources["arm"] == condition]
             chosen = np.stack([rows[f"p{code}"] for code in range(4)]).argmax(axis=0)
             truth = balanced_accuracy_score(rows["label"], chosen)
-            assert numbers[f"balanced accuracy: {arm}"]["value"] == pytest.approx(truth), (path, arm)
+            assert numbers[f"balanced accuracy: {condition}"]["value"] == pytest.approx(truth), (
+                path,
+                condition,
+            )
         for key, number in numbers.items():
             if "p_value" in number:
-                arm = key.removeprefix("training.gain of ").removeprefix("change: ")
-                balanced = numbers[f"balanced change: {arm}"]
+                condition = key.removeprefix("training.gain of ").removeprefix("change: ")
+                balanced = numbers[f"balanced change: {condition}"]
                 intervals = ((each["low"], each["high"]) for each in (number, balanced))
-                allowed = ("not established", studies.finding(number["p_value"], *intervals))
+                allowed = ("not established", finding(number["p_value"], *intervals))
                 assert number["finding"] in allowed
 
 
 def test_what_is_not_in_a_study_is_named() -> None:
     result = hand_made({"a": [1, 0], "b": [1, 1]}, [0, 1])
     with pytest.raises(ValueError, match="unknown condition of by-hand 'c': choose from a, b"):
-        studies.compare(result, "a", "c")
+        result.compare("a", "c")
     with pytest.raises(ValueError, match="unknown study 'x': choose from protocol"):
-        studies.study_arms("x")
+        layouts.study_conditions("x")
     with pytest.raises(ValueError, match="unknown scale"):
-        studies.study_arms("protocol", "huge")
+        layouts.study_conditions("protocol", "huge")
 
 
-def test_a_run_has_one_result_in_all_records() -> None:
+def test_a_run_has_one_result_in_all_studies() -> None:
     recorded: dict[str, tuple[str, np.ndarray]] = {}
     for path in sorted((ROOT / "paper" / "runs").glob("*-study-*/study.json")):
         sources = Table.read(path.parent / "sources.csv")
-        for arm, names in json.loads(path.read_text())["arms"].items():
-            rows = sources[sources["arm"] == arm]
+        for condition, names in json.loads(path.read_text())["arms"].items():
+            rows = sources[sources["arm"] == condition]
             folds = dict.fromkeys(rows["fold"].tolist())
             for name, fold in zip(names, folds, strict=True):
                 part = rows[rows["fold"] == fold]

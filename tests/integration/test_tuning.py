@@ -1,4 +1,4 @@
-"""The search: what it may see, that it stops and goes on, cuts bad trials, and is shared by processes."""
+"""The search: what it may see, that it stops and resumes, prunes bad trials, and is shared by processes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 from samples import simulated_survey
 
 from radiosynth import classification as classifier, cli, datasets
-from radiosynth.reproduction import recipes, runs, scales, search as tuning, studies
+from radiosynth.reproduction import runs, samples, scales, search as tuning, studies
 from radiosynth.stopping import TrainingStopped
 
 TINY: dict[str, dict[str, Any]] = {
     "plan": {
         "folds": 3,
-        "turns": 1,
+        "tested": 1,
         "trials": 2,
         "grown": 1,
         "stacks": [(1, 2), (2, 2)],
@@ -75,7 +75,7 @@ def test_the_sources_that_test_never_enter_the_objective(painted: list[dict[str,
     for fold in range(3):
         painted.clear()
         search = tuning.tune("residual", fold=fold, trials=2)
-        *inner, test = recipes.split_sample(tuning.trial_config(search))
+        *inner, test = samples.split_sample(tuning.trial_config(search).sources)
         seen = {
             name for call in painted for part in ("train", "validation") for name in call[part].table["name"]
         }
@@ -84,10 +84,10 @@ def test_the_sources_that_test_never_enter_the_objective(painted: list[dict[str,
         assert seen == {name for part in inner for name in part.table["name"]}
 
 
-def test_a_search_stops_and_goes_on_with_its_trials(painted: list[dict[str, Any]], tiny: Path) -> None:
+def test_a_search_stops_and_resumes_with_its_trials(painted: list[dict[str, Any]], tiny: Path) -> None:
     first = tuning.tune("report", trials=2)
     before = [trial.params for trial in tuning.finished(first)]
-    assert before[0] == tuning.FAMILIES["report"].first
+    assert before[0] == tuning.FAMILIES["report"]["first"]
     with pytest.raises(TrainingStopped, match="1 of 3 trials are left"):
         tuning.tune("report", trials=3, time_limit=50)
     stopped = painted[-1]["settings"]
@@ -99,7 +99,7 @@ def test_a_search_stops_and_goes_on_with_its_trials(painted: list[dict[str, Any]
     journal = tiny / "smoke-study-tuning" / "journal.jsonl"
     kept, calls = journal.read_bytes(), len(painted)
     assert len(tuning.finished(tuning.tune("report", trials=3))) == 4
-    assert journal.read_bytes() == kept  # a replay reads only
+    assert journal.read_bytes() == kept  # what is saved is only read
     assert len(painted) == calls
 
 
@@ -150,16 +150,16 @@ def test_first_settings_are_tried_though_their_process_was_killed(
 
 
 @pytest.mark.usefixtures("painted")
-def test_a_bad_trial_is_cut_and_a_good_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_trial_is_pruned_and_a_good_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     longer = {**TINY, "budget": {**TINY["budget"], "epochs": 8}}
     monkeypatch.setitem(scales.SCALES["smoke"], "search", longer)
     tuning.tune("report", trials=1)
     search = tuning._open("smoke", "report", 0)
     for dropout in (0.4, 0.3, 0.6, 0.0):
-        search.enqueue_trial({**tuning.FAMILIES["report"].first, "dropout": dropout})
+        search.enqueue_trial({**tuning.FAMILIES["report"]["first"], "dropout": dropout})
     trials = tuning.finished(tuning.tune("report", trials=5))
     assert [trial.state.name for trial in trials] == [*["COMPLETE"] * 3, "PRUNED", "COMPLETE"]
-    assert len(trials[3].intermediate_values) == 3  # the first quarter of the epochs is never cut
+    assert len(trials[3].intermediate_values) == 3  # the first quarter of the epochs is never pruned
     assert tuning.trial_config(search) == tuning.trial_config(search, trials[4])
 
 
@@ -189,7 +189,7 @@ def test_two_processes_that_begin_at_once_draw_different_trials(
 
 
 def test_families_are_compared_by_their_first_settings(painted: list[dict[str, Any]], tiny: Path) -> None:
-    first = tuning.FAMILIES["report"].first
+    first = tuning.FAMILIES["report"]["first"]
     search = tuning._open("smoke", "report", 0)
     # Another trial is done before that of the first settings.
     search.optimize(lambda trial: tuning._objective(trial, None), n_trials=1)
@@ -207,7 +207,7 @@ def test_families_are_compared_by_their_first_settings(painted: list[dict[str, A
 def test_first_settings_are_tried_once_and_whatever_else_waits(
     painted: list[dict[str, Any]], tiny: Path
 ) -> None:
-    first = tuning.FAMILIES["report"].first
+    first = tuning.FAMILIES["report"]["first"]
     search = tuning._open("smoke", "report", 0)
     search.enqueue_trial({**first, "dropout": 0.31})
     trials = tuning.finished(tuning.tune("report", trials=1))
@@ -216,11 +216,11 @@ def test_first_settings_are_tried_once_and_whatever_else_waits(
 
 
 @pytest.mark.usefixtures("tiny")
-def test_the_whole_plan_is_carried_out_recorded_and_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_whole_plan_is_carried_out_saved_and_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TrainingStopped, match="2 of 2 trials are left"):
         tuning.evaluate(time_limit=0)
     result = tuning.evaluate()
-    assert result.arms == ["report", "best family", "tuned"]
+    assert result.conditions == ["report", "best family", "tuned"]
     searches = [tuning.tune(family) for family in TINY["plan"]["families"]]
     best = max(searches, key=lambda search: search.best_value)
     assert tuning.chosen("smoke", 0).best_params == best.best_params
@@ -229,12 +229,12 @@ def test_the_whole_plan_is_carried_out_recorded_and_replayed(monkeypatch: pytest
     # The network is trained again as in its trial, and as accurate on the sources that guide the search.
     assert run.history["val_accuracy"][-1] == pytest.approx(best.best_value, abs=1e-6)
     assert run.model().count_params() > 0
-    *_, test = recipes.split_sample(run.config)
+    *_, test = samples.split_sample(run.config.sources)
     assert set(result.sources["name"]) == set(test.table["name"])
     again = tuning.evaluate()
-    assert again.replayed
-    assert studies.recorded_scale("tuning") == "smoke"
-    assert studies.summary(again)["compared_with"].tolist() == ["report"] * 3
+    assert again.loaded
+    assert studies.saved_scale("tuning") == "smoke"
+    assert again.summary()["compared_with"].tolist() == ["report"] * 3
     longer = {**TINY, "budget": {**TINY["budget"], "epochs": 3}}
     monkeypatch.setitem(scales.SCALES["smoke"], "search", longer)
     with pytest.raises(ValueError, match="another budget"):
@@ -244,7 +244,7 @@ def test_the_whole_plan_is_carried_out_recorded_and_replayed(monkeypatch: pytest
 @pytest.mark.usefixtures("tiny")
 def test_networks_are_grown() -> None:
     result = tuning.grow()
-    assert result.arms == ["1 × 2", "2 × 2"]
+    assert result.conditions == ["1 × 2", "2 × 2"]
     assert len(result.histories) == 2 * 4
 
 
@@ -261,8 +261,8 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "message"),
     [
         ({"family": "vision"}, "unknown family 'vision': choose from report"),
-        ({"family": "report", "trials": 0}, "trials=0"),
-        ({"family": "report", "fold": 3}, "from 0 to 2"),
+        ({"family": "report", "trials": 0}, "trials is 0; give a whole number from 1"),
+        ({"family": "report", "fold": 3}, "fold=3: give 0 .* from 0 to folds - 1"),
         ({"family": "report", "scale": "huge"}, "unknown scale"),
     ],
 )
@@ -287,6 +287,6 @@ def test_trials_draw_from_the_whole_space(tiny: Path) -> None:
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         for _ in range(6):
             drawn.append(tuning._suggest(study.ask(), family, config))
-            assert drawn[-1].architecture in ("stacked", "residual")
+            assert drawn[-1].settings.architecture in ("stacked", "residual")
         assert len({each.hash for each in drawn}) == 6
-        assert np.ptp([np.log(each.learning_rate) for each in drawn]) > 1
+        assert np.ptp([np.log(each.settings.learning_rate) for each in drawn]) > 1

@@ -31,8 +31,8 @@ PACKAGE = ROOT / "radiosynth"
 ORDER = [
     *("_io", "records", "citing", "stopping", "taxonomy", "surveys", "sample", "networks"),
     *("metrics", "plotting", "training", "preprocessing", "measurements", "splitting", "augmentation"),
-    *("catalogues", "cutouts", "selection", "datasets", "simulation", "generators", "classification"),
-    *("bending", "realism", "reproduction", "cli"),
+    *("catalogues", "cutouts", "selection", "datasets", "simulation", "generators", "training_sets"),
+    *("classification", "bending", "realism", "reproduction", "cli"),
 ]
 EXAMPLES = sorted((ROOT / "examples").glob("*/plot_*.py"))
 
@@ -191,6 +191,21 @@ def test_importing_is_quick_and_leaves_heavy_packages_alone() -> None:
         "torch",
     }
     assert not loaded & heavy
+
+
+@pytest.mark.parametrize("command", [["cite"], ["cite", "first"], ["runs"], ["--help"]], ids=" ".join)
+def test_small_commands_load_little(command: list[str]) -> None:
+    code = (
+        "import sys, contextlib\nfrom radiosynth.cli import main\n"
+        "with contextlib.redirect_stdout(None), contextlib.suppress(SystemExit): main(sys.argv[1:])\n"
+        "print(*{name.split('.')[0] for name in sys.modules}, 'scipy.stats' in sys.modules)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=True
+    ).stdout.split()
+    heavy = {"keras", "tensorflow", "jax", "numba", "optuna", "matplotlib", "sklearn", "skimage", "pooch"}
+    assert not heavy & set(printed)
+    assert printed[-1] == "False"
 
 
 def test_data_and_simulation_need_no_keras() -> None:

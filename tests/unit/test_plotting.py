@@ -81,10 +81,10 @@ def test_saved_figure_says_where_it_comes_from(tmp_path: Path) -> None:
     }
     assert path.stat().st_size > 1000
     record = json.loads(path.with_suffix(".json").read_text())
-    assert set(record) >= {"figure", "scale", "replayed", "data", "runs", "seed", "versions", "seconds"}
+    assert set(record) >= {"figure", "scale", "loaded", "data", "runs", "seed", "versions", "seconds"}
     assert record["figure"] == "fig99_test"
     assert record["scale"] == "smoke"
-    assert record["replayed"] is False
+    assert record["loaded"] is False
     assert record["seed"] == 7
     assert record["note"] == "x"
     assert datasets.DOI in record["data"]
@@ -93,7 +93,7 @@ def test_saved_figure_says_where_it_comes_from(tmp_path: Path) -> None:
 
 def test_a_figure_of_two_scales_names_both(tmp_path: Path) -> None:
     configs = [presets.classifier_config("real", scale) for scale in ("laptop", "report", "laptop")]
-    drawn = [runs.Run(tmp_path / config.name, config, replayed=True) for config in configs]
+    drawn = [runs.Run(tmp_path / config.name, config, loaded=True) for config in configs]
     figure, _ = plt.subplots()
     path = figures.save_figure(figure, "fig99_two", runs=drawn)
     plt.close(figure)
