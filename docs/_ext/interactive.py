@@ -102,11 +102,11 @@ def export(run: runs.Run[configs.GANConfig]) -> tuple[dict[str, Any], bytes]:
     steps.append({"op": "tanh"})
     if run.config.settings.stretch:
         steps.append({"op": "unstretch"})
-    directions, shares = principal_directions(model, run.config.settings.latent)
+    directions, shares = principal_directions(model, run.config.settings.latent_dim)
     topology = {
         "run": run.folder.name,
         "size": run.config.sources.size,
-        "latent": run.config.settings.latent,
+        "latent": run.config.settings.latent_dim,
         "classes": [{"name": m.name, "label": m.label} for m in CLASSES],
         "directions": store(directions),
         "shares": [round(float(share), 4) for share in shares],

@@ -26,7 +26,7 @@ decoder = run.model()
 # Two random points span a circle about the origin with the radius of a typical random vector.
 
 angles = np.linspace(0, 2 * np.pi, STEPS, endpoint=False)[:, None]
-places = np.random.default_rng(1).standard_normal((2, 2, run.config.settings.latent))
+places = np.random.default_rng(1).standard_normal((2, 2, run.config.settings.latent_dim))
 walks = [np.cos(angles) * start + np.sin(angles) * side for start, side in places]
 images = np.stack(
     [
