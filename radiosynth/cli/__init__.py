@@ -24,7 +24,7 @@ COMMANDS = {
     "run": ("trainings", "train a classifier, or load the saved run"),
     "gan": ("trainings", "train a GAN, or draw images from one"),
     "study": ("trainings", "repeat a comparison over folds, or load the saved study"),
-    "verdict": ("trainings", "train the networks of the comparison of training sets"),
+    "verdict": ("trainings", "what the comparison of training sets found, and the training of its networks"),
     "tune": ("trainings", "search for a network and its settings"),
     "runs": ("trainings", "list the saved runs"),
     "data": ("sources", "fetch the data and say what it holds"),

@@ -136,21 +136,29 @@ def verdict_options(parser: argparse.ArgumentParser) -> None:
     from radiosynth.reproduction.protocol import protocol
 
     parser.description = (
-        "Train the networks that the protocol asks for and that are not saved yet. Several processes and "
-        "machines that share the folder of runs share the work; what is stopped resumes."
+        "Say what the comparison of training sets found; or train the networks of parts of its protocol that "
+        "are not saved yet. Several processes and machines that share the folder of runs share the work; "
+        "what is stopped resumes."
     )
-    parser.add_argument("parts", nargs="+", choices=list(protocol()["parts"]), metavar="PART", help="main, …")
+    parser.add_argument(
+        "--train", nargs="+", choices=list(protocol()["parts"]), metavar="PART", help="main, …"
+    )
     parser.add_argument("--conditions", nargs="+", choices=list(protocol()["conditions"]), help="only these")
     add_jobs(parser)
     parser.add_argument("--time-limit", type=seconds, metavar="S", help="stop cleanly after about S seconds")
 
 
 def verdict(arguments: argparse.Namespace) -> None:
-    """Train what is missing of the comparison of training sets."""
-    from radiosynth.reproduction import protocol, verdict
+    """Say what the comparison of training sets found, or train what is missing of it."""
+    from radiosynth.reproduction import analysis, protocol
+
+    if not arguments.train:
+        print(analysis.verdict())
+        return
+    from radiosynth.reproduction import verdict
 
     number = verdict.run_all(
-        arguments.parts,
+        arguments.train,
         conditions=arguments.conditions,
         jobs=arguments.jobs,
         time_limit=arguments.time_limit,

@@ -15,6 +15,7 @@ from astropy.coordinates import SkyCoord
 
 import radiosynth
 from radiosynth import simulation
+from radiosynth.cli import main
 from radiosynth.reproduction import analysis, protocol, verdict
 from radiosynth.reproduction.analysis import Networks
 from radiosynth.stopping import TrainingStopped
@@ -225,3 +226,13 @@ def test_nothing_is_said_of_a_test_before_every_network_is_saved(tmp_path: Path)
     for part in (held_out, external):
         assert re.search(r"geometric \+\d+\.\d points \(\+[\d.]+ to \+[\d.]+, p = [\de.-]+: gain\)", part)
         assert part.count("no effect detected") == 2
+
+
+def test_the_command_says_what_was_found_and_trains_what_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    assert main(["verdict"]) == 0
+    assert "0 of 120 networks are saved, and no test has been looked at" in capsys.readouterr().out
+    assert main(["verdict", "--train", "main", "--time-limit", "0"]) == 75
+    assert "120 of 120 networks are left" in capsys.readouterr().err
