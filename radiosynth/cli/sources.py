@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import glob
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import SAMPLE, refuse_to_replace, table_format, write_table
+from radiosynth._io import SAMPLE, check, refuse_to_replace, table_format, write_table
 from radiosynth.cli.options import CROP, positive, print_table, refuse_ignored, some, whole
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES
+
+if TYPE_CHECKING:
+    from radiosynth.sample import Sample
 
 
 def add_classify(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth classify``."""
     parser.description = f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources."
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
+    _add_mosaic(parser)
+    parser.add_argument(
+        "--positions", metavar="LIST", help="the sources in the mosaic: a file with ra and dec"
+    )
     parser.add_argument("--run", help="folder or name of a recorded run (default: the best that is recorded)")
     parser.add_argument("--csv", type=Path, help="write a CSV file instead of printing a table")
     parser.add_argument(
@@ -36,7 +45,7 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
         help="resample to pixels of this width, by the coordinates in FITS files; the models know 1.8",
     )
     parser.add_argument(
-        "--skip", action="store_true", help="leave out files that cannot be read, and say why"
+        "--skip", action="store_true", default=None, help="leave out files that cannot be read, and say why"
     )
     parser.set_defaults(do=classify)
 
@@ -45,11 +54,21 @@ def classify(arguments: argparse.Namespace) -> None:
     """Print or write the classes of the sources on images."""
     from radiosynth.classification import load_classifier
 
+    named = "name" if arguments.mosaic else "file"
     files = expanded(arguments.files)
+    if arguments.mosaic:
+        refuse_ignored(arguments, "with --mosaic", "files", "skip")
+        check(arguments.positions, "--mosaic needs --positions, a file with ra and dec of the sources")
+        inputs = [arguments.mosaic, Path(arguments.positions)]
+    else:
+        refuse_ignored(arguments, "without --mosaic", "positions", "beam")
+        check(files, "give the files to classify, or --mosaic and --positions")
+        inputs = files
     if arguments.csv:
-        refuse_to_replace(arguments.csv, b"file,class,", files)
+        refuse_to_replace(arguments.csv, f"{named},class,".encode(), inputs)
+    how = {"size": arguments.crop, "pixel_scale": arguments.pixel_scale}
     table = load_classifier(arguments.run).classify(
-        files,
+        _from_mosaic(arguments, _sources([arguments.positions], []), **how) if arguments.mosaic else files,
         crop=arguments.crop,
         pixel_scale=arguments.pixel_scale,
         on_error="skip" if arguments.skip else "raise",
@@ -60,7 +79,7 @@ def classify(arguments: argparse.Namespace) -> None:
         print(f"left out {file}: {reason}", file=sys.stderr)
     for file, note in table.meta["notes"]:
         print(f"{file} has {note}", file=sys.stderr)
-    table.rename_column("name", "file")
+    table.rename_column("name", named)
     if arguments.csv:
         write_table(arguments.csv, table, "ascii.csv")
     else:
@@ -68,6 +87,27 @@ def classify(arguments: argparse.Namespace) -> None:
             table[name].info.format = ".3f"
         print_table(table)
     print(f"model: {table.meta['model']}", file=sys.stderr)
+
+
+def _add_mosaic(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--mosaic", type=Path, metavar="FITS", help="a large image to cut the sources out of")
+    parser.add_argument(
+        "--beam",
+        nargs="+",
+        type=float,
+        metavar="ARCSEC",
+        help="beam of the mosaic: width, or major axis, minor axis and position angle (default: its header)",
+    )
+
+
+def _from_mosaic(arguments: argparse.Namespace, sources: Table, **how: float) -> Sample:
+    """Return sources cut out of a mosaic, and print how it was done."""
+    from radiosynth.cutouts import cutouts_from_mosaic
+
+    given = {name: value for name, value in how.items() if value is not None}
+    sample = cutouts_from_mosaic(arguments.mosaic, sources, beam=arguments.beam, nan="keep", **given)  # type: ignore[arg-type]
+    print("\n".join(sample.history), file=sys.stderr)
+    return sample
 
 
 def expanded(patterns: Sequence[Path]) -> list[Path]:
@@ -202,16 +242,23 @@ def catalogue(arguments: argparse.Namespace) -> None:
 
 def add_cutouts(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth cutouts``."""
-    parser.description = "Fetch a FITS cutout for each position. May be stopped; the same command resumes."
+    from radiosynth.surveys import HIPS
+
+    known = ["first", "skyview", *map(str.lower, HIPS)]
+    parser.description = (
+        "Fetch a FITS cutout for each position, or cut it out of a mosaic. May be stopped; the same command "
+        "resumes."
+    )
     parser.add_argument("list", metavar="SOURCE", help="file with ra and dec, or a catalogue of VizieR")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the files and manifest.ecsv go")
     parser.add_argument(
         "--survey",
         nargs="+",
-        choices=["first", "skyview"],
-        default=["first", "skyview"],
+        type=str.lower,
+        choices=known,
         help="whom to ask, in this order (default: first, then skyview)",
     )
+    _add_mosaic(parser)
     for option, kind, default, text in (
         ("--width", positive, 4.5, "of the cutouts in arcmin"),
         ("--concurrency", some, 4, "requests under way at once"),
@@ -228,13 +275,29 @@ def fetch(arguments: argparse.Namespace) -> None:
     """Fetch a cutout for each position."""
     from radiosynth import cutouts, surveys
 
+    sources = _sources([arguments.list], arguments.classes)
+    if arguments.mosaic:
+        refuse_ignored(arguments, "with --mosaic", "survey")
+        sample = _from_mosaic(arguments, sources, size=surveys.FIRST.pixels(arguments.width))
+        cutouts.write_cutouts(sample, arguments.folder)
+        for name, reason in sample.table.meta["skipped"]:
+            print(f"skipped {name}: {reason}", file=sys.stderr)
+        print(f"{len(sample)} of {len(sources)} cutouts in {arguments.folder}")
+        return
+    refuse_ignored(arguments, "without --mosaic", "beam")
     servers = {"first": surveys.First, "skyview": surveys.SkyView}
+    servers |= {name.lower(): functools.partial(surveys.Hips, name) for name in surveys.HIPS}
+    asked = [servers[name](timeout=arguments.timeout) for name in arguments.survey or ["first", "skyview"]]
+    for survey in asked:
+        if survey.beam > surveys.COARSEST_BEAM:
+            said = f"{survey.name} has a beam of {survey.beam:g} arcsec, coarser than FIRST's"
+            print(f"{said}: classes of its images are no evidence", file=sys.stderr)
     logging.getLogger("radiosynth").setLevel(logging.INFO)
     try:
         manifest = cutouts.download_cutouts(
-            _sources([arguments.list], arguments.classes),
+            sources,
             arguments.folder,
-            survey=[servers[name](timeout=arguments.timeout) for name in arguments.survey],
+            survey=asked,
             width=arguments.width,
             concurrency=arguments.concurrency,
             rate=arguments.rate,

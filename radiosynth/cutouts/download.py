@@ -102,7 +102,7 @@ def download_cutouts(
         check(0 <= value < np.inf, f"{name} is {value}; give a positive number, or 0")
     pixels = max(each.pixels(width) for each in surveys)
     check(pixels <= LARGEST, f"width is {width} arcmin, more than {LARGEST} pixels; give less, such as 4.5")
-    table, folder = _placed(table), Path(folder)
+    table, folder = placed(table), Path(folder)
     # Python silences warnings for all threads at once, so it is done here and not where files are opened.
     with alone(folder), warnings.catch_warnings(action="ignore", category=AstropyWarning):
         rows, results = resumed(table, folder, width)
@@ -252,7 +252,7 @@ class _Batch:
         return new
 
 
-def _placed(table: Table) -> Table:
+def placed(table: Table) -> Table:
     """Return the table with positions in degrees, or say what is wrong with them."""
     rows = table.copy()
     told = f"{len(rows)} rows with the columns {', '.join(rows.colnames)}"
