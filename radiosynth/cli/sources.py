@@ -7,7 +7,7 @@ import functools
 import glob
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -285,6 +285,7 @@ def fetch(arguments: argparse.Namespace) -> None:
         print(f"{len(sample)} of {len(sources)} cutouts in {arguments.folder}")
         return
     refuse_ignored(arguments, "without --mosaic", "beam")
+    servers: dict[str, Callable[..., surveys.Survey]]
     servers = {"first": surveys.First, "skyview": surveys.SkyView}
     servers |= {name.lower(): functools.partial(surveys.Hips, name) for name in surveys.HIPS}
     asked = [servers[name](timeout=arguments.timeout) for name in arguments.survey or ["first", "skyview"]]
