@@ -26,7 +26,7 @@ from radiosynth.cutouts.download import download_cutouts
 from radiosynth.cutouts.manifest import MANIFEST, alone
 from radiosynth.cutouts.read import read_cutouts
 from radiosynth.sample import Sample
-from radiosynth.surveys import First, SkyView
+from radiosynth.surveys import HIPS, First, Hips, SkyView
 from radiosynth.taxonomy import CLASS_NAMES
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -248,6 +248,62 @@ def test_skyview_steps_in(tmp_path, sky, server, first):
     sky.faults[keys(table)[1]] = ["outside"]
     manifest = download_cutouts(table[1:], tmp_path / "c", survey=[first, skyview], retries=0, **QUICK)
     assert (manifest["status"][0], manifest["survey"][0]) == ("outside survey", "FIRST")
+
+
+@pytest.mark.parametrize("name", HIPS)
+def test_surveys_of_cds_by_name(tmp_path, sky, server, name):
+    sky.images = np.pad(sky.images, ((0, 0), (150, 150), (150, 150)), mode="wrap")
+    survey, table = Hips(name, url=f"{server}/hips2fits", timeout=0.5), sources(2)
+    manifest = download_cutouts(table, tmp_path, survey=survey, **QUICK)
+    assert manifest["status"].tolist() == ["ok", "ok"]
+    assert set(manifest["survey"]) == {name}
+    edge = int(270 / survey.pixel_scale)
+    assert {form["width"] for form in sky.forms} == {str(edge)}
+    sample = read_cutouts(tmp_path, size=edge)
+    np.testing.assert_allclose(sample.table["pixel_scale"], survey.pixel_scale, rtol=1e-3)
+    np.testing.assert_allclose(sample.table["beam"], survey.beam)
+    header = fits.getheader(tmp_path / manifest["file"][0])
+    assert (header["SRVNAME"], header["BMAJ"] * 3600) == (name, pytest.approx(survey.beam))
+
+
+def test_failures_of_the_service_of_cds(tmp_path, sky, server):
+    faults = ["500", "html", "text", "cut", "short", "wrong field", "disconnect", "blank", "nan", ""]
+    table = sources(len(faults))
+    for key, fault in zip(keys(table), faults, strict=True):
+        sky.faults[key] = [fault] * 2 if fault else []
+    lofar = Hips("LoTSS", url=f"{server}/hips2fits", timeout=0.5)
+    sky.images = np.pad(sky.images, ((0, 0), (20, 20), (20, 20)), mode="wrap")
+    manifest = download_cutouts(table, tmp_path, survey=lofar, retries=1, concurrency=1, **QUICK)
+    told = dict(zip(faults, manifest["status"].tolist(), strict=True))
+    wanted = ["server error", "html page", "not fits", "truncated", "truncated", "wrong field", "no answer"]
+    assert told == dict(zip(faults, [*wanted, "outside survey", "nan edge", "ok"], strict=True))
+    assert "500" in manifest["message"][0]
+    again = download_cutouts(table, tmp_path, survey=lofar, **QUICK)
+    assert set(again["status"]) == {"ok", "nan edge", "outside survey"}
+    # One that the service does not have.
+    mine = Hips("mine", "me/P/mine", pixel_scale=2, beam=5, url=f"{server}/hips2fits")
+    manifest = download_cutouts(table[:1], tmp_path / "mine", survey=mine, retries=0, **QUICK)
+    assert manifest["status"].tolist() == ["server error"]
+    assert "400" in manifest["message"][0]
+    with pytest.raises(
+        ValueError, match=r"'mine' is none of NVSS, .*give one, or hips, pixel_scale and beam"
+    ):
+        Hips("mine", "me/P/mine", beam=5)
+
+
+def test_a_survey_by_name_from_the_command_line(tmp_path, sky, server, monkeypatch, capsys):
+    from astroquery.hips2fits import hips2fitsClass
+
+    from radiosynth.cli import main
+
+    monkeypatch.setattr(hips2fitsClass, "server", f"{server}/hips2fits")
+    sources(2)["name", "ra", "dec"].write(tmp_path / "list.csv")
+    command = ["cutouts", str(tmp_path / "list.csv"), str(tmp_path / "nvss"), "--rate", "1000"]
+    assert main([*command, "--survey", "NVSS"]) == 0
+    out, err = capsys.readouterr()
+    assert "NVSS has a beam of 45 arcsec, coarser than FIRST's: classes of its images are no evidence" in err
+    assert "2 of 2 cutouts" in out
+    assert read_cutouts(tmp_path / "nvss").images.shape == (2, 18, 18)
 
 
 def test_another_survey_is_one_object(tmp_path, sky, server, monkeypatch, project):
