@@ -162,41 +162,21 @@ class Hips(Survey):
         url: str | None = None,
         timeout: float = 60,
     ) -> None:
-        waits = _waits(timeout)
         known = HIPS.get(name, {})
         given = {"hips": hips, "pixel_scale": pixel_scale, "beam": beam}
         facts = known | {key: value for key, value in given.items() if value is not None}
         complete = given.keys() <= facts.keys()
         check(complete, f"{name!r} is none of {', '.join(HIPS)}; give one, or hips, pixel_scale and beam")
 
-        @functools.cache
-        def client() -> Any:
-            from astroquery.hips2fits import hips2fitsClass
-
-            asked = hips2fitsClass()
-            asked.server, asked.timeout = url or asked.server, waits
-            return asked
-
         def fetch(position: SkyCoord, width: float) -> bytes:
+            from astroquery.hips2fits import hips2fits as service
+
             pixels, place = self.pixels(width), position.icrs
-            response = client().query_async(
-                hips=facts["hips"],
-                width=pixels,
-                height=pixels,
-                projection="TAN",
-                ra=place.ra,
-                dec=place.dec,
-                fov=pixels * self.pixel_scale * u.arcsec,
-                coordsys="icrs",
-                rotation_angle=0 * u.deg,
-                format="fits",
-                min_cut=0.5,
-                max_cut=99.5,
-                stretch="linear",
-                cmap="Greys_r",
+            field = pixels * self.pixel_scale * u.arcsec
+            asked = service.query(
+                facts["hips"], pixels, pixels, "TAN", place.ra, place.dec, field, get_query_payload=True
             )
-            response.raise_for_status()
-            return response.content
+            return get(url or service.server, asked, timeout=timeout)
 
         super().__init__(name, facts["pixel_scale"], facts["beam"], FIRST.field, fetch)
 

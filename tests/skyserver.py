@@ -1,4 +1,4 @@
-"""Web server here that behaves like the FIRST cutout service, SkyView, hips2fits and VizieR at their worst."""
+"""Web server here that behaves like the FIRST cutout service, SkyView, HiPS and VizieR, at their worst."""
 
 from __future__ import annotations
 

@@ -9,27 +9,31 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
 from radiosynth._io import SAMPLE, check, refuse_to_replace, table_format, write_table
-from radiosynth.cli.options import CROP, positive, print_table, refuse_ignored, some, whole
+from radiosynth.cli.options import (
+    CROP,
+    add_mosaic,
+    from_mosaic,
+    positive,
+    print_table,
+    refuse_ignored,
+    some,
+    whole,
+)
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES
-
-if TYPE_CHECKING:
-    from radiosynth.sample import Sample
 
 
 def add_classify(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth classify``."""
     parser.description = f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources."
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
-    _add_mosaic(parser)
-    parser.add_argument(
-        "--positions", metavar="LIST", help="the sources in the mosaic: a file with ra and dec"
-    )
+    add_mosaic(parser)
+    parser.add_argument("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
     parser.add_argument("--run", help="folder or name of a recorded run (default: the best that is recorded)")
     parser.add_argument("--csv", type=Path, help="write a CSV file instead of printing a table")
     parser.add_argument(
@@ -54,21 +58,22 @@ def classify(arguments: argparse.Namespace) -> None:
     """Print or write the classes of the sources on images."""
     from radiosynth.classification import load_classifier
 
-    named = "name" if arguments.mosaic else "file"
-    files = expanded(arguments.files)
+    named, inputs = "file", expanded(arguments.files)
     if arguments.mosaic:
         refuse_ignored(arguments, "with --mosaic", "files", "skip")
         check(arguments.positions, "--mosaic needs --positions, a file with ra and dec of the sources")
-        inputs = [arguments.mosaic, Path(arguments.positions)]
+        named, inputs = "name", [arguments.mosaic, Path(arguments.positions)]
     else:
         refuse_ignored(arguments, "without --mosaic", "positions", "beam")
-        check(files, "give the files to classify, or --mosaic and --positions")
-        inputs = files
+        check(inputs, "give the files to classify, or --mosaic and --positions")
     if arguments.csv:
         refuse_to_replace(arguments.csv, f"{named},class,".encode(), inputs)
-    how = {"size": arguments.crop, "pixel_scale": arguments.pixel_scale}
+    what: Any = inputs
+    if arguments.mosaic:
+        how = {"size": arguments.crop, "pixel_scale": arguments.pixel_scale}
+        what = from_mosaic(arguments, _sources([arguments.positions], []), **how)
     table = load_classifier(arguments.run).classify(
-        _from_mosaic(arguments, _sources([arguments.positions], []), **how) if arguments.mosaic else files,
+        what,
         crop=arguments.crop,
         pixel_scale=arguments.pixel_scale,
         on_error="skip" if arguments.skip else "raise",
@@ -87,27 +92,6 @@ def classify(arguments: argparse.Namespace) -> None:
             table[name].info.format = ".3f"
         print_table(table)
     print(f"model: {table.meta['model']}", file=sys.stderr)
-
-
-def _add_mosaic(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--mosaic", type=Path, metavar="FITS", help="a large image to cut the sources out of")
-    parser.add_argument(
-        "--beam",
-        nargs="+",
-        type=float,
-        metavar="ARCSEC",
-        help="beam of the mosaic: width, or major axis, minor axis and position angle (default: its header)",
-    )
-
-
-def _from_mosaic(arguments: argparse.Namespace, sources: Table, **how: float) -> Sample:
-    """Return sources cut out of a mosaic, and print how it was done."""
-    from radiosynth.cutouts import cutouts_from_mosaic
-
-    given = {name: value for name, value in how.items() if value is not None}
-    sample = cutouts_from_mosaic(arguments.mosaic, sources, beam=arguments.beam, nan="keep", **given)  # type: ignore[arg-type]
-    print("\n".join(sample.history), file=sys.stderr)
-    return sample
 
 
 def expanded(patterns: Sequence[Path]) -> list[Path]:
@@ -258,7 +242,7 @@ def add_cutouts(parser: argparse.ArgumentParser) -> None:
         choices=known,
         help="whom to ask, in this order (default: first, then skyview)",
     )
-    _add_mosaic(parser)
+    add_mosaic(parser)
     for option, kind, default, text in (
         ("--width", positive, 4.5, "of the cutouts in arcmin"),
         ("--concurrency", some, 4, "requests under way at once"),
@@ -278,7 +262,7 @@ def fetch(arguments: argparse.Namespace) -> None:
     sources = _sources([arguments.list], arguments.classes)
     if arguments.mosaic:
         refuse_ignored(arguments, "with --mosaic", "survey")
-        sample = _from_mosaic(arguments, sources, size=surveys.FIRST.pixels(arguments.width))
+        sample = from_mosaic(arguments, sources, size=surveys.FIRST.pixels(arguments.width))
         cutouts.write_cutouts(sample, arguments.folder)
         for name, reason in sample.table.meta["skipped"]:
             print(f"skipped {name}: {reason}", file=sys.stderr)

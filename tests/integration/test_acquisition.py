@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -487,6 +488,74 @@ def test_the_twenty_lines_of_the_how_to(tmp_path, sky, server, monkeypatch, proj
     training = Sample.load("my_training_set.npz")
     assert training.counts() == dict.fromkeys(CLASS_NAMES, 200)
     assert training.table.colnames.count("sky_group") == 1
+
+
+def test_the_how_to_of_mosaics(tmp_path, sky, server, images, monkeypatch, project, capsys):
+    """The page's code as it stands there, and its commands; only the address is ours."""
+    from astroquery.hips2fits import hips2fitsClass
+
+    from radiosynth.cli import main
+
+    text = (project / "docs" / "howto" / "mosaic.rst").read_text("utf-8")
+    codes = {
+        name: textwrap.dedent(re.search(rf":name: {name}\n\n(.*?)\n\n(?=\S)", text, re.DOTALL)[1])
+        for name in ("mosaic", "survey-by-name")
+    }
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hips2fitsClass, "server", f"{server}/hips2fits")
+    content = fits_file(np.tile(images[0], (1, 2)), 150, 30, BMAJ=0.0015, BMIN=0.0015)
+    (tmp_path / "mosaic.fits").write_bytes(content)
+    wcs = WCS(fits.getheader(io.BytesIO(content.replace(b"\t", b" "))))
+    places = wcs.pixel_to_world([74.5, 224.5, 290, 900], [74.5] * 4).icrs
+    table = Table({"name": list("abcd"), "ra": places.ra.deg, "dec": places.dec.deg})
+    table.write("sources.csv")
+    found = {}
+    exec(codes["mosaic"], found)
+    assert found["table"]["name"].tolist() == ["a", "b"]
+    assert found["table"].meta["skipped"] == [("d", "the position lies outside of the image")]
+    assert [name for name, _ in found["table"].meta["left_out"]] == ["c"]
+    capsys.readouterr()
+
+    command = ["classify", "--mosaic", "mosaic.fits", "--positions", "sources.csv"]
+    assert main([*command, "--csv", "classes.csv"]) == 0
+    err = capsys.readouterr().err
+    assert "cut out of mosaic.fits: 150×150 pixels" in err
+    assert "skipped d: the position lies outside of the image" in err
+    classes = Table.read("classes.csv")
+    assert classes["name", "class"].as_array().tolist() == found["table"]["name", "class"].as_array().tolist()
+    assert main(["cutouts", "sources.csv", "my_cutouts", "--mosaic", "mosaic.fits"]) == 0
+    assert "3 of 4 cutouts in my_cutouts" in capsys.readouterr().out
+    np.testing.assert_array_equal(read_cutouts("my_cutouts").images, found["sample"].images[:2])
+    assert main([*command, "--beam", "45"]) == 1
+    assert "mosaic.fits: its beam of 45×45 arcsec is coarser than FIRST's" in capsys.readouterr().err
+    for wrong, said in (
+        (["classify", "--mosaic", "mosaic.fits"], "--mosaic needs --positions"),
+        (["classify"], "give the files to classify, or --mosaic and --positions"),
+        (
+            ["classify", "mosaic.fits", "--positions", "sources.csv"],
+            "--positions has no effect without --mosaic",
+        ),
+        ([*command, "--skip"], "--skip has no effect with --mosaic"),
+        (
+            ["cutouts", "sources.csv", "x", "--mosaic", "mosaic.fits", "--survey", "first"],
+            "--survey has no effect",
+        ),
+    ):
+        assert main(wrong) == 1
+        assert said in capsys.readouterr().err
+
+    sky.images = np.pad(sky.images, ((0, 0), (80, 80), (80, 80)), mode="wrap")
+    table[:2].write("sources.csv", overwrite=True)
+    exec(codes["survey-by-name"], found)
+    assert len(found["table"]) == 2
+    steps = ["cut out of a.fits: 150×150 pixels", "convolved from a beam of 2.5×2.5 to 5.4×5.4 arcsec"]
+    assert found["parts"][0].history == [*steps, "resampled from pixels of 1 to 1.8 arcsec"]
+    # Without that, classes of files of other beams are doubted by name.
+    classifier = found["radiosynth"].load_classifier()
+    assert "a beam of 2.5 arcsec, sharper than FIRST's" in classifier.classify("vlass").meta["notes"][0][1]
+    download_cutouts(table[:1], "nvss", survey=Hips("NVSS"), **QUICK)
+    notes = classifier.classify(read_cutouts("nvss")).meta["notes"]
+    assert "a beam of 45 arcsec, coarser than FIRST's: it hides the structure" in notes[0][1]
 
 
 # Real files, and the real services ------------------------------------------------------------------------
