@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import glob
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -228,18 +227,16 @@ def add_cutouts(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth cutouts``."""
     from radiosynth.surveys import HIPS
 
-    known = ["first", "skyview", *map(str.lower, HIPS)]
-    parser.description = (
-        "Fetch a FITS cutout for each position, or cut it out of a mosaic. May be stopped; the same command "
-        "resumes."
-    )
+    known = {name.lower(): name for name in ("first", "skyview", *HIPS)}
+    said = "Fetch a FITS cutout for each position, or cut it out of a mosaic."
+    parser.description = f"{said} May be stopped; the same command resumes."
     parser.add_argument("list", metavar="SOURCE", help="file with ra and dec, or a catalogue of VizieR")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the files and manifest.ecsv go")
     parser.add_argument(
         "--survey",
         nargs="+",
-        type=str.lower,
-        choices=known,
+        type=lambda text: known.get(text.lower(), text),
+        choices=list(known.values()),
         help="whom to ask, in this order (default: first, then skyview)",
     )
     add_mosaic(parser)
@@ -269,14 +266,15 @@ def fetch(arguments: argparse.Namespace) -> None:
         print(f"{len(sample)} of {len(sources)} cutouts in {arguments.folder}")
         return
     refuse_ignored(arguments, "without --mosaic", "beam")
-    servers: dict[str, Callable[..., surveys.Survey]]
     servers = {"first": surveys.First, "skyview": surveys.SkyView}
-    servers |= {name.lower(): functools.partial(surveys.Hips, name) for name in surveys.HIPS}
-    asked = [servers[name](timeout=arguments.timeout) for name in arguments.survey or ["first", "skyview"]]
-    for survey in asked:
-        if survey.beam > surveys.COARSEST_BEAM:
-            said = f"{survey.name} has a beam of {survey.beam:g} arcsec, coarser than FIRST's"
-            print(f"{said}: classes of its images are no evidence", file=sys.stderr)
+    waits = {"timeout": arguments.timeout}
+    asked = [
+        surveys.Hips(name, **waits) if name in surveys.HIPS else servers[name](**waits)
+        for name in arguments.survey or servers
+    ]
+    for survey in [each for each in asked if each.beam > surveys.COARSEST_BEAM]:
+        said = f"{survey.name} has a beam of {survey.beam:g} arcsec, coarser than FIRST's"
+        print(f"{said}: classes of its images are no evidence", file=sys.stderr)
     logging.getLogger("radiosynth").setLevel(logging.INFO)
     try:
         manifest = cutouts.download_cutouts(
