@@ -51,6 +51,7 @@ def read_positions(
 ) -> Table:
     r"""Read a list of positions: plain text, CSV, ECSV, IPAC, SExtractor, FITS or VOTable.
 
+    Lists of PyBDSF, Aegean, Selavy and SExtractor are read as they are, if they have positions on the sky.
     The columns are recognised by name, in any capitalisation: right ascension and declination (``ra``,
     ``RAJ2000``, ``RA (deg)``, ``dec``, ``DEJ2000``, …), and if there are any ``name`` (or ``id``,
     ``source``, …) and ``class`` (or ``label``, ``morphology``, …). Positions are ICRS. Numbers are degrees

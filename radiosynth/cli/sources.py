@@ -272,9 +272,6 @@ def fetch(arguments: argparse.Namespace) -> None:
         surveys.Hips(name, **waits) if name in surveys.HIPS else servers[name](**waits)
         for name in arguments.survey or servers
     ]
-    for survey in [each for each in asked if each.beam > surveys.COARSEST_BEAM]:
-        said = f"{survey.name} has a beam of {survey.beam:g} arcsec, coarser than FIRST's"
-        print(f"{said}: classes of its images are no evidence", file=sys.stderr)
     logging.getLogger("radiosynth").setLevel(logging.INFO)
     try:
         manifest = cutouts.download_cutouts(

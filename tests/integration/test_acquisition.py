@@ -292,7 +292,7 @@ def test_failures_of_the_service_of_cds(tmp_path, sky, server):
         Hips("mine", "me/P/mine", beam=5)
 
 
-def test_a_survey_by_name_from_the_command_line(tmp_path, sky, server, monkeypatch, capsys):
+def test_a_survey_by_name_from_the_command_line(tmp_path, sky, server, monkeypatch, capsys, caplog):
     from astroquery.hips2fits import hips2fitsClass
 
     from radiosynth.cli import main
@@ -301,9 +301,9 @@ def test_a_survey_by_name_from_the_command_line(tmp_path, sky, server, monkeypat
     sources(2)["name", "ra", "dec"].write(tmp_path / "list.csv")
     command = ["cutouts", str(tmp_path / "list.csv"), str(tmp_path / "nvss"), "--rate", "1000"]
     assert main([*command, "--survey", "NVSS"]) == 0
-    out, err = capsys.readouterr()
-    assert "NVSS has a beam of 45 arcsec, coarser than FIRST's: classes of its images are no evidence" in err
-    assert "2 of 2 cutouts" in out
+    said = "NVSS has a beam of 45 arcsec, coarser than FIRST's: classes of its images are no evidence"
+    assert said in caplog.text
+    assert "2 of 2 cutouts" in capsys.readouterr().out
     assert read_cutouts(tmp_path / "nvss").images.shape == (2, 18, 18)
 
 
