@@ -45,6 +45,7 @@ from .classification import (
     train_classifier as train_classifier,
 )
 from .cutouts import (
+    cutouts_from_mosaic as cutouts_from_mosaic,
     download_cutouts as download_cutouts,
     read_cutouts as read_cutouts,
     write_cutouts as write_cutouts,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from astropy.coordinates import SkyCoord
 
 from radiosynth._io import check
 
-__all__ = ["FIRST", "First", "SkyView", "Survey", "get"]
+__all__ = ["FIRST", "HIPS", "First", "Hips", "SkyView", "Survey", "get"]
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,61 @@ class SkyView(Survey):
         super().__init__("VLA FIRST (1.4 GHz)", FIRST.pixel_scale, FIRST.beam, FIRST.field, fetch)
 
 
+HIPS: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("surveys.toml").read_text("utf-8"))
+"""Surveys that `Hips` knows by name: identifier, pixel scale and beam in arcsec, and reference."""
+
+
+class Hips(Survey):
+    """A survey from the HiPS of CDS, by `astroquery.hips2fits`, which resamples it to any pixels.
+
+    These are known by name: NVSS (beam of 45 arcsec, Condon et al. 1998), VLASS (2.5, Lacy et al. 2020),
+    LoTSS (6, data release 2, Shimwell et al. 2022), RACS-low (25, Hale et al. 2021), RACS-mid (11.2 by 9.3 in
+    the median, Duchesne et al. 2024) and TGSS (25, Intema et al. 2017). A beam coarser than FIRST's is no
+    hindrance to fetch, but `radiosynth.Classifier.classify` notes that the class is no evidence.
+
+    Parameters
+    ----------
+    name : str
+        A survey of ``HIPS``, or any name.
+    hips : str, optional
+        Identifier of the HiPS. Needed, as are pixel scale and beam, of a survey that is not in ``HIPS``.
+    pixel_scale, beam : float, optional
+        Width of a pixel and of the beam in arcsec.
+    url : str, optional
+        Address of the service, if it is not the usual one.
+    timeout : float
+        Seconds to wait for the image.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        hips: str | None = None,
+        *,
+        pixel_scale: float | None = None,
+        beam: float | None = None,
+        url: str | None = None,
+        timeout: float = 60,
+    ) -> None:
+        known = HIPS.get(name, {})
+        given = {"hips": hips, "pixel_scale": pixel_scale, "beam": beam}
+        facts = known | {key: value for key, value in given.items() if value is not None}
+        complete = given.keys() <= facts.keys()
+        check(complete, f"{name!r} is none of {', '.join(HIPS)}; give one, or hips, pixel_scale and beam")
+
+        def fetch(position: SkyCoord, width: float) -> bytes:
+            from astroquery.hips2fits import hips2fits as service
+
+            pixels, place = self.pixels(width), position.icrs
+            field = pixels * self.pixel_scale * u.arcsec
+            asked = service.query(
+                facts["hips"], pixels, pixels, "TAN", place.ra, place.dec, field, get_query_payload=True
+            )
+            return get(url or service.server, asked, timeout=timeout)
+
+        super().__init__(name, facts["pixel_scale"], facts["beam"], FIRST.field, fetch)
+
+
 def get(url: str, parameters: Mapping[str, Any] | None = None, *, timeout: float = 60) -> bytes:
     """Return what a server answers to a GET request, for the `fetch` of another survey.
 
@@ -156,3 +213,6 @@ def _waits(timeout: float) -> tuple[float, float]:
 
 FIRST = First()
 """The survey of the report: its scale, beam and field are the defaults everywhere."""
+
+COARSEST_BEAM = 6.4
+"""Major axis in arcsec of the largest beam of FIRST, and so of the images that the networks know."""

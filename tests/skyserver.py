@@ -1,8 +1,9 @@
-"""Web server here that behaves like the FIRST cutout service, SkyView and VizieR, at their worst."""
+"""Web server here that behaves like the FIRST cutout service, SkyView, HiPS and VizieR, at their worst."""
 
 from __future__ import annotations
 
 import io
+import json
 import socket
 import threading
 import time
@@ -19,6 +20,8 @@ from astropy.io import fits
 from astropy.io.votable import from_table, tree
 from astropy.table import Table
 from astropy.wcs import WCS
+
+from radiosynth.surveys import HIPS
 
 PAGE = b"<!DOCTYPE html><html><body><h1>%s</h1></body></html>"
 SURVEY = "VLA FIRST (1.4 GHz)"
@@ -61,7 +64,8 @@ class SkyServer:
 
     ``faults[key_of(ra, dec)]`` lists what happens at one request after the other: "500", "busy", "html",
     "slow", "cut" (the connection ends within the file), "short" (the file ends early), "wrong field",
-    "disconnect", "text", "small"; or, for good, "outside" and "nan". When it is empty, the image is served.
+    "disconnect", "text", "small"; or, for good, "outside", "nan" and
+    "blank" (as of a HiPS outside its survey). When it is empty, the image is served.
     """
 
     def __init__(self, images: np.ndarray) -> None:
@@ -71,6 +75,7 @@ class SkyServer:
         self.vizier: dict[str, dict[str, Table]] = {}
         self.vizier_faults: list[str] = []
         self.skyview_down = False
+        self.hips = {facts["hips"] for facts in HIPS.values()}
         self.slow = 1.0
         self.pause = 0.0
         self.log: list[tuple[str, Any, str, float]] = []
@@ -90,7 +95,7 @@ class SkyServer:
         start = (image.shape[0] - edge) // 2
         return image[start : start + edge, start : start + edge]
 
-    def cutout(self, ra: float, dec: float, edge: int, fault: str) -> bytes:
+    def cutout(self, ra: float, dec: float, edge: int, fault: str, scale: float = 1.8) -> bytes:
         """Return the file for a position, or what a fault makes of it."""
         if fault == "wrong field":
             dec += 0.1
@@ -100,7 +105,9 @@ class SkyServer:
         if fault == "nan":
             image = image.copy()
             image[:, :9] = np.nan
-        content = self.files.get(key_of(ra, dec)) or fits_file(image, ra, dec)
+        if fault == "blank":
+            image = np.full_like(image, np.nan)
+        content = self.files.get(key_of(ra, dec)) or fits_file(image, ra, dec, scale=scale)
         return content[: len(content) // 2] if fault == "short" else content
 
     def votable(self, source: str, limit: str) -> bytes:
@@ -167,29 +174,40 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
-        if self.sky.skyview_down:
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path == "/hips2fits":
+            self.sky.forms.append(query)
+            if query["hips"] not in self.sky.hips:
+                said = {"title": "Bad Request", "description": f"no HiPS matches {query['hips']}"}
+                self.answer(400, json.dumps(said).encode())
+                return
+            assert (query["format"], query["projection"], query["coordsys"]) == ("fits", "TAN", "icrs")
+            assert query["width"] == query["height"]
+            scale = float(query["fov"]) * 3600 / int(query["width"])
+            self.cutout("hips", float(query["ra"]), float(query["dec"]), int(query["width"]), scale)
+        elif self.sky.skyview_down:
             self.answer(500, PAGE % b"SkyView is down")
         elif url.path == "/skyview/form.pl":
             self.answer(200, FORM.encode())
         elif url.path == "/skyview/runquery.pl":
-            query = {name: values[0] for name, values in parse_qs(url.query).items()}
             ra, dec = query["Position"].split()
             self.sky.forms.append(query)
             link = f"image.fits?ra={ra}&amp;dec={dec}&amp;pixels={query['pixels']}"
             self.answer(200, f"<html><a href='{link}'>FITS</a></html>".encode())
         elif url.path == "/skyview/image.fits":
-            query = {name: values[0] for name, values in parse_qs(url.query).items()}
             self.cutout("skyview", float(query["ra"]), float(query["dec"]), int(query["pixels"]))
         else:
             self.answer(404, PAGE % b"Not Found")
 
-    def cutout(self, kind: str, ra: float, dec: float, edge: int) -> None:
+    def cutout(self, kind: str, ra: float, dec: float, edge: int, scale: float = 1.8) -> None:
         sky, key = self.sky, key_of(ra, dec)
         with sky.lock:
-            faults = sky.faults[key] if kind == "first" else []
-            fault = "" if not faults else faults[0] if faults[0] in ("outside", "nan") else faults.pop(0)
+            faults = sky.faults[key] if kind in ("first", "hips") else []
+            fault = (
+                "" if not faults else faults[0] if faults[0] in ("outside", "nan", "blank") else faults.pop(0)
+            )
         time.sleep(sky.slow if fault == "slow" else sky.pause)
-        content = sky.cutout(ra, dec, edge, fault)
+        content = sky.cutout(ra, dec, edge, fault, scale)
         outcome = fault or "ok"
         try:
             if fault == "500":

@@ -95,6 +95,8 @@ def _with_header(body: list[str], comments: list[str]) -> tuple[list[str], list[
         if found >= {"ra", "dec"} or (len(names) == 1 and "name" in found):
             for mark in (_delimiter(comment), _delimiter("".join(body[:1]))):
                 rows = _cells(body, mark)
+                if not mark and names[-1].lower() == "comment":  # Selavy's: no word, or several
+                    rows = [[*row[: len(names) - 1], " ".join(row[len(names) - 1 :])] for row in rows]
                 if not rows or len(rows[0]) == len(names):
                     return names, rows
     return [], []

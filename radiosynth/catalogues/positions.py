@@ -51,6 +51,7 @@ def read_positions(
 ) -> Table:
     r"""Read a list of positions: plain text, CSV, ECSV, IPAC, SExtractor, FITS or VOTable.
 
+    Lists of PyBDSF, Aegean, Selavy and SExtractor are read as they are, if they have positions on the sky.
     The columns are recognised by name, in any capitalisation: right ascension and declination (``ra``,
     ``RAJ2000``, ``RA (deg)``, ``dec``, ``DEJ2000``, …), and if there are any ``name`` (or ``id``,
     ``source``, …) and ``class`` (or ``label``, ``morphology``, …). Positions are ICRS. Numbers are degrees
@@ -131,6 +132,9 @@ def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table
     check(located or "name" in found, f"it needs ra and dec, or a name such as J012947.0+004633: {advice}")
     check(len(raw), "there is a header and no rows; give at least one position")
     names: Any = text_of(raw[found["name"]]) if "name" in found else None
+    if located and names is not None and len(set(names)) < len(names) and all(map(is_number, names)):
+        del found["name"]  # Aegean numbers the sources of each island anew
+        names = None
     if located:
         ra, dec = (_one_of(raw, axis, all_found[axis]) for axis in ("ra", "dec"))
     else:

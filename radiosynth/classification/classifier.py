@@ -23,7 +23,7 @@ from radiosynth.networks.classifiers import build_ensemble, build_network
 from radiosynth.networks.layers import keras_defaults
 from radiosynth.preprocessing import preprocess, preprocess_unresized
 from radiosynth.sample import Sample
-from radiosynth.surveys import FIRST
+from radiosynth.surveys import COARSEST_BEAM, FIRST
 from radiosynth.taxonomy import CLASS_NAMES
 
 DEFAULT = "report-ensemble-of-5-f053175c0610"
@@ -48,6 +48,8 @@ CARD: dict[str, Any] = {
 """Entries of a card, and what they are where nobody says otherwise; see `Classifier`."""
 
 LICENCE = "MIT; trained on images of FIRST, which are for scholarly and non-commercial use (radiosynth cite)"
+
+_COARSER = "coarser than FIRST's: it hides the structure, and the class is no evidence"
 
 SCALE_TOLERANCE = 0.05
 """Difference of the pixel scale, as a fraction, that the networks do not notice."""
@@ -184,14 +186,21 @@ class Classifier:
         return sample
 
     def _doubts(self, sample: Sample) -> list[tuple[str, str]]:
-        """Return the images whose pixels are known to be of another width than the network's."""
+        """Return the images whose pixels or beam are known to be of another width than the network's."""
+        sharper = "sharper than FIRST's; cut it out by radiosynth.cutouts_from_mosaic (--mosaic)"
+        beams = sample.table["name", "beam"] if "beam" in sample.table.colnames else []
+        doubts = [
+            (name, f"a beam of {beam:.3g} arcsec, {sharper if beam < FIRST.beam else _COARSER}")
+            for name, beam in beams
+            if beam < 0.9 * FIRST.beam or beam > 1.005 * COARSEST_BEAM  # not so of NaN, one not known
+        ]
         if "pixel_scale" not in sample.table.colnames:
-            return []
+            return doubts
         asked = self.card["pixel_scale"] or FIRST.scale(sample.size)
         advice = (
             f"the network knows sizes in pixels of {asked:.3g} arcsec: resample to pixel scale {asked:.3g}"
         )
-        return [
+        return doubts + [
             (name, f"pixels of {scale:.2f} arcsec; {advice}")
             for name, scale in sample.table["name", "pixel_scale"]
             if abs(scale / asked - 1) > SCALE_TOLERANCE  # not so of NaN, a width that is not known

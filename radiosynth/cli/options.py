@@ -7,8 +7,13 @@ import math
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from astropy.table import Table
+
+if TYPE_CHECKING:
+    from radiosynth.sample import Sample
 
 CROP = 150
 """Width in pixels of the report's cutouts, 4.5 arcmin at 1.8 arcsec a pixel."""
@@ -53,6 +58,28 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=some, default=1, help="runs or trials at a time (default: %(default)s)"
     )
+
+
+def add_mosaic(parser: argparse.ArgumentParser) -> None:
+    """Add a mosaic and its beam."""
+    parser.add_argument("--mosaic", type=Path, metavar="FITS", help="a large image to cut the sources out of")
+    parser.add_argument(
+        "--beam",
+        nargs="+",
+        type=float,
+        metavar="ARCSEC",
+        help="beam of the mosaic: width, or major axis, minor axis and position angle (default: its header)",
+    )
+
+
+def from_mosaic(arguments: argparse.Namespace, sources: Table, **how: float) -> Sample:
+    """Return sources cut out of a mosaic, and print how it was done."""
+    from radiosynth.cutouts import cutouts_from_mosaic
+
+    given = {name: value for name, value in how.items() if value is not None}
+    sample = cutouts_from_mosaic(arguments.mosaic, sources, beam=arguments.beam, nan="keep", **given)  # type: ignore[arg-type]
+    print("\n".join(sample.history), file=sys.stderr)
+    return sample
 
 
 def refuse_ignored(arguments: argparse.Namespace, why: str, *names: str) -> None:

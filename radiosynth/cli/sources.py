@@ -8,19 +8,31 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import SAMPLE, refuse_to_replace, table_format, write_table
-from radiosynth.cli.options import CROP, positive, print_table, refuse_ignored, some, whole
+from radiosynth._io import SAMPLE, check, refuse_to_replace, table_format, write_table
+from radiosynth.cli.options import (
+    CROP,
+    add_mosaic,
+    from_mosaic,
+    positive,
+    print_table,
+    refuse_ignored,
+    some,
+    whole,
+)
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES
 
 
 def classify_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth classify``."""
     parser.description = f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources."
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
+    add_mosaic(parser)
+    parser.add_argument("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
     parser.add_argument("--run", help="folder or name of a saved run (default: the best of the package)")
     parser.add_argument("--csv", type=Path, help="write a CSV file instead of printing a table")
     parser.add_argument(
@@ -36,7 +48,7 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
         help="resample to pixels of this width, by the coordinates in FITS files; the models know 1.8",
     )
     parser.add_argument(
-        "--skip", action="store_true", help="leave out files that cannot be read, and say why"
+        "--skip", action="store_true", default=None, help="leave out files that cannot be read, and say why"
     )
 
 
@@ -44,11 +56,22 @@ def classify(arguments: argparse.Namespace) -> None:
     """Print or write the classes of the sources on images."""
     from radiosynth.classification import load_classifier
 
-    files = expanded(arguments.files)
+    named, inputs = "file", expanded(arguments.files)
+    if arguments.mosaic:
+        refuse_ignored(arguments, "with --mosaic", "files", "skip")
+        check(arguments.positions, "--mosaic needs --positions, a file with ra and dec of the sources")
+        named, inputs = "name", [arguments.mosaic, Path(arguments.positions)]
+    else:
+        refuse_ignored(arguments, "without --mosaic", "positions", "beam")
+        check(inputs, "give the files to classify, or --mosaic and --positions")
     if arguments.csv:
-        refuse_to_replace(arguments.csv, b"file,class,", files)
+        refuse_to_replace(arguments.csv, f"{named},class,".encode(), inputs)
+    what: Any = inputs
+    if arguments.mosaic:
+        how = {"size": arguments.crop, "pixel_scale": arguments.pixel_scale}
+        what = from_mosaic(arguments, _sources([arguments.positions], []), **how)
     table = load_classifier(arguments.run).classify(
-        files,
+        what,
         crop=arguments.crop,
         pixel_scale=arguments.pixel_scale,
         on_error="skip" if arguments.skip else "raise",
@@ -59,7 +82,7 @@ def classify(arguments: argparse.Namespace) -> None:
         print(f"left out {file}: {reason}", file=sys.stderr)
     for file, note in table.meta["notes"]:
         print(f"{file} has {note}", file=sys.stderr)
-    table.rename_column("name", "file")
+    table.rename_column("name", named)
     if arguments.csv:
         write_table(arguments.csv, table, "ascii.csv")
     else:
@@ -199,16 +222,21 @@ def catalogue(arguments: argparse.Namespace) -> None:
 
 def cutouts_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth cutouts``."""
-    parser.description = "Fetch a FITS cutout for each position. May be stopped; the same command resumes."
+    from radiosynth.surveys import HIPS
+
+    known = {name.lower(): name for name in ("first", "skyview", *HIPS)}
+    said = "Fetch a FITS cutout for each position, or cut it out of a mosaic."
+    parser.description = f"{said} May be stopped; the same command resumes."
     parser.add_argument("list", metavar="SOURCE", help="file with ra and dec, or a catalogue of VizieR")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the files and manifest.ecsv go")
     parser.add_argument(
         "--survey",
         nargs="+",
-        choices=["first", "skyview"],
-        default=["first", "skyview"],
+        type=lambda text: known.get(text.lower(), text),
+        choices=list(known.values()),
         help="whom to ask, in this order (default: first, then skyview)",
     )
+    add_mosaic(parser)
     for option, kind, default, text in (
         ("--width", positive, 4.5, "of the cutouts in arcmin"),
         ("--concurrency", some, 4, "requests under way at once"),
@@ -224,13 +252,28 @@ def cutouts(arguments: argparse.Namespace) -> None:
     """Fetch a cutout for each position."""
     from radiosynth import cutouts, surveys
 
+    sources = _sources([arguments.list], arguments.classes)
+    if arguments.mosaic:
+        refuse_ignored(arguments, "with --mosaic", "survey")
+        sample = from_mosaic(arguments, sources, size=surveys.FIRST.pixels(arguments.width))
+        cutouts.write_cutouts(sample, arguments.folder)
+        for name, reason in sample.table.meta["skipped"]:
+            print(f"skipped {name}: {reason}", file=sys.stderr)
+        print(f"{len(sample)} of {len(sources)} cutouts in {arguments.folder}")
+        return
+    refuse_ignored(arguments, "without --mosaic", "beam")
     servers = {"first": surveys.First, "skyview": surveys.SkyView}
+    waits = {"timeout": arguments.timeout}
+    asked = [
+        surveys.Hips(name, **waits) if name in surveys.HIPS else servers[name](**waits)
+        for name in arguments.survey or servers
+    ]
     logging.getLogger("radiosynth").setLevel(logging.INFO)
     try:
         manifest = cutouts.download_cutouts(
-            _sources([arguments.list], arguments.classes),
+            sources,
             arguments.folder,
-            survey=[servers[name](timeout=arguments.timeout) for name in arguments.survey],
+            survey=asked,
             width=arguments.width,
             concurrency=arguments.concurrency,
             rate=arguments.rate,

@@ -29,7 +29,7 @@ from radiosynth.cutouts.files import LARGEST
 from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, file_names, resumed, write_manifest
 from radiosynth.cutouts.replies import checked, fault_of, sign
 from radiosynth.cutouts.write import as_ascii, write_fits
-from radiosynth.surveys import First, SkyView, Survey
+from radiosynth.surveys import COARSEST_BEAM, First, SkyView, Survey
 
 __all__ = ["download_cutouts"]
 
@@ -102,7 +102,11 @@ def download_cutouts(
         check(0 <= value < np.inf, f"{name} is {value}; give a positive number, or 0")
     pixels = max(each.pixels(width) for each in surveys)
     check(pixels <= LARGEST, f"width is {width} arcmin, more than {LARGEST} pixels; give less, such as 4.5")
-    table, folder = _placed(table), Path(folder)
+    for each in surveys:
+        if each.beam > COARSEST_BEAM:
+            said = "%s has a beam of %g arcsec, coarser than FIRST's: classes of its images are no evidence"
+            log.warning(said, each.name, each.beam)
+    table, folder = placed(table), Path(folder)
     # Python silences warnings for all threads at once, so it is done here and not where files are opened.
     with alone(folder), warnings.catch_warnings(action="ignore", category=AstropyWarning):
         rows, results = resumed(table, folder, width)
@@ -252,7 +256,7 @@ class _Batch:
         return new
 
 
-def _placed(table: Table) -> Table:
+def placed(table: Table) -> Table:
     """Return the table with positions in degrees, or say what is wrong with them."""
     rows = table.copy()
     told = f"{len(rows)} rows with the columns {', '.join(rows.colnames)}"

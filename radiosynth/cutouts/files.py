@@ -51,6 +51,7 @@ class Opened(NamedTuple):
     unit: str = ""
     wcs: WCS | None = None
     missing: str = "NaN or infinite"
+    beam: tuple[Any, ...] = (None, None, None)  # BMAJ, BMIN and BPA as they stand in the header
 
 
 @contextmanager
@@ -128,7 +129,8 @@ def fits_image(hdu: Any) -> Opened:
     with blamed(NO_SKY):
         # Coordinates are those of the first axes of FITS, the last ones here.
         wcs = _celestial(hdu.header) if axes[0] == len(shape) - 2 else None
-    return Opened(cut, tuple(shape[i] for i in axes), unit, wcs)
+    beam = tuple(hdu.header.get(name) for name in ("BMAJ", "BMIN", "BPA"))
+    return Opened(cut, tuple(shape[i] for i in axes), unit, wcs, beam=beam)
 
 
 @functools.cache

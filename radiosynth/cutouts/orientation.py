@@ -50,7 +50,7 @@ def upright(
 
     height, width = opened.shape
     x, y = ((width - 1) / 2, (height - 1) / 2) if position is None else wcs.world_to_pixel(position)
-    middle, per_pixel, usual = _axes(wcs, x, y, "its middle" if position is None else "the position")
+    middle, per_pixel, usual = axes_of(wcs, x, y, "its middle" if position is None else "the position")
     scale = pixel_scale or usual
 
     # What one pixel of the upright image is in the file: a rotation, then a stretch along the file's axes.
@@ -87,7 +87,7 @@ def upright(
     return np.where(inside, pixels, np.nan), place, 0 if rotated else tilt
 
 
-def _axes(wcs: WCS, x: float, y: float, what: str) -> tuple[SkyCoord, NDArray[np.float64], float]:
+def axes_of(wcs: WCS, x: float, y: float, what: str) -> tuple[SkyCoord, NDArray[np.float64], float]:
     """Return the place of a pixel, how far west and north one pixel along x and y leads, and their width."""
     sky = wcs.pixel_to_world(x + np.array([0, 1, -1, 0, 0]), y + np.array([0, 0, 0, 1, -1])).icrs
     found = np.isfinite(sky.cartesian.xyz).all()

@@ -80,7 +80,8 @@ def read_cutouts(
     Sample
         The images. Labels are -1 (not known) but for a folder with a manifest. The table has ``name``,
         ``path``, ``unit`` ("" if not known), ``ra`` and ``dec`` of the centre (deg) and ``pixel_scale``
-        (arcsec), nan where the file has no coordinates. For a folder it has the columns of the manifest,
+        (arcsec), nan where the file has no coordinates, and ``beam``, its major axis in arcsec, if the header
+        of a file has it. For a folder it has the columns of the manifest,
         whose positions are those asked for; rows whose status is not "ok", nor "nan edge" if NaN are kept,
         are listed as skipped. Values that single precision cannot hold are divided by a power of ten, which
         stands in the unit.
@@ -170,7 +171,10 @@ def _listed(
 
 def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDArray[np.int64], Table]:
     """Return labels and table of images: what is known of their files, joined to the rows of a manifest."""
-    table = Table(rows=rows, units={"ra": "deg", "dec": "deg", "pixel_scale": "arcsec"})
+    units = {"ra": "deg", "dec": "deg", "pixel_scale": "arcsec", "beam": "arcsec"}
+    table = Table(rows=rows, units=units)
+    if np.isnan(table["beam"]).all():
+        table.remove_column("beam")
     read_from = table["file"]
     table.remove_column("file")
     if manifest is None:
@@ -179,7 +183,7 @@ def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDAr
     labels = np.array([class_code(name) if name else UNLABELLED for name in listed["class"]])
     listed.remove_columns([name for name in ("file", "attempts", "sha256") if name in listed.colnames])
     for name in table.colnames:
-        if name not in listed.colnames or name in ("path", "unit", "pixel_scale"):
+        if name not in listed.colnames or name in ("path", "unit", "pixel_scale", "beam"):
             listed[name] = table[name]
     return labels, listed
 
@@ -209,9 +213,11 @@ def _read(
         else:
             msg = "has no celestial coordinates; read it without positions and pixel_scale"
             raise CutoutError(msg)
+        known = isinstance(opened.beam[0], int | float)
+        beam = 3600.0 * opened.beam[0] if known else np.nan
         for i, each in enumerate([pixels] if pixels.ndim == 2 else pixels):
             image, unit = in_range(blanked(each), opened.unit)
             images.append(usable(image, keep_nan, opened.missing))
             name = path.name if pixels.ndim == 2 else f"{path.name}[{i}]"
-            rows.append({"name": name, "unit": unit, **place})
+            rows.append({"name": name, "unit": unit, **place, "beam": beam})
     return images, rows

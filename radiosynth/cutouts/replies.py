@@ -16,7 +16,7 @@ from radiosynth._io import told
 from radiosynth.cutouts.files import CutoutError, fits_image, image_hdu
 from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTSIDE
 from radiosynth.cutouts.write import as_ascii
-from radiosynth.surveys import Survey
+from radiosynth.surveys import FIRST, Survey
 
 # A page with these words says that there is no image, any other that something went wrong.
 _OUTSIDE = re.compile(r"outside|not (been )?(covered|observed|in)\b|no (image|data|coverage|field)", re.I)
@@ -89,5 +89,8 @@ def sign(header: fits.Header, name: str, place: SkyCoord, survey: Survey) -> Non
     header["RA_REQ"] = (place.ra.deg, "[deg] right ascension asked for, ICRS")
     header["DEC_REQ"] = (place.dec.deg, "[deg] declination asked for, ICRS")
     header["SRVNAME"] = (as_ascii(survey.name), "survey asked")
+    if "BMAJ" not in header and survey.beam != FIRST.beam:  # which depends on the declination
+        beam = survey.beam / 3600
+        header["BMAJ"], header["BMIN"] = (beam, "[deg] of the survey"), (beam, "[deg] of the survey")
     header["RETRIEVD"] = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "when")
     header.add_history(f"fetched and checked by radiosynth {version('radiosynth')}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import signal
@@ -26,7 +27,7 @@ from radiosynth.cutouts.download import download_cutouts
 from radiosynth.cutouts.manifest import MANIFEST, alone
 from radiosynth.cutouts.read import read_cutouts
 from radiosynth.sample import Sample
-from radiosynth.surveys import First, SkyView
+from radiosynth.surveys import HIPS, First, Hips, SkyView
 from radiosynth.taxonomy import CLASS_NAMES
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -250,6 +251,62 @@ def test_skyview_steps_in(tmp_path, sky, server, first):
     assert (manifest["status"][0], manifest["survey"][0]) == ("outside survey", "FIRST")
 
 
+@pytest.mark.parametrize("name", HIPS)
+def test_surveys_of_cds_by_name(tmp_path, sky, server, name):
+    sky.images = np.pad(sky.images, ((0, 0), (150, 150), (150, 150)), mode="wrap")
+    survey, table = Hips(name, url=f"{server}/hips2fits", timeout=0.5), sources(2)
+    manifest = download_cutouts(table, tmp_path, survey=survey, **QUICK)
+    assert manifest["status"].tolist() == ["ok", "ok"]
+    assert set(manifest["survey"]) == {name}
+    edge = int(270 / survey.pixel_scale)
+    assert {form["width"] for form in sky.forms} == {str(edge)}
+    sample = read_cutouts(tmp_path, size=edge)
+    np.testing.assert_allclose(sample.table["pixel_scale"], survey.pixel_scale, rtol=1e-3)
+    np.testing.assert_allclose(sample.table["beam"], survey.beam)
+    header = fits.getheader(tmp_path / manifest["file"][0])
+    assert (header["SRVNAME"], header["BMAJ"] * 3600) == (name, pytest.approx(survey.beam))
+
+
+def test_failures_of_the_service_of_cds(tmp_path, sky, server):
+    faults = ["500", "html", "text", "cut", "short", "wrong field", "disconnect", "blank", "nan", ""]
+    table = sources(len(faults))
+    for key, fault in zip(keys(table), faults, strict=True):
+        sky.faults[key] = [fault] * 2 if fault else []
+    lofar = Hips("LoTSS", url=f"{server}/hips2fits", timeout=0.5)
+    sky.images = np.pad(sky.images, ((0, 0), (20, 20), (20, 20)), mode="wrap")
+    manifest = download_cutouts(table, tmp_path, survey=lofar, retries=1, concurrency=1, **QUICK)
+    told = dict(zip(faults, manifest["status"].tolist(), strict=True))
+    wanted = ["server error", "html page", "not fits", "truncated", "truncated", "wrong field", "no answer"]
+    assert told == dict(zip(faults, [*wanted, "outside survey", "nan edge", "ok"], strict=True))
+    assert "500" in manifest["message"][0]
+    again = download_cutouts(table, tmp_path, survey=lofar, **QUICK)
+    assert set(again["status"]) == {"ok", "nan edge", "outside survey"}
+    # One that the service does not have.
+    mine = Hips("mine", "me/P/mine", pixel_scale=2, beam=5, url=f"{server}/hips2fits")
+    manifest = download_cutouts(table[:1], tmp_path / "mine", survey=mine, retries=0, **QUICK)
+    assert manifest["status"].tolist() == ["server error"]
+    assert "400" in manifest["message"][0]
+    with pytest.raises(
+        ValueError, match=r"'mine' is none of NVSS, .*give one, or hips, pixel_scale and beam"
+    ):
+        Hips("mine", "me/P/mine", beam=5)
+
+
+def test_a_survey_by_name_from_the_command_line(tmp_path, sky, server, monkeypatch, capsys, caplog):
+    from astroquery.hips2fits import hips2fitsClass
+
+    from radiosynth.cli import main
+
+    monkeypatch.setattr(hips2fitsClass, "server", f"{server}/hips2fits")
+    sources(2)["name", "ra", "dec"].write(tmp_path / "list.csv")
+    command = ["cutouts", str(tmp_path / "list.csv"), str(tmp_path / "nvss"), "--rate", "1000"]
+    assert main([*command, "--survey", "NVSS"]) == 0
+    said = "NVSS has a beam of 45 arcsec, coarser than FIRST's: classes of its images are no evidence"
+    assert said in caplog.text
+    assert "2 of 2 cutouts" in capsys.readouterr().out
+    assert read_cutouts(tmp_path / "nvss").images.shape == (2, 18, 18)
+
+
 def test_another_survey_is_one_object(tmp_path, sky, server, monkeypatch, project):
     """The page's code as it stands there; only the address is ours."""
     sky.images = np.pad(sky.images, ((0, 0), (20, 20), (20, 20)), mode="wrap")
@@ -431,6 +488,77 @@ def test_the_twenty_lines_of_the_how_to(tmp_path, sky, server, monkeypatch, proj
     training = Sample.load("my_training_set.npz")
     assert training.counts() == dict.fromkeys(CLASS_NAMES, 200)
     assert training.table.colnames.count("sky_group") == 1
+
+
+def test_the_how_to_of_mosaics(tmp_path, sky, server, images, monkeypatch, project, capsys):
+    """The page's code as it stands there, and its commands; only the address is ours."""
+    from astroquery.hips2fits import hips2fitsClass
+
+    from radiosynth.cli import main
+
+    text = (project / "docs" / "howto" / "mosaic.rst").read_text("utf-8")
+    codes = {
+        name: textwrap.dedent(re.search(rf":name: {name}\n\n(.*?)\n\n(?=\S)", text, re.DOTALL)[1])
+        for name in ("mosaic", "survey-by-name")
+    }
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(hips2fitsClass, "server", f"{server}/hips2fits")
+    content = fits_file(np.tile(images[0], (1, 2)), 150, 30, BMAJ=0.0015, BMIN=0.0015)
+    (tmp_path / "mosaic.fits").write_bytes(content)
+    wcs = WCS(fits.getheader(io.BytesIO(content.replace(b"\t", b" "))))
+    places = wcs.pixel_to_world([74.5, 224.5, 290, 900], [74.5] * 4).icrs
+    table = Table({"name": list("abcd"), "ra": places.ra.deg, "dec": places.dec.deg})
+    table.write("sources.csv")
+    found = {}
+    exec(codes["mosaic"], found)
+    assert found["table"]["name"].tolist() == ["a", "b"]
+    assert found["table"].meta["skipped"] == [("d", "the position lies outside of the image")]
+    assert [name for name, _ in found["table"].meta["left_out"]] == ["c"]
+    capsys.readouterr()
+
+    command = ["classify", "--mosaic", "mosaic.fits", "--positions", "sources.csv"]
+    assert main([*command, "--csv", "classes.csv"]) == 0
+    err = capsys.readouterr().err
+    assert "cut out of mosaic.fits: 150×150 pixels" in err
+    assert "skipped d: the position lies outside of the image" in err
+    classes = Table.read("classes.csv")
+    assert classes["name", "class"].as_array().tolist() == found["table"]["name", "class"].as_array().tolist()
+    assert main(["cutouts", "sources.csv", "my_cutouts", "--mosaic", "mosaic.fits"]) == 0
+    assert "3 of 4 cutouts in my_cutouts" in capsys.readouterr().out
+    np.testing.assert_array_equal(read_cutouts("my_cutouts").images, found["sample"].images[:2])
+    assert main([*command, "--beam", "45"]) == 1
+    assert "mosaic.fits: its beam of 45×45 arcsec is coarser than FIRST's" in capsys.readouterr().err
+    for wrong, said in (
+        (["classify", "--mosaic", "mosaic.fits"], "--mosaic needs --positions"),
+        (["classify"], "give the files to classify, or --mosaic and --positions"),
+        (
+            ["classify", "mosaic.fits", "--positions", "sources.csv"],
+            "--positions has no effect without --mosaic",
+        ),
+        ([*command, "--skip"], "--skip has no effect with --mosaic"),
+        (
+            ["cutouts", "sources.csv", "x", "--mosaic", "mosaic.fits", "--survey", "first"],
+            "--survey has no effect",
+        ),
+    ):
+        assert main(wrong) == 1
+        assert said in capsys.readouterr().err
+
+    sky.images = np.pad(sky.images, ((0, 0), (80, 80), (80, 80)), mode="wrap")
+    table[:2].write("sources.csv", overwrite=True)
+    exec(codes["survey-by-name"], found)
+    assert len(found["table"]) == 2
+    steps = ["cut out of a.fits: 150×150 pixels", "convolved from a beam of 2.5×2.5 to 5.4×5.4 arcsec"]
+    assert found["parts"][0].history == [*steps, "resampled from pixels of 1 to 1.8 arcsec"]
+    # Without that, classes of files of other beams are doubted by name.
+    classifier = found["radiosynth"].load_classifier()
+    assert "a beam of 2.5 arcsec, sharper than FIRST's" in classifier.classify("vlass").meta["notes"][0][1]
+    y, x = np.indices((18, 18)) - 8.5
+    noise = np.random.default_rng(1).normal(0, 1e-3, (1, 18, 18))
+    sky.images = (np.exp(-(x**2 + y**2) / 8) + noise).astype("f4")
+    download_cutouts(table[:1], "nvss", survey=Hips("NVSS"), **QUICK)
+    notes = classifier.classify(read_cutouts("nvss")).meta["notes"]
+    assert "a beam of 45 arcsec, coarser than FIRST's: it hides the structure" in notes[0][1]
 
 
 # Real files, and the real services ------------------------------------------------------------------------
