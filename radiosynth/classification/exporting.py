@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -42,74 +42,73 @@ def write_model(model: keras.Model, path: Path, format: str, card: str) -> Path:
 
 def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]]) -> str:
     """Return the model card in Markdown: what the card and the saved predictions of a classifier say."""
-    scale = card["pixel_scale"]
-    template = files("radiosynth").joinpath("data", "model_card.md").read_text("utf-8")
-    measured = _measured(card["classes"], predictions) if predictions else {}
+    scale, images = card["pixel_scale"], card["training_images"]
     known = bool(card["data"]) and card["data"] in citations("griese2023")
-    return template.format_map(
-        {
-            **card,
-            "name": card["name"] or "without a name",
-            "classes": ", ".join(card["classes"]),
-            "number": len(card["classes"]),
-            "networks": len(card["networks"]),
-            "pixels": f"pixels of {scale:g} arcsec" if scale else f"{FIRST.field:g} arcmin wide",
-            "beam": f"{FIRST.beam:g}",
-            "grey": GREY_LEVELS,
-            "filled": "that threshold" if card["fill"] == "threshold" else "zero",
-            "geometry": _GEOMETRY[scale is None].format_map(card),
-            "training": ", ".join(f"{name} {n}" for name, n in card["training_images"].items())
-            or "not stated",
-            "data": f"doi:{card['data']}" if card["data"] else "not stated",
-            "licence": card["licence"] or "not stated",
-            "cite": citations("griese2023", "first").strip()
-            if known
-            else "What the owner of the data asks for.",
-            "accuracy": card["accuracy"] or "Not measured.",
-            "confusions": "Not measured.",
-            **measured,
-        }
-    )
+    told = {
+        **card,
+        "name": card["name"] or "without a name",
+        "classes": ", ".join(card["classes"]),
+        "number": len(card["classes"]),
+        "networks": len(card["networks"]),
+        "pixels": f"pixels of {scale:g} arcsec" if scale else f"{FIRST.field:g} arcmin wide",
+        "beam": FIRST.beam,
+        "grey": GREY_LEVELS,
+        "filled": "that threshold" if card["fill"] == "threshold" else "zero",
+        "geometry": (_CROPPED if scale else _RESIZED).format_map(card),
+        "training": ", ".join(f"{name} {n}" for name, n in images.items()) or "not stated",
+        "data": f"doi:{card['data']}" if card["data"] else "not stated",
+        "licence": card["licence"] or "not stated",
+        "cite": citations("griese2023", "first").strip() if known else "what the owner of the data asks for",
+        "accuracy": card["accuracy"] or "Not measured.",
+        "errors": "Not measured.",
+    }
+    if predictions:
+        told |= {"accuracy": _accuracy(predictions), "errors": _errors(card["classes"], predictions)}
+    return files("radiosynth").joinpath("data", "model_card.md").read_text("utf-8").format_map(told)
 
 
-_GEOMETRY = (
-    "Keep the central {size}×{size} pixels. Around a smaller image put pixels of −1, after step 5.",
-    "Resize to {size}×{size} pixels: bilinear, antialiased.",
-)
+_CROPPED = "Keep the central {size}×{size} pixels. Around a smaller image put pixels of −1, after step 5."
+_RESIZED = "Resize to {size}×{size} pixels: bilinear, antialiased."
+_WITH_INTERVAL = "{:.3f} ({:.3f} to {:.3f})"
 
 
-def _measured(classes: list[str], predictions: Mapping[str, NDArray[Any]]) -> dict[str, str]:
-    """Return what predictions of independent images say of a classifier, as text."""
+def _accuracy(predictions: Mapping[str, NDArray[Any]]) -> str:
+    """Return the scores on independent images, together, by class and by catalogue, with 95 % intervals."""
     labels, probabilities = predictions["labels"], predictions["probabilities"]
-    correct = probabilities.argmax(axis=1) == labels
-    value, low, high = accuracy(labels, probabilities, confidence=0.95)
-    lines = [
-        f"Of {len(labels)} images that it was not trained on, {value:.1%} are classified correctly "
-        f"(95 % interval {low:.1%} to {high:.1%}); the mean probability of the class it gives is "
-        f"{probabilities.max(axis=1).mean():.3f}.",
-        "",
-        "| class | images | correct of these (95 % interval) | correct where it is given (95 % interval) |",
-        "|---|---|---|---|",
-    ]
+    whole = _WITH_INTERVAL.format(*accuracy(labels, probabilities, confidence=0.95))
+    sure = probabilities.max(axis=1).mean()
+    text = (
+        f"Proportion of {len(labels)} images, which it was not trained on, that are classified correctly: "
+        f"{whole}, with a 95 % interval. The mean probability of the classes it gives is {sure:.3f}.\n\n"
+        "| class | images | of these, correct | of those given this class, correct |\n|---|---|---|---|\n"
+    )
     for row in class_scores(labels, probabilities, confidence=0.95):
-        ends = [[row[score + end] for end in ("", "_low", "_high")] for score in ("recall", "precision")]
-        cells = ["{:.3f} ({:.3f} to {:.3f})".format(*each) for each in ends]
-        lines.append(f"| {row['class']} | {row['images']} | {cells[0]} | {cells[1]} |")
-    if "catalogues" in predictions:
-        lines += ["", "| catalogue | images | correct (95 % interval) |", "|---|---|---|"]
-        for catalogue in np.unique(predictions["catalogues"]):
-            own = correct[predictions["catalogues"] == catalogue]
-            share = "{:.3f} ({:.3f} to {:.3f})".format(*proportion(own, confidence=0.95))
-            lines.append(f"| {catalogue} | {len(own)} | {share} |")
-    else:
-        lines += ["", "The saved predictions do not say from which catalogue an image is."]
-    counts = confusion_matrix(labels, probabilities, normalise=False).astype(int)
-    totals = counts.sum(axis=1)
-    np.fill_diagonal(counts, 0)
-    worst = [np.unravel_index(each, counts.shape) for each in np.argsort(-counts, axis=None)[:4]]
-    wrong = [
-        f"- {classes[true]} taken for {classes[given]}: {counts[true, given]} of {totals[true]}"
-        for true, given in worst
-        if counts[true, given]
-    ]
-    return {"accuracy": "\n".join(lines), "confusions": "\n".join(wrong) or "None of the test images."}
+        recall, precision = (
+            _WITH_INTERVAL.format(*(row[f"{score}{end}"] for end in ("", "_low", "_high")))
+            for score in ("recall", "precision")
+        )
+        text += f"| {row['class']} | {row['images']} | {recall} | {precision} |\n"
+    if "catalogues" not in predictions:
+        return f"{text}\nThe saved predictions do not say from which catalogue an image is."
+    text += "\n| catalogue | images | of these, correct |\n|---|---|---|\n"
+    correct = probabilities.argmax(axis=1) == labels
+    for catalogue in np.unique(predictions["catalogues"]):
+        own = correct[predictions["catalogues"] == catalogue]
+        text += f"| {catalogue} | {len(own)} | {_WITH_INTERVAL.format(*proportion(own, confidence=0.95))} |\n"
+    return text
+
+
+def _errors(classes: Sequence[str], predictions: Mapping[str, NDArray[Any]]) -> str:
+    """Return the most frequent errors on independent images."""
+    counts = confusion_matrix(predictions["labels"], predictions["probabilities"], normalise=False).astype(
+        int
+    )
+    pairs = [(true, given) for true in range(len(counts)) for given in range(len(counts)) if true != given]
+    frequent = sorted((pair for pair in pairs if counts[pair]), key=lambda pair: -counts[pair])[:4]
+    return (
+        "\n".join(
+            f"- {classes[true]} taken for {classes[given]}: {counts[true, given]} of {counts[true].sum()}"
+            for true, given in frequent
+        )
+        or "None."
+    )
