@@ -165,7 +165,7 @@ class Classifier:
             class. Its meta has ``skipped`` and ``left_out``, pairs (name, reason) of files that cannot be
             read and of images that show nothing; ``notes``, pairs (name, doubt); and ``model``.
         """
-        sample = what if isinstance(what, Sample) else self._read(what, crop, pixel_scale, on_error)
+        sample = what if isinstance(what, Sample) else self.read(what, crop, pixel_scale, on_error)
         ready = self.prepare(sample)
         probabilities = self.predict(ready.images)
         names = np.array(self.card["classes"])
@@ -179,8 +179,14 @@ class Classifier:
         }
         return table
 
-    def _read(self, paths: Any, crop: int | None, pixel_scale: float | None, on_error: Any) -> Sample:
-        """Return cutouts, named by the paths of their files unless a folder was given."""
+    def read(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        crop: int | None = None,
+        pixel_scale: float | None = None,
+        on_error: Literal["raise", "skip"] = "skip",
+    ) -> Sample:
+        """Return cutouts as `classify` reads them: named by their files unless a folder was given."""
         size = crop or self.card["crop"]
         sample = read_cutouts(paths, size=size, pixel_scale=pixel_scale, on_error=on_error, nan="keep")
         if not (isinstance(paths, str | os.PathLike) and Path(paths).is_dir()):

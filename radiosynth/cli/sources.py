@@ -8,11 +8,12 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import SAMPLE, refuse_to_replace, table_format, write_table
+from radiosynth._io import SAMPLE, TABLES, refuse_to_replace, table_format, write_table
 from radiosynth.cli.options import CROP, positive, print_table, refuse_ignored, some, whole
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES
 
@@ -22,7 +23,17 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
     parser.description = f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources."
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
     parser.add_argument("--run", help="folder or name of a recorded run (default: the best that is recorded)")
-    parser.add_argument("--csv", type=Path, help="write a CSV file instead of printing a table")
+    written = parser.add_mutually_exclusive_group()
+    written.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"write a table instead of printing it, by the suffix: {', '.join(TABLES)}",
+    )
+    written.add_argument("--csv", type=Path, metavar="FILE", help="the same as CSV, whatever the suffix")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="write one HTML page of images, classes and flags"
+    )
     parser.add_argument(
         "--crop",
         type=some,
@@ -43,31 +54,38 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
 
 def classify(arguments: argparse.Namespace) -> None:
     """Print or write the classes of the sources on images."""
-    from radiosynth.classification import load_classifier
+    from radiosynth.classification import class_page, load_classifier
+    from radiosynth.classification.page import PAGE
 
     files = expanded(arguments.files)
-    if arguments.csv:
-        refuse_to_replace(arguments.csv, b"file,class,", files)
-    table = load_classifier(arguments.run).classify(
-        files,
-        crop=arguments.crop,
-        pixel_scale=arguments.pixel_scale,
-        on_error="skip" if arguments.skip else "raise",
-    )
-    for file, reason in table.meta["skipped"]:
-        print(f"skipped {file}: {reason}", file=sys.stderr)
-    for file, reason in table.meta["left_out"]:
-        print(f"left out {file}: {reason}", file=sys.stderr)
-    for file, note in table.meta["notes"]:
-        print(f"{file} has {note}", file=sys.stderr)
+    out, kind = arguments.csv or arguments.out, "ascii.csv"
+    if out:
+        like = b"file,class,"
+        if not arguments.csv:
+            kind, like = table_format(out, (b"file", b"class"))
+        refuse_to_replace(out, like, files)
+    if arguments.page:
+        refuse_to_replace(arguments.page, PAGE, files)
+    classifier = load_classifier(arguments.run)
+    on_error: Literal["skip", "raise"] = "skip" if arguments.skip else "raise"
+    sample = classifier.read(files, arguments.crop, arguments.pixel_scale, on_error)
+    table = classifier.classify(sample)
+    told = [f"skipped {file}: {reason}" for file, reason in table.meta["skipped"]]
+    told += [f"left out {file}: {reason}" for file, reason in table.meta["left_out"]]
+    told += [f"{file} has {note}" for file, note in table.meta["notes"]]
+    model = f"model: {table.meta['model']}"
+    print(*told, sep="\n", end="\n" if told else "", file=sys.stderr)
+    if arguments.page:
+        class_page(sample, table, arguments.page)
     table.rename_column("name", "file")
-    if arguments.csv:
-        write_table(arguments.csv, table, "ascii.csv")
-    else:
+    if out:
+        table.meta = {"comments": [model, *told]}
+        write_table(out, table, kind)
+    elif not arguments.page:
         for name in table.colnames[2:]:
             table[name].info.format = ".3f"
         print_table(table)
-    print(f"model: {table.meta['model']}", file=sys.stderr)
+    print(model, file=sys.stderr)
 
 
 def expanded(patterns: Sequence[Path]) -> list[Path]:
