@@ -31,8 +31,8 @@ def class_page(
     sample : Sample
         What was classified, with north up and east left.
     table : ~astropy.table.Table
-        What `Classifier.classify` says of it. Sources that it has left out are listed below the title, and further
-        columns are shown as text.
+        What `Classifier.classify` says of it. Sources that it has left out are listed below the title, and
+        further columns are shown as text.
     path : path-like
         File to write.
     title : str
@@ -46,7 +46,7 @@ def class_page(
     Raises
     ------
     ValueError
-        If there are no sources, the table is one of another sample, or another kind of file would be replaced.
+        If there are no sources, the table is of another sample, or another kind of file would be replaced.
     """
     refuse_to_replace(Path(path), PAGE)
     left_out = table.meta["left_out"]
