@@ -113,9 +113,9 @@ def write_table(path: Path, table: Table, kind: str | None = None) -> None:
         table = table.copy(copy_data=False)
         lines = [str(line) for line in table.meta.get("comments", [])]
         if kind == "votable" and lines:  # which has a place for one text
-            table.meta["description"] = "\n".join(lines)
+            table.meta["description"] = "; ".join(lines)
         elif kind == "fits" and lines:
-            table.meta["comments"] = [line.encode("ascii", "backslashreplace").decode() for line in lines]
+            table.meta["comments"] = [line.encode("unicode_escape").decode() for line in lines]
         with warnings.catch_warnings(action="ignore", category=VerifyWarning):  # of long keywords in FITS
             try:
                 write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
