@@ -14,5 +14,4 @@ from radiosynth.classification.learning import (
     train_on_the_fly as train_on_the_fly,
     unaugmented as unaugmented,
 )
-from radiosynth.classification.page import class_page as class_page
 from radiosynth.classification.predicting import predict as predict

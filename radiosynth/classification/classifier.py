@@ -16,7 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import records, training
 from radiosynth._io import check, read_arrays, read_json, readable, write_arrays, write_json
-from radiosynth.classification.exporting import FORMATS, model_card, write_model
 from radiosynth.classification.learning import ClassifierSettings
 from radiosynth.classification.predicting import predict
 from radiosynth.cutouts import read_cutouts
@@ -257,6 +256,8 @@ class Classifier:
         ImportError
             If packages are missing: ``pip install radiosynth[export]``.
         """
+        from radiosynth.classification.exporting import FORMATS, model_card, write_model
+
         check_choice(format, "format", FORMATS)
         _check_networks(self.card)
         model = _built(self.card, at_once=True)  # in float32, whatever it was trained in

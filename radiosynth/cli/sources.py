@@ -54,8 +54,7 @@ def add_classify(parser: argparse.ArgumentParser) -> None:
 
 def classify(arguments: argparse.Namespace) -> None:
     """Print or write the classes of the sources on images."""
-    from radiosynth.classification import class_page, load_classifier
-    from radiosynth.classification.page import PAGE
+    from radiosynth.classification import load_classifier
 
     files = expanded(arguments.files)
     out, kind = arguments.csv or arguments.out, "ascii.csv"
@@ -65,6 +64,8 @@ def classify(arguments: argparse.Namespace) -> None:
             kind, like = table_format(out, (b"file", b"class"))
         refuse_to_replace(out, like, files)
     if arguments.page:
+        from radiosynth.classification.page import PAGE, class_page
+
         refuse_to_replace(arguments.page, PAGE, files)
     classifier = load_classifier(arguments.run)
     on_error: Literal["skip", "raise"] = "skip" if arguments.skip else "raise"

@@ -15,6 +15,7 @@ from samples import ROOT
 
 import radiosynth
 from radiosynth import build_foveated_classifier, classification, load_classifier, metrics, simulate
+from radiosynth.classification.exporting import model_card
 from radiosynth.networks.classifiers import build_ensemble
 
 NETWORK = {"architecture": "foveated", "width_multiplier": 0.125}
@@ -132,7 +133,7 @@ def test_predictions_are_saved_with_a_classifier(
 
 def test_the_packaged_classifier_has_the_card_of_its_run() -> None:
     best = load_classifier()
-    text = classification.exporting.model_card(best.card, best.predictions)
+    text = model_card(best.card, best.predictions)
     assert f"correctly: {best.card['accuracy']:.3f} (" in text
     assert "networks (5) and over rotations and mirror images of each image (8), at temperature 0.805" in text
     assert json.dumps(best.card["training_images"])[1:-1].replace('"', "").replace(":", "") in text

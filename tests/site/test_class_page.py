@@ -12,7 +12,7 @@ from astropy.table import Table
 from test_review_page import NASTY, make_sample, press, until
 
 from radiosynth import CLASS_NAMES
-from radiosynth.classification import class_page
+from radiosynth.classification.page import class_page
 
 if TYPE_CHECKING:
     from playwright import sync_api as playwright
