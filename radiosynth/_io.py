@@ -17,6 +17,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ from numpy.typing import NDArray
 
 TABLES = {
     ".ecsv": ("ascii.ecsv", rb"# %ECSV"),
-    ".csv": ("ascii.csv", rb"name,ra,dec\b"),
-    ".fits": ("fits", rb"SIMPLE  ="),
-    ".vot": ("votable", rb"<\?xml"),
+    ".csv": ("ascii.csv", rb"%s\b"),
+    ".fits": ("fits", rb"(?s)SIMPLE  =.*TTYPE1  = '%s "),
+    ".vot": ("votable", rb"(?s)<\?xml.*<VOTABLE"),
+    ".parquet": ("parquet", rb"PAR1"),
 }
-"""Formats of tables by suffix, and how a file of our own begins."""
+"""Formats of tables by suffix, and how a file of our own begins, with the names of its first columns."""
 
 SAMPLE = rb"(?s)PK\x03\x04.{26}images\.npy"
 """How a file of `radiosynth.Sample.save` begins."""
@@ -108,6 +110,12 @@ def write_table(path: Path, table: Table, kind: str | None = None) -> None:
         ends = " " if kind == "ascii.ecsv" else ","
         write_text(path, head + re.sub(rf"(?m)^#[^{ends}\n]*", r'"\g<0>"', rows))
     else:
+        table = table.copy(copy_data=False)
+        lines = [str(line) for line in table.meta.get("comments", [])]
+        if kind == "votable" and lines:  # which has a place for one text
+            table.meta["description"] = "; ".join(lines)
+        elif kind == "fits" and lines:
+            table.meta["comments"] = [line.encode("unicode_escape").decode() for line in lines]
         with warnings.catch_warnings(action="ignore", category=VerifyWarning):  # of long keywords in FITS
             try:
                 write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
@@ -230,10 +238,14 @@ def check(met: object, fault: str) -> None:
         raise ValueError(fault)
 
 
-def table_format(path: Path) -> tuple[str, bytes]:
-    """Return the entry of `TABLES` for the suffix of a file."""
-    check(path.suffix.lower() in TABLES, f"{path} has no suffix of a table: use {', '.join(TABLES)}")
-    return TABLES[path.suffix.lower()]
+def table_format(path: Path, columns: tuple[bytes, ...] = (b"name", b"ra", b"dec")) -> tuple[str, bytes]:
+    """Return the format of a table by the suffix of its file, and how one with these first columns begins."""
+    suffix = path.suffix.lower()
+    check(suffix in TABLES, f"{path} has no suffix of a table: use {', '.join(TABLES)}")
+    fault = f"{path}: Parquet needs pyarrow: pip install 'radiosynth[export]', or use another suffix"
+    check(suffix != ".parquet" or find_spec("pyarrow"), fault)
+    kind, like = TABLES[suffix]
+    return kind, like.replace(b"%s", b",".join(columns) if suffix == ".csv" else columns[0])
 
 
 def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> None:
@@ -247,7 +259,7 @@ def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> N
     read = any(path.samefile(each) for each in inputs if each.exists())
     check(not read, f"{path} is one of the files to be read, and would be replaced; give another file")
     with path.open("rb") as stream:
-        start = stream.read(200)
+        start = stream.read(20_000)  # of FITS the headers of a table
     same = not start or re.match(like, start, re.IGNORECASE)
     check(same, f"{path} exists, and is not what would be written there; give another name, or remove it")
 

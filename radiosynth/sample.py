@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import io
 import json
 import numbers
@@ -90,6 +92,19 @@ class Sample:
         counts = ", ".join(f"{name} {n}" for name, n in self.counts().items())
         return f"Sample({len(self)} images of {self.size}×{self.size}: {counts})"
 
+    def _repr_html_(self) -> str:
+        """Return the first images with names and classes, as notebooks show a sample; north is up."""
+        cells = [
+            _CELL.format(
+                data=base64.b64encode(_thumbnail(image)).decode(),
+                name=html.escape(str(name)[:60]),
+                label="" if code == UNLABELLED else CLASSES[code].label,
+            )
+            for image, code, name in zip(self.images[:SHOWN], self.labels, self.table["name"], strict=False)
+        ]
+        more = f"<div>and {len(self) - SHOWN} more</div>" if len(self) > SHOWN else ""
+        return f"<div>{html.escape(repr(self))}</div><div style='{_GRID}'>{''.join(cells)}</div>{more}"
+
     def __getitem__(self, index: Any) -> Sample:
         """Return the images chosen by a slice, a mask or an array of positions."""
         if not isinstance(index, slice):
@@ -177,6 +192,30 @@ def _pixels(images: ArrayLike) -> NDArray[np.float32]:
         msg = "images hold numbers above 3.4e38, which float32 has not; give them in another unit"
         raise ValueError(msg) from None
     return np.ma.filled(pixels, np.nan)
+
+
+SHOWN, THUMBNAIL = 24, 96
+"""How many images of a sample a notebook shows, and their largest width in pixels."""
+
+_GRID = "display:flex;flex-wrap:wrap;gap:6px;max-height:420px;overflow:auto"
+_CELL = (
+    "<div style='width:96px;font-size:11px;line-height:1.25;overflow-wrap:anywhere'>"
+    "<img width='96' height='96' alt='' src='data:image/png;base64,{data}'><br>{name}<br><b>{label}</b></div>"
+)
+
+
+def _thumbnail(image: NDArray[np.float32]) -> bytes:
+    """Return an image as a small PNG: square root from the median to the brightest pixel, bright on dark."""
+    from PIL import Image
+
+    sky = np.nanmedian(image) if np.isfinite(image).any() else 0.0
+    flux = np.nan_to_num(image - sky, nan=0.0, posinf=0.0, neginf=0.0).clip(0)
+    grey = (255 * np.sqrt(flux / max(flux.max(initial=0), np.finfo(np.float32).tiny))).astype(np.uint8)
+    picture = Image.fromarray(grey[::-1])
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    stream = io.BytesIO()
+    picture.save(stream, "png")
+    return stream.getvalue()
 
 
 _ESCAPED = "columns escaped as JSON"

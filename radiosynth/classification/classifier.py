@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,14 +15,14 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import records, training
-from radiosynth._io import read_arrays, read_json, readable, write_json
+from radiosynth._io import check, read_arrays, read_json, readable, write_arrays, write_json
 from radiosynth.classification.learning import ClassifierSettings
 from radiosynth.classification.predicting import predict
 from radiosynth.cutouts import read_cutouts
 from radiosynth.networks.classifiers import build_ensemble, build_network
 from radiosynth.networks.layers import keras_defaults
 from radiosynth.preprocessing import preprocess, preprocess_unresized
-from radiosynth.sample import Sample
+from radiosynth.sample import Sample, check_choice
 from radiosynth.surveys import COARSEST_BEAM, FIRST
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -71,10 +71,15 @@ class Classifier:
         ``temperature`` (`radiosynth.networks.build_ensemble`); ``networks``, what `save` builds them by
         again; ``training_images`` by class, ``data`` (DOI), ``accuracy`` on images that it was not trained
         on, or None, and ``licence``. Entries that are not given are as in the report.
+    predictions : dict of str to ndarray
+        What the model card is computed from: ``labels`` (n,) and ``probabilities`` (n, classes) of
+        independent images that it was not trained on, and ``catalogues`` (n,), where that is known. Empty if
+        there are none.
     """
 
     model: keras.Model
     card: dict[str, Any]
+    predictions: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if unknown := self.card.keys() - CARD.keys():
@@ -161,7 +166,7 @@ class Classifier:
             class. Its meta has ``skipped`` and ``left_out``, pairs (name, reason) of files that cannot be
             read and of images that show nothing; ``notes``, pairs (name, doubt); and ``model``.
         """
-        sample = what if isinstance(what, Sample) else self._read(what, crop, pixel_scale, on_error)
+        sample = what if isinstance(what, Sample) else self.read(what, crop, pixel_scale, on_error)
         ready = self.prepare(sample)
         probabilities = self.predict(ready.images)
         names = np.array(self.card["classes"])
@@ -175,8 +180,14 @@ class Classifier:
         }
         return table
 
-    def _read(self, paths: Any, crop: int | None, pixel_scale: float | None, on_error: Any) -> Sample:
-        """Return cutouts, named by the paths of their files unless a folder was given."""
+    def read(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        crop: int | None = None,
+        pixel_scale: float | None = None,
+        on_error: Literal["raise", "skip"] = "skip",
+    ) -> Sample:
+        """Return cutouts as `classify` reads them: named by their files unless a folder was given."""
         size = crop or self.card["crop"]
         sample = read_cutouts(paths, size=size, pixel_scale=pixel_scale, on_error=on_error, nan="keep")
         if not (isinstance(paths, str | os.PathLike) and Path(paths).is_dir()):
@@ -212,18 +223,55 @@ class Classifier:
         Parameters
         ----------
         folder : path-like
-            Gets ``card.json`` and ``model.npz``.
+            Gets ``card.json`` and ``model.npz``, and ``predictions.npz`` where there are any.
 
         Raises
         ------
         ValueError
             If the card does not say how to build the network again.
         """
-        if not self.card["networks"]:
-            msg = "the card has no networks to build this one by again: make it with Classifier.trained"
-            raise ValueError(msg)
+        _check_networks(self.card)
         training.save_weights(self.model, Path(folder) / "model.npz")
+        if self.predictions:
+            plain = np.ones(len(self.predictions["labels"]), bool)
+            write_arrays(Path(folder) / "predictions.npz", plain=plain, **self.predictions)
         write_json(Path(folder) / "card.json", self.card)
+
+    @keras_defaults()
+    def export(self, path: str | os.PathLike[str], format: Literal["keras", "onnx"] = "keras") -> Path:  # noqa: A002
+        """Write the classifier to one file for other tools, and a model card beside it.
+
+        From prepared images, float32 of the shape (n, size, size, 1) in [-1, 1], to class probabilities, as
+        `predict` gives them: the mean over networks and rotations and the temperature are in the file.
+        Preparing images is not; the model card says how.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write. The card takes its name, with the suffix ``.md``.
+        format : {"keras", "onnx"}
+            For ``keras.saving.load_model``, which needs nothing of this package, or for ONNX runtimes.
+
+        Returns
+        -------
+        pathlib.Path
+            The model card.
+
+        Raises
+        ------
+        ValueError
+            If the format is unknown, the suffix is not that of the format, the card of the classifier does
+            not say how to build the network again, or a file of another kind would be replaced.
+        ImportError
+            If packages are missing: ``pip install radiosynth[export]``.
+        """
+        from radiosynth.classification.exporting import FORMATS, model_card, write_model
+
+        check_choice(format, "format", FORMATS)
+        _check_networks(self.card)
+        model = _built(self.card, at_once=True)  # in float32, whatever it was trained in
+        model.set_weights(self.model.get_weights())
+        return write_model(model, Path(path), format, model_card(self.card, self.predictions))
 
 
 @keras_defaults()
@@ -259,12 +307,30 @@ def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
     path = folder / "card.json"
     card = read_json(path, CARD, **said) if path.exists() else _card_of_run(folder)
     with readable(path, **said):
-        networks = [
-            build_network(size=card["size"], **records.renamed(network)) for network in card["networks"]
-        ]
-        model = build_ensemble(networks, card["temperature"]) if card["n_rotations"] > 1 else networks[0]
+        model = _built(card)
     training.load_weights(model, folder / "model.npz")
-    return Classifier(model, card)
+    stored = folder / "predictions.npz"
+    return Classifier(model, card, _independent(stored) if stored.exists() else {})
+
+
+def _check_networks(card: dict[str, Any]) -> None:
+    fault = "the card has no networks to build this one by again: make it with Classifier.trained"
+    check(card["networks"], fault)
+
+
+def _built(card: dict[str, Any], *, at_once: bool = False) -> keras.Model:
+    """Return the untrained network of a card."""
+    networks = [build_network(size=card["size"], **records.renamed(network)) for network in card["networks"]]
+    if card["n_rotations"] > 1:
+        return build_ensemble(networks, card["temperature"], at_once=at_once)
+    return networks[0]
+
+
+def _independent(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the saved predictions of test images, but for the rotated and flipped ones."""
+    stored = read_arrays(path, {"labels": "i1", "plain": "b1", "probabilities": "f2"})
+    names = [name for name in ("labels", "probabilities", "catalogues") if name in stored]
+    return {name: stored[name][stored["plain"]] for name in names}
 
 
 def _found(source: str | os.PathLike[str]) -> Path:
@@ -287,8 +353,8 @@ def _card_of_run(folder: Path) -> dict[str, Any]:
         raise ValueError(msg)
     parts = config.get("members", [config])
     known = read_json(folder / "provenance.json", ["training_images", "data"])
-    stored = read_arrays(folder / "predictions.npz", {"labels": "i1", "plain": "b1", "probabilities": "f2"})
-    correct = (stored["probabilities"].argmax(axis=1) == stored["labels"])[stored["plain"]]
+    stored = _independent(folder / "predictions.npz")
+    correct = stored["probabilities"].argmax(axis=1) == stored["labels"]
     foveated = kind != "classifier"
     asked = {"architecture": "foveated" if foveated else "report", "width": 1.0, "network": ""}
     return CARD | {

@@ -8,12 +8,12 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import SAMPLE, check, refuse_to_replace, table_format, write_table
+from radiosynth._io import SAMPLE, TABLES, check, refuse_to_replace, table_format, write_table
 from radiosynth.cli.options import (
     CROP,
     add_mosaic,
@@ -34,7 +34,17 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
     add_mosaic(parser)
     parser.add_argument("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
     parser.add_argument("--run", help="folder or name of a saved run (default: the best of the package)")
-    parser.add_argument("--csv", type=Path, help="write a CSV file instead of printing a table")
+    written = parser.add_mutually_exclusive_group()
+    written.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"write a table instead of printing it, by the suffix: {', '.join(TABLES)}",
+    )
+    written.add_argument("--csv", type=Path, metavar="FILE", help="the same as CSV, whatever the suffix")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="write one HTML page of images, classes and flags"
+    )
     parser.add_argument(
         "--crop",
         type=some,
@@ -64,32 +74,40 @@ def classify(arguments: argparse.Namespace) -> None:
     else:
         refuse_ignored(arguments, "without --mosaic", "positions", "beam")
         check(inputs, "give the files to classify, or --mosaic and --positions")
-    if arguments.csv:
-        refuse_to_replace(arguments.csv, f"{named},class,".encode(), inputs)
-    what: Any = inputs
+    out, kind = arguments.csv or arguments.out, "ascii.csv"
+    if out:
+        like = f"{named},class,".encode()
+        if not arguments.csv:
+            kind, like = table_format(out, (named.encode(), b"class"))
+        refuse_to_replace(out, like, inputs)
+    if arguments.page:
+        from radiosynth.classification.page import PAGE, class_page
+
+        refuse_to_replace(arguments.page, PAGE, inputs)
+    classifier = load_classifier(arguments.run)
     if arguments.mosaic:
         how = {"size": arguments.crop, "pixel_scale": arguments.pixel_scale}
-        what = from_mosaic(arguments, _sources([arguments.positions], []), **how)
-    table = load_classifier(arguments.run).classify(
-        what,
-        crop=arguments.crop,
-        pixel_scale=arguments.pixel_scale,
-        on_error="skip" if arguments.skip else "raise",
-    )
-    for file, reason in table.meta["skipped"]:
-        print(f"skipped {file}: {reason}", file=sys.stderr)
-    for file, reason in table.meta["left_out"]:
-        print(f"left out {file}: {reason}", file=sys.stderr)
-    for file, note in table.meta["notes"]:
-        print(f"{file} has {note}", file=sys.stderr)
-    table.rename_column("name", named)
-    if arguments.csv:
-        write_table(arguments.csv, table, "ascii.csv")
+        sample = from_mosaic(arguments, _sources([arguments.positions], []), **how)
     else:
+        on_error: Literal["skip", "raise"] = "skip" if arguments.skip else "raise"
+        sample = classifier.read(inputs, arguments.crop, arguments.pixel_scale, on_error)
+    table = classifier.classify(sample)
+    told = [f"skipped {file}: {reason}" for file, reason in table.meta["skipped"]]
+    told += [f"left out {file}: {reason}" for file, reason in table.meta["left_out"]]
+    told += [f"{file} has {note}" for file, note in table.meta["notes"]]
+    model = f"model: {table.meta['model']}"
+    print(*told, sep="\n", end="\n" if told else "", file=sys.stderr)
+    if arguments.page:
+        class_page(sample, table, arguments.page)
+    table.rename_column("name", named)
+    if out:
+        table.meta = {"comments": [model, *told]}
+        write_table(out, table, kind)
+    elif not arguments.page:
         for name in table.colnames[2:]:
             table[name].info.format = ".3f"
         print_table(table)
-    print(f"model: {table.meta['model']}", file=sys.stderr)
+    print(model, file=sys.stderr)
 
 
 def expanded(patterns: Sequence[Path]) -> list[Path]:

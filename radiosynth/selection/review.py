@@ -1,4 +1,4 @@
-"""A self-contained page to review sources on."""
+"""Self-contained pages of sources, and the one to review them on."""
 
 from __future__ import annotations
 
@@ -111,17 +111,25 @@ def review_page(
     ValueError
         If the sample is empty, two sources have one name, or another kind of file would be replaced.
     """
-    cuts = cuts or default_cuts(sample)
+    refuse_to_replace(Path(path), b"<!doctype html")
     names = unique_names(sample)
+    sources, pixels, content = page_content(sample, cuts)
+    digest = hashlib.sha256(b"\0".join([*(name.encode() for name in names), *pixels])).hexdigest()
+    content |= {"hash": digest[:16], "reasons": REASONS, "columns": COLUMNS, "sources": sources}
+    return write_page(Path(path), "review.html", title, pixels, content)
+
+
+def page_content(
+    sample: Sample, cuts: Cuts | None = None
+) -> tuple[list[dict[str, Any]], list[bytes], dict[str, Any]]:
+    """Return what pages of sources say of each, its packed image, and what they say of the sample."""
+    cuts = cuts or default_cuts(sample)
     flags = automatic_cuts(sample, cuts)
     pixels = [
         zlib.compress(_eight_bits(*each).tobytes())
         for each in zip(sample.images, flags["level"], flags["noise"], strict=True)
     ]
-    digest = hashlib.sha256(b"\0".join([*(name.encode() for name in names), *pixels])).hexdigest()
     content = {
-        "title": title,
-        "hash": digest[:16],
         "size": sample.size,
         "scale": cuts.pixel_scale,
         "bend": _BEND,
@@ -129,20 +137,25 @@ def review_page(
         "zero": _ZERO,
         "classes": [{"name": m.name, "label": m.label, "colour": m.colour} for m in CLASSES],
         "cuts": {name: text for name, (text, _) in CUTS.items()},
-        "reasons": REASONS,
-        "columns": COLUMNS,
-        "sources": _described(sample, flags),
         "skipped": [list(pair) for pair in sample.table.meta.get("skipped", [])],
     }
-    page = files("radiosynth").joinpath("data", "review.html").read_text("utf-8")
+    return _described(sample, flags), pixels, content
+
+
+def write_page(
+    path: Path, template: str, title: str, pixels: Sequence[bytes], content: dict[str, Any]
+) -> Path:
+    """Write a page of sources, with the styles and functions that all have, and return its file."""
+    data = files("radiosynth").joinpath("data")
+    page = data.joinpath(template).read_text("utf-8")
+    for shared in ("page.css", "page.js"):
+        page = page.replace(f"{{{{{shared}}}}}", data.joinpath(shared).read_text("utf-8"))
     page = page.replace("{{title}}", html.escape(title))
     page = page.replace("{{pixels}}", "\n".join(base64.b64encode(packed).decode() for packed in pixels))
     # A "<" in a name must not end the script element that holds the text.
-    page = page.replace("{{content}}", json.dumps(content, ensure_ascii=False).replace("<", "\\u003c"))
-    target = Path(path)
-    refuse_to_replace(target, b"<!doctype html")
-    write_text(target, page)
-    return target
+    text = json.dumps({"title": title, **content}, ensure_ascii=False)
+    write_text(path, page.replace("{{content}}", text.replace("<", "\\u003c")))
+    return path
 
 
 def _eight_bits(image: NDArray, level: float, noise: float) -> NDArray[np.uint8]:

@@ -68,6 +68,30 @@ def test_classify_prints_probabilities_of_each_file(
     assert recorded.folder.name in err
 
 
+@pytest.mark.parametrize("suffix", [".fits", ".vot"])
+def test_classes_as_a_table_for_topcat_and_a_page(
+    recorded: runs.Run[configs.ClassifierConfig],
+    cutouts: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    suffix: str,
+) -> None:
+    np.save(tmp_path / "noise.npy", np.random.default_rng(0).uniform(0, 1, (200, 200)).astype("f4"))
+    table, page = tmp_path / f"classes{suffix}", tmp_path / "classes.html"
+    command = ["classify", *cutouts, str(tmp_path / "noise.npy"), "--out", str(table), "--page", str(page)]
+    for _ in range(2):  # its own are replaced
+        assert main(command) == 0
+    assert not capsys.readouterr().out
+    found = Table.read(table)
+    assert found.colnames == ["file", "class", "FRI", "FRII", "bent", "compact"]
+    assert found["file"].astype(str).tolist() == cutouts
+    assert recorded.folder.name in str(found.meta)
+    assert "noise.npy" in str(found.meta)
+    text = page.read_text("utf-8")
+    assert "three.png" in text
+    assert "noise.npy" in text
+
+
 @pytest.mark.usefixtures("recorded")
 def test_a_file_with_nothing_to_see_is_named_and_left_out(
     tmp_path: Path, cutouts: list[str], capsys: pytest.CaptureFixture[str]

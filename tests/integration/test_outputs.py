@@ -13,11 +13,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy import units
 from astropy.io import fits
 from astropy.table import Table
 
-from radiosynth import Sample, read_positions, review_page
-from radiosynth._io import decoded, refuse_to_replace, write_atomically, write_table, write_text
+from radiosynth import Sample, _io, read_positions, review_page
+from radiosynth._io import (
+    decoded,
+    refuse_to_replace,
+    table_format,
+    write_atomically,
+    write_table,
+    write_text,
+)
 from radiosynth.cli import main
 from radiosynth.reproduction import presets
 from radiosynth.selection.decisions import read_decisions
@@ -337,6 +345,65 @@ def test_hash_signs_are_no_comments_in_what_is_written(tmp_path: Path) -> None:
     for suffix in (".csv", ".ecsv"):
         write_table(tmp_path / f"a{suffix}", table)
         assert read_positions(tmp_path / f"a{suffix}")["name"].tolist() == table["name"].tolist()
+
+
+TABLE_OF_CLASSES = Table(
+    {"file": ["a.fits", "é.fits"], "class": ["FRI", "bent"], "FRI": np.float32([0.5, 0.25])},
+    meta={"comments": ["model: mine", "left out c.fits: σ"]},
+)
+TABLE_OF_CLASSES["width"] = [1.0, 2.0] * units.arcsec
+
+
+@pytest.mark.parametrize("suffix", [".ecsv", ".fits", ".vot", ".parquet"])
+def test_units_and_comments_come_back_from_any_table(tmp_path: Path, suffix: str) -> None:
+    path, table = tmp_path / f"classes{suffix}", TABLE_OF_CLASSES.copy()
+    if suffix == ".fits":
+        table["file"] = ["a.fits", "e.fits"]
+    if suffix == ".parquet":
+        parquet = pytest.importorskip("pyarrow.parquet")
+    kind, like = table_format(path, (b"file", b"class"))
+    write_table(path, table, kind)
+    refuse_to_replace(path, like)  # not so: it is its own
+    if suffix == ".parquet":  # astropy reads it with pandas
+        stored = parquet.read_table(path)
+        assert stored.column("file").to_pylist() == table["file"].tolist()
+        said = stored.schema.metadata[b"table_meta_yaml"].decode()
+        assert "model: mine" in said
+        assert "unit: arcsec" in said
+        return
+    again = Table.read(path, format=kind)
+    for name in table.colnames:
+        assert again[name].astype(table[name].dtype).tolist() == table[name].tolist()
+    assert again["width"].unit == "arcsec"
+    assert again["FRI"].dtype.itemsize == 4
+    said = again.meta.get("comments") or again.meta["description"].split("; ")
+    expected = table.meta["comments"]
+    assert said == [
+        line.encode("ascii", "backslashreplace").decode() if suffix == ".fits" else line for line in expected
+    ]
+
+
+def test_parquet_without_pyarrow_and_unknown_suffixes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_io, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"Parquet needs pyarrow: pip install 'radiosynth\[export\]'"):
+        table_format(Path("a.parquet"))
+    with pytest.raises(ValueError, match=r"no suffix of a table: use .ecsv, .csv, .fits, .vot, .parquet"):
+        table_format(Path("a.txt"))
+
+
+@pytest.mark.parametrize("option", ["--out", "--page"])
+def test_what_is_classified_or_of_another_kind_is_not_replaced(
+    files: list[Path], capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    Path("list.csv").write_text("name,ra,dec\na,1,2\n")
+    Path("drawing.vot").write_text("<?xml version='1.0'?><svg/>")
+    Path("mine.html").write_text("<!doctype html><p>notes")
+    others = [files[0], "list.csv", "drawing.vot"] if option == "--out" else [files[0], "mine.html"]
+    for other in others:  # an image is no table, though both are FITS
+        before = Path(other).read_bytes()
+        assert main(["classify", "b.fits", option, str(other)]) == 1
+        assert f"{other} exists, and is not what would be written there" in capsys.readouterr().err
+        assert Path(other).read_bytes() == before
 
 
 @pytest.mark.parametrize("field", ["seed", "split_seed"])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import base64
 import errno
+import io
+import re
 import tempfile
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, Table
 from hypothesis import given, settings, strategies as st
+from PIL import Image
 
 from radiosynth import Sample, concatenate
 from radiosynth.sample import check_count, check_rng
@@ -29,6 +33,28 @@ def test_types_and_counts() -> None:
     assert (len(sample), sample.size) == (5, 6)
     assert sample.counts() == {"FRI": 2, "FRII": 1, "bent": 1, "compact": 1}
     assert repr(sample) == "Sample(5 images of 6×6: FRI 2, FRII 1, bent 1, compact 1)"
+
+
+def test_a_notebook_shows_a_few_images_with_names_and_classes() -> None:
+    images = np.zeros((40, 300, 300))
+    images[:, 250, 40] = 2  # in the north-east
+    images[1] = np.nan
+    images[2, 0, 0] = np.inf
+    table = Table({"name": ["<b>&'" + 99 * "x", *(f"s{i}" for i in range(39))]})
+    sample = Sample(images, [-1, 0, 1, 2, 3] * 8, table)
+    shown = sample._repr_html_()
+    assert shown.count("<img ") == 24
+    assert "and 16 more" in shown
+    assert "<b>&'" not in shown
+    assert "&lt;b&gt;&amp;&#x27;xxx" in shown
+    assert shown.count("<b>FR I</b>") == 5
+    assert len(shown) < 40_000
+    data = base64.b64decode(re.findall("base64,([^']*)'", shown)[0])
+    picture = np.asarray(Image.open(io.BytesIO(data)))
+    assert picture.shape == (96, 96)
+    assert np.unravel_index(picture.argmax(), picture.shape) == (15, 12)  # north is up, east left
+    assert "and " not in sample[:2]._repr_html_()
+    assert sample[:0]._repr_html_().startswith("<div>Sample(0 images")
 
 
 def test_float32_images_are_not_copied() -> None:

@@ -1,0 +1,114 @@
+"""Write classifiers to files of other tools, with a model card beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from radiosynth._io import check, refuse_to_replace, write_atomically, write_text
+from radiosynth.citing import citations
+from radiosynth.metrics import accuracy, class_scores, confusion_matrix, proportion
+from radiosynth.preprocessing import GREY_LEVELS
+from radiosynth.surveys import FIRST
+
+FORMATS = {"keras": rb"(?s)PK\x03\x04.{26}metadata\.json", "onnx": rb"(?s)\x08.\x12"}
+"""Formats, which are also the suffixes of the files, and how such files begin."""
+
+
+def write_model(model: keras.Model, path: Path, format: str, card: str) -> Path:  # noqa: A002
+    """Write a network to a file and its model card beside it, and return the file of the card."""
+    check(path.suffix == f".{format}", f"{path} is to be in the format {format}: end its name in .{format}")
+    beside = path.with_suffix(".md")
+    refuse_to_replace(path, FORMATS[format])
+    refuse_to_replace(beside, b"# Model card")
+    if format == "keras":
+        write_atomically(path, model.save)
+    else:
+        model(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras 3.10 exports only what was called
+        try:
+            write_atomically(path, lambda part: model.export(str(part), format="onnx", verbose=False))
+        except ImportError as error:
+            msg = f"ONNX needs more packages ({error}): pip install 'radiosynth[export]'"
+            raise ImportError(msg) from error
+    write_text(beside, card)
+    return beside
+
+
+def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]]) -> str:
+    """Return the model card in Markdown: what the card and the saved predictions of a classifier say."""
+    scale, images = card["pixel_scale"], card["training_images"]
+    known = bool(card["data"]) and card["data"] in citations("griese2023")
+    told = {
+        **card,
+        "name": card["name"] or "without a name",
+        "classes": ", ".join(card["classes"]),
+        "number": len(card["classes"]),
+        "networks": len(card["networks"]),
+        "pixels": f"pixels of {scale:g} arcsec" if scale else f"{FIRST.field:g} arcmin wide",
+        "beam": FIRST.beam,
+        "grey": GREY_LEVELS,
+        "filled": "that threshold" if card["fill"] == "threshold" else "zero",
+        "geometry": (_CROPPED if scale else _RESIZED).format_map(card),
+        "training": ", ".join(f"{name} {n}" for name, n in images.items()) or "not stated",
+        "data": f"doi:{card['data']}" if card["data"] else "not stated",
+        "licence": card["licence"] or "not stated",
+        "cite": citations("griese2023", "first").strip() if known else "what the owner of the data asks for",
+        "accuracy": card["accuracy"] or "Not measured.",
+        "errors": "Not measured.",
+    }
+    if predictions:
+        told |= {"accuracy": _accuracy(predictions), "errors": _errors(card["classes"], predictions)}
+    return files("radiosynth").joinpath("data", "model_card.md").read_text("utf-8").format_map(told)
+
+
+_CROPPED = "Keep the central {size}×{size} pixels. Around a smaller image put pixels of −1, after step 5."
+_RESIZED = "Resize to {size}×{size} pixels: bilinear, antialiased."
+_WITH_INTERVAL = "{:.3f} ({:.3f} to {:.3f})"
+
+
+def _accuracy(predictions: Mapping[str, NDArray[Any]]) -> str:
+    """Return the scores on independent images, together, by class and by catalogue, with 95 % intervals."""
+    labels, probabilities = predictions["labels"], predictions["probabilities"]
+    whole = _WITH_INTERVAL.format(*accuracy(labels, probabilities, confidence=0.95))
+    sure = probabilities.max(axis=1).mean()
+    text = (
+        f"Proportion of {len(labels)} images, which it was not trained on, that are classified correctly: "
+        f"{whole}, with a 95 % interval. The mean probability of the classes it gives is {sure:.3f}.\n\n"
+        "| class | images | of these, correct | of those given this class, correct |\n|---|---|---|---|\n"
+    )
+    for row in class_scores(labels, probabilities, confidence=0.95):
+        recall, precision = (
+            _WITH_INTERVAL.format(*(row[f"{score}{end}"] for end in ("", "_low", "_high")))
+            for score in ("recall", "precision")
+        )
+        text += f"| {row['class']} | {row['images']} | {recall} | {precision} |\n"
+    if "catalogues" not in predictions:
+        return f"{text}\nThe saved predictions do not say from which catalogue an image is."
+    text += "\n| catalogue | images | of these, correct |\n|---|---|---|\n"
+    correct = probabilities.argmax(axis=1) == labels
+    for catalogue in np.unique(predictions["catalogues"]):
+        own = correct[predictions["catalogues"] == catalogue]
+        text += f"| {catalogue} | {len(own)} | {_WITH_INTERVAL.format(*proportion(own, confidence=0.95))} |\n"
+    return text
+
+
+def _errors(classes: Sequence[str], predictions: Mapping[str, NDArray[Any]]) -> str:
+    """Return the most frequent errors on independent images."""
+    counts = confusion_matrix(predictions["labels"], predictions["probabilities"], normalise=False).astype(
+        int
+    )
+    pairs = [(true, given) for true in range(len(counts)) for given in range(len(counts)) if true != given]
+    frequent = sorted((pair for pair in pairs if counts[pair]), key=lambda pair: -counts[pair])[:4]
+    return (
+        "\n".join(
+            f"- {classes[true]} taken for {classes[given]}: {counts[true, given]} of {counts[true].sum()}"
+            for true, given in frequent
+        )
+        or "None."
+    )
