@@ -273,10 +273,12 @@ def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> 
     both = [image, ops.transpose(image, (0, 2, 1, 3))]
     # One axis after the other, as older releases of Keras flip no more at once.
     views = [reduce(ops.flip, axes, view) for view in both for axes in ((), (1,), (2,), (1, 2))]
+    stacked = ops.concatenate(views)  # so that a member is called once, not for each view
     parts = []
     for number, network in enumerate(members):
         member = keras.Model(network.input, network.output, name=f"member_{number}")
-        mean = layers.Average()([member(view) for view in views])
+        each = ops.reshape(member(stacked), (len(views), -1, network.output_shape[-1]))
+        mean = ops.mean(each, axis=0)
         parts.append(ops.softmax(ops.log(ops.maximum(mean, 1e-7)) / temperature))
     probabilities = layers.Average()(parts) if len(parts) > 1 else parts[0]
     return keras.Model(image, probabilities, name="ensemble")
