@@ -129,7 +129,7 @@ def _sky_and_peak(
 
 
 def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:
-    """Return median and deviation of sorted pixels as `astropy.stats.sigma_clipped_stats` does, but faster."""
+    """Return median and deviation of sorted pixels as `astropy.stats.sigma_clipped_stats` does."""
     values = pixels.astype(float)
     middle = values[len(values) // 2]
     values -= middle  # so that no unit, and no offset, is too small or too large for the squares

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import ks_2samp
 
 from radiosynth.measurements.sources import PROPERTIES, source_properties
 from radiosynth.metrics import SIGMA, resampled
@@ -254,4 +254,4 @@ def _two_sets(
 
 
 def _largest_gap(a: NDArray, b: NDArray) -> float:
-    return float(ks_2samp(a, b, method="asymp").statistic)
+    return float(scipy.stats.ks_2samp(a, b, method="asymp").statistic)

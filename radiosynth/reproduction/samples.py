@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from radiosynth import augmentation, datasets, preprocessing, simulation, splitting, surveys
+import radiosynth
+from radiosynth import augmentation, datasets, preprocessing, splitting, surveys
 from radiosynth.preprocessing import frame
 from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, SplitConfig
 from radiosynth.reproduction.runs import make_ready, run_folder
@@ -76,12 +77,12 @@ def _synthetic(config: ClassifierConfig, sources: Sample, folders: Sequence[Path
     number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
     rng = np.random.default_rng(config.seed)
     if config.training_set == "real+geometric":
-        return simulation.simulate(number, config.size, rng=rng)
+        return radiosynth.simulation.simulate(number, config.size, rng=rng)
     if config.training_set == "real+fitted":
         fitting, drawing = rng.spawn(2)
         simulated = min(1000, 2 * config.per_class)  # a small training need not wait for the fit
-        population = simulation.fit_population(sources, per_class=simulated, rng=fitting)
-        return simulation.simulate(number, config.size, population=population, rng=drawing)
+        population = radiosynth.simulation.fit_population(sources, per_class=simulated, rng=fitting)
+        return radiosynth.simulation.simulate(number, config.size, population=population, rng=drawing)
     from radiosynth.generators import sample_generators
 
     trained = [run_folder(each) for each in config.generators] if folders is None else folders
@@ -114,7 +115,7 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
         # In the pixels of FIRST, unless the whole image is smaller than the field of a simulation.
         field = min(surveys.FIRST.pixels(surveys.FIRST.field), config.size)
         number = {name: round(config.synthetic * count) for name, count in train.counts().items()}
-        fake = simulation.simulate(number, field, rng=np.random.default_rng(config.seed))
+        fake = radiosynth.simulation.simulate(number, field, rng=np.random.default_rng(config.seed))
         train = concatenate([train, frame(fake, config.size)])
     return train, validation, test
 
@@ -137,7 +138,9 @@ def prepare_bending(config: BendingConfig) -> tuple[Sample, Sample]:
             names, population = names[:2], matched_population(sources.table["bending_angle"])
         rng = np.random.default_rng(config.seed)
         number = (min(config.synthetic, config.images) if train else config.synthetic) // len(names)
-        train.append(simulation.simulate(number, config.size, classes=names, population=population, rng=rng))
+        train.append(
+            radiosynth.simulation.simulate(number, config.size, classes=names, population=population, rng=rng)
+        )
     joined = concatenate(train)
     return (_stretched(joined), _stretched(test)) if config.stretch else (joined, test)
 
