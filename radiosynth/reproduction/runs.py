@@ -108,7 +108,7 @@ class Run(Generic[C]):
     @property
     def frames(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Of a GAN: images of the same noise during training, and the epochs when they were drawn."""
-        from radiosynth.generators.base import read_frames
+        from radiosynth.generators.animation import read_frames
 
         return read_frames(self.folder / "frames.npz")
 
