@@ -102,13 +102,12 @@ def measure_noise(
     stack = _stack(images)
     if missing is None:
         missing = missing_pixels(stack)
-    return _sky_and_peak(stack, missing)[:2]
+    level, noise, _ = _sky_and_peak(stack, missing)
+    return level, noise
 
 
-def _sky_and_peak(
-    stack: NDArray[np.float32], missing: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return level and noise of `measure_noise` and the brightest pixel of each image; NaN without data."""
+def _sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return level and noise of `measure_noise` and the peak of each image, (3, n); NaN without data."""
     found = np.full((3, len(stack)), np.nan)
     for i, (image, gone) in enumerate(zip(stack, missing, strict=True)):
         # Sorted once: what is clipped, the median, the extremes and how many share them are then looked up.
@@ -125,7 +124,7 @@ def _sky_and_peak(
                 level, one_sigma_up = np.percentile(pixels, [50, 84.13])
                 noise = one_sigma_up - level
         found[:, i] = level, noise, pixels[-1]
-    return found[0], found[1], found[2]
+    return found
 
 
 def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:
@@ -499,14 +498,12 @@ def _spoilt(
     """
     spoilt = np.zeros(len(images), bool)
     for i in np.flatnonzero(missing.any(axis=(1, 2))):
-        if missing[i].mean() > MISSING_LIMIT:
-            spoilt[i] = True
-            continue
         height = images[i].astype(float) - limit[i]
         islands, n = ndimage.label(height > 0, _AROUND)
         peaks = ndimage.maximum(height, islands, np.arange(1, n + 1))
         sources = np.flatnonzero(peaks >= max(2 * noise[i], 0.1 * height.max())) + 1
-        spoilt[i] = np.isin(islands[ndimage.binary_dilation(missing[i], _AROUND)], sources).any()
+        touched = islands[ndimage.binary_dilation(missing[i], _AROUND)]
+        spoilt[i] = missing[i].mean() > MISSING_LIMIT or np.isin(touched, sources).any()
     return spoilt
 
 
