@@ -6,12 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import scipy  # whose parts are loaded when they are used
 from astropy.stats import binom_conf_interval
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import softmax
-from scipy.stats import bootstrap
 
 from radiosynth.sample import check_choice
 from radiosynth.taxonomy import CLASS_NAMES
@@ -199,13 +197,14 @@ def resampled(
 ) -> tuple[float, float]:
     """Return the ends of an interval from resampling (percentiles), by `scipy.stats.bootstrap`."""
     rng = rng or np.random.default_rng(0)
-    ends = bootstrap(samples, statistic, method="percentile", rng=rng, **options).confidence_interval
+    found = scipy.stats.bootstrap(samples, statistic, method="percentile", rng=rng, **options)
+    ends = found.confidence_interval
     return float(ends.low), float(ends.high)
 
 
 def scale_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
     """Return probabilities raised to the power of one over a temperature, and normalised."""
-    return softmax(np.log(np.maximum(probabilities, 1e-7)) / temperature, axis=-1)
+    return scipy.special.softmax(np.log(np.maximum(probabilities, 1e-7)) / temperature, axis=-1)
 
 
 def temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
@@ -236,7 +235,7 @@ def temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
     def loss(logarithm: float) -> float:
         return -np.log(scale_temperature(probabilities, np.exp(logarithm))[rows, codes]).mean()
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+    return float(np.exp(scipy.optimize.minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
 
 
 def proportion(correct: ArrayLike, *, confidence: float = SIGMA) -> tuple[float, float, float]:

@@ -18,12 +18,12 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, MaxNLocator
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from numpy.typing import ArrayLike
-from sklearn.metrics import ConfusionMatrixDisplay
 
 from radiosynth.taxonomy import CLASSES
 
 if TYPE_CHECKING:
     import keras
+    from sklearn.metrics import ConfusionMatrixDisplay
 
 Point = tuple[float, float]
 
@@ -168,6 +168,8 @@ def confusion(axes: Axes, matrix: ArrayLike, title: str = "") -> ConfusionMatrix
     ~sklearn.metrics.ConfusionMatrixDisplay
         The drawn matrix.
     """
+    from sklearn.metrics import ConfusionMatrixDisplay
+
     labels = [morphology.label.replace("-tailed", "") for morphology in CLASSES]
     display = ConfusionMatrixDisplay(np.asarray(matrix), display_labels=labels)
     limits = {"vmin": 0, "vmax": 1, "origin": "upper"}

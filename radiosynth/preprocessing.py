@@ -64,12 +64,12 @@ def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
     missing = ~np.isfinite(stack)
     for image, gone in zip(stack, missing, strict=True):
         zero = image == 0
-        rest = image[~(zero | gone)]
-        if not zero.any() or not rest.size:
+        if not zero.any():
             continue
-        noisy = rest.min() < 0
-        if not noisy and zero.mean() < 0.5:
-            level, noise = _clipped(rest)
+        data = image[~gone] if gone.any() else image.ravel()
+        noisy = data.min() < 0
+        if not noisy and zero.mean() < 0.5 and (data != 0).any():
+            level, noise = _clipped(np.sort(data[data != 0]))
             noisy = 0 < 5 * noise < level
         if noisy:
             gone |= ndimage.binary_propagation(ndimage.binary_opening(zero, _AROUND), mask=zero)
@@ -102,35 +102,45 @@ def measure_noise(
     stack = _stack(images)
     if missing is None:
         missing = missing_pixels(stack)
-    pairs = [_clipped(image[~gone]) for image, gone in zip(stack, missing, strict=True)]
-    level, noise = np.array(pairs).reshape(-1, 2).T
-    least = stack.min(axis=(1, 2), keepdims=True, initial=np.inf, where=~missing)
-    at_least = ((stack == least) & ~missing).mean(axis=(1, 2))
-    for i in np.flatnonzero((at_least > 0.05) & (at_least < 0.84)):
-        # A sky of noise falls to pieces where it is cut; one that was thresholded, or has no noise, is whole.
-        above = (stack[i] > least[i]) & ~missing[i]
-        if ndimage.label(above)[1] + ndimage.label(~above)[1] > max(20, stack[i].size / 1000):
-            level[i], one_sigma_up = np.percentile(stack[i][~missing[i]], [50, 84.13])
-            noise[i] = one_sigma_up - level[i]
+    level, noise, _ = _sky_and_peak(stack, missing)
     return level, noise
 
 
+def _sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return level and noise of `measure_noise` and the peak of each image, (3, n); NaN without data."""
+    found = np.full((3, len(stack)), np.nan)
+    for i, (image, gone) in enumerate(zip(stack, missing, strict=True)):
+        # Sorted once: what is clipped, the median, the extremes and how many share them are then looked up.
+        pixels = np.sort(image[~gone] if gone.any() else image, axis=None)
+        if not pixels.size:
+            continue
+        level, noise = _clipped(pixels)
+        at_least = pixels.searchsorted(pixels[0], "right") / image.size
+        if 0.05 < at_least < 0.84:
+            # A sky of noise falls to pieces where it is cut; one that was thresholded, or has no noise, is
+            # whole.
+            above = (image > pixels[0]) & ~gone
+            if ndimage.label(above)[1] + ndimage.label(~above)[1] > max(20, image.size / 1000):
+                level, one_sigma_up = np.percentile(pixels, [50, 84.13])
+                noise = one_sigma_up - level
+        found[:, i] = level, noise, pixels[-1]
+    return found
+
+
 def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:
-    """Return what `astropy.stats.sigma_clipped_stats` does, five times as fast, as pixels are sorted once."""
-    if not pixels.size:
-        return np.nan, np.nan
-    values = np.sort(pixels, axis=None).astype(float)
+    """Return median and deviation of sorted pixels as `astropy.stats.sigma_clipped_stats` does."""
+    values = pixels.astype(float)
     middle = values[len(values) // 2]
     values -= middle  # so that no unit, and no offset, is too small or too large for the squares
-    sums, squares = (np.concatenate([[0], np.cumsum(values**power)]) for power in (1, 2))
+    squares = values**2
     low, high, before = 0, len(values), None
     while before != (low, high):
         before, n = (low, high), high - low
-        median = values[[low + (n - 1) // 2, low + n // 2]].mean()
-        mean = (sums[high] - sums[low]) / n
-        std = np.sqrt(max((squares[high] - squares[low]) / n - mean**2, 0))
-        low = max(low, int(np.searchsorted(values, median - 3 * std, "left")))
-        high = min(high, int(np.searchsorted(values, median + 3 * std, "right")))
+        median = (values[low + (n - 1) // 2] + values[low + n // 2]) / 2
+        mean = values[low:high].sum() / n
+        std = np.sqrt(max(squares[low:high].sum() / n - mean**2, 0))
+        low = max(low, int(values.searchsorted(median - 3 * std, "left")))
+        high = min(high, int(values.searchsorted(median + 3 * std, "right")))
     return middle + median, std
 
 
@@ -199,14 +209,18 @@ def _thresholded(
     stack: NDArray[np.float32], missing: NDArray[np.bool_], n_sigma: float, fill: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
     """Return thresholded images, the threshold and the noise of each; all 0 where there are no data."""
-    level, noise = np.nan_to_num(measure_noise(stack, missing))
+    level, noise, peak = np.nan_to_num(_sky_and_peak(stack, missing))
     limit = level + n_sigma * noise
     if fill == "threshold":
-        peak = stack.max(axis=(1, 2), initial=-np.inf, where=~missing)
         limit += np.where(noise > 0, np.maximum(peak - limit, 0) / GREY_LEVELS, 0)
-    limits = limit.astype(np.float32)[:, None, None]
-    blank = limits if fill == "threshold" else np.minimum(limits, 0)
-    return np.where(~missing & (stack >= limits), stack, blank), limits[:, 0, 0], noise
+    limits = limit.astype(np.float32)
+    thresholded = np.empty_like(stack)
+    for image, gone, least, result in zip(stack, missing, limits, thresholded, strict=True):
+        blank = least if fill == "threshold" else min(least, np.float32(0))
+        result[:] = np.where(image >= least, image, blank)
+        if gone.any():
+            result[gone] = blank
+    return thresholded, limits, noise
 
 
 def center_crop(images: ArrayLike, size: int) -> NDArray[np.float32]:
@@ -258,7 +272,7 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of float32, shape (n, size, size)
-        What `skimage.transform.resize` makes of each image.
+        What `skimage.transform.resize` makes of each image; a view where they have that size already.
 
     Raises
     ------
@@ -279,6 +293,8 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
             "(crop them with radiosynth.center_crop) and the size positive"
         )
         raise ValueError(msg)
+    if size == stack.shape[1]:
+        return stack
     result = np.empty((len(stack), size, size), np.float32)
     step = max(1, CHUNK_PIXELS // (stack.shape[1] * stack.shape[2]))
     for first in range(0, len(stack), step):
@@ -318,16 +334,20 @@ def scale(images: ArrayLike, low: float = -1.0, high: float = 1.0) -> NDArray[np
         msg = f"cannot scale to [{low:g}, {high:g}]: the lower limit must be below the upper"
         raise ValueError(msg)
     stack = _stack(images)
-    bad = ~np.isfinite(stack).all(axis=(1, 2))
+    faintest, brightest = _extremes(stack)
+    bad = ~np.isfinite(faintest) | ~np.isfinite(brightest)
     _refuse(bad, None, "pixels that are not finite", "radiosynth.noise_threshold fills them")
-    _refuse(_constant(stack), None, _CONSTANT, "leave them out")
-    faintest = stack.min(axis=(1, 2), keepdims=True)
-    result = stack - faintest
-    # Divided first: a fraction of 1 is then exact, and the brightest pixel becomes `high` itself.
-    result /= result.max(axis=(1, 2), keepdims=True)
-    result *= high - low
-    result += low
-    return np.clip(result, low, high, out=result)
+    _refuse(faintest == brightest, None, _CONSTANT, "leave them out")
+    result = np.empty_like(stack)
+    # Image by image, which stays in the cache of the processor.
+    for image, least, most, scaled in zip(stack, faintest, brightest, result, strict=True):
+        np.subtract(image, least, out=scaled)
+        # Divided first: a fraction of 1 is then exact, and the brightest pixel becomes `high` itself.
+        scaled /= most - least
+        scaled *= high - low
+        scaled += low
+        np.clip(scaled, low, high, out=scaled)
+    return result
 
 
 def preprocess(
@@ -395,14 +415,14 @@ def preprocess(
     names = np.asarray(sample.table["name"], str)
     missing = missing_pixels(sample.images)
     images, limit, noise = _thresholded(sample.images, missing, n_sigma, fill)
-    unchanged = int((images == sample.images).all(axis=(1, 2)).sum())
+    unchanged = sum(map(np.array_equal, images, sample.images))
     effects = []
     if unchanged:
         effects.append(f"no pixel changed in {unchanged} of {len(sample)} images, already clipped")
     if unchanged < len(sample):
         effects.append(f"{n_sigma:g} sigma, pixels below set to {fill}")
-    if missing.any():
-        effects.append(f"pixels without data in {missing.any(axis=(1, 2)).sum()} images, set alike")
+    if lacking := np.count_nonzero(missing.any(axis=(1, 2))):
+        effects.append(f"pixels without data in {lacking} images, set alike")
     ready = sample.derived(images, f"noise threshold: {'; '.join(effects)}")
     del images  # samples may be large, and each step makes another
     if crop is not None:
@@ -412,9 +432,10 @@ def preprocess(
     # What cannot be used. Before resizing, whose rounding errors would make a constant image look like a
     # structure.
     spoilt = _spoilt(ready.images, missing, limit, noise)
-    constant = _constant(ready.images) & ~spoilt
+    faintest, brightest = _extremes(ready.images)
+    constant = (faintest == brightest) & ~spoilt
     bad, reasons = constant | spoilt, np.where(spoilt, _SPOILT, _CONSTANT)
-    faint = ~bad & (noise > 0) & (ready.images.max(axis=(1, 2)) - limit < (5 - n_sigma) * noise)
+    faint = ~bad & (noise > 0) & (brightest - limit < (5 - n_sigma) * noise)
     if faint.any():
         such = ", ".join(names[faint][:10])
         log.warning("no source 5 sigma above the noise in %d images, such as %s", faint.sum(), such)
@@ -458,8 +479,10 @@ def _stack(images: ArrayLike) -> NDArray[np.float32]:
     return stack
 
 
-def _constant(images: NDArray[np.float32]) -> NDArray[np.bool_]:
-    return np.asarray(images.min(axis=(1, 2)) == images.max(axis=(1, 2)))
+def _extremes(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the faintest and the brightest pixel of each image; NaN where one is NaN."""
+    rows = images.reshape(len(images), -1)
+    return rows.min(axis=1), rows.max(axis=1)
 
 
 def _spoilt(
@@ -473,13 +496,14 @@ def _spoilt(
     A source is an island above the threshold whose peak is two more sigma higher and has 10 % of the
     brightest pixel, both above the threshold.
     """
-    spoilt = missing.mean(axis=(1, 2)) > MISSING_LIMIT
-    for i in np.flatnonzero(missing.any(axis=(1, 2)) & ~spoilt):
+    spoilt = np.zeros(len(images), bool)
+    for i in np.flatnonzero(missing.any(axis=(1, 2))):
         height = images[i].astype(float) - limit[i]
         islands, n = ndimage.label(height > 0, _AROUND)
         peaks = ndimage.maximum(height, islands, np.arange(1, n + 1))
         sources = np.flatnonzero(peaks >= max(2 * noise[i], 0.1 * height.max())) + 1
-        spoilt[i] = np.isin(islands[ndimage.binary_dilation(missing[i], _AROUND)], sources).any()
+        touched = islands[ndimage.binary_dilation(missing[i], _AROUND)]
+        spoilt[i] = missing[i].mean() > MISSING_LIMIT or np.isin(touched, sources).any()
     return spoilt
 
 

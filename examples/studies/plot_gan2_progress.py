@@ -36,8 +36,8 @@ for panel, morphology in zip(panels, CLASSES, strict=True):
     for run, label in ((networks[morphology.name], "one class"), (shared, "conditional")):
         frames, epochs = run.frames
         own = frames[:, 16 * morphology.code :][:, :16] if run is shared else frames
-        drawn = [realism.features(model, images / np.float32(127.5) - 1) for images in own]
-        distances = np.array([realism.kernel_distance(images, truth) for images in drawn])
+        drawn = realism.features(model, np.concatenate(own) / np.float32(127.5) - 1)
+        distances = np.array([realism.kernel_distance(part, truth) for part in np.split(drawn, len(own))])
         seen = epochs * sum(run.provenance["training_images"].values())
         late = (epochs > epochs[-1] / 10) & (distances > 0)
         x, y = np.log2(seen[late]), np.log2(distances[late])

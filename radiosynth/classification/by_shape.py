@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from radiosynth.measurements import measure_shapes
 from radiosynth.sample import Sample, floats
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
@@ -65,6 +64,8 @@ def classify_by_shape(sample: Sample, *, trees: int = 250, seed: int = 0) -> Fol
     """
     from sklearn.ensemble import GradientBoostingClassifier
     from sklearn.utils.class_weight import compute_sample_weight
+
+    from radiosynth.measurements import measure_shapes
 
     fold, labels = floats(sample.table, "fold"), sample.labels
     folds = np.unique(fold[fold >= 0])

@@ -269,7 +269,7 @@ class Classifier:
 
         check_choice(format, "format", FORMATS)
         _check_networks(self.card)
-        model = _built(self.card, at_once=True)  # in float32, whatever it was trained in
+        model = _built(self.card)  # in float32, whatever it was trained in
         model.set_weights(self.model.get_weights())
         return write_model(model, Path(path), format, model_card(self.card, self.predictions))
 
@@ -318,11 +318,11 @@ def _check_networks(card: dict[str, Any]) -> None:
     check(card["networks"], fault)
 
 
-def _built(card: dict[str, Any], *, at_once: bool = False) -> keras.Model:
+def _built(card: dict[str, Any]) -> keras.Model:
     """Return the untrained network of a card."""
     networks = [build_network(size=card["size"], **records.renamed(network)) for network in card["networks"]]
     if card["n_rotations"] > 1:
-        return build_ensemble(networks, card["temperature"], at_once=at_once)
+        return build_ensemble(networks, card["temperature"])
     return networks[0]
 
 

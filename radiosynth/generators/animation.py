@@ -1,4 +1,4 @@
-"""Animations of a training."""
+"""Frames of a training: read, and made an animation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import refuse_to_replace, write_atomically
+from radiosynth._io import read_arrays, refuse_to_replace, write_atomically
 from radiosynth.sample import check_choice
 
 MAX_BYTES = 3_000_000
@@ -18,6 +18,13 @@ STRIP = 24
 
 FORMATS = {".gif": ("pillow", b"GIF8"), ".mp4": ("ffmpeg", rb"(?s).{4}ftyp")}
 """By the suffix of a file: matplotlib's writer, and how such a file begins."""
+
+
+def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the frames in a file of `train_generator`, and their epochs."""
+    kinds = {"frames": "u4", "epochs": "i1"}
+    stored = read_arrays(path, kinds, advice="remove its folder and train again")
+    return stored["frames"], stored["epochs"]
 
 
 def _grid(frame: NDArray[np.uint8], columns: int, magnification: int) -> NDArray[np.uint8]:

@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
 from radiosynth import training
-from radiosynth._io import read_arrays, write_arrays, write_json
+from radiosynth._io import write_arrays, write_json
+from radiosynth.generators.animation import read_frames
 from radiosynth.generators.drawing import check_labels, generate, with_labels
 from radiosynth.networks.generators import build_generator
 from radiosynth.networks.layers import keras_defaults
@@ -247,13 +248,6 @@ def diversity(images: ArrayLike) -> float:
     """Return the mean Euclidean distance between pairs of images (n, size, size)."""
     flat = np.asarray(images, np.float64).reshape(len(np.asarray(images)), -1)
     return float(pdist(flat).mean()) if len(flat) > 1 else 0.0
-
-
-def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return the frames in a file of `train_generator`, and their epochs."""
-    kinds = {"frames": "u4", "epochs": "i1"}
-    stored = read_arrays(path, kinds, advice="remove its folder and train again")
-    return stored["frames"], stored["epochs"]
 
 
 class _Watch(keras.callbacks.Callback):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from radiosynth.measurements.sources import largest_extent
 from radiosynth.preprocessing import measure_noise, missing_pixels
@@ -84,6 +85,6 @@ def _noise_left(flux: NDArray, area: float) -> float:
     small = np.bincount(islands.ravel(), minlength=n + 1) < area
     left = flux[small[islands] & (islands > 0)]
     level = flux[flux > 0].min()
-    height = stats.norm.isf(max(left.size, 1) / flux.size) - 3
+    height = scipy.stats.norm.isf(max(left.size, 1) / flux.size) - 3
     by_number = level / height if height > 0 else np.inf
     return float(min(by_number, left.mean() / 0.283)) if left.size else float(by_number)

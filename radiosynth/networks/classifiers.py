@@ -253,9 +253,7 @@ def _near_and_wide(image: keras.KerasTensor) -> keras.KerasTensor:
 
 
 @keras_defaults()
-def build_ensemble(
-    members: Sequence[keras.Model], temperature: float = 1.0, *, at_once: bool = False
-) -> keras.Model:
+def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> keras.Model:
     """Build the mean of classifiers over themselves and over the eight rotations and flips of a square.
 
     Parameters
@@ -265,9 +263,6 @@ def build_ensemble(
     temperature : float, default 1
         Each member's probabilities are raised to the power of one over it, and normalised (temperature
         scaling: Guo et al. 2017, arXiv:1706.04599).
-    at_once : bool
-        Let a member see the eight views as one batch: a graph an eighth as large, which other tools read and
-        convert sooner, and eight times the memory for an image.
 
     Returns
     -------
@@ -278,14 +273,12 @@ def build_ensemble(
     both = [image, ops.transpose(image, (0, 2, 1, 3))]
     # One axis after the other, as older releases of Keras flip no more at once.
     views = [reduce(ops.flip, axes, view) for view in both for axes in ((), (1,), (2,), (1, 2))]
+    stacked = ops.concatenate(views)  # so that a member is called once, not for each view
     parts = []
     for number, network in enumerate(members):
         member = keras.Model(network.input, network.output, name=f"member_{number}")
-        if at_once:
-            answers = ops.reshape(member(ops.concatenate(views, axis=0)), (8, -1, member.output_shape[-1]))
-            mean = ops.mean(answers, axis=0)
-        else:
-            mean = layers.Average()([member(view) for view in views])
+        each = ops.reshape(member(stacked), (len(views), -1, network.output_shape[-1]))
+        mean = ops.mean(each, axis=0)
         parts.append(ops.softmax(ops.log(ops.maximum(mean, 1e-7)) / temperature))
     probabilities = layers.Average()(parts) if len(parts) > 1 else parts[0]
     return keras.Model(image, probabilities, name="ensemble")

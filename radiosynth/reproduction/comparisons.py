@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from astropy.table import Table
 from numpy.typing import NDArray
-from scipy.stats import binomtest, sem, t
 
 from radiosynth import metrics
 from radiosynth.reproduction.configs import ClassifierConfig
@@ -153,7 +153,7 @@ class StudyResult:
         change = np.asarray(b["correct"], int) - np.asarray(a["correct"], int)
         low, high = metrics.resampled((change,), np.mean, n_resamples=5000)
         gained, lost = int((change > 0).sum()), int((change < 0).sum())
-        p_value = float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+        p_value = float(scipy.stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
         by_fold = _by_fold(a["fold"], change)
         mean, sd = float(by_fold.mean()), float(by_fold.std(ddof=1)) if len(by_fold) > 1 else np.nan
         balanced = metrics.class_mean(a["label"], change)
@@ -266,7 +266,8 @@ def _by_fold(folds: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.float
 
 def _interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
     """Return a mean and the ends of its 95 % interval (Student's t); there is none of one value."""
-    half = float(t.ppf(0.975, len(values) - 1) * sem(values)) if len(values) > 1 else np.nan
+    n, stats = len(values), scipy.stats
+    half = float(stats.t.ppf(0.975, n - 1) * stats.sem(values)) if n > 1 else np.nan
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
 
 

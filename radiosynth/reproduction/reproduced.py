@@ -14,11 +14,10 @@ import numpy as np
 from astropy.stats import binom_conf_interval
 from numpy.typing import NDArray
 
-from radiosynth import datasets, metrics, networks, simulation, surveys
-from radiosynth.generators import base
+import radiosynth
+from radiosynth import datasets, metrics, surveys
 from radiosynth.reproduction import configs, presets, samples
 from radiosynth.reproduction.runs import Run
-from radiosynth.simulation import gaussians
 from radiosynth.taxonomy import CLASS_NAMES
 
 
@@ -91,7 +90,7 @@ def from_code() -> dict[str, Reproduced]:
         for number, name in names.items()
     }
     settings |= {
-        "gan.noise vectors of the animation": base.FRAME_SAMPLES,
+        "gan.noise vectors of the animation": radiosynth.generators.base.FRAME_SAMPLES,
         "training.epochs averaged": classifier.settings.epochs // 5,
         "training.images, real": 4 * classifier.per_class,
         "training.images, real+geometric": 8 * classifier.per_class,
@@ -114,9 +113,9 @@ def _exact(numbers: Mapping[str, Any], source: str, remark: str = "") -> dict[st
 def _of_networks() -> dict[str, float]:
     """Return what the tables say of the report's networks, counted in those that are built here."""
     built = {
-        "generator": networks.build_generator(),
-        "discriminator": networks.build_discriminator(),
-        "classifier": networks.build_classifier(),
+        "generator": radiosynth.networks.build_generator(),
+        "discriminator": radiosynth.networks.build_discriminator(),
+        "classifier": radiosynth.networks.build_classifier(),
     }
     numbers: dict[str, float] = {"layers.generator.output edge": built["generator"].output_shape[1]}
     for name, model in built.items():
@@ -179,7 +178,7 @@ def _by_class(counts: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
 def from_simulation() -> dict[str, Reproduced]:
     """Return ends, means and spreads of the parameters of 6000 simulated sources of each class."""
     number = presets.classifier_config("real", "report").per_class
-    drawn = simulation.draw_parameters(number, rng=np.random.default_rng(0))
+    drawn = radiosynth.simulation.draw_parameters(number, rng=np.random.default_rng(0))
     with np.errstate(invalid="ignore", divide="ignore"):  # compact sources have no lobes
         drawn["c2_over_c1"] = drawn["lobe_c2"] / drawn["lobe_c1"]
     drawn["amplitude_difference"] = drawn["lobe_amplitude_2"] - drawn["lobe_amplitude_1"]
@@ -207,7 +206,10 @@ def from_simulation() -> dict[str, Reproduced]:
     second = of(["bent"], "fr_type") == 2
     found["bent drawn as FRII.share"] = _within(float(second.mean()), Z * np.sqrt(0.25 / len(second)))
     source = f"{number} draws of each class"
-    exact = {"simulation.edge, pixels": gaussians.FRAME, "simulation.images of a class": number}
+    exact = {
+        "simulation.edge, pixels": radiosynth.simulation.gaussians.FRAME,
+        "simulation.images of a class": number,
+    }
     drawn_ones = {f"simulation.{key}": Reproduced(*value, source=source) for key, value in found.items()}
     return drawn_ones | _exact(exact, "code")
 

@@ -14,7 +14,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from radiosynth._io import check, read_arrays, read_json, read_table, readable
-from radiosynth.generators.base import read_frames
+from radiosynth.generators.animation import read_frames
 from radiosynth.records import PACKAGED_RUNS, runs_root, saved_runs
 from radiosynth.reproduction.configs import Config, read_config
 

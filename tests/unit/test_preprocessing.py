@@ -62,6 +62,15 @@ class TestNoiseThreshold:
             np.testing.assert_array_equal(clean, np.where(image < threshold, 0, image))
             assert 0.5 < (clean == 0).mean() < 1
 
+    def test_level_and_noise_are_those_of_astropy(self) -> None:
+        images = cutouts(4).images * np.float32([1, 1, 1e-6, 1e6])[:, None, None]
+        images[1, :20, :30] = np.nan
+        level, noise = measure_noise(images)
+        for image, found in zip(images, np.transpose([level, noise]), strict=True):
+            pixels = image[np.isfinite(image)].astype(float)
+            _, median, std = sigma_clipped_stats(pixels, sigma=3, maxiters=None)
+            np.testing.assert_allclose(found, (median, std), rtol=1e-12, atol=1e-12 * std)
+
     def test_a_bright_source_does_not_raise_the_threshold(self) -> None:
         rng = np.random.default_rng(5)
         y, x = np.mgrid[:150, :150] - 75

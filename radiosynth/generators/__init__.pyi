@@ -1,0 +1,18 @@
+from . import animation as animation, base as base, dcgan as dcgan, drawing as drawing, vae as vae
+from .animation import write_animation as write_animation
+from .base import (
+    GeneratorModel as GeneratorModel,
+    GeneratorRun as GeneratorRun,
+    GeneratorSettings as GeneratorSettings,
+    diversity as diversity,
+    frame_epochs as frame_epochs,
+    train_generator as train_generator,
+)
+from .dcgan import DCGAN as DCGAN, GANSettings as GANSettings
+from .drawing import (
+    generate as generate,
+    load_generator as load_generator,
+    sample_generators as sample_generators,
+)
+from .kinds import GENERATORS as GENERATORS
+from .vae import VAE as VAE, VAESettings as VAESettings, reconstruct as reconstruct
