@@ -10,7 +10,7 @@ from radiosynth.networks.layers import keras_defaults
 
 
 @keras_defaults()
-def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> NDArray[np.float32]:
+def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> NDArray[np.float32]:
     """Return the class probabilities of images.
 
     Parameters
@@ -20,7 +20,7 @@ def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> 
     images : array_like of float32, shape (n, size, size)
         Images in [-1, 1], prepared as the training images were.
     batch_size : int
-        Images per step; it bounds the memory and does not change the result.
+        Images per step; it bounds the memory and does not change the result. By default a million pixels.
 
     Returns
     -------
@@ -42,6 +42,7 @@ def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 256) -> 
         raise ValueError(msg)
     if len(pixels) == 0:
         return np.empty((0, model.output_shape[-1]), np.float32)
+    batch_size = batch_size or max(1, 2**20 // size**2)
     if keras.backend.backend() == "jax":  # layer by layer, an accelerator would wait for each
         return model.predict(pixels[..., None], batch_size=batch_size, verbose=0)
     parts = [
