@@ -69,7 +69,7 @@ def test_smaller_fractions_are_parts_of_larger_ones() -> None:
 def test_generators_are_those_of_the_protocol() -> None:
     gan, vae = (verdict.generator_config(replace(TINY, synthetic=kind, fold=3)) for kind in ("gan", "vae"))
     assert (gan.kind, vae.kind) == ("gan", "vae")
-    assert (vae.settings.width, vae.sources.fold, vae.sources.folds) == (0.125, 3, 10)
+    assert (vae.settings.width_multiplier, vae.sources.fold, vae.sources.folds) == (0.125, 3, 10)
     with pytest.raises(ValueError, match="unknown kind of synthetic images 'flow'"):
         verdict.generator_config(replace(TINY, synthetic="flow"))
 
