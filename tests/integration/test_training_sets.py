@@ -59,7 +59,9 @@ def test_a_population_is_fitted_to_the_sources_alone(monkeypatch: pytest.MonkeyP
 
 
 def test_a_generator_is_given_by_its_folder_or_its_run(tmp_path: Path) -> None:
-    settings = radiosynth.GANSettings(size=24, width=0.05, latent=8, epochs=1, batch_size=16, conditional=4)
+    settings = radiosynth.GANSettings(
+        size=24, width_multiplier=0.05, latent_dim=8, epochs=1, batch_size=16, conditional=4
+    )
     names = radiosynth.CLASS_NAMES
     run = radiosynth.train_generator(
         SOURCES.images, settings, tmp_path / "gan", labels=SOURCES.labels, class_names=names
@@ -109,7 +111,7 @@ def test_the_howto_draws_figure_12_with_its_own_population(
     for long, short in (  # the same in seconds
         ("per_class=400", "per_class=40"),
         ("number = 2000", "number = 40"),
-        ("epochs=14, batch_size=32, width=0.5", "epochs=2, batch_size=32, width=0.05"),
+        ("epochs=14, batch_size=32, width_multiplier=0.5", "epochs=2, batch_size=32, width_multiplier=0.05"),
     ):
         assert long in code
         code = code.replace(long, short)
