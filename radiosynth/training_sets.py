@@ -162,7 +162,7 @@ class TrainingSet:
     Parameters
     ----------
     parts : sequence of Part
-        Such as `Real`, `Geometric`, `Fitted` and `Generated` of `radiosynth.training_sets`; one at least.
+        Such as `Real`, `Geometric`, `Fitted` and `Generated` of ``radiosynth.training_sets``; one at least.
 
     Examples
     --------

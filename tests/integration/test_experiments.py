@@ -234,8 +234,8 @@ def test_configurations_nest_settings_and_are_saved_flat(config: configs.Config)
     assert configs.read_config(stored) == config
     other = config.changed(scale="report" if config.scale != "report" else "laptop")
     assert other.name != config.name
-    with pytest.raises(TypeError, match="unexpected keyword argument 'lenght'"):
-        config.changed(lenght=1)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'unheard_of'"):
+        config.changed(unheard_of=1)
 
 
 def test_values_go_where_they_belong() -> None:
