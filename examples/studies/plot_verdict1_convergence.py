@@ -4,8 +4,9 @@ Comparison 1: have the networks converged?
 
 The comparison that settles whether synthetic images help is written down before it is run, in
 ``radiosynth/reproduction/protocol.toml``: ten folds, three networks of each, equal exposure
-to real images, a learning rate that falls to zero. This page shows that its networks have converged. It looks
-at the validation sources only; the tests stay closed until all networks of the main comparison are saved.
+to real images, a learning rate that falls to zero. This page asks whether the networks saved so far have
+converged. It uses the validation sources only; no test is looked at until all networks of the main comparison
+are saved.
 
 Look at the last third of each curve, shaded: it should be flat. The table gives the mean change over it and
 its standard error, in percentage points. Thin lines are single networks, thick ones their mean.
