@@ -17,8 +17,8 @@ from radiosynth import stopping
 __all__ = ["main"]
 
 COMMANDS = {
-    "classify": ("sources", "class probabilities of cutouts"),
-    "select": ("sources", "a page to review cutouts on; apply and compare the decisions"),
+    "classify": ("images", "class probabilities of cutouts"),
+    "select": ("images", "a page to review cutouts on; apply and compare the decisions"),
     "catalogue": ("sources", "labelled positions from VizieR or from lists"),
     "cutouts": ("sources", "fetch cutouts by position"),
     "run": ("trainings", "train a classifier, or load the saved run"),

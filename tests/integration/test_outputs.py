@@ -202,7 +202,7 @@ def test_the_files_to_be_classified_are_not_replaced(
 
 
 def test_wildcards_that_the_shell_left(files: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    from radiosynth.cli.sources import expanded as _files
+    from radiosynth.cli.images import expanded as _files
 
     Path("[c].fits").write_bytes(files[0].read_bytes())
     assert _files([Path("*.fits")]) == [Path("[c].fits"), *files]

@@ -1,0 +1,195 @@
+"""Commands that work on images: classify and select."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from radiosynth._io import SAMPLE, TABLES, check, refuse_to_replace, table_format, write_table
+from radiosynth.cli.options import (
+    CROP,
+    add_mosaic,
+    from_mosaic,
+    positive,
+    print_table,
+    refuse_ignored,
+    some,
+)
+from radiosynth.taxonomy import CLASSES
+
+
+def classify_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``radiosynth classify``."""
+    parser.description = f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources."
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
+    add_mosaic(parser)
+    parser.add_argument("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
+    parser.add_argument("--run", help="folder or name of a saved run (default: the best of the package)")
+    written = parser.add_mutually_exclusive_group()
+    written.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help=f"write a table instead of printing it, by the suffix: {', '.join(TABLES)}",
+    )
+    written.add_argument("--csv", type=Path, metavar="FILE", help="the same as CSV, whatever the suffix")
+    parser.add_argument(
+        "--page", type=Path, metavar="FILE", help="write one HTML page of images, classes and flags"
+    )
+    parser.add_argument(
+        "--crop",
+        type=some,
+        default=CROP,
+        help="central pixels to use; the models know 4.5 arcmin, %(default)s pixels of 1.8 arcsec (default)",
+    )
+    parser.add_argument(
+        "--pixel-scale",
+        type=positive,
+        metavar="ARCSEC",
+        help="resample to pixels of this width, by the coordinates in FITS files; the models know 1.8",
+    )
+    parser.add_argument(
+        "--skip", action="store_true", default=None, help="leave out files that cannot be read, and say why"
+    )
+
+
+def classify(arguments: argparse.Namespace) -> None:
+    """Print or write the classes of the sources on images."""
+    from radiosynth.classification import load_classifier
+
+    named, inputs = "file", expanded(arguments.files)
+    if arguments.mosaic:
+        refuse_ignored(arguments, "with --mosaic", "files", "skip")
+        check(arguments.positions, "--mosaic needs --positions, a file with ra and dec of the sources")
+        named, inputs = "name", [arguments.mosaic, Path(arguments.positions)]
+    else:
+        refuse_ignored(arguments, "without --mosaic", "positions", "beam")
+        check(inputs, "give the files to classify, or --mosaic and --positions")
+    out, kind = arguments.csv or arguments.out, "ascii.csv"
+    if out:
+        like = f"{named},class,".encode()
+        if not arguments.csv:
+            kind, like = table_format(out, (named.encode(), b"class"))
+        refuse_to_replace(out, like, inputs)
+    if arguments.page:
+        from radiosynth.classification.page import PAGE, class_page
+
+        refuse_to_replace(arguments.page, PAGE, inputs)
+    classifier = load_classifier(arguments.run)
+    if arguments.mosaic:
+        from radiosynth.cli.sources import read_sources
+
+        how = {"size": arguments.crop, "pixel_scale": arguments.pixel_scale}
+        sample = from_mosaic(arguments, read_sources([arguments.positions], []), **how)
+    else:
+        on_error: Literal["skip", "raise"] = "skip" if arguments.skip else "raise"
+        sample = classifier.read(inputs, arguments.crop, arguments.pixel_scale, on_error)
+    table = classifier.classify(sample)
+    told = [f"skipped {file}: {reason}" for file, reason in table.meta["skipped"]]
+    told += [f"left out {file}: {reason}" for file, reason in table.meta["left_out"]]
+    told += [f"{file} has {note}" for file, note in table.meta["notes"]]
+    model = f"model: {table.meta['model']}"
+    print(*told, sep="\n", end="\n" if told else "", file=sys.stderr)
+    if arguments.page:
+        class_page(sample, table, arguments.page)
+    table.rename_column("name", named)
+    if out:
+        table.meta = {"comments": [model, *told]}
+        write_table(out, table, kind)
+    elif not arguments.page:
+        for name in table.colnames[2:]:
+            table[name].info.format = ".3f"
+        print_table(table)
+    print(model, file=sys.stderr)
+
+
+def expanded(patterns: Sequence[Path]) -> list[Path]:
+    """Return the files of wildcards that the shell did not expand, in order; other paths as they are."""
+    found: list[Path] = []
+    for pattern in patterns:
+        if pattern.exists() or not glob.has_magic(str(pattern)):
+            found.append(pattern)
+        elif matching := sorted(map(Path, glob.glob(str(pattern)))):  # noqa: PTH207 (takes any path)
+            found += matching
+        else:
+            msg = f"no file is called {pattern}; give names of files, or a pattern that some have"
+            raise ValueError(msg)
+    return found
+
+
+def select_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``radiosynth select``."""
+    parser.description = "Write a page to keep, drop or relabel sources on, or apply the decisions."
+    parser.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="cutouts, perhaps with a manifest.ecsv; or a saved sample"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="file to write (default: FOLDER/review.html or selected.npz)"
+    )
+    parser.add_argument("--crop", type=some, help=f"central pixels to show and to keep (default: {CROP})")
+    parser.add_argument(
+        "--pixel-scale",
+        type=positive,
+        metavar="ARCSEC",
+        help="width of a pixel (default: the files', or 1.8)",
+    )
+    parser.add_argument(
+        "--decisions", type=Path, metavar="FILE", help="what the page exported, to be applied"
+    )
+    parser.add_argument(
+        "--undecided",
+        choices=["raise", "keep", "drop"],
+        help="what becomes of sources without a decision (default: raise an error)",
+    )
+    parser.add_argument(
+        "--second", type=Path, metavar="FILE", help="decisions of another reader, to be compared instead"
+    )
+
+
+def select(arguments: argparse.Namespace) -> None:
+    """Write a review page, or apply or compare decisions."""
+    from radiosynth import selection
+
+    if not arguments.decisions:
+        refuse_ignored(arguments, "without --decisions", "second", "undecided")
+    elif arguments.second:
+        refuse_ignored(arguments, "with --second", "out", "crop", "undecided", "pixel_scale")
+        _compare(arguments.decisions, arguments.second)
+        return
+    else:
+        refuse_ignored(arguments, "with --decisions", "pixel_scale")
+    if arguments.folder.is_file():
+        refuse_ignored(arguments, "for a saved sample", "crop")
+    inside = arguments.folder if arguments.folder.is_dir() else arguments.folder.parent
+    out = arguments.out or inside / ("selected.npz" if arguments.decisions else "review.html")
+    inputs = [arguments.folder, arguments.decisions] if arguments.decisions else [arguments.folder]
+    refuse_to_replace(out, SAMPLE if arguments.decisions else b"<!doctype html", inputs)
+    sample = selection.read_folder(arguments.folder, size=arguments.crop or CROP)
+    for name, reason in sample.table.meta.get("skipped", []):
+        print(f"no image of {name}: {reason}", file=sys.stderr)
+    if not arguments.decisions:
+        scale = arguments.pixel_scale
+        cuts = None if scale is None else selection.Cuts(pixel_scale=scale)
+        page = selection.review_page(sample, out, cuts=cuts)
+        print(f"{page}: {len(sample)} sources. Open it in a browser, decide, export, and then\n")
+        print(f"  radiosynth select {arguments.folder} --decisions FILE")
+        return
+    decisions = selection.read_decisions(arguments.decisions)
+    kept = selection.apply_decisions(sample, decisions, undecided=arguments.undecided or "raise")
+    kept.save(out)
+    print(f"{out}: {kept.history[-1]}\n{kept}")
+
+
+def _compare(first: Path, second: Path) -> None:
+    """Print how far two readers agree."""
+    from radiosynth import selection
+
+    found = selection.agreement(selection.read_decisions(first), selection.read_decisions(second))
+    print(f"{found.number} sources read twice, {found.proportion:.1%} alike")
+    print(f"Cohen's kappa {found.kappa:.3f} ({found.low:.3f} to {found.high:.3f})")
+    if len(found.disagreements):
+        print_table(found.disagreements)
