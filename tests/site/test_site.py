@@ -419,7 +419,7 @@ def test_the_generator_draws_what_keras_draws(visitor: Visitor) -> None:
     name = page.evaluate("radiosynthGenerator.run")
     places = Path(radiosynth.__file__).parent / "runs", ROOT / "paper" / "runs"
     run = runs.find_run(next(place / name for place in places if (place / name).is_dir()))
-    noise = np.random.default_rng(5).standard_normal((8, run.config.settings.latent)).astype(np.float32)
+    noise = np.random.default_rng(5).standard_normal((8, run.config.settings.latent_dim)).astype(np.float32)
     labels = np.arange(8) % 4
     expected = run.model().predict([noise, labels], verbose=0)[..., 0]
     drawn = [
