@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from samples import TINY
 from skyserver import SkyServer, key_of
 
 from radiosynth import cutouts as cutout_module, datasets, load_classifier, read_cutouts, records, simulation
@@ -15,15 +16,6 @@ from radiosynth.classification import classifier
 from radiosynth.cli import main
 from radiosynth.reproduction import configs, presets, recipes, runs, studies
 from radiosynth.sample import Sample
-
-TINY = {
-    "per_class": 48,
-    "validation_per_class": 12,
-    "test_per_class": 6,
-    "epochs": 2,
-    "width": 0.05,
-    "size": 24,
-}
 
 
 @pytest.fixture
