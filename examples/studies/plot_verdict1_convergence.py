@@ -41,7 +41,7 @@ for axes, (condition, trials) in zip(panels[0], conditions.items(), strict=True)
     last = views > 2 / 3 * views[-1]
     axes.axvspan(views[last][0], views[-1], color="0.93", zorder=0)
     name = plotting.set_label("real+" + condition if trials[0].synthetic else condition)
-    axes.set(title=name, xlabel="views of real images / 1000")
+    axes.set(title=name, xlabel="real views / 1000")
     change = np.array([np.polyfit(views[last], curve[last], 1)[0] for curve in curves]) * np.ptp(views[last])
     error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
     rows.append((name, len(trials), curves[:, last].mean(), change.mean(), error))
