@@ -14,4 +14,5 @@ from radiosynth.classification.learning import (
     train_on_the_fly as train_on_the_fly,
     unaugmented as unaugmented,
 )
+from radiosynth.classification.oddness import Oddness as Oddness
 from radiosynth.classification.predicting import predict as predict

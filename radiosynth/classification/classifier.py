@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from radiosynth import records, training
 from radiosynth._io import check, read_arrays, read_json, readable, write_arrays, write_json
 from radiosynth.classification.learning import ClassifierSettings
+from radiosynth.classification.oddness import Oddness
 from radiosynth.classification.predicting import predict
 from radiosynth.cutouts import read_cutouts
 from radiosynth.networks.classifiers import build_ensemble, build_network
@@ -49,6 +51,8 @@ CARD: dict[str, Any] = {
 
 LICENCE = "MIT; trained on images of FIRST, which are for scholarly and non-commercial use (radiosynth cite)"
 
+_ODD = "it fits none of the classes (noise, an artefact, several sources), and its class is no evidence"
+
 _COARSER = "coarser than FIRST's: it hides the structure, and the class is no evidence"
 
 SCALE_TOLERANCE = 0.05
@@ -75,11 +79,14 @@ class Classifier:
         What the model card is computed from: ``labels`` (n,) and ``probabilities`` (n, classes) of
         independent images that it was not trained on, and ``catalogues`` (n,), where that is known. Empty if
         there are none.
+    oddness : Oddness, optional
+        How far an image may be from the training images before it is called odd.
     """
 
     model: keras.Model
     card: dict[str, Any]
     predictions: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    oddness: Oddness | None = None
 
     def __post_init__(self) -> None:
         if unknown := self.card.keys() - CARD.keys():
@@ -93,6 +100,11 @@ class Classifier:
                 f"and knows {given}: give the card of this network"
             )
             raise ValueError(msg)
+
+    @cached_property
+    def complete(self) -> keras.Model:
+        """The network, with the oddness as a second output where that is known."""
+        return self.model if self.oddness is None else self.oddness.added(self.model)
 
     @classmethod
     def trained(cls, model: keras.Model, settings: ClassifierSettings, **card: Any) -> Classifier:
@@ -163,20 +175,27 @@ class Classifier:
         -------
         ~astropy.table.Table
             One row an image: ``name`` (the path of a file), ``class``, and one column of probabilities a
-            class. Its meta has ``skipped`` and ``left_out``, pairs (name, reason) of files that cannot be
-            read and of images that show nothing; ``notes``, pairs (name, doubt); and ``model``.
+            class; and, where the classifier can tell, ``oddness``: how far the image is from those that it
+            was trained on, above 1 for one that fits none of the classes. Its meta has ``skipped`` and
+            ``left_out``, pairs (name, reason) of files that cannot be read and of images that show nothing;
+            ``notes``, pairs (name, doubt); and ``model``.
         """
         sample = what if isinstance(what, Sample) else self.read(what, crop, pixel_scale, on_error)
         ready = self.prepare(sample)
-        probabilities = self.predict(ready.images)
-        names = np.array(self.card["classes"])
+        said, names = predict(self.complete, ready.images), np.array(self.card["classes"])
+        probabilities, oddness = (said, None) if self.oddness is None else said
         table = Table({"name": ready.table["name"], "class": names[probabilities.argmax(axis=1)]})
         table.add_columns(list(probabilities.T), names=self.card["classes"])
+        doubts = self._doubts(sample)
+        if oddness is not None:
+            table["oddness"] = oddness
+            odd = table[oddness > 1]["name", "oddness"]
+            doubts += [(name, f"an oddness of {value:.1f}: {_ODD}") for name, value in odd]
         table.meta = {
             "model": self.card["name"],
             "skipped": sample.table.meta.get("skipped", []),
             "left_out": ready.table.meta["left_out"],
-            "notes": self._doubts(sample),
+            "notes": doubts,
         }
         return table
 
@@ -235,6 +254,8 @@ class Classifier:
         if self.predictions:
             plain = np.ones(len(self.predictions["labels"]), bool)
             write_arrays(Path(folder) / "predictions.npz", plain=plain, **self.predictions)
+        if self.oddness is not None:
+            self.oddness.save(Path(folder))
         write_json(Path(folder) / "card.json", self.card)
 
     @keras_defaults()
@@ -271,7 +292,8 @@ class Classifier:
         _check_networks(self.card)
         model = _built(self.card)  # in float32, whatever it was trained in
         model.set_weights(self.model.get_weights())
-        return write_model(model, Path(path), format, model_card(self.card, self.predictions))
+        complete = replace(self, model=model).complete
+        return write_model(complete, Path(path), format, model_card(self.card, self.predictions))
 
 
 @keras_defaults()
@@ -310,7 +332,8 @@ def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
         model = _built(card)
     training.load_weights(model, folder / "model.npz")
     stored = folder / "predictions.npz"
-    return Classifier(model, card, _independent(stored) if stored.exists() else {})
+    predictions = _independent(stored) if stored.exists() else {}
+    return Classifier(model, card, predictions, Oddness.read(folder))
 
 
 def _check_networks(card: dict[str, Any]) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import keras
 import numpy as np
 from keras.optimizers import schedules
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import training
-from radiosynth.augmentation import augment_randomly
+from radiosynth.augmentation import augment_randomly, degrade_randomly
 from radiosynth.classification.predicting import predict
 from radiosynth.networks.classifiers import CLASSIFIERS, build_network
 from radiosynth.networks.layers import keras_defaults
@@ -104,6 +104,11 @@ class OnTheFlySettings(ClassifierSettings):
         Probability that is spread over all classes; not all labels are correct.
     zoom, shift : float
         As in `radiosynth.augment_randomly`.
+    degrade : float
+        Probability of each change of `radiosynth.degrade_randomly`.
+    balance_catalogues : bool
+        Draw the catalogues of a class more evenly, by the square root of their numbers, so that a class is
+        not learned as the looks of one catalogue; needs the column ``catalogue``.
     """
 
     batch_size: int = 48
@@ -114,6 +119,8 @@ class OnTheFlySettings(ClassifierSettings):
     label_smoothing: float = 0.1
     zoom: float = 0.12
     shift: float = 3.0
+    degrade: float = 0.0
+    balance_catalogues: bool = False
 
 
 def unaugmented(sample: Sample) -> NDArray[np.bool_]:
@@ -212,20 +219,34 @@ def train_classifier(
 class _OnTheFly(training.Batches):
     """Batches with as many images of each class on average, each augmented anew."""
 
-    def __init__(self, sample: Sample, settings: OnTheFlySettings) -> None:
-        super().__init__((sample.images, sample.labels), settings.batch_size, seed=settings.seed)
+    def __init__(self, sample: Sample, settings: OnTheFlySettings, targets: NDArray[np.float32]) -> None:
+        super().__init__((sample.images, targets), settings.batch_size, seed=settings.seed)
         self.changes = {"zoom": settings.zoom, "shift": settings.shift}
-        self.weights = 1.0 / np.bincount(sample.labels)[sample.labels]
+        self.degrade = settings.degrade
+        self.weights = np.ones(len(sample))
+        if settings.balance_catalogues:
+            _, of, counts = np.unique(
+                [
+                    f"{code} {name}"
+                    for code, name in zip(sample.labels, sample.table["catalogue"], strict=True)
+                ],
+                return_inverse=True,
+                return_counts=True,
+            )
+            self.weights /= np.sqrt(counts[of])
+        self.weights /= np.bincount(sample.labels, self.weights)[sample.labels]
         self.weights /= self.weights.sum()
 
     def stream(self, first_epoch: int) -> training.Stream:
-        images, labels = self.arrays
-        targets = np.eye(len(CLASS_NAMES), dtype=np.float32)
+        images, targets = self.arrays
         for epoch in itertools.count(first_epoch):
             rng = np.random.default_rng([self.seed, epoch])
             for _ in range(self.steps):
-                rows = rng.choice(len(labels), self.batch_size, p=self.weights)
-                yield augment_randomly(images[rows], rng, **self.changes)[..., None], targets[labels[rows]]
+                rows = rng.choice(len(images), self.batch_size, p=self.weights)
+                views = augment_randomly(images[rows], rng, **self.changes)
+                if self.degrade:
+                    views = degrade_randomly(views, rng, probability=self.degrade)
+                yield views[..., None], targets[rows]
 
 
 @keras_defaults()
@@ -233,6 +254,7 @@ def train_on_the_fly(
     train: Sample,
     settings: OnTheFlySettings | None = None,
     *,
+    targets: ArrayLike | None = None,
     start: Path | None = None,
     folder: str | Path,
     fingerprint: str = "",
@@ -246,6 +268,9 @@ def train_on_the_fly(
         Labelled images in [-1, 1], of an edge that the architecture takes.
     settings : OnTheFlySettings, optional
         The defaults if not given.
+    targets : array_like, shape (n, classes), optional
+        Class probabilities to learn in the place of the labels, such as those of a teacher (knowledge
+        distillation: Hinton et al. 2015, arXiv:1503.02531). The classes are drawn by the labels all the same.
     start : Path, optional
         File of weights to start from (`radiosynth.training.save_weights`).
     folder, fingerprint, time_limit
@@ -273,7 +298,9 @@ def train_on_the_fly(
     model = build_network(size=train.size, **settings.arguments())
     if start is not None:
         training.load_weights(model, start)
-    batches, initial = _OnTheFly(train, settings), model.get_weights()
+    learned = np.eye(len(CLASS_NAMES))[train.labels] if targets is None else np.asarray(targets)
+    batches = _OnTheFly(train, settings, learned.astype(np.float32))
+    initial = model.get_weights()
     rate = settings.rate(batches.steps)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from radiosynth.networks.layers import keras_defaults
 
+EAGER = 4
+"""Batches up to which a network is called layer by layer: to compile it takes longer than they do."""
+
 
 @keras_defaults()
-def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> NDArray[np.float32]:
+def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> Any:
     """Return the class probabilities of images.
 
     Parameters
@@ -20,12 +25,13 @@ def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> ND
     images : array_like of float32, shape (n, size, size)
         Images in [-1, 1], prepared as the training images were.
     batch_size : int
-        Images per step; it bounds the memory and does not change the result. By default a million pixels.
+        Images per step; it bounds the memory and changes the result by rounding only. By default a million
+        pixels.
 
     Returns
     -------
-    ndarray of float32, shape (n, classes)
-        Probabilities; each row sums to 1.
+    ndarray of float32, shape (n, classes), or list of ndarray
+        Probabilities; each row sums to 1. A list of all outputs, if the network has several.
 
     Raises
     ------
@@ -40,13 +46,14 @@ def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> ND
             f"prepare them with radiosynth.preprocess(sample, size={size})"
         )
         raise ValueError(msg)
-    if len(pixels) == 0:
-        return np.empty((0, model.output_shape[-1]), np.float32)
     batch_size = batch_size or max(1, 2**20 // size**2)
-    if keras.backend.backend() == "jax":  # layer by layer, an accelerator would wait for each
+    if keras.backend.backend() == "jax" or len(pixels) > EAGER * batch_size:
         return model.predict(pixels[..., None], batch_size=batch_size, verbose=0)
+    several = len(model.outputs) > 1
     parts = [
-        keras.ops.convert_to_numpy(model(pixels[i : i + batch_size, ..., None], training=False))
-        for i in range(0, len(pixels), batch_size)
+        [keras.ops.convert_to_numpy(each) for each in (found if several else [found])]
+        for i in range(0, max(1, len(pixels)), batch_size)
+        for found in [model(pixels[i : i + batch_size, ..., None], training=False)]
     ]
-    return np.concatenate(parts)
+    outputs = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    return outputs if several else outputs[0]

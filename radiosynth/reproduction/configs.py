@@ -432,7 +432,7 @@ class FoldConfig(Config):
     Parameters
     ----------
     fold : int
-        The fold that validates, 0 to 4.
+        The fold that validates, 0 to 4; -1 if all five train.
     size : int
         Edge of the prepared images in pixels.
     n_sigma : float
@@ -442,6 +442,9 @@ class FoldConfig(Config):
     rounds : int
         How often the whole training is done; each round begins with the saved weights of the last, with a
         learning rate that rises and falls again (warm restarts: Loshchilov & Hutter 2017, arXiv:1608.03983).
+    teacher : str
+        Name of a saved ensemble. The network learns half the labels and half what the ensemble says of each
+        image by the network that was not trained on it. None if empty.
     settings : OnTheFlySettings
         How it is trained.
     """
@@ -452,18 +455,20 @@ class FoldConfig(Config):
     n_sigma: float = 3.0
     synthetic: float = 0.0
     rounds: int = 1
+    teacher: str = ""
     settings: OnTheFlySettings = field(default_factory=lambda: OnTheFlySettings(precision="mixed_bfloat16"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.fold not in range(5):
-            msg = f"fold={self.fold}: the published scheme has the folds 0 to 4"
+        if self.fold not in range(-1, 5):
+            msg = f"fold={self.fold}: the published scheme has the folds 0 to 4; -1 trains on all"
             raise ValueError(msg)
 
     @property
     def label(self) -> str:
-        """The training set and the fold."""
-        return f"{'real-geometric' if self.synthetic else 'real'}-{self.fold}"
+        """The training set, whether it has a teacher, and the fold."""
+        learned = f"{'real-geometric' if self.synthetic else 'real'}{'-student' if self.teacher else ''}"
+        return f"{learned}-{'all' if self.fold < 0 else self.fold}"
 
     @property
     def requires(self) -> tuple[Config, ...]:

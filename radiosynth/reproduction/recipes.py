@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from radiosynth import augmentation, bending, classification, generators, metrics, networks, training
 from radiosynth._io import write_arrays, write_json, write_table, write_text
+from radiosynth.augmentation import degrade_randomly
 from radiosynth.records import saved_runs
 from radiosynth.reproduction.configs import (
     BendingConfig,
@@ -171,12 +172,13 @@ Limits = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Made:
-    """What came of a run: history, what its provenance is to say, and perhaps a network and predictions."""
+    """What came of a run: history, what its provenance is to say, and perhaps a network with what it says."""
 
     history: dict[str, Any]
     record: dict[str, Any]
     model: keras.Model | None = None
     predictions: dict[str, Any] = field(default_factory=dict)
+    oddness: classification.Oddness | None = None
 
 
 def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
@@ -184,6 +186,8 @@ def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
     if made.model is not None:
         training.save_weights(made.model, folder / "model.npz", dtype="float16")
         write_arrays(folder / "predictions.npz", **made.predictions)
+    if made.oddness is not None:
+        made.oddness.save(folder)
     write_table(
         folder / "history.csv", Table({"epoch": np.arange(1, config.settings.epochs + 1), **made.history})
     )
@@ -247,11 +251,21 @@ def _train_fold(config: FoldConfig, needed: list[Path], limits: Limits) -> _Made
     seed = config.settings.seed + 1000 * (config.rounds - 1)  # views that were not seen in the rounds before
     settings = replace(config.settings, seed=seed)
     start = needed[0] / "model.npz" if needed else None
-    model, history = classification.train_on_the_fly(train, settings, start=start, **limits)
-    predictions = _said(networks.build_ensemble([model]), validation, test)
+    targets = train.table["targets"] if config.teacher else None
+    model, history = classification.train_on_the_fly(train, settings, targets=targets, start=start, **limits)
+    # A student is used as it is, in one pass.
+    said_by = model if config.teacher else networks.build_ensemble([model])
+    predictions = _said(said_by, validation, test)
     predictions["fold"] = np.concatenate([np.asarray(part.table["fold"]) for part in (validation, test)])
     record = {"training_images": train.counts(), "preparation": train.history}
-    return _Made(history, record, model, predictions)
+    oddness = None
+    if config.teacher:
+        # What other observations show of the training images is not odd. The limit is set by other images.
+        seen = degrade_randomly(train.images, np.random.default_rng(settings.seed))
+        both, labels = np.concatenate([train.images, seen]), np.tile(train.labels, 2)
+        usual = validation if len(validation) else test
+        oddness = classification.Oddness.fitted(model, both, labels, usual.images)
+    return _Made(history, record, model, predictions, oddness)
 
 
 def _join_members(config: EnsembleConfig, needed: list[Path], limits: Limits) -> _Made:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from radiosynth import augmentation, datasets, preprocessing, simulation, splitting, surveys
+from radiosynth import augmentation, datasets, metrics, preprocessing, simulation, splitting, surveys
+from radiosynth._io import check
 from radiosynth.bending import matched_population
 from radiosynth.preprocessing import frame
 from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, Sources
-from radiosynth.reproduction.runs import run_folder
+from radiosynth.reproduction.runs import find_run, run_folder
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES
 from radiosynth.training_sets import Fitted, Generated, Geometric, Part, Real, TrainingSet
@@ -127,12 +128,16 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
     Returns
     -------
     train, validation, test : Sample
-        Images in [-1, 1]; synthetic ones, if any, follow the real ones that train.
+        Images in [-1, 1]; synthetic ones, if any, follow the real ones that train. With a teacher, the column
+        ``targets`` has what the network is to learn.
     """
     published = datasets.load_first_dataset(size=config.size)
     ready = preprocessing.preprocess_unresized(published, config.size, n_sigma=config.n_sigma)
     fold = np.asarray(ready.table["fold"])
-    validates, tests = fold == config.fold, fold == -1
+    if config.teacher:
+        ready.table["targets"] = _taught(ready, config.teacher)
+    tests = fold == -1
+    validates = (fold == config.fold) & ~tests
     train, validation, test = ready[~validates & ~tests], ready[validates], ready[tests]
     if config.synthetic:
         # In the pixels of FIRST, unless the whole image is smaller than the field of a simulation.
@@ -141,6 +146,23 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
         fake = simulation.simulate(number, field, rng=np.random.default_rng(config.settings.seed))
         train = concatenate([train, frame(fake, config.size)])
     return train, validation, test
+
+
+def _taught(ready: Sample, teacher: str) -> NDArray[np.float64]:
+    """Return the mean of the labels and of what an ensemble says of the images of the folds, (n, classes).
+
+    Each image of the folds is judged by the network of the ensemble that was not trained on it; the test
+    images keep their labels.
+    """
+    run = find_run(teacher)
+    unseen = metrics.scale_temperature(run.predictions["unseen"], run.provenance["temperature"])
+    # An ensemble keeps one fold after the other, each in the order of the published images.
+    rows = np.concatenate([np.flatnonzero(ready.table["fold"] == fold) for fold in range(5)])
+    same = np.array_equal(ready.labels[rows], run.predictions["unseen_labels"])
+    check(same, f"{teacher} was not trained on these images in five folds: name an ensemble that was")
+    targets = np.eye(len(CLASS_NAMES))[ready.labels]
+    targets[rows] = (targets[rows] + unseen) / 2
+    return targets
 
 
 def prepare_bending(config: BendingConfig) -> tuple[Sample, Sample]:

@@ -1,0 +1,105 @@
+"""How far a source is from all that a network has learned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+
+from radiosynth._io import read_arrays, write_arrays
+
+FEATURES = "mean"
+"""Name of the layer of a network whose output the distances are measured in."""
+
+
+@dataclass(frozen=True)
+class Oddness:
+    """The distance of an image to the nearest class, in the features of a network.
+
+    It is the Mahalanobis distance to the mean of the training images of a class, with one covariance for all
+    classes (Lee et al. 2018, arXiv:1807.03888).
+
+    Parameters
+    ----------
+    means : ndarray of float32, shape (d, classes)
+        Mean features of each class, whitened.
+    whitening : ndarray of float32, shape (d, d)
+        From features to such of unit covariance.
+    limit : float
+        The distance beyond which an image is odd.
+    """
+
+    means: NDArray[np.float32]
+    whitening: NDArray[np.float32]
+    limit: float
+
+    @classmethod
+    def fitted(
+        cls,
+        model: keras.Model,
+        images: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        usual: NDArray[np.float32],
+        false_alarms: float = 0.01,
+    ) -> Oddness:
+        """Measure what a network makes of its training images.
+
+        Parameters
+        ----------
+        model : keras.Model
+            A trained network with a layer ``mean``, as the residual and the foveated ones.
+        images : ndarray of float32, shape (n, size, size)
+            Prepared images of sources that are not odd, such as those that it was trained on.
+        labels : ndarray of int, shape (n,)
+            Their classes.
+        usual : ndarray of float32, shape (m, size, size)
+            Others, which it was not trained on and which set the limit.
+        false_alarms : float
+            Proportion of these that is odd.
+
+        Returns
+        -------
+        Oddness
+            To be added to the network.
+        """
+        found = keras.Model(model.input, model.get_layer(FEATURES).output)
+        features = found.predict(images[..., None], batch_size=64, verbose=0).astype(float)
+        means = np.stack([features[labels == code].mean(axis=0) for code in np.unique(labels)])
+        precision = LedoitWolf(assume_centered=True).fit(features - means[labels]).precision_
+        whitening = np.linalg.cholesky(precision).astype(np.float32)
+        unscaled = cls((means @ whitening).astype(np.float32).T, whitening, 1.0)
+        _, distances = unscaled.added(model).predict(usual[..., None], batch_size=64, verbose=0)
+        return cls(unscaled.means, whitening, float(np.quantile(distances, 1 - false_alarms)))
+
+    @classmethod
+    def read(cls, folder: Path) -> Oddness | None:
+        """Return what `save` wrote to a folder, or None if it holds no such file."""
+        path = folder / "oddness.npz"
+        if not path.exists():
+            return None
+        stored = read_arrays(path, {"means": "f2", "whitening": "f2", "limit": "f0"}, advice="save it anew")
+        return cls(stored["means"], stored["whitening"], float(stored["limit"]))
+
+    def save(self, folder: Path) -> None:
+        """Write ``oddness.npz`` to a folder."""
+        write_arrays(folder / "oddness.npz", **vars(self))
+
+    def added(self, model: keras.Model) -> keras.Model:
+        """Return the network with a second output: the oddness (n,), in units of the limit."""
+        d, k = self.means.shape
+        features = ops.cast(model.get_layer(FEATURES).output, "float32")
+        whiten = keras.layers.Dense(d, use_bias=False, dtype="float32", name="whitened")
+        compare = keras.layers.Dense(k, dtype="float32", name="compared")
+        white = whiten(features)
+        # |w - m|² = |w|² - 2 w·m + |m|², the smallest over the classes.
+        squares = compare(white) + ops.sum(white**2, axis=1, keepdims=True)
+        odd = ops.sqrt(ops.maximum(ops.min(squares, axis=1), 0)) / self.limit
+        whiten.set_weights([self.whitening])
+        compare.set_weights([-2 * self.means, (self.means**2).sum(axis=0)])
+        named = keras.layers.Identity(dtype="float32", name="oddness")(odd)
+        return keras.Model(model.input, [model.output, named], name=model.name)
