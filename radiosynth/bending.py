@@ -5,7 +5,6 @@ A bending angle is 0 for a straight source and 180 degrees where both jets point
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,33 +17,14 @@ from scipy import stats
 
 from radiosynth import training
 from radiosynth.augmentation import rotate_flip
-from radiosynth.classification import ClassifierSettings, predict
-from radiosynth.networks.classifiers import OUTPUTS, build_regressor
+from radiosynth.classification import RegressorSettings, predict
+from radiosynth.networks.classifiers import build_regressor
+from radiosynth.networks.kinds import OUTPUTS
 from radiosynth.networks.layers import keras_defaults
-from radiosynth.sample import Sample, check_choice, floats
+from radiosynth.sample import Sample, floats
 from radiosynth.simulation.population import Population, report_population
 
 DEGREE = float(np.pi / 180)
-
-
-@dataclass(frozen=True)
-class RegressorSettings(ClassifierSettings):
-    """How the regressor is trained; the defaults are those of the report's author (repository, part A).
-
-    Parameters
-    ----------
-    epochs, batch_size, learning_rate, width_multiplier, seed, precision, architecture, network, schedule
-        As in `radiosynth.classification.ClassifierSettings`; the optimiser is RMSprop.
-    output : {"linear", "bounded", "spread", "jets"}
-        As in `radiosynth.build_regressor`.
-    """
-
-    epochs: int = 50
-    output: str = "linear"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice(self.output, "output", OUTPUTS)
 
 
 def matched_population(angles: ArrayLike) -> Population:

@@ -318,6 +318,13 @@ def check_rng(rng: object) -> None:
         raise TypeError(msg)
 
 
+def check_positive(settings: object, *names: str) -> None:
+    """Raise ValueError unless these settings are numbers above 0."""
+    if wrong := [f"{name}={getattr(settings, name)!r}" for name in names if not getattr(settings, name) > 0]:
+        msg = f"{', '.join(wrong)} is not possible: give a number above 0"
+        raise ValueError(msg)
+
+
 def check_count(number: object, of: str, least: int = 0) -> None:
     """Raise `ValueError` unless `number` is a whole number, neither too small nor absurd."""
     whole = isinstance(number, numbers.Integral) and not isinstance(number, bool)

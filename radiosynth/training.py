@@ -131,13 +131,6 @@ def check_pair(train: Sample, validation: Sample) -> None:
         raise ValueError(msg)
 
 
-def check_positive(settings: object, *names: str) -> None:
-    """Raise ValueError unless these settings are numbers above 0."""
-    if wrong := [f"{name}={getattr(settings, name)!r}" for name in names if not getattr(settings, name) > 0]:
-        msg = f"{', '.join(wrong)} is not possible: give a number above 0"
-        raise ValueError(msg)
-
-
 def compile_model(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,

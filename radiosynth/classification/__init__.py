@@ -1,18 +1,8 @@
-"""Classifiers: trained, saved, and asked for classes."""
+"""Classifiers: trained, saved, and asked for classes.
 
-from radiosynth.classification.by_shape import (
-    FoldAnswers as FoldAnswers,
-    classify_by_shape as classify_by_shape,
-)
-from radiosynth.classification.classifier import Classifier as Classifier, load_classifier as load_classifier
-from radiosynth.classification.learning import (
-    ClassifierSettings as ClassifierSettings,
-    OnTheFlySettings as OnTheFlySettings,
-    recalibrate as recalibrate,
-    recalibrated as recalibrated,
-    train_classifier as train_classifier,
-    train_on_the_fly as train_on_the_fly,
-    unaugmented as unaugmented,
-)
-from radiosynth.classification.oddness import Oddness as Oddness
-from radiosynth.classification.predicting import predict as predict
+The names, listed in ``__init__.pyi``, are loaded when they are first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

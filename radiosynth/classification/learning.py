@@ -4,123 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
-from keras.optimizers import schedules
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import training
 from radiosynth.augmentation import augment_randomly, degrade_randomly
 from radiosynth.classification.predicting import predict
-from radiosynth.networks.classifiers import CLASSIFIERS, build_network
+from radiosynth.classification.settings import ClassifierSettings, OnTheFlySettings
+from radiosynth.networks.classifiers import build_network
 from radiosynth.networks.layers import keras_defaults
-from radiosynth.sample import Sample, check_choice, check_labelled
+from radiosynth.sample import Sample, check_labelled
 from radiosynth.taxonomy import CLASS_NAMES
-
-
-def _warm_up(rate: float, steps: int) -> schedules.LearningRateSchedule:
-    rise = max(1, steps // 20)
-    return schedules.CosineDecay(rate / 20, steps - rise, warmup_target=rate, warmup_steps=rise)
-
-
-SCHEDULES: dict[str, Callable[[float, int], float | schedules.LearningRateSchedule]] = {
-    "constant": lambda rate, steps: rate,
-    "cosine": schedules.CosineDecay,
-    "warm-up": _warm_up,
-}
-"""What the learning rate may do in the course of so many steps."""
-
-
-@dataclass(frozen=True)
-class ClassifierSettings:
-    """How the classifier is trained; the defaults are the report's.
-
-    Parameters
-    ----------
-    epochs : int
-        Passes over the training images. The report states 100, its notebook ran 30.
-    batch_size : int
-        Images per step.
-    learning_rate : float
-        Learning rate of Adam.
-    width_multiplier : float
-        Multiple of the architecture's number of channels.
-    seed : int
-        Seed of the initial weights, the dropout and the order of the images.
-    precision : {"float32", "mixed_bfloat16"}
-        Arithmetic; the second is faster on processors that know it. Weights and probabilities are float32.
-    architecture : {"report", "residual", "stacked", "foveated"}
-        Which of `radiosynth.networks.CLASSIFIERS`.
-    network : str
-        Further arguments of that builder, as a JSON object.
-    schedule : {"constant", "cosine", "warm-up"}
-        Keep the learning rate, let it fall to zero along half a cosine, or let it rise over the first
-        twentieth of the steps before it falls.
-    """
-
-    epochs: int = 100
-    batch_size: int = 128
-    learning_rate: float = 1e-3
-    width_multiplier: float = 1.0
-    seed: int = 0
-    precision: str = "float32"
-    architecture: str = "report"
-    network: str = ""
-    schedule: str = "constant"
-
-    def __post_init__(self) -> None:
-        check_choice(self.schedule, "schedule", SCHEDULES)
-        check_choice(self.architecture, "architecture", CLASSIFIERS)
-        training.check_positive(self, "epochs", "batch_size", "learning_rate", "width_multiplier")
-
-    def arguments(self) -> dict[str, Any]:
-        """Return the arguments of the builder of the network, but for the size of the images."""
-        names = ("architecture", "width_multiplier", "network", "seed", "precision")
-        return {name: getattr(self, name) for name in names}
-
-    def rate(self, steps_per_epoch: int) -> float | schedules.LearningRateSchedule:
-        """Return the learning rate in the course of the training."""
-        return SCHEDULES[self.schedule](self.learning_rate, self.epochs * steps_per_epoch)
-
-
-@dataclass(frozen=True)
-class OnTheFlySettings(ClassifierSettings):
-    """How a network is trained with on-the-fly augmentation.
-
-    Parameters
-    ----------
-    epochs : int
-        As many augmented images of each image are seen, on average.
-    batch_size, learning_rate, width_multiplier, seed, precision, architecture, network, schedule
-        As in `ClassifierSettings`; the optimiser is Adam with decoupled weight decay.
-    weight_decay : float
-        Fraction of the weights, times the learning rate, that is taken off at each step.
-    label_smoothing : float
-        Probability that is spread over all classes; not all labels are correct.
-    zoom, shift : float
-        As in `radiosynth.augment_randomly`.
-    degrade : float
-        Probability of each change of `radiosynth.degrade_randomly`.
-    balance_catalogues : bool
-        Draw the catalogues of a class more evenly, by the square root of their numbers, so that a class is
-        not learned as the looks of one catalogue; needs the column ``catalogue``.
-    """
-
-    batch_size: int = 48
-    learning_rate: float = 2e-3
-    architecture: str = "foveated"
-    schedule: str = "warm-up"
-    weight_decay: float = 0.02
-    label_smoothing: float = 0.1
-    zoom: float = 0.12
-    shift: float = 3.0
-    degrade: float = 0.0
-    balance_catalogues: bool = False
 
 
 def unaugmented(sample: Sample) -> NDArray[np.bool_]:
@@ -255,7 +153,7 @@ def train_on_the_fly(
     settings: OnTheFlySettings | None = None,
     *,
     targets: ArrayLike | None = None,
-    start: Path | None = None,
+    start: Path | keras.Model | None = None,
     folder: str | Path,
     fingerprint: str = "",
     time_limit: float | None = None,
@@ -271,8 +169,8 @@ def train_on_the_fly(
     targets : array_like, shape (n, classes), optional
         Class probabilities to learn in the place of the labels, such as those of a teacher (knowledge
         distillation: Hinton et al. 2015, arXiv:1503.02531). The classes are drawn by the labels all the same.
-    start : Path, optional
-        File of weights to start from (`radiosynth.training.save_weights`).
+    start : Path or keras.Model, optional
+        Network to start from, or the file of its weights (`radiosynth.training.save_weights`).
     folder, fingerprint, time_limit
         As for `train_classifier`.
 
@@ -296,8 +194,10 @@ def train_on_the_fly(
     check_labelled(train.labels, "training ")
     training.check_images(train.images, "train")
     model = build_network(size=train.size, **settings.arguments())
-    if start is not None:
+    if isinstance(start, Path):
         training.load_weights(model, start)
+    elif start is not None:
+        model.set_weights(start.get_weights())
     learned = np.eye(len(CLASS_NAMES))[train.labels] if targets is None else np.asarray(targets)
     batches = _OnTheFly(train, settings, learned.astype(np.float32))
     initial = model.get_weights()

@@ -1,7 +1,7 @@
 """Generators of synthetic images: train, save, draw.
 
 The names, listed in ``__init__.pyi``, are loaded when they are first used. Which kinds of generators there
-are is listed in `radiosynth.generators.kinds`.
+are is listed in `radiosynth.generators.settings`.
 """
 
 import lazy_loader

@@ -3,16 +3,20 @@ from .animation import write_animation as write_animation
 from .base import (
     GeneratorModel as GeneratorModel,
     GeneratorRun as GeneratorRun,
-    GeneratorSettings as GeneratorSettings,
     diversity as diversity,
     frame_epochs as frame_epochs,
     train_generator as train_generator,
 )
-from .dcgan import DCGAN as DCGAN, GANSettings as GANSettings
+from .dcgan import DCGAN as DCGAN
 from .drawing import (
     generate as generate,
     load_generator as load_generator,
     sample_generators as sample_generators,
 )
-from .kinds import GENERATORS as GENERATORS
-from .vae import VAE as VAE, VAESettings as VAESettings, reconstruct as reconstruct
+from .settings import (
+    GENERATORS as GENERATORS,
+    GANSettings as GANSettings,
+    GeneratorSettings as GeneratorSettings,
+    VAESettings as VAESettings,
+)
+from .vae import VAE as VAE, reconstruct as reconstruct

@@ -1,7 +1,7 @@
-"""What generators of all kinds share: settings, training, saving.
+"""What generators of all kinds share: training and saving.
 
-A kind of generator is one module with two classes: a `GeneratorSettings` that names the kind and builds the
-networks, and a `GeneratorModel` that computes the loss. `radiosynth.generators.GENERATORS` lists the kinds.
+A kind of generator is two classes: a `GeneratorSettings` that names the kind and builds the networks, and a
+`GeneratorModel` that computes the loss. `radiosynth.generators.GENERATORS` lists the kinds.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from typing import Any, ClassVar
 
 import keras
 import numpy as np
-from keras import ops
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
 from radiosynth import training
 from radiosynth._io import write_arrays, write_json
 from radiosynth.generators.animation import read_frames
-from radiosynth.generators.drawing import check_labels, generate, with_labels
-from radiosynth.networks.generators import build_generator
+from radiosynth.generators.drawing import generate
+from radiosynth.generators.settings import GeneratorSettings
 from radiosynth.networks.layers import keras_defaults
 
 log = logging.getLogger("radiosynth")
@@ -33,100 +32,6 @@ FRAME_SAMPLES = 16
 
 FEWEST_DIFFERENCES = 0.25
 """Diversity, relative to real images, below which a generator has collapsed."""
-
-
-@dataclass(frozen=True)
-class GeneratorSettings:
-    """How a generator is built and trained; what all kinds have in common.
-
-    Another kind is a subclass with a name, ``kind``, and a method `model`; the networks that draw its images
-    are those of the report unless it has a method `network` too.
-
-    Parameters
-    ----------
-    size : int
-        Edge of the images in pixels, a multiple of 8.
-    latent_dim : int
-        Length of the noise vector.
-    width_multiplier : float
-        Multiple of the report's number of channels.
-    epochs : int
-        Passes over the training images.
-    batch_size : int
-        Images per step.
-    learning_rate : float
-        Learning rate of Adam.
-    stretch : bool
-        Let the networks work on the square root of the brightness, in which faint parts count for more.
-        The generator that is kept squares its images again.
-    rescale : bool
-        Let the generator that is kept divide each image by its peak, as the pre-processing does.
-    conditional : int
-        Number of classes that one network learns from labelled images; 0 for a network of one class.
-    seed : int
-        Seed of the initial weights, the noise, the dropout and the order of the images.
-    """
-
-    kind: ClassVar[str]
-    size: int = 56
-    latent_dim: int = 100
-    width_multiplier: float = 1.0
-    epochs: int = 500
-    batch_size: int = 256
-    learning_rate: float = 1e-4
-    stretch: bool = False
-    rescale: bool = False
-    conditional: int = 0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        sizes = ("size", "latent_dim", "width_multiplier", "epochs", "batch_size", "learning_rate")
-        training.check_positive(self, *sizes)
-        if self.conditional < 0 or self.conditional == 1:
-            msg = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
-            raise ValueError(msg)
-
-    def model(self) -> GeneratorModel:
-        """Return the untrained generator together with whatever teaches it."""
-        raise NotImplementedError
-
-    def network(self) -> keras.Model:
-        """Return the untrained network that draws images, stretched if the settings say so.
-
-        It takes noise (n, latent_dim) and, if there are classes, their codes (n,).
-        """
-        options = {"classes": self.conditional, "seed": self.seed}
-        return build_generator(self.size, self.latent_dim, self.width_multiplier, **options)
-
-    def build(self) -> keras.Model:
-        """Return the untrained generator of these settings, which draws images in [-1, 1]."""
-        return self.kept(self.network())
-
-    def kept(self, network: keras.Model) -> keras.Model:
-        """Return a network as it is kept: one of the same weights whose images are squared and rescaled."""
-        kept = network
-        if self.stretch or self.rescale:
-            light = (network.output + 1) / 2
-            if self.stretch:
-                light = ops.square(light)
-            if self.rescale:
-                light = light / ops.maximum(ops.max(light, axis=(1, 2, 3), keepdims=True), 1e-3)
-            kept = keras.Model(with_labels(*network.inputs), 2 * light - 1, name=network.name)
-        kept.classes = self.conditional  # for `generate`
-        return kept
-
-    def seen(self, images: Any) -> Any:
-        """Return images (n, size, size) as the networks see them: stretched if so set, with a channel."""
-        image = ops.expand_dims(images, -1)
-        return 2 * ops.sqrt((image + 1) / 2) - 1 if self.stretch else image
-
-    def check(self, images: NDArray[Any], labels: NDArray[Any] | None) -> None:
-        """Raise ValueError unless the networks take these images (n, size, size) and labels (n,)."""
-        if images.ndim != 3 or images.shape[1:] != (self.size, self.size) or len(images) == 0:
-            msg = f"images have the shape {images.shape}; these settings need (n, {self.size}, {self.size})"
-            raise ValueError(msg)
-        training.check_images(images)
-        check_labels(labels, len(images), self.conditional)
 
 
 class GeneratorModel(keras.Model):

@@ -2,52 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 from keras import ops
 
-from radiosynth.generators.base import GeneratorModel, GeneratorSettings
+from radiosynth.generators.base import GeneratorModel
 from radiosynth.generators.drawing import with_labels
+from radiosynth.generators.settings import GANSettings
 from radiosynth.networks.generators import build_discriminator
-
-
-@dataclass(frozen=True)
-class GANSettings(GeneratorSettings):
-    """How a GAN is built and trained; the defaults are the report's.
-
-    Adam and binary cross-entropy for both networks (report, section on generative adversarial networks, and
-    tables A1 and A2).
-
-    Parameters
-    ----------
-    size, latent_dim, width_multiplier, epochs, batch_size, learning_rate, stretch, rescale, conditional, seed
-        As in `radiosynth.generators.GeneratorSettings`; width and learning rate are those of both networks.
-    beta_1 : float
-        Decay of Adam's mean gradient; 0.5 is usual for GANs, the report has Keras' 0.9.
-    ema_decay : float
-        If above 0, the generator that is kept is the running mean of the trained one's weights, with
-        this decay per step.
-    minibatch_stddev : bool
-        Let the discriminator see how much the images of a batch differ (see `build_discriminator`).
-    """
-
-    kind: ClassVar[str] = "gan"
-    beta_1: float = 0.9
-    ema_decay: float = 0.0
-    minibatch_stddev: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("beta_1", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                msg = f"{name}={getattr(self, name)!r} is not possible: give a number from 0 to below 1"
-                raise ValueError(msg)
-
-    def model(self) -> GeneratorModel:
-        """Return generator and discriminator, untrained."""
-        return DCGAN(self)
 
 
 class DCGAN(GeneratorModel):

@@ -6,9 +6,8 @@ for a generator, draws the image from them. After training the decoder alone dra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,46 +15,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from radiosynth import training
-from radiosynth.generators.base import GeneratorModel, GeneratorSettings
+from radiosynth.generators.base import GeneratorModel
 from radiosynth.generators.drawing import load_generator, read_description, with_labels
-from radiosynth.networks.generators import build_encoder
+from radiosynth.generators.settings import VAESettings
 from radiosynth.networks.layers import keras_defaults
-
-
-@dataclass(frozen=True)
-class VAESettings(GeneratorSettings):
-    """How a variational autoencoder is built and trained.
-
-    Parameters
-    ----------
-    size, latent_dim, width_multiplier, epochs, batch_size, learning_rate, stretch, rescale, conditional, seed
-        As in `radiosynth.generators.GeneratorSettings`; the latent values take the place of the noise, and
-        the learning rate falls to zero along a cosine.
-    beta : float
-        Weight of the divergence of the latent values against the mean squared difference of the pixels. If
-        lower, encoded images come back sharper; if higher, random values are more like encoded ones.
-    """
-
-    kind: ClassVar[str] = "vae"
-    latent_dim: int = 16
-    epochs: int = 50
-    learning_rate: float = 1e-3
-    stretch: bool = True
-    rescale: bool = True
-    beta: float = 1.5e-4
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        training.check_positive(self, "beta")
-
-    def model(self) -> GeneratorModel:
-        """Return encoder and decoder, untrained."""
-        return VAE(self)
-
-    def encoder(self) -> keras.Model:
-        """Return the untrained encoder."""
-        options = {"classes": self.conditional, "seed": self.seed + 1}
-        return build_encoder(self.size, self.latent_dim, self.width_multiplier, **options)
 
 
 class VAE(GeneratorModel):

@@ -1,16 +1,8 @@
-"""Builders of networks, untrained."""
+"""Builders of networks, untrained.
 
-from radiosynth.networks.classifiers import (
-    CLASSIFIERS as CLASSIFIERS,
-    build_classifier as build_classifier,
-    build_ensemble as build_ensemble,
-    build_foveated_classifier as build_foveated_classifier,
-    build_network as build_network,
-    build_regressor as build_regressor,
-    build_residual_classifier as build_residual_classifier,
-)
-from radiosynth.networks.generators import (
-    build_discriminator as build_discriminator,
-    build_encoder as build_encoder,
-    build_generator as build_generator,
-)
+The names, listed in ``__init__.pyi``, are loaded when they are first used.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

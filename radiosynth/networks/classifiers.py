@@ -10,6 +10,7 @@ from functools import partial, reduce
 import keras
 from keras import layers, ops
 
+from radiosynth.networks.kinds import CLASSIFIERS, OUTPUTS
 from radiosynth.networks.layers import check, initializers, keras_defaults, scaled
 from radiosynth.sample import check_choice
 
@@ -284,19 +285,6 @@ def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> 
     return keras.Model(image, probabilities, name="ensemble")
 
 
-CLASSIFIERS: dict[str, Callable[..., keras.Model]] = {
-    "report": build_classifier,
-    "residual": build_residual_classifier,
-    "stacked": build_classifier,
-    "foveated": build_foveated_classifier,
-}
-"""Builders of classifiers by the name of their architecture; a stack has other arguments than the report."""
-
-
-OUTPUTS = {"linear": 1, "bounded": 1, "spread": 2, "jets": 4}
-"""What a regressor can say of an angle, and the length of its output."""
-
-
 def build_network(
     architecture: str,
     size: int,
@@ -333,7 +321,8 @@ def build_network(
     203054
     """
     check_choice(architecture, "architecture", CLASSIFIERS)
-    build, further = CLASSIFIERS[architecture], json.loads(network or "{}")
+    build: Callable[..., keras.Model] = globals()[CLASSIFIERS[architecture]]
+    further = json.loads(network or "{}")
     for name in further:
         check_choice(name, f"argument of {build.__name__}", inspect.signature(build).parameters)
     return build(size, width_multiplier=width_multiplier, seed=seed, precision=precision, **further)

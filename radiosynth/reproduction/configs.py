@@ -12,17 +12,16 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import keras
-
-from radiosynth import classification, generators, networks, training
-from radiosynth.bending import RegressorSettings
-from radiosynth.classification import ClassifierSettings, OnTheFlySettings
-from radiosynth.generators import GANSettings, GeneratorSettings, VAESettings
+from radiosynth.classification.settings import ClassifierSettings, OnTheFlySettings, RegressorSettings
+from radiosynth.generators.settings import GANSettings, GeneratorSettings, VAESettings
 from radiosynth.reproduction.scales import check_scale
 from radiosynth.sample import check_choice, check_count
 from radiosynth.taxonomy import CLASS_NAMES
+
+if TYPE_CHECKING:
+    import keras
 
 TRAINING_SETS = ("real", "real+geometric", "real+gan")
 """The training sets (a), (b) and (c) of the report."""
@@ -162,7 +161,9 @@ class Config:
 
     def load(self, folder: Path) -> keras.Model:
         """Return the trained network of a run."""
-        return classification.load_classifier(folder).model
+        from radiosynth.classification import load_classifier
+
+        return load_classifier(folder).model
 
     @property
     def hash(self) -> str:
@@ -248,7 +249,9 @@ class GeneratorConfig(Config):
 
     def load(self, folder: Path) -> keras.Model:
         """Return the trained generator."""
-        return generators.load_generator(folder)
+        from radiosynth.generators import load_generator
+
+        return load_generator(folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -412,13 +415,16 @@ class BendingConfig(Config):
 
     def load(self, folder: Path) -> keras.Model:
         """Return the trained network."""
-        model = networks.build_regressor(
+        from radiosynth.networks import build_regressor
+        from radiosynth.training import load_weights
+
+        model = build_regressor(
             self.size,
             self.settings.width_multiplier,
             output=self.settings.output,
             architecture=self.settings.architecture,
         )
-        training.load_weights(model, folder / "model.npz")
+        load_weights(model, folder / "model.npz")
         return model
 
 
@@ -443,8 +449,9 @@ class FoldConfig(Config):
         How often the whole training is done; each round begins with the saved weights of the last, with a
         learning rate that rises and falls again (warm restarts: Loshchilov & Hutter 2017, arXiv:1608.03983).
     teacher : str
-        Name of a saved ensemble. The network learns half the labels and half what the ensemble says of each
-        image by the network that was not trained on it. None if empty.
+        Name of a saved ensemble. The network begins as the ensemble's of the same fold, or the first, and
+        learns the mean of the labels and of what the ensemble says of each image by the network that was not
+        trained on it. None if empty.
     settings : OnTheFlySettings
         How it is trained.
     """

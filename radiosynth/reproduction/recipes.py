@@ -14,7 +14,7 @@ from astropy.table import Table, vstack
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from radiosynth import augmentation, bending, classification, generators, metrics, networks, training
+from radiosynth import augmentation, classification, generators, metrics, networks
 from radiosynth._io import write_arrays, write_json, write_table, write_text
 from radiosynth.augmentation import degrade_randomly
 from radiosynth.records import saved_runs
@@ -184,6 +184,8 @@ class _Made:
 def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
     """Write what came of a run and, last of all, its provenance: a folder that has one is whole."""
     if made.model is not None:
+        from radiosynth import training
+
         training.save_weights(made.model, folder / "model.npz", dtype="float16")
         write_arrays(folder / "predictions.npz", **made.predictions)
     if made.oddness is not None:
@@ -250,8 +252,11 @@ def _train_fold(config: FoldConfig, needed: list[Path], limits: Limits) -> _Made
     train, validation, test = prepare_fold(config)
     seed = config.settings.seed + 1000 * (config.rounds - 1)  # views that were not seen in the rounds before
     settings = replace(config.settings, seed=seed)
-    start = needed[0] / "model.npz" if needed else None
-    targets = train.table["targets"] if config.teacher else None
+    start: Path | keras.Model | None = needed[0] / "model.npz" if needed else None
+    targets = None
+    if config.teacher:
+        targets = train.table["targets"]
+        start = find_run(config.teacher).model().get_layer(f"member_{max(config.fold, 0)}")
     model, history = classification.train_on_the_fly(train, settings, targets=targets, start=start, **limits)
     # A student is used as it is, in one pass.
     said_by = model if config.teacher else networks.build_ensemble([model])
@@ -302,6 +307,8 @@ def _join_members(config: EnsembleConfig, needed: list[Path], limits: Limits) ->
 
 
 def _train_bending(config: BendingConfig, needed: list[Path], limits: Limits) -> _Made:
+    from radiosynth import bending
+
     settings, start = config.settings, None
     if needed:
         start = find_run(needed[0]).model()

@@ -6,9 +6,8 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import keras
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
@@ -17,6 +16,9 @@ from radiosynth._io import check, read_arrays, read_json, read_table, readable
 from radiosynth.generators.animation import read_frames
 from radiosynth.records import PACKAGED_RUNS, runs_root, saved_runs
 from radiosynth.reproduction.configs import Config, read_config
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["Run", "find_run", "runs_root", "saved_runs"]
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from radiosynth import augmentation, datasets, metrics, preprocessing, simulation, splitting, surveys
 from radiosynth._io import check
-from radiosynth.bending import matched_population
 from radiosynth.preprocessing import frame
 from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, Sources
 from radiosynth.reproduction.runs import find_run, run_folder
@@ -167,6 +166,8 @@ def _taught(ready: Sample, teacher: str) -> NDArray[np.float64]:
 
 def prepare_bending(config: BendingConfig) -> tuple[Sample, Sample]:
     """Return the training images, augmented and simulated, and the real test sources of a configuration."""
+    from radiosynth.bending import matched_population
+
     sources = datasets.load_bending_sample()
     test = preprocessing.preprocess(sources, config.size, crop=config.crop, n_sigma=config.n_sigma)
     train = []

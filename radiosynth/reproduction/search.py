@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import optuna
 from filelock import FileLock
@@ -239,6 +238,8 @@ def _open(scale: str, family: str, fold: int) -> optuna.Study:
 
 def _objective(trial: optuna.Trial, deadline: float | None) -> float:
     """Return the accuracy on the validation images after the last epoch, unless the trial is pruned."""
+    import keras
+
     config = _budget_of(trial.study)
 
     def report(epoch: int, logs: dict[str, float]) -> None:

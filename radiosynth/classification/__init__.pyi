@@ -1,0 +1,16 @@
+from .by_shape import FoldAnswers as FoldAnswers, classify_by_shape as classify_by_shape
+from .classifier import Classifier as Classifier, load_classifier as load_classifier
+from .learning import (
+    recalibrate as recalibrate,
+    recalibrated as recalibrated,
+    train_classifier as train_classifier,
+    train_on_the_fly as train_on_the_fly,
+    unaugmented as unaugmented,
+)
+from .oddness import Oddness as Oddness
+from .predicting import predict as predict
+from .settings import (
+    ClassifierSettings as ClassifierSettings,
+    OnTheFlySettings as OnTheFlySettings,
+    RegressorSettings as RegressorSettings,
+)
