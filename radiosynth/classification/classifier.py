@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import records, training
 from radiosynth._io import check, read_arrays, read_json, readable, write_arrays, write_json
-from radiosynth.classification.settings import ClassifierSettings
 from radiosynth.classification.oddness import Oddness
 from radiosynth.classification.predicting import predict
+from radiosynth.classification.settings import ClassifierSettings
 from radiosynth.cutouts import read_cutouts
 from radiosynth.networks.classifiers import build_ensemble, build_network
 from radiosynth.networks.layers import keras_defaults

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import training
-from radiosynth.augmentation import augment_randomly, degrade_randomly
+from radiosynth.augmentation import augment_randomly
 from radiosynth.classification.predicting import predict
 from radiosynth.classification.settings import ClassifierSettings, OnTheFlySettings
 from radiosynth.networks.classifiers import build_network
 from radiosynth.networks.layers import keras_defaults
 from radiosynth.sample import Sample, check_labelled
+from radiosynth.simulation import degrade_randomly
 from radiosynth.taxonomy import CLASS_NAMES
 
 

@@ -92,7 +92,7 @@ class OnTheFlySettings(ClassifierSettings):
     zoom, shift : float
         As in `radiosynth.augment_randomly`.
     degrade : float
-        Probability of each change of `radiosynth.degrade_randomly`.
+        Probability of each change of `radiosynth.simulation.degrade_randomly`.
     balance_catalogues : bool
         Draw the catalogues of a class more evenly, by the square root of their numbers, so that a class is
         not learned as the looks of one catalogue; needs the column ``catalogue``.

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from radiosynth import augmentation, classification, generators, metrics, networks
 from radiosynth._io import write_arrays, write_json, write_table, write_text
-from radiosynth.augmentation import degrade_randomly
 from radiosynth.records import saved_runs
 from radiosynth.reproduction.configs import (
     BendingConfig,
@@ -32,6 +31,7 @@ from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, r
 from radiosynth.reproduction.samples import prepare, prepare_bending, prepare_fold, split_sample
 from radiosynth.reproduction.scales import SCALES
 from radiosynth.sample import Sample, concatenate
+from radiosynth.simulation import degrade_randomly
 from radiosynth.taxonomy import CLASS_NAMES
 
 if TYPE_CHECKING:

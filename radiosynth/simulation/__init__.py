@@ -1,5 +1,6 @@
 """Simulated radio galaxies: populations, rendering, and what a telescope sees of them."""
 
+from radiosynth.simulation.degrade import degrade_randomly
 from radiosynth.simulation.fanaroff_riley import fr_ratio
 from radiosynth.simulation.fit import fit_population, mismatch
 from radiosynth.simulation.observe import Observation
@@ -16,6 +17,7 @@ __all__ = [
     "Distribution",
     "Observation",
     "Population",
+    "degrade_randomly",
     "draw_parameters",
     "fit_population",
     "fr_ratio",

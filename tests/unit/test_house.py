@@ -208,12 +208,14 @@ def test_small_commands_load_little(command: list[str]) -> None:
     assert printed[-1] == "False"
 
 
-def test_data_and_simulation_need_no_keras() -> None:
+def test_data_simulation_and_saved_runs_need_no_keras() -> None:
     code = (
         "import sys, numpy, radiosynth as r; "
         "fake = r.simulate(2, 24, rng=numpy.random.default_rng(0)); r.augment(fake, 4); "
         "r.preprocess(fake, 16, fill='threshold'); r.load_report_candidates(); "
         "r.load_report_sample, r.confusion_matrix; "
+        "from radiosynth.reproduction import presets, recipes, samples, search, studies; "
+        "run = recipes.run(presets.classifier_config('real', 'report')); run.history; run.predictions; "
         "sys.exit('keras' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
