@@ -261,7 +261,8 @@ def _train_fold(config: FoldConfig, needed: list[Path], limits: Limits) -> _Made
     # A student is used as it is, in one pass.
     said_by = model if config.teacher else networks.build_ensemble([model])
     predictions = _said(said_by, validation, test)
-    predictions["fold"] = np.concatenate([np.asarray(part.table["fold"]) for part in (validation, test)])
+    for key, column in (("fold", "fold"), ("catalogues", "catalogue")):
+        predictions[key] = np.concatenate([np.asarray(part.table[column]) for part in (validation, test)])
     record = {"training_images": train.counts(), "preparation": train.history}
     oddness = None
     if config.teacher:
