@@ -41,6 +41,8 @@ class Trial:
         Show the synthetic images first, then the real ones, instead of mixing them.
     fraction : float
         Proportion of the training sources of each class that is used.
+    left_out : str
+        Catalogue whose sources test, in the place of a fold; all other published images train.
     exposure, epochs, batch_size, learning_rate, width, precision, architecture, synthetic_per_class
         As in the protocol.
     """
@@ -53,6 +55,7 @@ class Trial:
     times: int = 1
     pretrain: bool = False
     fraction: float = 1.0
+    left_out: str = ""
     exposure: int = 240_000
     epochs: int = 15
     batch_size: int = 32
@@ -73,7 +76,7 @@ class Trial:
     def name(self) -> str:
         """Name of the file that it is saved in, without suffix."""
         condition = self.condition.replace(", ", "-").replace(" ", "-")
-        return f"{condition}-fold{self.fold}-seed{self.seed}-{self.hash}"
+        return f"{condition}-{self.left_out or f'fold{self.fold}'}-seed{self.seed}-{self.hash}"
 
     @property
     def file(self) -> Path:
@@ -102,9 +105,11 @@ def trials(part: str) -> list[Trial]:
     names = {field.name for field in fields(Trial)}
     training = {key: value for key, value in (plan["training"] | asked).items() if key in names}
     found = []
-    folds, seeds = range(plan["sources"]["folds"]), range(asked["seeds"])
-    for fold, seed, condition in itertools.product(folds, seeds, chosen):
-        trial = Trial(condition, fold, seed, **(training | plan["conditions"][condition]))
+    tests: list[dict[str, Any]] = [{"fold": fold} for fold in range(plan["sources"]["folds"])]
+    if "catalogues" in asked:
+        tests = [{"left_out": name} for name in asked["catalogues"]]
+    for test, seed, condition in itertools.product(tests, range(asked["seeds"]), chosen):
+        trial = Trial(condition, seed=seed, **test, **(training | plan["conditions"][condition]))
         ratios = asked.get("ratios", [trial.ratio]) if trial.synthetic else [trial.ratio]
         pairs = itertools.product(asked.get("fractions", [trial.fraction]), ratios)
         found += [replace(trial, fraction=fraction, ratio=ratio) for fraction, ratio in pairs]

@@ -34,10 +34,11 @@ from radiosynth import (
     networks,
     preprocessing,
     simulation,
+    splitting,
     stopping,
     training,
 )
-from radiosynth._io import write_arrays, write_table
+from radiosynth._io import check, write_arrays, write_table
 from radiosynth.reproduction import configs, provenance, recipes, runs
 from radiosynth.reproduction.parallel import run_in_time
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials
@@ -60,7 +61,7 @@ CHUNK = 64
 
 def sources_of(trial: Trial) -> tuple[Sample, Sample, Sample]:
     """Return the training, the validation and the test sources of a run, not augmented."""
-    return _split(trial.fold, trial.fraction)
+    return _without(trial.left_out) if trial.left_out else _split(trial.fold, trial.fraction)
 
 
 @lru_cache(maxsize=2)
@@ -73,11 +74,33 @@ def _split(fold: int, fraction: float) -> tuple[Sample, Sample, Sample]:
 @cache
 def external_sources() -> Sample:
     """Return the prepared published images that lie far from any source of the report."""
+    published = datasets.load_first_dataset(size=150)
+    return _prepared(published[_far(published, datasets.load_report_sample())])
+
+
+@lru_cache(maxsize=2)
+def _without(catalogue: str) -> tuple[Sample, Sample, Sample]:
+    published = datasets.load_first_dataset(size=150)
+    own = np.asarray(published.table["catalogue"]) == catalogue
+    check(own.any(), f"no published image is of the catalogue {catalogue!r}")
+    test, others = published[own], _prepared(published[_far(published, published[own])])
     settings = protocol()["sources"]
-    published, used = datasets.load_first_dataset(size=150), datasets.load_report_sample()
-    places = [SkyCoord(s.table["ra"], s.table["dec"], unit="deg") for s in (published, used)]
-    far = places[0].match_to_catalog_sky(places[1])[1] > settings["external_separation"] * u.arcsec
-    return preprocessing.preprocess(published[far], settings["size"], n_sigma=settings["n_sigma"])
+    rng = np.random.default_rng(settings["split_seed"])
+    trains, validates = next(iter(splitting.stratified_folds(others, settings["folds"], rng=rng)))
+    return others[trains], others[validates], _prepared(test)
+
+
+def _far(sample: Sample, others: Sample) -> NDArray[np.bool_]:
+    """Return which sources are farther from any of some others than neighbours in one image may be."""
+    places = [SkyCoord(each.table["ra"], each.table["dec"], unit="deg") for each in (sample, others)]
+    return (
+        places[0].match_to_catalog_sky(places[1])[1] > protocol()["sources"]["external_separation"] * u.arcsec
+    )
+
+
+def _prepared(sample: Sample) -> Sample:
+    settings = protocol()["sources"]
+    return preprocessing.preprocess(sample, settings["size"], n_sigma=settings["n_sigma"])
 
 
 # Synthetic images -------------------------------------------------------------------------------------
@@ -101,9 +124,8 @@ def synthetic_images(trial: Trial, train: Sample) -> Sample:
 
 def _observed_parameters(trial: Trial, train: Sample) -> Table:
     """Return the parameters that all seeds of a fold draw from, fitted to its training sources once."""
-    path = (
-        networks_folder() / f".observed-fold{trial.fold}-{trial.fraction:g}-{trial.synthetic_per_class}.ecsv"
-    )
+    part = f"{trial.left_out or f'fold{trial.fold}'}-{trial.fraction:g}-{trial.synthetic_per_class}"
+    path = networks_folder() / f".observed-{part}.ecsv"
     if not path.exists():
         fitting, drawing = np.random.default_rng([trial.fold]).spawn(2)
         population = simulation.fit_population(train, observation=simulation.Observation(), rng=fitting)
@@ -115,6 +137,7 @@ def _observed_parameters(trial: Trial, train: Sample) -> Table:
 def generator_config(trial: Trial) -> configs.GeneratorConfig:
     """Return the configuration of the generator of a run: one for each fold."""
     check_choice(trial.synthetic, "kind of synthetic images", GENERATORS)
+    check(not trial.left_out, f"{trial.name}: generators learn from folds, not from all catalogues but one")
     settings = protocol()["generators"][trial.synthetic]["settings"]
     fold = {"folds": protocol()["sources"]["folds"], "fold": trial.fold, "fraction": trial.fraction}
     return GENERATORS[trial.synthetic].of(scale="laptop", morphology="all", **fold, **settings)
@@ -290,7 +313,10 @@ def _save(record: Path, trial: Trial, model: keras.Model, history: training.Hist
         "seconds_training": round(sum(history["seconds"]), 1),
     }
     arrays: dict[str, Any] = {"trial": json.dumps(asdict(trial)), "provenance": json.dumps(about)}
-    for name, sample in (("test", sources_of(trial)[2]), ("external", external_sources())):
+    tests = {"test": sources_of(trial)[2]}
+    if not trial.left_out:
+        tests["external"] = external_sources()
+    for name, sample in tests.items():
         arrays[f"{name}_names"] = np.asarray(sample.table["griese_key"], "S")
         arrays[f"{name}_labels"] = sample.labels.astype(np.int8)
         arrays[f"{name}_probabilities"] = classification.predict(model, sample.images).astype(np.float16)
