@@ -40,7 +40,7 @@ def write_model(model: keras.Model, path: Path, format: str, card: str) -> Path:
     return beside
 
 
-def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]]) -> str:
+def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]], odd: bool = False) -> str:
     """Return the model card in Markdown: what the card and the saved predictions of a classifier say."""
     scale, images = card["pixel_scale"], card["training_images"]
     known = bool(card["data"]) and card["data"] in citations("griese2023")
@@ -61,6 +61,8 @@ def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]])
         "cite": citations("griese2023", "first").strip() if known else "what the owner of the data asks for",
         "accuracy": card["accuracy"] or "Not measured.",
         "errors": "Not measured.",
+        "odd": _ODDNESS if odd else "",
+        "flag": "; most are flagged by their oddness" if odd else "",
     }
     if predictions:
         told |= {"accuracy": _accuracy(predictions), "errors": _errors(card["classes"], predictions)}
@@ -69,6 +71,10 @@ def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]])
 
 _CROPPED = "Keep the central {size}×{size} pixels. Around a smaller image put pixels of −1, after step 5."
 _RESIZED = "Resize to {size}×{size} pixels: bilinear, antialiased."
+_ODDNESS = """
+Second output: oddness, (n,): the distance of an image from those of the training, in the features of the network
+(Mahalanobis distance to the nearest class). It is above 1 for one in a hundred images of independent sources, and for most
+that show something else."""
 _WITH_INTERVAL = "{:.3f} ({:.3f} to {:.3f})"
 
 

@@ -28,7 +28,10 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
     add_mosaic(parser)
     parser.add_argument("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
-    parser.add_argument("--run", help="folder or name of a saved run (default: the best of the package)")
+    parser.add_argument(
+        "--model",
+        help="ensemble (five networks, slower), or folder or name of a saved run (default: one quick network)",
+    )
     written = parser.add_mutually_exclusive_group()
     written.add_argument(
         "--out",
@@ -79,7 +82,7 @@ def classify(arguments: argparse.Namespace) -> None:
         from radiosynth.classification.page import PAGE, class_page
 
         refuse_to_replace(arguments.page, PAGE, inputs)
-    classifier = load_classifier(arguments.run)
+    classifier = load_classifier(arguments.model)
     if arguments.mosaic:
         from radiosynth.cli.sources import read_sources
 

@@ -162,7 +162,7 @@ def test_what_is_no_classifier_classifies_nothing(
 ) -> None:
     monkeypatch.undo()
     gan = next(name for name in runs.saved_runs() if name.startswith("laptop-gan-all-"))
-    assert main(["classify", "--run", gan, *cutouts]) == 1
+    assert main(["classify", "--model", gan, *cutouts]) == 1
     assert f"{gan} classifies nothing" in capsys.readouterr().err
     out = str(tmp_path / "out.npz")
     assert main(["gan", "sample", str(recorded.folder), "--number", "2", "--out", out]) == 1
