@@ -296,9 +296,8 @@ class Classifier:
         model = _built(self.card)  # in float32, whatever it was trained in
         model.set_weights(self.model.get_weights())
         complete = replace(self, model=model).complete
-        return write_model(
-            complete, Path(path), format, model_card(self.card, self.predictions, self.oddness is not None)
-        )
+        card = model_card(self.card, self.predictions, odd=self.oddness is not None)
+        return write_model(complete, Path(path), format, card)
 
 
 @keras_defaults()
@@ -308,9 +307,9 @@ def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
     Parameters
     ----------
     source : path-like, optional
-        Folder of `Classifier.save` or of a saved run, the name of a saved run, or ``"ensemble"``: five
-        networks that together took part in teaching the one that is loaded if none is given, and are forty
-        times slower.
+        Folder of `Classifier.save` or of a saved run, the name of a saved run, or ``"ensemble"``, the five
+        networks of the package. If not given, the one network that these have taught, which is forty times
+        faster.
 
     Returns
     -------

@@ -72,9 +72,8 @@ def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]],
 _CROPPED = "Keep the central {size}×{size} pixels. Around a smaller image put pixels of −1, after step 5."
 _RESIZED = "Resize to {size}×{size} pixels: bilinear, antialiased."
 _ODDNESS = """
-Second output: oddness, (n,): the distance of an image from those of the training, in the features of the network
-(Mahalanobis distance to the nearest class). It is above 1 for one in a hundred images of independent sources, and for most
-that show something else."""
+Second output: oddness, float32 of the shape (n,). It is the Mahalanobis distance of an image to the nearest class,
+in the features of the network, and above 1 for one in a hundred images of independent sources."""
 _WITH_INTERVAL = "{:.3f} ({:.3f} to {:.3f})"
 
 

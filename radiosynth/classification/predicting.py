@@ -46,14 +46,12 @@ def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> An
             f"prepare them with radiosynth.preprocess(sample, size={size})"
         )
         raise ValueError(msg)
+    outputs = [np.empty((0, *output.shape[1:]), np.float32) for output in model.outputs]
     batch_size = batch_size or max(1, 2**20 // size**2)
-    if keras.backend.backend() == "jax" or len(pixels) > EAGER * batch_size:
+    if len(pixels) and (keras.backend.backend() == "jax" or len(pixels) > EAGER * batch_size):
         return model.predict(pixels[..., None], batch_size=batch_size, verbose=0)
-    several = len(model.outputs) > 1
-    parts = [
-        [keras.ops.convert_to_numpy(each) for each in (found if several else [found])]
-        for i in range(0, max(1, len(pixels)), batch_size)
-        for found in [model(pixels[i : i + batch_size, ..., None], training=False)]
-    ]
-    outputs = [np.concatenate(each) for each in zip(*parts, strict=True)]
-    return outputs if several else outputs[0]
+    for i in range(0, len(pixels), batch_size):
+        found = keras.tree.flatten(model(pixels[i : i + batch_size, ..., None], training=False))
+        parts = map(keras.ops.convert_to_numpy, found)
+        outputs = [np.concatenate(pair) for pair in zip(outputs, parts, strict=True)]
+    return outputs if len(outputs) > 1 else outputs[0]

@@ -30,7 +30,7 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
     parser.add_argument(
         "--model",
-        help="ensemble (five networks, slower), or folder or name of a saved run (default: one quick network)",
+        help="ensemble (five networks, slower), or a saved run by folder or name (default: one network)",
     )
     written = parser.add_mutually_exclusive_group()
     written.add_argument(
