@@ -72,8 +72,8 @@ def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]],
 _CROPPED = "Keep the central {size}×{size} pixels. Around a smaller image put pixels of −1, after step 5."
 _RESIZED = "Resize to {size}×{size} pixels: bilinear, antialiased."
 _ODDNESS = """
-Second output: oddness, float32 of the shape (n,). It is the Mahalanobis distance of an image to the nearest class,
-in the features of the network, and above 1 for one in a hundred images of independent sources."""
+Second output: oddness, float32 of the shape (n,). It is the Mahalanobis distance of an image to the nearest
+class, in the features of the network, and above 1 for one in a hundred images of independent sources."""
 _WITH_INTERVAL = "{:.3f} ({:.3f} to {:.3f})"
 
 
