@@ -1,9 +1,9 @@
-"""What the packaged classifiers make of images that are worse than those they learned, or show something else.
+"""What the packaged classifiers make of images that are worse than those they learned, or show another thing.
 
-First the published test images as they are and degraded: noise as the beam correlates it, a neighbour, missing
-data, a larger beam, another pixel scale. Printed are the accuracy of the default network and of the ensemble,
-with 95 % intervals, and the proportion that the default flags as odd. Then images that fit none of the classes,
-and the proportion of them that is flagged. Ten minutes on two cores.
+First the published test images as they are and degraded: noise as the beam correlates it, a neighbour,
+missing data, a larger beam, another pixel scale. Printed are the accuracy of the default network and of the
+ensemble, with 95 % intervals, and the proportion that the default flags as odd. Then images that fit none of
+the classes, and the proportion of them that is flagged. Ten minutes on two cores.
 
     python benchmarks/trust.py --record paper/runs/trust.json
 """
