@@ -186,8 +186,8 @@ def noise_threshold(
     (``benchmarks/raw_agreement.py``). Their numbers of pixels above the background say what was done: for
     peaks below 100 sigma the threshold was 2.97 sigma (median). The default classifier gives file and
     image one class in 44 of 45 cases (0.98; 95 % interval 0.88 to 1.00), in 43 without the grey level, and in
-    37 with zeros. Absolute deviations instead of clipping, or the noise of the file instead of that of its
-    centre, change nothing; 2.5 and 3.5 sigma give 42 to 44.
+    40 with zeros. Absolute deviations instead of clipping, or the noise of the file instead of that of its
+    centre, change one case; 2.5 and 3.5 sigma give 42.
 
     Examples
     --------

@@ -133,6 +133,22 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
     return EnsembleConfig(scale=scale, members=tuple(members))
 
 
+def student_config(fold: int = -1) -> FoldConfig:
+    """Return the configuration of a network that is taught by the ensemble of full scale.
+
+    Parameters
+    ----------
+    fold : int
+        The fold that validates; -1 for the default classifier of the package, which is trained on all five.
+
+    Returns
+    -------
+    FoldConfig
+        The frozen configuration.
+    """
+    return FoldConfig.of(scale="report", fold=fold, seed=fold + 10, **WRITTEN["student"])
+
+
 def bending_conditions(scale: str | None = None, **changes: Any) -> dict[str, list[BendingConfig]]:
     """Return the networks for bending angles that are compared, one per fold, by what they are trained on.
 

@@ -1,0 +1,57 @@
+"""
+The best classifier: can it be trusted outside its own sample?
+==============================================================
+
+Top: accuracy of the default network and of the ensemble that taught it on the 399 published test images,
+as they are and degraded. Bottom: the proportion of images that the default network flags as fitting none of
+its classes, for the test images, which should not be flagged, and for images of something else. Bars are
+95 % intervals. ``benchmarks/trust.py`` made the numbers; the kinds of image are described there.
+
+Look how far noise lowers the accuracy, since faint tails sink below the threshold and no classifier can see
+them, and which kinds of image pass unflagged.
+"""
+
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from radiosynth import plotting
+from radiosynth.reproduction import figures, runs
+
+plotting.use_style()
+path = runs.runs_root() / "trust.json"
+record = json.loads(path.read_text())
+run = runs.find_run(record["classifier"])
+degraded = [row for row in record["rows"] if "default" in row]
+flagged = [degraded[0], *(row for row in record["rows"] if "default" not in row)]
+
+# %%
+# Each value has its 95 % interval (Wilson).
+
+heights = [len(degraded), len(flagged)]
+figure, (top, bottom) = plt.subplots(
+    2, 1, figsize=(5.6, 6), height_ratios=heights, layout="constrained", sharex=True
+)
+for name, style, colour, shift in (
+    ("ensemble", "s", plotting.TRAINING, 0.14),
+    ("default", "o", plotting.VALIDATION, -0.14),
+):
+    value, low, high = np.transpose([row[name] for row in degraded])
+    label = "ensemble, 40 passes" if name == "ensemble" else "default, one pass"
+    where = np.arange(len(degraded)) + shift
+    top.errorbar(value, where, xerr=(value - low, high - value), fmt=style, color=colour, label=label, ms=4)
+top.set_yticks(range(len(degraded)), [row["case"] for row in degraded])
+top.set(xlabel="proportion correct")
+top.legend(loc="lower left")
+value, low, high = np.transpose([row["flagged"] for row in flagged])
+where = np.arange(len(flagged))
+bottom.errorbar(value, where, xerr=(value - low, high - value), fmt="D", color="black", ms=4)
+bottom.set_yticks(where, ["test images, as published", *(row["case"] for row in flagged[1:])])
+bottom.set(xlabel="proportion flagged", xlim=(-0.02, 1.02))
+for axes in (top, bottom):
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.25, lw=0.5)
+    axes.tick_params(labelbottom=True)
+figures.save_figure(figure, "best4_trust", runs=[run])
+plt.show()
