@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from sklearn.covariance import LedoitWolf
+from sklearn.covariance import ShrunkCovariance
 
 from radiosynth._io import read_arrays, write_arrays
 
@@ -22,7 +22,7 @@ class Oddness:
     """The distance of an image to the nearest class, in the features of a network.
 
     It is the Mahalanobis distance to the mean of the training images of a class, with one covariance for all
-    classes (Lee et al. 2018, arXiv:1807.03888).
+    classes (Lee et al. 2018, arXiv:1807.03888), shrunk by a tenth towards a multiple of the identity.
 
     Parameters
     ----------
@@ -70,9 +70,9 @@ class Oddness:
         found = keras.Model(model.input, model.get_layer(FEATURES).output)
         features = found.predict(images[..., None], batch_size=64, verbose=0).astype(float)
         means = np.stack([features[labels == code].mean(axis=0) for code in np.unique(labels)])
-        precision = LedoitWolf(assume_centered=True).fit(features - means[labels]).precision_
-        whitening = np.linalg.cholesky(precision).astype(np.float32)
-        unscaled = cls((means @ whitening).astype(np.float32).T, whitening, 1.0)
+        precision = ShrunkCovariance(assume_centered=True).fit(features - means[labels]).precision_
+        whitening = np.linalg.cholesky(precision)
+        unscaled = cls((means @ whitening).astype(np.float32).T, whitening.astype(np.float32), 1.0)
         _, distances = unscaled.added(model).predict(usual[..., None], batch_size=64, verbose=0)
         return cls(unscaled.means, whitening, float(np.quantile(distances, 1 - false_alarms)))
 
@@ -93,13 +93,16 @@ class Oddness:
         """Return the network with a second output: the oddness (n,), in units of the limit."""
         d, k = self.means.shape
         features = ops.cast(model.get_layer(FEATURES).output, "float32")
-        whiten = keras.layers.Dense(d, use_bias=False, dtype="float32", name="whitened")
+        # The mean over the classes is taken off first, so that no small difference of large numbers remains.
+        middle = self.means.mean(axis=1)
+        means = self.means - middle[:, None]
+        whiten = keras.layers.Dense(d, dtype="float32", name="whitened")
         compare = keras.layers.Dense(k, dtype="float32", name="compared")
         white = whiten(features)
         # |w - m|² = |w|² - 2 w·m + |m|², the smallest over the classes.
         squares = compare(white) + ops.sum(white**2, axis=1, keepdims=True)
         odd = ops.sqrt(ops.maximum(ops.min(squares, axis=1), 0)) / self.limit
-        whiten.set_weights([self.whitening])
-        compare.set_weights([-2 * self.means, (self.means**2).sum(axis=0)])
+        whiten.set_weights([self.whitening, -middle])
+        compare.set_weights([-2 * means, (means**2).sum(axis=0)])
         named = keras.layers.Identity(dtype="float32", name="oddness")(odd)
         return keras.Model(model.input, [model.output, named], name=model.name)

@@ -21,6 +21,7 @@ def simulated_dataset(*, size: int = 300) -> Sample:
     sample = simulation.simulate(60, size, rng=np.random.default_rng(1))
     sample.table["fold"] = np.arange(len(sample)) % 6 - 1
     sample.table["name"] = [f"source {row}" for row in range(len(sample))]
+    sample.table["catalogue"] = "simulated"
     return sample
 
 
