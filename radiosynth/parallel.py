@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import threading
@@ -81,6 +82,7 @@ def on_cluster(where: str | None, jobs: int) -> Iterator[int]:
     check(find_spec(needed), f"a cluster needs {needed}: pip install 'radiosynth[cluster]'")
     from distributed import Client
 
+    logging.getLogger("distributed").setLevel(logging.WARNING)  # else every connection is reported
     with ExitStack() as stack:
         cluster: Any = where
         if where == "slurm":

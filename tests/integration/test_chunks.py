@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -111,21 +111,37 @@ def test_the_command_writes_every_format_from_a_list_of_files(
         parquet = pytest.importorskip("pyarrow.parquet")
     Table({"path": [f"cutouts/{i:02d}.fits" for i in range(8)]}).write(tmp_path / "list.csv")
     out = tmp_path / f"out.{suffix}"
-    command = ["classify", str(tmp_path / "list.csv"), "--run", str(tiny), "--crop", "40", "--out", str(out)]
-    assert main(command) == 1
+    arguments = command(tiny, tmp_path / "list.csv", out)
+    arguments.remove("--skip")
+    assert main(arguments) == 1
     assert "03.fits: holds a web page" in capsys.readouterr().err
     assert not out.exists()
-    assert main([*command, "--skip"]) == 0
+    assert main([*arguments, "--skip"]) == 0
     said = capsys.readouterr().err
     assert all(f"skipped {cutouts}/{name}.fits" in said for name in ("03", "06", "07"))
     found = parquet.read_table(out).to_pydict() if suffix == "parquet" else Table.read(out)
     assert [Path(str(file)).stem for file in found["file"]] == ["00", "01", "02", "04", "05"]
     assert list(tmp_path.glob("*.parts")) == []
-    assert main([*command[:-2]]) == 1
+    assert main([*arguments[:4]]) == 1
     assert "8 images are classified in chunks: say where to write, by --out" in capsys.readouterr().err
 
 
-def start(tiny: Path, cutouts: Path, out: Path, *options: str) -> subprocess.Popen[str]:
+def command(tiny: Path, cutouts: Path, out: Path, *options: str) -> list[str]:
+    return [
+        "classify",
+        str(cutouts),
+        "--run",
+        str(tiny),
+        "--skip",
+        "--out",
+        str(out),
+        "--crop",
+        "40",
+        *options,
+    ]
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
     """Start the command with chunks of two images, each of which takes half a second more."""
     program = (
         "import sys, time; from radiosynth.classification import chunks; from radiosynth.cli import main\n"
@@ -133,10 +149,7 @@ def start(tiny: Path, cutouts: Path, out: Path, *options: str) -> subprocess.Pop
         "def slow(*given): time.sleep(0.5); return classes(*given)\n"
         "chunks._classes = slow; sys.exit(main(sys.argv[1:]))"
     )
-    command = ["classify", str(cutouts), "--run", str(tiny), "--crop", "40", "--skip", "--out", str(out)]
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *command, *options], stderr=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True)
 
 
 def wait_for(parts: Path, number: int) -> list[Path]:
@@ -144,24 +157,99 @@ def wait_for(parts: Path, number: int) -> list[Path]:
     end = time.time() + 120
     while len(found := sorted(parts.glob("[0-9]*.ecsv"))) < number:
         assert time.time() < end, "no parts"
-        time.sleep(0.05)
+        time.sleep(0.02)
     return found
 
 
-def test_killed_and_resumed(tiny: Path, cutouts: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("_small")
+def test_killed_and_resumed(
+    tiny: Path,
+    cutouts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     out, parts = tmp_path / "out.csv", tmp_path / "out.csv.parts"
-    process = start(tiny, cutouts, out)
-    before = {part: part.stat().st_mtime_ns for part in wait_for(parts, 3)}
-    process.send_signal(signal.SIGKILL)
+    arguments = command(tiny, cutouts, out)
+    process = start(*arguments)
+    wait_for(parts, 3)
+    process.kill()
     process.communicate()
+    done = {part: part.read_bytes() for part in parts.glob("[0-9]*.ecsv")}
+    assert 3 <= len(done) < 10
     assert not out.exists()
-    # The files are others now, or one is: no part is taken for what it is not.
-    new = cutouts / "99.fits"
-    new.write_bytes((cutouts / "00.fits").read_bytes())
-    changed = start(tiny, cutouts, out)
-    assert "begun with other files: repeat that command" in changed.communicate()[1]
+    new, first = cutouts / "99.fits", cutouts / "00.fits"
+    new.write_bytes(first.read_bytes())
+    assert main(arguments) == 1
+    assert "begun with other files: repeat that command, or remove the folder" in capsys.readouterr().err
     new.unlink()
-    os.utime(cutouts / "00.fits", ns=(0, 0))
-    changed = start(tiny, cutouts, out, "--pixel-scale", "1.8")
-    assert "begun with other files and options" in changed.communicate()[1]
-    os.utime(cutouts / "00.fits", ns=(7, 7))
+    dates = first.stat().st_atime_ns, first.stat().st_mtime_ns
+    os.utime(first, ns=(dates[0], 0))
+    assert main([*arguments, "--pixel-scale", "1.8"]) == 1
+    assert "begun with other files and options" in capsys.readouterr().err
+    os.utime(first, ns=dates)
+    other = load_classifier(tiny)
+    other.model.set_weights([2 * weights for weights in other.model.get_weights()])
+    with pytest.raises(ValueError, match="begun with other model"):
+        next(classify_in_chunks(other, in_chunks(cutouts), parts, crop=40))
+    assert {part: part.read_bytes() for part in parts.glob("[0-9]*.ecsv")} == done
+
+    classified = []
+    classes = chunk_module._classes
+    monkeypatch.setattr(
+        chunk_module, "_classes", lambda *given: classified.append(given[1]) or classes(*given)
+    )
+    assert main(arguments) == 0
+    assert len(classified) >= 10 - len(done)
+    again = [str(file) for files in classified for file in files]
+    expected = in_chunks(cutouts)
+    assert not set(again) & {file for part in done for file in expected[int(part.stem)]}
+    found, whole = Table.read(out), load_classifier(tiny).classify(sorted(cutouts.iterdir()), crop=40)
+    assert found["file"].tolist() == whole["name"].tolist()
+    np.testing.assert_allclose(found["FRI"], whole["FRI"], atol=1e-6)
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start a Dask scheduler and four workers."""
+    pytest.importorskip("distributed", reason="pip install radiosynth[cluster]")
+    where = tmp_path / "scheduler.json"
+    running = []
+
+    def run(what: str, *options: str) -> None:
+        common = ["--scheduler-file", str(where), "--no-dashboard", "--host", "127.0.0.1"]
+        module = f"distributed.cli.dask_{what}"
+        with (tmp_path / "cluster.log").open("ab") as log:
+            running.append(
+                subprocess.Popen([sys.executable, "-m", module, *common, *options], stdout=log, stderr=log)
+            )
+
+    try:
+        run("scheduler", "--port", "0")
+        for _ in range(4):
+            run("worker", "--no-nanny", "--nthreads", "1")
+        end = time.time() + 60
+        while not where.exists():
+            assert time.time() < end, (tmp_path / "cluster.log").read_text()
+            time.sleep(0.1)
+        yield json.loads(where.read_text())["address"], running[1:]
+    finally:
+        for process in reversed(running):
+            process.kill()
+            process.wait()
+
+
+def test_on_dask_with_a_worker_killed_in_the_middle(
+    tiny: Path, cutouts: Path, tmp_path: Path, scheduler: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    out = tmp_path / "out.csv"
+    address, workers = scheduler
+    process = start(*command(tiny, cutouts, out, "--cluster", address, "--jobs", "4"))
+    wait_for(tmp_path / "out.csv.parts", 1)
+    workers[0].kill()
+    assert not out.exists()
+    assert process.communicate(timeout=200)[1].count("skipped") == 3
+    assert process.returncode == 0
+    found, whole = Table.read(out), load_classifier(tiny).classify(sorted(cutouts.iterdir()), crop=40)
+    assert found["file"].tolist() == whole["name"].tolist()
+    np.testing.assert_allclose(found["FRI"], whole["FRI"], atol=1e-6)
