@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from astropy.coordinates import FK4, CartesianRepresentation, SkyCoord
+from astropy.coordinates import CartesianRepresentation, SkyCoord
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
@@ -116,18 +116,18 @@ def axes_of(
     """Return where a pixel lies (deg), how far west and north one along x and y leads, and its width."""
     columns, rows = x + np.array([0, 1, -1, 0, 0]), y + np.array([0, 0, 0, 1, -1])
     # By vectors and a matrix that is kept: SkyCoord would take longer than the rest of a file.
-    frame = wcs_to_celestial_frame(wcs)
-    world = np.radians(wcs.all_pix2world(columns, rows, 0))
-    longitude, latitude = world[wcs.wcs.lng], world[wcs.wcs.lat]
-    if isinstance(frame, FK4):  # its terms of aberration are no rotation
-        vectors = SkyCoord(longitude, latitude, unit="rad", frame=frame).icrs.cartesian.xyz.value
+    system = f"{wcs.wcs.lngtyp} {wcs.wcs.radesys} {wcs.wcs.equinox}"
+    if system not in _ROTATIONS:
+        three = SkyCoord(CartesianRepresentation(np.eye(3)), frame=wcs_to_celestial_frame(wcs))
+        _ROTATIONS[system] = three.icrs.cartesian.xyz.value
+    if wcs.wcs.radesys == "FK4":  # with terms of aberration, which are no rotation
+        vectors = wcs.pixel_to_world(columns, rows).icrs.cartesian.xyz.value
     else:
-        if repr(frame) not in _ROTATIONS:
-            three = SkyCoord(CartesianRepresentation(np.eye(3)), frame=frame)
-            _ROTATIONS[repr(frame)] = three.icrs.cartesian.xyz.value
+        world = np.radians(wcs.all_pix2world(columns, rows, 0))
+        longitude, latitude = world[wcs.wcs.lng], world[wcs.wcs.lat]
         flat = np.cos(latitude)
         vectors = [flat * np.cos(longitude), flat * np.sin(longitude), np.sin(latitude)]
-        vectors = _ROTATIONS[repr(frame)] @ vectors
+        vectors = _ROTATIONS[system] @ vectors
     found = np.isfinite(vectors).all()
     need(found, f"CRVAL and CRPIX in its header put {what} off the sky; correct them or leave it out")
     a, b, c = vectors[:, 0]

@@ -154,7 +154,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 
 def wait_for(parts: Path, number: int) -> list[Path]:
     """Return the parts when so many are written."""
-    end = time.time() + 120
+    end = time.time() + 400
     while len(found := sorted(parts.glob("[0-9]*.ecsv"))) < number:
         assert time.time() < end, "no parts"
         time.sleep(0.02)
@@ -248,7 +248,7 @@ def test_on_dask_with_a_worker_killed_in_the_middle(
     wait_for(tmp_path / "out.csv.parts", 1)
     workers[0].kill()
     assert not out.exists()
-    assert process.communicate(timeout=200)[1].count("skipped") == 3
+    assert process.communicate(timeout=400)[1].count("skipped") == 3
     assert process.returncode == 0
     found, whole = Table.read(out), load_classifier(tiny).classify(sorted(cutouts.iterdir()), crop=40)
     assert found["file"].tolist() == whole["name"].tolist()
