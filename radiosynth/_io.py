@@ -101,7 +101,22 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 def write_table(path: Path, table: Table, kind: str | None = None) -> None:
     """Write a table atomically, as astropy's format `kind` or as the suffix says."""
-    write_tables(path, [table], kind)
+    kind = kind or table_format(path)[0]
+    if kind.startswith("ascii."):
+        write_tables(path, [table], kind)
+    else:
+        table = table.copy(copy_data=False)
+        lines = [str(line) for line in table.meta.get("comments", [])]
+        if kind == "votable" and lines:  # which has a place for one text
+            table.meta["description"] = "; ".join(lines)
+        elif kind == "fits" and lines:
+            table.meta["comments"] = [line.encode("unicode_escape").decode() for line in lines]
+        with warnings.catch_warnings(action="ignore", category=VerifyWarning):  # of long keywords in FITS
+            try:
+                write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
+            except UnicodeEncodeError as error:
+                msg = f"{path}: a table in FITS holds ASCII only, not {str(error.object)!r}; write CSV"
+                raise ValueError(msg) from error
 
 
 def write_tables(path: Path, tables: Iterable[Table], kind: str | None = None) -> None:
@@ -119,18 +134,7 @@ def write_tables(path: Path, tables: Iterable[Table], kind: str | None = None) -
     elif kind == "parquet":
         write_atomically(path, lambda partial: _write_parquet(partial, tables))
     else:
-        table = vstack(list(tables))
-        lines = [str(line) for line in table.meta.get("comments", [])]
-        if kind == "votable" and lines:  # which has a place for one text
-            table.meta["description"] = "; ".join(lines)
-        elif kind == "fits" and lines:
-            table.meta["comments"] = [line.encode("unicode_escape").decode() for line in lines]
-        with warnings.catch_warnings(action="ignore", category=VerifyWarning):  # of long keywords in FITS
-            try:
-                write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
-            except UnicodeEncodeError as error:
-                msg = f"{path}: a table in FITS holds ASCII only, not {str(error.object)!r}; write CSV"
-                raise ValueError(msg) from error
+        write_table(path, vstack(list(tables)), kind)
 
 
 def _as_text(table: Table, kind: str) -> tuple[str, str]:
