@@ -11,6 +11,7 @@ from . import (
     measurements as measurements,
     metrics as metrics,
     networks as networks,
+    parallel as parallel,
     plotting as plotting,
     preprocessing as preprocessing,
     realism as realism,

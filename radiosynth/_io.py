@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from astropy.io.fits.verify import VerifyWarning
-from astropy.table import Table
+from astropy.table import Table, vstack
 from numpy.typing import NDArray
 
 TABLES = {
@@ -103,12 +103,7 @@ def write_table(path: Path, table: Table, kind: str | None = None) -> None:
     """Write a table atomically, as astropy's format `kind` or as the suffix says."""
     kind = kind or table_format(path)[0]
     if kind.startswith("ascii."):
-        text = io.StringIO()
-        table.write(text, format=kind, **({"serialize_method": "data_mask"} if kind == "ascii.ecsv" else {}))
-        # Readers take a row that begins with # for a comment, unless it is quoted.
-        head, rows = re.fullmatch(r"(?s)((?:#[^\n]*\n)*[^\n]*\n)(.*)", text.getvalue()).groups()  # type: ignore[union-attr]
-        ends = " " if kind == "ascii.ecsv" else ","
-        write_text(path, head + re.sub(rf"(?m)^#[^{ends}\n]*", r'"\g<0>"', rows))
+        write_tables(path, [table], kind)
     else:
         table = table.copy(copy_data=False)
         lines = [str(line) for line in table.meta.get("comments", [])]
@@ -122,6 +117,49 @@ def write_table(path: Path, table: Table, kind: str | None = None) -> None:
             except UnicodeEncodeError as error:
                 msg = f"{path}: a table in FITS holds ASCII only, not {str(error.object)!r}; write CSV"
                 raise ValueError(msg) from error
+
+
+def write_tables(path: Path, tables: Iterable[Table], kind: str | None = None) -> None:
+    """Write the rows of tables to one file, as `write_table`; as text or Parquet, one after the other."""
+    kind = kind or table_format(path)[0]
+    if kind.startswith("ascii."):
+
+        def write(partial: Path) -> None:
+            with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+                for number, table in enumerate(tables):
+                    head, rows = _as_text(table, kind)
+                    stream.write(rows if number else head + rows)
+
+        write_atomically(path, write)
+    elif kind == "parquet":
+        write_atomically(path, lambda partial: _write_parquet(partial, tables))
+    else:
+        write_table(path, vstack(list(tables)), kind)
+
+
+def _as_text(table: Table, kind: str) -> tuple[str, str]:
+    """Return the head and the rows of a table as text."""
+    text = io.StringIO()
+    table.write(text, format=kind, **({"serialize_method": "data_mask"} if kind == "ascii.ecsv" else {}))
+    # Readers take a row that begins with # for a comment, unless it is quoted.
+    head, rows = re.fullmatch(r"(?s)((?:#[^\n]*\n)*[^\n]*\n)(.*)", text.getvalue()).groups()  # type: ignore[union-attr]
+    ends = " " if kind == "ascii.ecsv" else ","
+    return head, re.sub(rf"(?m)^#[^{ends}\n]*", r'"\g<0>"', rows)
+
+
+def _write_parquet(partial: Path, tables: Iterable[Table]) -> None:
+    """Write tables as groups of rows of a Parquet file, and the comments of the first."""
+    from pyarrow import parquet, table as rows
+
+    with contextlib.ExitStack() as stack:
+        writer = None
+        for each in tables:
+            group = rows({name: np.asarray(each[name]) for name in each.colnames})
+            if writer is None:
+                comments = "\n".join(map(str, each.meta.get("comments", [])))
+                schema = group.schema.with_metadata({"comments": comments})
+                writer = stack.enter_context(parquet.ParquetWriter(partial, schema))
+            writer.write_table(group.cast(schema))
 
 
 def write_arrays(path: Path, **arrays: Any) -> None:

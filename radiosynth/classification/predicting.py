@@ -48,6 +48,7 @@ def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> An
         raise ValueError(msg)
     outputs = [np.empty((0, *output.shape[1:]), np.float32) for output in model.outputs]
     batch_size = batch_size or max(1, 2**20 // size**2)
+    # Layer by layer, an accelerator would wait for each; compiled, many batches take half of the time.
     if len(pixels) and (keras.backend.backend() == "jax" or len(pixels) > EAGER * batch_size):
         return model.predict(pixels[..., None], batch_size=batch_size, verbose=0)
     for i in range(0, len(pixels), batch_size):

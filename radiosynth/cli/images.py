@@ -7,7 +7,9 @@ import glob
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from astropy.table import Table
 
 from radiosynth._io import SAMPLE, TABLES, check, refuse_to_replace, table_format, write_table
 from radiosynth.cli.options import (
@@ -21,11 +23,14 @@ from radiosynth.cli.options import (
 )
 from radiosynth.taxonomy import CLASSES
 
+if TYPE_CHECKING:
+    from radiosynth.classification import Classifier
+
 
 def classify_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth classify``."""
     parser.description = f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources."
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="FITS, npy or PNG cutouts")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help=FILES)
     add_mosaic(parser)
     parser.add_argument("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
     parser.add_argument(
@@ -58,15 +63,21 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--skip", action="store_true", default=None, help="leave out files that cannot be read, and say why"
     )
+    parser.add_argument("--jobs", type=some, help="processes, or jobs of a cluster (default: 1)")
+    parser.add_argument("--cluster", metavar="WHERE", help="address of a Dask scheduler, or slurm")
+
+
+FILES = "FITS, npy or PNG cutouts, stacks or folders of them, or tables with a column path"
 
 
 def classify(arguments: argparse.Namespace) -> None:
     """Print or write the classes of the sources on images."""
     from radiosynth.classification import load_classifier
+    from radiosynth.classification.chunks import count_images, in_chunks
 
     named, inputs = "file", expanded(arguments.files)
     if arguments.mosaic:
-        refuse_ignored(arguments, "with --mosaic", "files", "skip")
+        refuse_ignored(arguments, "with --mosaic", "files", "skip", "jobs", "cluster")
         check(arguments.positions, "--mosaic needs --positions, a file with ra and dec of the sources")
         named, inputs = "name", [arguments.mosaic, Path(arguments.positions)]
     else:
@@ -82,7 +93,15 @@ def classify(arguments: argparse.Namespace) -> None:
         from radiosynth.classification.page import PAGE, class_page
 
         refuse_to_replace(arguments.page, PAGE, inputs)
+    chunks = [] if arguments.mosaic else in_chunks(inputs)
+    many = len(chunks) > 1 or arguments.jobs or arguments.cluster
+    if many:
+        check(out, f"{count_images(chunks)} images are classified in chunks: say where to write, by --out")
+        refuse_ignored(arguments, f"for {count_images(chunks)} images, which one page cannot show", "page")
     classifier = load_classifier(arguments.model)
+    if many:
+        _classify_many(arguments, classifier, chunks, out, kind)
+        return
     if arguments.mosaic:
         from radiosynth.cli.sources import read_sources
 
@@ -90,11 +109,9 @@ def classify(arguments: argparse.Namespace) -> None:
         sample = from_mosaic(arguments, read_sources([arguments.positions], []), **how)
     else:
         on_error: Literal["skip", "raise"] = "skip" if arguments.skip else "raise"
-        sample = classifier.read(inputs, arguments.crop, arguments.pixel_scale, on_error)
+        sample = classifier.read(chunks[0], arguments.crop, arguments.pixel_scale, on_error)
     table = classifier.classify(sample)
-    told = [f"skipped {file}: {reason}" for file, reason in table.meta["skipped"]]
-    told += [f"left out {file}: {reason}" for file, reason in table.meta["left_out"]]
-    told += [f"{file} has {note}" for file, note in table.meta["notes"]]
+    told = _told(table)
     model = f"model: {table.meta['model']}"
     print(*told, sep="\n", end="\n" if told else "", file=sys.stderr)
     if arguments.page:
@@ -108,6 +125,47 @@ def classify(arguments: argparse.Namespace) -> None:
             table[name].info.format = ".3f"
         print_table(table)
     print(model, file=sys.stderr)
+
+
+def _told(table: Table) -> list[str]:
+    """Return what is to be said of images besides their classes, a line each."""
+    told = [f"skipped {file}: {reason}" for file, reason in table.meta["skipped"]]
+    told += [f"left out {file}: {reason}" for file, reason in table.meta["left_out"]]
+    return told + [f"{file} has {note}" for file, note in table.meta["notes"]]
+
+
+def _classify_many(
+    arguments: argparse.Namespace, classifier: Classifier, chunks: list[list[str]], out: Path, kind: str
+) -> None:
+    """Write the classes of more images than fit into memory, or of some on many processors."""
+    from tqdm import tqdm
+
+    from radiosynth.classification.chunks import classify_in_chunks, count_images, join_chunks
+    from radiosynth.parallel import on_cluster
+
+    parts = out.with_name(f"{out.name}.parts")
+    if arguments.cluster:
+        chunks = [[str(Path(file).absolute()) for file in chunk] for chunk in chunks]
+    told = [f"model: {classifier.card['name']}"]
+    with (
+        on_cluster(arguments.cluster, arguments.jobs or 1) as jobs,
+        tqdm(total=count_images(chunks), unit=" images", disable=None) as progress,
+    ):
+        for table in classify_in_chunks(
+            classifier,
+            chunks,
+            parts,
+            crop=arguments.crop,
+            pixel_scale=arguments.pixel_scale,
+            on_error="skip" if arguments.skip else "raise",
+            jobs=jobs,
+        ):
+            for line in _told(table):
+                progress.write(line, sys.stderr)
+                told.append(line)
+            progress.update(len(table) + len(table.meta["skipped"]) + len(table.meta["left_out"]))
+    join_chunks(parts, out, kind, told)
+    print(told[0], file=sys.stderr)
 
 
 def expanded(patterns: Sequence[Path]) -> list[Path]:

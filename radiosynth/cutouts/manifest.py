@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table, vstack
 
-from radiosynth._io import readable, write_table
+from radiosynth._io import check, readable, table_format, write_table
 
 __all__ = ["MANIFEST"]
 
@@ -59,6 +59,18 @@ def read_manifest(folder: Path, needed: Iterable[str]) -> Table:
         if manifest[name].dtype.kind in "US":
             manifest[name] = np.ma.filled(manifest[name], "")
     return manifest
+
+
+def files_of_list(path: Path) -> list[str]:
+    """Return the files that a table names, by its column ``path`` or ``file``, relative to the table."""
+    kind = table_format(path)[0]
+    with readable(path, "give a table with a column path"):
+        table = Table.read(path, format=kind)
+    name = next((name for name in ("path", "file") if name in table.colnames), None)
+    check(name, f"{path} has no column path or file; it has {', '.join(table.colnames)}")
+    files = [str(path.parent / str(file)) for file in np.ma.filled(np.ma.asarray(table[name]), "") if file]
+    check(files, f"{path} names no files; give another table")
+    return files
 
 
 def resumed(table: Table, folder: Path, width: float) -> tuple[Table, list[dict[str, Any]]]:
@@ -114,5 +126,5 @@ def alone(folder: Path) -> Iterator[None]:
         with FileLock(folder / ".lock", timeout=0):
             yield
     except Timeout as error:
-        msg = f"another process is fetching cutouts into {folder}; wait for it or give another folder"
+        msg = f"another process is writing to {folder}; wait for it or give another folder"
         raise OSError(msg) from error

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import CartesianRepresentation, SkyCoord
 from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
 from radiosynth.cutouts.files import LARGEST, Opened, need
@@ -63,13 +64,28 @@ def upright(
     stretch = np.eye(2) if exact else (left * stretches) @ left.T
     full = int(height / stretch[1, 1] + 1e-6), int(width / stretch[0, 0] + 1e-6)
     frame = frame_of(full if along == 0 else full[::-1], size)
+    if position is not None:
+        middle = position.icrs.ra.deg, position.icrs.dec.deg
+    place = {"ra": float(middle[0]), "dec": float(middle[1]), "pixel_scale": scale}
+
+    if exact and tilt <= TILT:
+        # Pixel by pixel, and wholly inside: sliced, mirrored and transposed, which gives what is below.
+        first = _whole([x, y] - straight @ (np.array(frame[::-1]) - 1) / 2)
+        last = first + straight @ (np.array(frame[::-1]) - 1)
+        low, high = np.minimum(first, last).astype(int), np.maximum(first, last).astype(int)
+        if (low >= 0).all() and (high < [width, height]).all():
+            area = [slice(i, j + 2) for i, j in zip(low[::-1], high[::-1], strict=True)]
+            height, width = high[::-1] - low[::-1] + 1
+            columns, rows = straight.sum(axis=1).astype(int)
+            pixels = blanked(opened.cut(*area))[:height, :width][::rows, ::columns]
+            return pixels.T if along else pixels, place, 0.0
 
     # Where the pixels of the frame lie in the file: rotated, or straight if that would lack corners.
     for rotated in (True, False) if tilt > TILT else (False,):
         steps = stretch @ (rotation if rotated else straight)
         start = [x, y] - steps @ (np.array(frame[::-1]) - 1) / 2
-        if exact and not rotated:  # halves go down, as in the central crop of an image without coordinates
-            start = np.ceil(start - 0.5 - 1e-6)
+        if exact and not rotated:
+            start = _whole(start)
         places = (start[:, None, None] + np.tensordot(steps, np.indices(frame)[::-1], 1))[::-1]
         # Less than a pixel from the middle of the outermost pixels.
         inside = np.all([(i > -1) & (i < n) for i, n in zip(places, opened.shape, strict=True)], axis=0)
@@ -82,23 +98,45 @@ def upright(
     places -= np.array([part.start for part in area])[:, None, None]
     order = 0 if exact and not rotated else 1
     pixels = map_coordinates(blanked(opened.cut(*area)), places, order=order, mode="nearest")
-    centre = middle if position is None else position.icrs
-    place = {"ra": float(centre.ra.deg), "dec": float(centre.dec.deg), "pixel_scale": scale}
     return np.where(inside, pixels, np.nan), place, 0 if rotated else tilt
 
 
-def axes_of(wcs: WCS, x: float, y: float, what: str) -> tuple[SkyCoord, NDArray[np.float64], float]:
-    """Return the place of a pixel, how far west and north one pixel along x and y leads, and their width."""
-    sky = wcs.pixel_to_world(x + np.array([0, 1, -1, 0, 0]), y + np.array([0, 0, 0, 1, -1])).icrs
-    found = np.isfinite(sky.cartesian.xyz).all()
+def _whole(start: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return pixels in whole numbers: halves go down, as in the crop of images without coordinates."""
+    return np.ceil(start - 0.5 - 1e-6)
+
+
+_ROTATIONS: dict[str, NDArray[np.float64]] = {}
+"""What makes vectors of ICRS of those of a system of coordinates, by its name and equinox."""
+
+
+def axes_of(
+    wcs: WCS, x: float, y: float, what: str
+) -> tuple[tuple[float, float], NDArray[np.float64], float]:
+    """Return where a pixel lies (deg), how far west and north one along x and y leads, and its width."""
+    columns, rows = x + np.array([0, 1, -1, 0, 0]), y + np.array([0, 0, 0, 1, -1])
+    # By vectors and a matrix that is kept: SkyCoord would take longer than the rest of a file.
+    system = f"{wcs.wcs.lngtyp} {wcs.wcs.radesys} {wcs.wcs.equinox}"
+    if system not in _ROTATIONS:
+        three = SkyCoord(CartesianRepresentation(np.eye(3)), frame=wcs_to_celestial_frame(wcs))
+        _ROTATIONS[system] = three.icrs.cartesian.xyz.value
+    if wcs.wcs.radesys == "FK4":  # with terms of aberration, which are no rotation
+        vectors = wcs.pixel_to_world(columns, rows).icrs.cartesian.xyz.value
+    else:
+        world = np.radians(wcs.all_pix2world(columns, rows, 0))
+        longitude, latitude = world[wcs.wcs.lng], world[wcs.wcs.lat]
+        flat = np.cos(latitude)
+        vectors = [flat * np.cos(longitude), flat * np.sin(longitude), np.sin(latitude)]
+        vectors = _ROTATIONS[system] @ vectors
+    found = np.isfinite(vectors).all()
     need(found, f"CRVAL and CRPIX in its header put {what} off the sky; correct them or leave it out")
-    # By unit vectors: SkyCoord.spherical_offsets_to would add a quarter to the time that a file takes.
-    (ra, *_), (dec, *_) = sky.ra.rad, sky.dec.rad
+    a, b, c = vectors[:, 0]
+    ra, dec = np.arctan2(b, a) % (2 * np.pi), np.arctan2(c, np.hypot(a, b))
     west = [np.sin(ra), -np.cos(ra), 0]
     north = [-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)]
-    ahead = np.degrees([west, north] @ sky.cartesian.xyz.value) * 3600
+    ahead = np.degrees([west, north] @ vectors) * 3600
     per_pixel = (ahead[:, [1, 3]] - ahead[:, [2, 4]]) / 2
     large, small = np.linalg.svd(per_pixel, compute_uv=False)
     usual = PIXEL_SCALES[0] <= small and large <= min(PIXEL_SCALES[1], 2 * small)
     need(usual, f"has pixels of {large:.3g} by {small:.3g} arcsec; correct CDELT, CD or PC in its header")
-    return sky[0], per_pixel, float(np.sqrt(large * small))
+    return (np.degrees(ra), np.degrees(dec)), per_pixel, float(np.sqrt(large * small))

@@ -45,10 +45,10 @@ def read_cutouts(
 
     The kind of a file is told from its first bytes, not its name. Of a FITS file (also gzipped, or compressed
     by fpack) the first HDU with an image is read, axes of length one are dropped, and flux densities become
-    Jy/beam, Jy or Jy/sr. Of large files only the part that is wanted is read. A ``.npy`` file holds one image
-    or a stack (n, size, size), row 0 south as in FITS. PNG and JPEG become grey, their transparent pixels
-    NaN; their first row is the top of the picture, so they are flipped. They have to be linear in flux and
-    bright on dark: a warning names those that do not look so.
+    Jy/beam, Jy or Jy/sr; a cube without coordinates is a stack. Of large files only the part that is wanted
+    is read. A ``.npy`` file holds one image or a stack (n, size, size), row 0 south as in FITS. PNG and JPEG
+    become grey, their transparent pixels NaN; their first row is the top of the picture, so they are flipped.
+    They have to be linear in flux and bright on dark: a warning names those that do not look so.
 
     Where the FITS header has celestial coordinates they are used: an image that is rotated by a multiple of
     90° or mirrored, up to 2° more or less, is set upright pixel by pixel; at another angle, or another pixel
@@ -60,7 +60,8 @@ def read_cutouts(
     Parameters
     ----------
     paths : path-like or iterable of path-like
-        Files to read, or a folder: of `download_cutouts` or `write_cutouts`, or any with such files.
+        Files to read, or a folder: of `download_cutouts` or `write_cutouts`, or any with such files. Of a
+        stack, ``stack.npy[100:200]`` are 100 images; the first is number 0.
     size : int, optional
         Edge length in pixels of the central square to keep. Without it the images have to be square, free of
         NaN and of one size.
@@ -69,8 +70,8 @@ def read_cutouts(
     pixel_scale : float, optional
         Width of a pixel in arcsec that all images shall have. Default: that of each file.
     on_error : {"raise", "skip"}
-        What to do at a file that gives no usable image: raise, or go on and list it in
-        ``table.meta["skipped"]`` as a pair (file, reason), or (name, reason) where there is a manifest.
+        What to do at a file, or an image of a stack, that cannot be used: raise, or leave it out and list it
+        in ``table.meta["skipped"]`` as a pair (file, reason), or (name, reason) where there is a manifest.
     nan : {"refuse", "keep"}
         What to do with an image that has pixels without a finite value: take it for unusable, or keep
         it with NaN there, to be looked at. An image without any finite pixel is never usable.
@@ -110,25 +111,27 @@ def read_cutouts(
     low, high = PIXEL_SCALES
     usual = pixel_scale is None or low <= pixel_scale <= high
     check(usual, f"pixel_scale is {pixel_scale}; give the width of a pixel in arcsec, {low} to {high}")
-    files, manifest, skipped = _listed(paths, nan == "keep")
+    files, manifest, skipped = listed(paths, nan == "keep")
     shape = None if positions is None else getattr(positions, "shape", "none")
     wanted = (len(files),)
     check(shape in (None, wanted), f"positions have the shape {shape}; {len(files)} files need one each")
 
     images: list[NDArray[np.float32]] = []
     rows: list[dict[str, Any]] = []
-    for number, path in enumerate(files):
+    for number, file in enumerate(files):
+        path, planes = part_of(file)
         position = None if positions is None else positions[number]
         try:
-            found, described = _read(path, size, position, pixel_scale, nan == "keep")
-        except CutoutError as error:
+            found, described, faults = _read(path, planes, size, position, pixel_scale, nan == "keep")
+        except CutoutError as fault:
+            found, described, faults = [], [], [("", fault)]
+        images += found
+        rows += [row | {"path": str(path), "file": number} for row in described]
+        for plane, error in faults:
             if on_error == "raise":
-                msg = f"{path}: {error}"
+                msg = f"{path}{plane}: {error}"
                 raise CutoutError(msg) from error.__cause__
-            skipped.append((str(path if manifest is None else manifest["name"][number]), str(error)))
-        else:
-            images += found
-            rows += [row | {"path": str(path), "file": number} for row in described]
+            skipped.append((f"{path if manifest is None else manifest['name'][number]}{plane}", str(error)))
 
     reasons = "\n".join(f"  {path}: {reason}" for path, reason in skipped[:10])
     need(images, f"none of the {len(files)} files gives a usable image:\n{reasons}")
@@ -143,18 +146,26 @@ def read_cutouts(
     return Sample(np.stack(images), labels, table)
 
 
-def _listed(
+def part_of(file: str) -> tuple[Path, slice]:
+    """Return the path of a file, and which of its images are meant, as in ``stack.npy[100:200]``."""
+    part = re.fullmatch(r"(.+)\[(\d+):(\d+)\]", file)
+    if part and not Path(file).exists():
+        return Path(part[1]), slice(int(part[2]), int(part[3]))
+    return Path(file), slice(None)
+
+
+def listed(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], keep_nan: bool
-) -> tuple[list[Path], Table | None, list[tuple[str, str]]]:
+) -> tuple[list[str], Table | None, list[tuple[str, str]]]:
     """Return the files to read, of a folder the rows of its manifest, and the sources that have no image."""
-    files = [Path(paths)] if isinstance(paths, str | os.PathLike) else [Path(path) for path in paths]
+    files = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     check(files, "no files to read; give at least one")
-    if not isinstance(paths, str | os.PathLike) or not files[0].is_dir():
+    folder = Path(files[0])
+    if not isinstance(paths, str | os.PathLike) or not folder.is_dir():
         return files, None, []
-    [folder] = files
     if not (folder / MANIFEST).is_file():
         # Hidden files are half written, or a file system's own.
-        found = sorted(path for path in folder.iterdir() if _IMAGE_FILE.fullmatch(path.name))
+        found = sorted(str(path) for path in folder.iterdir() if _IMAGE_FILE.fullmatch(path.name))
         check(found, f"{folder} holds neither a {MANIFEST} nor FITS, npy, PNG or JPEG files; give another")
         return found, None, []
     manifest = read_manifest(folder, ("name", "file"))
@@ -166,7 +177,7 @@ def _listed(
         (str(row["name"]), f"{row['status']}: {row['message']}".removesuffix(": ")) for row in manifest[~good]
     ]
     check(len(manifest), f"{folder / MANIFEST} lists no files; give another folder")
-    return [folder / str(name) for name in manifest["file"][good]], manifest[good], failed
+    return [str(folder / str(name)) for name in manifest["file"][good]], manifest[good], failed
 
 
 def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDArray[np.int64], Table]:
@@ -189,11 +200,16 @@ def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDAr
 
 
 def _read(
-    path: Path, size: int | None, position: SkyCoord | None, pixel_scale: float | None, keep_nan: bool
-) -> tuple[list[NDArray[np.float32]], list[dict[str, Any]]]:
-    """Return the images of a file and what the table says of each."""
+    path: Path,
+    planes: slice,
+    size: int | None,
+    position: SkyCoord | None,
+    pixel_scale: float | None,
+    keep_nan: bool,
+) -> tuple[list[NDArray[np.float32]], list[dict[str, Any]], list[tuple[str, CutoutError]]]:
+    """Return the images of a file, what the table says of each, and the numbers and faults of the others."""
     place = {"ra": np.nan, "dec": np.nan, "pixel_scale": np.nan}
-    images, rows = [], []
+    images, rows, faults = [], [], []
     with warnings.catch_warnings(action="ignore"), ExitStack() as stack:
         # What readers only warn of is checked here; but half a file is none.
         warnings.filterwarnings("error", "File may have been truncated")
@@ -209,15 +225,21 @@ def _read(
             frame = frame_of(opened.shape, size)
             starts = [(whole - part) // 2 for whole, part in zip(opened.shape[-2:], frame, strict=True)]
             with blamed(DAMAGED):
-                pixels = opened.cut(*(slice(i, i + n) for i, n in zip(starts, frame, strict=True)))
+                pixels = opened.cut(*(slice(i, i + n) for i, n in zip(starts, frame, strict=True)), planes)
         else:
             msg = "has no celestial coordinates; read it without positions and pixel_scale"
             raise CutoutError(msg)
         known = isinstance(opened.beam[0], int | float)
         beam = 3600.0 * opened.beam[0] if known else np.nan
-        for i, each in enumerate([pixels] if pixels.ndim == 2 else pixels):
-            image, unit = in_range(blanked(each), opened.unit)
-            images.append(usable(image, keep_nan, opened.missing))
-            name = path.name if pixels.ndim == 2 else f"{path.name}[{i}]"
-            rows.append({"name": name, "unit": unit, **place, "beam": beam})
-    return images, rows
+        need(planes == slice(None) or pixels.ndim == 3, "holds one image; give its name without a range")
+        need(len(pixels), f"has no images in this range; it holds {opened.shape[0]}")
+        for i, each in enumerate([pixels] if pixels.ndim == 2 else pixels, planes.start or 0):
+            plane = "" if pixels.ndim == 2 else f"[{i}]"
+            try:
+                image, unit = in_range(each if opened.wcs else blanked(each), opened.unit)
+                images.append(usable(image, keep_nan, opened.missing))
+            except CutoutError as error:
+                faults.append((plane, error))
+            else:
+                rows.append({"name": f"{path.name}{plane}", "unit": unit, **place, "beam": beam})
+    return images, rows, faults

@@ -1,52 +1,17 @@
-"""Runs side by side, by joblib: on one machine, or on many under ``joblib.parallel_config``."""
+"""Trainings side by side, as long as there is time."""
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
-import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
-import joblib
-
+from radiosynth.parallel import each
 from radiosynth.stopping import TrainingStopped
 
 log = logging.getLogger("radiosynth")
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-def each(do: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator[R]:
-    """Yield what `do` returns for each task as it is done, by `jobs` processes at a time."""
-    if jobs != 1:  # TensorFlow reads the number of threads when it starts
-        threads = max(1, joblib.cpu_count() // joblib.effective_n_jobs(jobs))
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
-    work = joblib.Parallel(jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
-    yield from work(joblib.delayed(_under)(os.getpid(), do, task) for task in tasks)
-
-
-def _under(parent: int, do: Callable[[T], R], task: T) -> R:
-    """Do a task in a worker that ends with its parent, also where that is killed."""
-    if multiprocessing.current_process().name.startswith("Loky"):  # no thread, nor another machine
-        _end_with(parent)
-    return do(task)
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """Watch from now on whether the parent lives: loky's workers would stay for ever."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def run_in_time(run: Callable[..., object], tasks: Sequence[Any], jobs: int, deadline: float | None) -> None:

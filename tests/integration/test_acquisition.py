@@ -358,7 +358,7 @@ def test_a_table_without_positions(tmp_path, first):
 
 
 def test_two_processes_do_not_fill_one_folder(tmp_path, first):
-    with alone(tmp_path), pytest.raises(OSError, match="another process is fetching"):
+    with alone(tmp_path), pytest.raises(OSError, match="another process is writing"):
         download_cutouts(sources(1), tmp_path, survey=first)
 
 

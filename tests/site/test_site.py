@@ -42,7 +42,7 @@ PAGES = [
     "methods/gan.html",
     "methods/runs_and_scales.html",
     "howto/colab.html",
-    "howto/slurm.html",
+    "howto/cluster.html",
     "howto/citing.html",
     "interactive/index.html",
     "interactive/generator.html",

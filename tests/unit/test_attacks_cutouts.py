@@ -354,6 +354,7 @@ def test_whatever_a_reader_raises_concerns_one_file(tmp_path, image, raised, mon
         raise raised
 
     monkeypatch.setattr(fits, "open", fail)
+    monkeypatch.setattr(fits.PrimaryHDU, "fromstring", fail)
     found = read_cutouts([tmp_path / "bad.fits", tmp_path / "good.npy"], on_error="skip")
     [(_, reason)] = found.table.meta["skipped"]
     assert ("fetch it again" in reason) == (not isinstance(raised, MemoryError))

@@ -75,6 +75,21 @@ def test_npy_single_and_stack(tmp_path, image):
     np.testing.assert_array_equal(sample.images[2], 2 * image)
 
 
+@pytest.mark.parametrize("suffix", ["npy", "fits"])
+def test_some_images_of_a_stack_and_those_that_cannot_be_used(tmp_path, image, suffix):
+    path = tmp_path / f"stack.{suffix}"
+    stack = np.stack([image, 2 * image, np.full_like(image, 3), 4 * image])
+    np.save(path, stack) if suffix == "npy" else fits.writeto(path, stack)
+    sample = read_cutouts(f"{path}[1:4]", on_error="skip")
+    assert sample.table["name"].tolist() == [f"stack.{suffix}[1]", f"stack.{suffix}[3]"]
+    np.testing.assert_array_equal(sample.images[1], 4 * image)
+    [(name, reason)] = sample.table.meta["skipped"]
+    assert name == f"{path}[2]"
+    assert "all pixels have the value 3" in reason
+    with pytest.raises(CutoutError, match=rf"stack.{suffix}\[2\]: all pixels have the value 3"):
+        read_cutouts(path)
+
+
 @pytest.mark.parametrize(
     ("suffix", "channels"), [("png", None), ("png", 3), ("png", 4), ("jpg", None), ("jpg", 3)]
 )
@@ -176,7 +191,10 @@ FAULTS = {
     "1-D": (lambda p, i: write_npy(p, i[0]), r"shape \(20,\)"),
     "4-D": (lambda p, i: write_npy(p, i[None, None]), r"shape \(1, 1, 20, 20\)"),
     "no pixels": (lambda p, i: write_npy(p, i[:0]), r"shape \(0, 20\)"),
-    "FITS cube": (lambda p, i: write_fits(p, np.stack([i, i])), r"axes \(2, 20, 20\)"),
+    "FITS cube": (
+        lambda p, i: fits.writeto(p, np.stack([i, i]), fits.Header({"CTYPE1": "RA---SIN"})),
+        r"axes \(2, 20, 20\)",
+    ),
     "FITS table": (table_fits, "without an image"),
     "FITS without a keyword": (garbled_fits, "cannot be read .*damaged"),
     "all NaN": (lambda p, i: write_fits(p, i * np.nan), "all pixels are NaN"),
@@ -205,13 +223,6 @@ def test_fault(tmp_path, image, fault):
     assert "bad.dat:" not in reason
     with pytest.raises(CutoutError, match="none of the 1 files"):
         read_cutouts(path, on_error="skip")
-
-
-def test_bad_plane_skips_its_whole_stack(tmp_path, image):
-    np.save(tmp_path / "a.npy", np.stack([image, image * 0]))
-    np.save(tmp_path / "b.npy", image)
-    sample = read_cutouts([tmp_path / "a.npy", tmp_path / "b.npy"], on_error="skip")
-    assert sample.table["name"].tolist() == ["b.npy"]
 
 
 def test_size_larger_than_the_image(tmp_path, image):

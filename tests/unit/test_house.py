@@ -29,7 +29,7 @@ from radiosynth.reproduction import configs, presets, runs
 
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
-    *("_io", "records", "citing", "stopping", "taxonomy", "surveys", "sample", "networks"),
+    *("_io", "records", "citing", "stopping", "parallel", "taxonomy", "surveys", "sample", "networks"),
     *("metrics", "plotting", "training", "preprocessing", "measurements", "splitting", "augmentation"),
     *("catalogues", "cutouts", "selection", "datasets", "simulation", "generators", "training_sets"),
     *("classification", "bending", "realism", "reproduction", "cli"),

@@ -1,0 +1,236 @@
+"""Classify more images than memory holds: chunk after chunk, each kept in a file until all are done."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, Literal
+
+from astropy.table import Table, vstack
+
+from radiosynth._io import check, read_json, readable, write_json, write_table, write_tables
+from radiosynth.classification.classifier import Classifier, load_classifier
+from radiosynth.cutouts.files import CutoutError, stack_length
+from radiosynth.cutouts.manifest import alone, files_of_list
+from radiosynth.cutouts.read import listed, part_of
+from radiosynth.parallel import each
+
+CHUNK = 512
+"""Images that are read at a time, half a gigabyte with all that is made of them."""
+
+_LISTS = (".csv", ".ecsv", ".vot", ".parquet")
+_LARGE = 2**24
+_USUAL = 2**18
+
+
+def in_chunks(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], size: int = CHUNK
+) -> list[list[str]]:
+    """List files in chunks that are read, and classified, at a time.
+
+    Parameters
+    ----------
+    paths : path-like or iterable of path-like
+        Files; folders, as for `radiosynth.read_cutouts`; and tables with a column ``path`` or ``file``
+        (CSV, ECSV, VOTable or Parquet), whose paths are relative to the table.
+    size : int
+        Images in a chunk. Files of more than 256 kB count for several; stacks of more than 16 MB are split.
+
+    Returns
+    -------
+    list of list of str
+        Paths; of split stacks such as ``stack.npy[0:512]``.
+
+    Raises
+    ------
+    ValueError
+        If there is no file, or a table has no such column.
+
+    Examples
+    --------
+    >>> in_chunks(["a.fits", "b.fits", "c.fits"], size=2)
+    [['a.fits', 'b.fits'], ['c.fits']]
+    """
+    chunks: list[list[str]] = []
+    room = 0
+    for path in _files(paths):
+        found = Path(path)
+        weight = found.stat().st_size if found.is_file() else 0
+        length = stack_length(found) if weight > _LARGE else 0
+        parts = [f"{path}[{i}:{min(i + size, length)}]" for i in range(0, length, size)] or [path]
+        takes = size if length else max(1, min(size, weight // _USUAL))
+        for part in parts:
+            if takes > room:
+                chunks.append([])
+                room = size
+            chunks[-1].append(part)
+            room -= takes
+    return chunks
+
+
+def _files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[str]:
+    """Yield the files of folders, of tables and by themselves."""
+    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        if Path(path).suffix.lower() in _LISTS:
+            yield from files_of_list(Path(path))
+        else:
+            yield from listed(path, True)[0]
+
+
+def count_images(chunks: Iterable[Iterable[str]]) -> int:
+    """Return how many images chunks hold, each file that is not split being one."""
+    planes = (part_of(file)[1] for chunk in chunks for file in chunk)
+    return sum(1 if part.stop is None else part.stop - part.start for part in planes)
+
+
+def classify_in_chunks(
+    classifier: Classifier,
+    chunks: Sequence[Sequence[str]],
+    folder: str | os.PathLike[str],
+    *,
+    crop: int | None = None,
+    pixel_scale: float | None = None,
+    on_error: Literal["raise", "skip"] = "skip",
+    jobs: int = 1,
+) -> Iterator[Table]:
+    """Classify chunk after chunk, and yield the classes of each as it is done.
+
+    Each chunk becomes a file of a folder, written whole or not at all. After an interruption of any kind the
+    same call first yields what is there, and then resumes: nothing is classified twice.
+
+    Parameters
+    ----------
+    classifier : Classifier
+        What classifies. It is saved in the folder, from which each process loads it once.
+    chunks : list of list of str
+        Files, by `in_chunks`. On a cluster the paths have to be absolute, and seen by all machines.
+    folder : path-like
+        Folder for the parts; `join_chunks` makes one table of them.
+    crop, pixel_scale, on_error
+        As for `Classifier.classify`.
+    jobs : int
+        Processes, or of a cluster (`radiosynth.parallel.on_cluster`) tasks at a time.
+
+    Yields
+    ------
+    ~astropy.table.Table
+        As of `Classifier.classify`, in no particular order; without rows if a chunk holds nothing usable.
+
+    Raises
+    ------
+    ValueError
+        If the folder has parts of other files, of files that changed since, of another classifier or of
+        other options; with ``on_error="raise"`` also at a file that cannot be read.
+    OSError
+        If another process is writing to the folder.
+    """
+    folder = Path(folder).absolute()
+    digest = hashlib.sha256(repr(classifier.card).encode())
+    for weights in classifier.model.get_weights():
+        digest.update(weights.tobytes())
+    model = digest.hexdigest()
+    asked = {"model": model, "files": _fingerprint(chunks), "options": [crop, pixel_scale]}
+    with alone(folder):
+        about = folder / "about.json"
+        if about.exists():
+            before = read_json(about, asked, advice="remove its folder to begin anew")
+            other = " and ".join(name for name in asked if asked[name] != before[name])
+            begun = f"{folder} holds parts of a classification that was begun with other {other}"
+            check(not other, f"{begun}: repeat that command, or remove the folder to begin anew")
+        else:
+            classifier.save(folder / "model")
+            write_json(about, asked)
+        tasks = []
+        for number, files in enumerate(chunks):
+            part = folder / f"{number:07d}.ecsv"
+            if part.exists():
+                yield _read_part(part)
+            else:
+                tasks.append((part, files))
+        options = {"crop": crop, "pixel_scale": pixel_scale, "on_error": on_error}
+        yield from each(partial(_classify_chunk, folder / "model", model, options), tasks, jobs, ahead=2)
+
+
+def join_chunks(
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    kind: str | None = None,
+    comments: Sequence[str] = (),
+) -> None:
+    """Write the parts of `classify_in_chunks` as one table, in the order of the files, and remove the folder.
+
+    Parameters
+    ----------
+    folder : path-like
+        Folder of the parts.
+    out : path-like
+        Table to write, by its suffix: CSV, ECSV or Parquet part by part; FITS and VOTable hold all in memory.
+    kind : str, optional
+        Format of astropy, whatever the suffix.
+    comments : sequence of str
+        Lines to be kept with the table, where the format has a place for them.
+    """
+
+    def parts() -> Iterator[Table]:
+        for part in sorted(Path(folder).glob("*.ecsv")):
+            table = _read_part(part)
+            table.meta = {} if int(part.stem) else {"comments": list(comments)}
+            table.rename_column("name", "file")
+            yield table
+
+    write_tables(Path(out), parts(), kind)
+    shutil.rmtree(folder)
+
+
+def _fingerprint(chunks: Iterable[Iterable[str]]) -> str:
+    """Return what changes with the files of chunks, their sizes and dates."""
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        for file in chunk:
+            path = part_of(file)[0]
+            found = path.stat() if path.exists() else None
+            digest.update(f"{file} {found and (found.st_size, found.st_mtime_ns)}\n".encode())
+        digest.update(b"\n")
+    return digest.hexdigest()
+
+
+def _read_part(path: Path) -> Table:
+    with readable(path, "remove it, and repeat the command"):
+        return Table.read(path, format="ascii.ecsv")
+
+
+@cache
+def _loaded(folder: Path, model: str) -> Classifier:
+    """Return the saved classifier, loaded once in a process; `model` tells it from others that were there."""
+    return load_classifier(folder)
+
+
+def _classify_chunk(
+    folder: Path, model: str, options: dict[str, Any], task: tuple[Path, Sequence[str]]
+) -> Table:
+    """Classify the files of a chunk, keep the classes in a file and return them."""
+    part, files = task
+    table = _classes(_loaded(folder, model), files, options)
+    write_table(part, table)
+    return table
+
+
+def _classes(classifier: Classifier, files: Sequence[str], options: dict[str, Any]) -> Table:
+    """Return the classes of files; no rows where none can be used, which one table of all would refuse."""
+    try:
+        return classifier.classify(files, **options)
+    except ValueError as error:
+        unread = isinstance(error, CutoutError)
+        if unread and options["on_error"] == "raise":
+            raise
+        if len(files) > 1:
+            return vstack([_classes(classifier, [file], options) for file in files])
+        names = ["name", "class", *classifier.card["classes"]]
+        table = Table(names=names, dtype=["U1", "U1", *["f4"] * (len(names) - 2)])
+        table.meta = {"model": classifier.card["name"], "skipped": [], "left_out": [], "notes": []}
+        table.meta["skipped" if unread else "left_out"].append((files[0], str(error)))
+        return table

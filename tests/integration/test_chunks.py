@@ -1,0 +1,255 @@
+"""More images than memory holds: classified in chunks, killed, resumed, and on many machines."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from radiosynth import build_classifier, load_classifier, simulate
+from radiosynth.classification import Classifier, ClassifierSettings, chunks as chunk_module
+from radiosynth.classification.chunks import classify_in_chunks, count_images, in_chunks, join_chunks
+from radiosynth.cli import main
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a saved classifier that learned nothing."""
+    model = build_classifier(24, width_multiplier=0.1, seed=0)
+    folder = tmp_path_factory.mktemp("tiny")
+    settings = ClassifierSettings(width_multiplier=0.1)
+    Classifier.trained(model, settings, name="tiny", crop=40).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    sources = simulate(5, 40, rng=np.random.default_rng(3)).images
+    return (sources + np.random.default_rng(4).normal(0, 0.01, sources.shape)).astype("f4")
+
+
+@pytest.fixture
+def cutouts(tmp_path: Path, images: np.ndarray) -> Path:
+    """A folder of 20 files, of which one is bad, two chunks of two show nothing or cannot be read."""
+    folder = tmp_path / "cutouts"
+    folder.mkdir()
+    for number, image in enumerate(images):
+        fits.writeto(folder / f"{number:02d}.fits", image)
+    (folder / "03.fits").write_text("<!DOCTYPE html><html>server error</html>")
+    for number in (6, 7):
+        (folder / f"{number:02d}.fits").write_bytes(b"")
+    for number in (8, 9):
+        noise = np.random.default_rng(number).uniform(0, 1, (40, 40)).astype("f4")
+        fits.writeto(folder / f"{number:02d}.fits", noise, overwrite=True)
+    return folder
+
+
+@pytest.fixture
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunk_module, "CHUNK", 2)
+    monkeypatch.setattr(chunk_module.in_chunks, "__defaults__", (2,))
+
+
+def names(pairs: list[tuple[str, str]]) -> list[str]:
+    return [Path(name).name for name, _ in pairs]
+
+
+def test_chunks_give_what_all_at_once_gives(tiny: Path, cutouts: Path, tmp_path: Path) -> None:
+    classifier = load_classifier(tiny)
+    whole = classifier.classify(sorted(cutouts.iterdir()))
+    chunks = in_chunks(cutouts, 2)
+    assert [len(chunk) for chunk in chunks] == [2] * 10
+    tables = list(classify_in_chunks(classifier, chunks, tmp_path / "parts", jobs=2))
+    for about in ("skipped", "left_out", "notes"):
+        found = sorted(name for table in tables for name in names(table.meta[about]))
+        assert found == names(whole.meta[about]), about
+    assert names(whole.meta["skipped"]) == ["03.fits", "06.fits", "07.fits"]
+    assert names(whole.meta["left_out"]) == ["08.fits", "09.fits"]
+    join_chunks(tmp_path / "parts", tmp_path / "out.ecsv", comments=["by tiny"])
+    joined = Table.read(tmp_path / "out.ecsv")
+    assert joined.meta["comments"] == ["by tiny"]
+    assert joined["file"].tolist() == whole["name"].tolist()
+    assert joined["class"].tolist() == whole["class"].tolist()
+    for name in classifier.card["classes"]:
+        np.testing.assert_allclose(joined[name], whole[name], atol=1e-6)
+    assert not (tmp_path / "parts").exists()
+
+
+@pytest.mark.parametrize("suffix", ["npy", "fits"])
+def test_a_large_stack_is_read_piece_by_piece(
+    tiny: Path, images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    path = tmp_path / f"stack.{suffix}"
+    np.save(path, images) if suffix == "npy" else fits.writeto(path, images)
+    whole = load_classifier(tiny).classify([path])
+    monkeypatch.setattr(chunk_module, "_LARGE", 1000)
+    chunks = in_chunks(path, 8)
+    assert chunks == [[f"{path}[0:8]"], [f"{path}[8:16]"], [f"{path}[16:20]"]]
+    assert count_images(chunks) == 20
+    list(classify_in_chunks(load_classifier(tiny), chunks, tmp_path / "parts"))
+    join_chunks(tmp_path / "parts", tmp_path / "out.csv")
+    joined = Table.read(tmp_path / "out.csv")
+    assert joined["file"].tolist() == whole["name"].tolist()
+    np.testing.assert_allclose(joined["FRI"], whole["FRI"], atol=1e-6)
+
+
+@pytest.mark.usefixtures("_small")
+@pytest.mark.parametrize("suffix", ["csv", "ecsv", "fits", "vot", "parquet"])
+def test_the_command_writes_every_format_from_a_list_of_files(
+    tiny: Path, cutouts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], suffix: str
+) -> None:
+    if suffix == "parquet":
+        parquet = pytest.importorskip("pyarrow.parquet")
+    Table({"path": [f"cutouts/{i:02d}.fits" for i in range(8)]}).write(tmp_path / "list.csv")
+    out = tmp_path / f"out.{suffix}"
+    arguments = command(tiny, tmp_path / "list.csv", out)
+    arguments.remove("--skip")
+    assert main(arguments) == 1
+    assert "03.fits: holds a web page" in capsys.readouterr().err
+    assert not out.exists()
+    assert main([*arguments, "--skip"]) == 0
+    said = capsys.readouterr().err
+    assert all(f"skipped {cutouts}/{name}.fits" in said for name in ("03", "06", "07"))
+    found = parquet.read_table(out).to_pydict() if suffix == "parquet" else Table.read(out)
+    assert [Path(str(file)).stem for file in found["file"]] == ["00", "01", "02", "04", "05"]
+    assert list(tmp_path.glob("*.parts")) == []
+    assert main([*arguments[:4]]) == 1
+    assert "8 images are classified in chunks: say where to write, by --out" in capsys.readouterr().err
+
+
+def command(tiny: Path, cutouts: Path, out: Path, *options: str) -> list[str]:
+    return [
+        "classify",
+        str(cutouts),
+        "--model",
+        str(tiny),
+        "--skip",
+        "--out",
+        str(out),
+        "--crop",
+        "40",
+        *options,
+    ]
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    """Start the command with chunks of two images, each of which takes half a second more."""
+    program = (
+        "import sys, time; from radiosynth.classification import chunks; from radiosynth.cli import main\n"
+        "chunks.in_chunks.__defaults__ = (2,); classes = chunks._classes\n"
+        "def slow(*given): time.sleep(0.5); return classes(*given)\n"
+        "chunks._classes = slow; sys.exit(main(sys.argv[1:]))"
+    )
+    return subprocess.Popen([sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(parts: Path, number: int) -> list[Path]:
+    """Return the parts when so many are written."""
+    end = time.time() + 400
+    while len(found := sorted(parts.glob("[0-9]*.ecsv"))) < number:
+        assert time.time() < end, "no parts"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.mark.usefixtures("_small")
+def test_killed_and_resumed(
+    tiny: Path,
+    cutouts: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, parts = tmp_path / "out.csv", tmp_path / "out.csv.parts"
+    arguments = command(tiny, cutouts, out)
+    process = start(*arguments)
+    wait_for(parts, 3)
+    process.kill()
+    process.communicate()
+    done = {part: part.read_bytes() for part in parts.glob("[0-9]*.ecsv")}
+    assert 3 <= len(done) < 10
+    assert not out.exists()
+    new, first = cutouts / "99.fits", cutouts / "00.fits"
+    new.write_bytes(first.read_bytes())
+    assert main(arguments) == 1
+    assert "begun with other files: repeat that command, or remove the folder" in capsys.readouterr().err
+    new.unlink()
+    dates = first.stat().st_atime_ns, first.stat().st_mtime_ns
+    os.utime(first, ns=(dates[0], 0))
+    assert main([*arguments, "--pixel-scale", "1.8"]) == 1
+    assert "begun with other files and options" in capsys.readouterr().err
+    os.utime(first, ns=dates)
+    other = load_classifier(tiny)
+    other.model.set_weights([2 * weights for weights in other.model.get_weights()])
+    with pytest.raises(ValueError, match="begun with other model"):
+        next(classify_in_chunks(other, in_chunks(cutouts), parts, crop=40))
+    assert {part: part.read_bytes() for part in parts.glob("[0-9]*.ecsv")} == done
+
+    classified = []
+    classes = chunk_module._classes
+    monkeypatch.setattr(
+        chunk_module, "_classes", lambda *given: classified.append(given[1]) or classes(*given)
+    )
+    assert main(arguments) == 0
+    assert len(classified) >= 10 - len(done)
+    again = [str(file) for files in classified for file in files]
+    expected = in_chunks(cutouts)
+    assert not set(again) & {file for part in done for file in expected[int(part.stem)]}
+    found, whole = Table.read(out), load_classifier(tiny).classify(sorted(cutouts.iterdir()), crop=40)
+    assert found["file"].tolist() == whole["name"].tolist()
+    np.testing.assert_allclose(found["FRI"], whole["FRI"], atol=1e-6)
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start a Dask scheduler and four workers."""
+    pytest.importorskip("distributed", reason="pip install radiosynth[cluster]")
+    where = tmp_path / "scheduler.json"
+    running = []
+
+    def run(what: str, *options: str) -> None:
+        common = ["--scheduler-file", str(where), "--no-dashboard", "--host", "127.0.0.1"]
+        module = f"distributed.cli.dask_{what}"
+        with (tmp_path / "cluster.log").open("ab") as log:
+            running.append(
+                subprocess.Popen([sys.executable, "-m", module, *common, *options], stdout=log, stderr=log)
+            )
+
+    try:
+        run("scheduler", "--port", "0")
+        for _ in range(4):
+            run("worker", "--no-nanny", "--nthreads", "1")
+        end = time.time() + 60
+        while not where.exists():
+            assert time.time() < end, (tmp_path / "cluster.log").read_text()
+            time.sleep(0.1)
+        yield json.loads(where.read_text())["address"], running[1:]
+    finally:
+        for process in reversed(running):
+            process.kill()
+            process.wait()
+
+
+def test_on_dask_with_a_worker_killed_in_the_middle(
+    tiny: Path, cutouts: Path, tmp_path: Path, scheduler: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    out = tmp_path / "out.csv"
+    address, workers = scheduler
+    process = start(*command(tiny, cutouts, out, "--cluster", address, "--jobs", "4"))
+    wait_for(tmp_path / "out.csv.parts", 1)
+    workers[0].kill()
+    assert not out.exists()
+    assert process.communicate(timeout=400)[1].count("skipped") == 3
+    assert process.returncode == 0
+    found, whole = Table.read(out), load_classifier(tiny).classify(sorted(cutouts.iterdir()), crop=40)
+    assert found["file"].tolist() == whole["name"].tolist()
+    np.testing.assert_allclose(found["FRI"], whole["FRI"], atol=1e-6)
