@@ -1,9 +1,5 @@
 """Classifiers: trained, saved, and asked for classes."""
 
-from radiosynth.classification.by_shape import (
-    FoldAnswers as FoldAnswers,
-    classify_by_shape as classify_by_shape,
-)
 from radiosynth.classification.classifier import Classifier as Classifier, load_classifier as load_classifier
 from radiosynth.classification.learning import (
     ClassifierSettings as ClassifierSettings,
