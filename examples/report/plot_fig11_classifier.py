@@ -29,13 +29,11 @@ _, validation, _ = samples.split_sample(run.config.sources)
 # The image is the FR II galaxy of the validation set that is classified with the highest probability.
 
 model = run.model()
-print(
-    f"{model.count_params():,} parameters; the report has {published.published()['parameters']['classifier']:,}"
-)
+stated = published.published()["parameters"]["classifier"]
+print(f"{model.count_params():,} parameters; the report has {stated:,}")
 candidates = validation.of_class("FRII")
 probabilities = predict(model, candidates.images)
 best = int(np.argmax(probabilities[:, 1]))
-
 figure, (stack, bars) = plt.subplots(1, 2, figsize=(7.6, 2.6), width_ratios=(6, 1))
 size, edge = model.input_shape[1], {"ec": "black", "lw": 0.6}
 below = {"ha": "center", "va": "top", "fontsize": 7}
