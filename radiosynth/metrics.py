@@ -11,6 +11,7 @@ from astropy.stats import binom_conf_interval
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
+from radiosynth._io import check
 from radiosynth.sample import check_choice
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -137,9 +138,8 @@ def accuracy(
     if sources is None:
         return proportion(correct, confidence=confidence)
     each, group = np.unique(np.asarray(sources), return_inverse=True)
-    if len(each) < 2:
-        msg = "images of one source: an interval over sources needs two at least; leave out `sources`"
-        raise ValueError(msg)
+    fault = "images of one source: an interval over sources needs two at least; leave out `sources`"
+    check(len(each) >= 2, fault)
     counts = np.bincount(group, weights=correct), np.bincount(group)
 
     def ratio(hits: NDArray, sizes: NDArray, axis: int) -> NDArray:
@@ -303,9 +303,8 @@ def angle_scores(
 
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     truth, given = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
-    if truth.ndim != 1 or given.ndim != 2 or len(truth) != len(given) or len(truth) == 0:
-        msg = f"labels {truth.shape} and probabilities {given.shape}: give shapes (n,) and (n, classes)"
-        raise ValueError(msg)
+    fault = f"labels {truth.shape} and probabilities {given.shape}: give shapes (n,) and (n, classes)"
+    check(truth.ndim == 1 and given.ndim == 2 and len(truth) == len(given) and len(truth), fault)
     if truth.min() < 0 or truth.max() >= given.shape[1]:
         msg = f"labels run from {truth.min()} to {truth.max()}: allowed are 0 to {given.shape[1] - 1}"
         raise ValueError(msg)

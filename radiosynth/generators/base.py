@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
 from radiosynth import training
-from radiosynth._io import write_arrays, write_json
+from radiosynth._io import check, write_arrays, write_json
 from radiosynth.generators.animation import read_frames
 from radiosynth.generators.drawing import check_labels, generate, with_labels
 from radiosynth.networks.generators import build_generator
@@ -82,9 +82,8 @@ class GeneratorSettings:
     def __post_init__(self) -> None:
         sizes = ("size", "latent_dim", "width_multiplier", "epochs", "batch_size", "learning_rate")
         training.check_positive(self, *sizes)
-        if self.conditional < 0 or self.conditional == 1:
-            msg = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
-            raise ValueError(msg)
+        fault = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
+        check(self.conditional == 0 or self.conditional >= 2, fault)
 
     def model(self) -> GeneratorModel:
         """Return the untrained generator together with whatever teaches it."""
@@ -122,9 +121,8 @@ class GeneratorSettings:
 
     def check(self, images: NDArray[Any], labels: NDArray[Any] | None) -> None:
         """Raise ValueError unless the networks take these images (n, size, size) and labels (n,)."""
-        if images.ndim != 3 or images.shape[1:] != (self.size, self.size) or len(images) == 0:
-            msg = f"images have the shape {images.shape}; these settings need (n, {self.size}, {self.size})"
-            raise ValueError(msg)
+        fault = f"images have the shape {images.shape}; these settings need (n, {self.size}, {self.size})"
+        check(images.ndim == 3 and images.shape[1:] == (self.size, self.size) and len(images), fault)
         training.check_images(images)
         check_labels(labels, len(images), self.conditional)
 
@@ -334,9 +332,8 @@ def train_generator(
     folder, n_classes = Path(folder), max(settings.conditional, 1)
     names = list(class_names) or [f"class_{code}" for code in range(n_classes)]
     settings.check(images, labels)
-    if len(names) != n_classes or (labels is not None and len(np.unique(labels)) != n_classes):
-        msg = f"{len(names)} class names were given; give {n_classes}, and labels of all codes below that"
-        raise ValueError(msg)
+    fault = f"{len(names)} class names were given; give {n_classes}, and labels of all codes below that"
+    check(len(names) == n_classes and (labels is None or len(np.unique(labels)) == n_classes), fault)
     model = settings.model()
     arrays = (images,) if labels is None else (images, labels.astype(np.int32))
     batches = training.Batches(arrays, settings.batch_size, seed=settings.seed, drop_last=True)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
+from radiosynth._io import check
 from radiosynth.generators.base import GeneratorModel, GeneratorSettings
 from radiosynth.generators.drawing import with_labels
 from radiosynth.networks.generators import build_discriminator
@@ -41,9 +42,8 @@ class GANSettings(GeneratorSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("beta_1", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                msg = f"{name}={getattr(self, name)!r} is not possible: give a number from 0 to below 1"
-                raise ValueError(msg)
+            fault = f"{name}={getattr(self, name)!r} is not possible: give a number from 0 to below 1"
+            check(0 <= getattr(self, name) < 1, fault)
 
     def model(self) -> GeneratorModel:
         """Return generator and discriminator, untrained."""

@@ -26,9 +26,7 @@ log = logging.getLogger("radiosynth")
 def check_labels(labels: NDArray[Any] | None, n: int, classes: int) -> None:
     """Raise ValueError unless each image has a label from 0 on, or none where the network knows no class."""
     if not classes:
-        if labels is not None:
-            msg = "this generator knows no classes (conditional=0): leave labels out"
-            raise ValueError(msg)
+        check(labels is None, "this generator knows no classes (conditional=0): leave labels out")
     elif labels is None or np.shape(labels) != (n,) or not np.isin(labels, range(classes)).all():
         given = "none" if labels is None else f"{np.unique(labels).tolist()} of shape {np.shape(labels)}"
         msg = f"this generator draws {classes} classes: give {n} labels from 0 to {classes - 1}, not {given}"

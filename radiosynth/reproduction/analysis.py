@@ -16,7 +16,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import stats
 
-from radiosynth._io import read_arrays
+from radiosynth._io import check, read_arrays
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials as trials_of
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -156,9 +156,8 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     other seeds and other sources would have given.
     """
     common = np.intersect1d(condition.folds, reference.folds)
-    if len(common) < 2:
-        msg = f"{condition.condition} and {reference.condition} share {len(common)} folds; two are needed"
-        raise ValueError(msg)
+    fault = f"{condition.condition} and {reference.condition} share {len(common)} folds; two are needed"
+    check(len(common) >= 2, fault)
     pair = [_only(networks, common) for networks in (condition, reference)]
     fold_weights = rng.multinomial(len(common), np.full(len(common), 1 / len(common)), REPLICATES)
     # The same sources and folds are drawn for both, but networks for each.

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Self
 import keras
 
 from radiosynth import classification, generators, networks, training
+from radiosynth._io import check
 from radiosynth.bending import RegressorSettings
 from radiosynth.classification import ClassifierSettings, OnTheFlySettings
 from radiosynth.generators import GANSettings, GeneratorSettings, VAESettings
@@ -85,9 +86,8 @@ class Sources:
             given = f"folds={self.folds}, fold={self.fold}"
             msg = f"{given}: give 0 for the report's split, or at least 3, and a fold from 0 to folds - 1"
             raise ValueError(msg)
-        if not 0 < self.fraction <= 1:
-            msg = f"fraction={self.fraction}: give a proportion of the training sources above 0, at most 1"
-            raise ValueError(msg)
+        fault = f"fraction={self.fraction}: give a proportion of the training sources above 0, at most 1"
+        check(0 < self.fraction <= 1, fault)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -456,9 +456,7 @@ class FoldConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.fold not in range(5):
-            msg = f"fold={self.fold}: the published scheme has the folds 0 to 4"
-            raise ValueError(msg)
+        check(self.fold in range(5), f"fold={self.fold}: the published scheme has the folds 0 to 4")
 
     @property
     def label(self) -> str:
@@ -487,9 +485,8 @@ class EnsembleConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len({(member.size, member.n_sigma) for member in self.members}) != 1:
-            msg = f"an ensemble of {len(self.members)}: give members that take the same images, one at least"
-            raise ValueError(msg)
+        fault = f"an ensemble of {len(self.members)}: give members that take the same images, one at least"
+        check(len({(member.size, member.n_sigma) for member in self.members}) == 1, fault)
 
     @property
     def settings(self) -> OnTheFlySettings:

@@ -20,7 +20,7 @@ from optuna.storages import JournalStorage, journal
 from optuna.trial import TrialState
 
 from radiosynth import augmentation, classification
-from radiosynth._io import readable
+from radiosynth._io import check, readable
 from radiosynth.reproduction import samples, scales, studies
 from radiosynth.reproduction.comparisons import StudyResult
 from radiosynth.reproduction.configs import ClassifierConfig
@@ -211,9 +211,8 @@ def _open(scale: str, family: str, fold: int) -> optuna.Study:
                 search.set_user_attr(key, value)
         pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=config.settings.epochs // 4)
         search = optuna.load_study(storage=storage, study_name=name, pruner=pruner)
-    if search.user_attrs["budget"] != config.hash:
-        msg = f"{path} holds searches under another budget: remove that folder, or set RADIOSYNTH_RUNS"
-        raise ValueError(msg)
+    fault = f"{path} holds searches under another budget: remove that folder, or set RADIOSYNTH_RUNS"
+    check(search.user_attrs["budget"] == config.hash, fault)
     return search
 
 

@@ -107,9 +107,8 @@ def run_conditions(
     deadline = None if time_limit is None else time.time() + time_limit
     folder = study_folder(name, scale)
     saved, asked = _saved_names(folder), _names(conditions)
-    if any(set(names) - set(asked.get(condition, ())) for condition, names in saved.items()):
-        msg = f"{folder} holds a study of other runs: remove its study.json and run it again"
-        raise ValueError(msg)
+    fault = f"{folder} holds a study of other runs: remove its study.json and run it again"
+    check(all(set(names) <= set(asked.get(condition, ())) for condition, names in saved.items()), fault)
     if saved:
         lacking = len(set().union(*asked.values()) - set().union(*saved.values()))
         log.info("loading the saved %s%s", folder.name, f" without {lacking} runs" if lacking else "")

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from radiosynth._io import check
 from radiosynth.simulation.gaussians import Trajectory, checked, galaxies
 
 
@@ -50,9 +51,7 @@ def fr_ratio(
     >>> (fr_ratio(table) > 0.5).tolist()
     [False, False, True, True]
     """
-    if not 0 < contour < 1:
-        msg = f"contour is {contour}; give a fraction of the peak between 0 and 1"
-        raise ValueError(msg)
+    check(0 < contour < 1, f"contour is {contour}; give a fraction of the peak between 0 and 1")
     columns = checked(parameters, trajectory)
     ratio = np.full(len(columns["fr_type"]), np.nan)
     extended = np.flatnonzero(columns["fr_type"] > 0)

@@ -15,7 +15,7 @@ from astropy.table import Table, vstack
 from numpy.typing import NDArray
 from scipy import stats
 
-from radiosynth._io import refuse_beyond_memory
+from radiosynth._io import check, refuse_beyond_memory
 from radiosynth.sample import check_choice, check_count, check_rng
 from radiosynth.simulation.fanaroff_riley import fr_ratio
 from radiosynth.simulation.gaussians import COLUMNS, COMPACT
@@ -250,9 +250,8 @@ def _draw(population: Population, name: str, n: int, rng: np.random.Generator) -
     # Of bent sources both kinds are drawn, and the FR type chooses: as many numbers whatever it is.
     if name == "bent":
         fr_type = values(own["fr_type"])
-        if not np.isin(fr_type, (1, 2)).all():
-            msg = "fr_type of bent gave values other than 1 and 2; let it give 1 for FR I and 2 for FR II"
-            raise ValueError(msg)
+        fault = "fr_type of bent gave values other than 1 and 2; let it give 1 for FR I and 2 for FR II"
+        check(np.isin(fr_type, (1, 2)).all(), fault)
         kinds = [{**base, **own} for base in (population.FRI, population.FRII)]
         drawn = {key: np.where(fr_type == 1, *[values(kind[key]) for kind in kinds]) for key in EXTENDED}
     else:
