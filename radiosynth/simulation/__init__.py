@@ -1,6 +1,5 @@
 """Simulated radio galaxies: populations, rendering, and what a telescope sees of them."""
 
-from radiosynth.simulation.fanaroff_riley import fr_ratio
 from radiosynth.simulation.fit import fit_population, mismatch
 from radiosynth.simulation.observe import Observation
 from radiosynth.simulation.population import (
@@ -18,7 +17,6 @@ __all__ = [
     "Population",
     "draw_parameters",
     "fit_population",
-    "fr_ratio",
     "mismatch",
     "render",
     "report_population",
