@@ -21,6 +21,7 @@ from radiosynth._io import check
 from radiosynth.bending import RegressorSettings
 from radiosynth.classification import ClassifierSettings, OnTheFlySettings
 from radiosynth.generators import GANSettings, GeneratorSettings, VAESettings
+from radiosynth.records import EARLIER_NAMES
 from radiosynth.reproduction.scales import check_scale
 from radiosynth.sample import check_choice, check_count
 from radiosynth.taxonomy import CLASS_NAMES
@@ -37,14 +38,8 @@ BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
 """What a network for bending angles is trained on, in the last case one after the other."""
 
 
-SAVED_NAMES = {
-    "ema_decay": "average",
-    "latent_dim": "latent",
-    "minibatch_stddev": "batch_aware",
-    "mislabelled": "mistaken",
-    "n_rotations": "turns",
-    "width_multiplier": "width",
-}
+SAVED_NAMES = {name: saved for saved, name in EARLIER_NAMES.items()}
+SAVED_NAMES |= {"mislabelled": "mistaken", "n_rotations": "turns"}
 """Names of values in saved configurations, and so in hashes, where they are not the names in the code."""
 
 

@@ -118,7 +118,7 @@ class Population:
         """
         name = CLASS_NAMES[class_code(name)]
         changed = {name: {**getattr(self, name), **distributions}}
-        return dataclasses.replace(self, **changed)  # type: ignore[arg-type]
+        return dataclasses.replace(self, **changed)
 
 
 def report_population() -> Population:
