@@ -105,7 +105,6 @@ def accuracy(
     *,
     sources: ArrayLike | None = None,
     confidence: float = SIGMA,
-    rng: np.random.Generator | None = None,
 ) -> tuple[float, float, float]:
     """Return the proportion of images classified correctly, and its interval.
 
@@ -120,8 +119,6 @@ def accuracy(
         comes from resampling sources (2000 times), not images.
     confidence : float
         Coverage of the interval, between 0 and 1.
-    rng : numpy.random.Generator, optional
-        For the resampling; a fixed seed if not given.
 
     Returns
     -------
@@ -145,13 +142,11 @@ def accuracy(
     def ratio(hits: NDArray, sizes: NDArray, axis: int) -> NDArray:
         return hits.sum(axis) / sizes.sum(axis)
 
-    ends = resampled(counts, ratio, rng, confidence_level=confidence, n_resamples=2000, paired=True)
+    ends = resampled(counts, ratio, confidence_level=confidence, n_resamples=2000, paired=True)
     return float(correct.mean()), *ends
 
 
-def class_mean(
-    labels: ArrayLike, values: ArrayLike, *, confidence: float = 0.95
-) -> tuple[float, float, float]:
+def class_mean(labels: ArrayLike, values: ArrayLike) -> tuple[float, float, float]:
     """Return the mean over classes of the mean of values in each, and the ends of its interval.
 
     Of sources that are classified correctly (1) or not (0) this is the balanced accuracy, the mean recall; of
@@ -164,8 +159,6 @@ def class_mean(
         Class of each independent source.
     values : array_like of float, shape (n,)
         What to average.
-    confidence : float, default 0.95
-        Coverage of the interval, between 0 and 1.
 
     Returns
     -------
@@ -186,7 +179,7 @@ def class_mean(
 
     if min(map(len, classes)) < 2:
         return float(mean(*classes)), np.nan, np.nan
-    return float(mean(*classes)), *resampled(classes, mean, confidence_level=confidence, n_resamples=5000)
+    return float(mean(*classes)), *resampled(classes, mean, confidence_level=0.95, n_resamples=5000)
 
 
 def resampled(

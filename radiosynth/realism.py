@@ -149,7 +149,6 @@ def realism(
     model: keras.Model,
     *,
     training: Sample,
-    pixel_scale: float | None = None,
     draws: int = 20,
     rng: np.random.Generator,
 ) -> Table:
@@ -166,8 +165,6 @@ def realism(
         Classifier whose features are compared.
     training : Sample
         Real sources that the generator was trained on, before augmentation.
-    pixel_scale : float, optional
-        Arcseconds per pixel; without it, images span the report's 4.5 arcmin.
     draws : int
         Random halves of the real images to measure with; see the notes.
     rng : numpy.random.Generator
@@ -201,7 +198,7 @@ def realism(
     alike, the difference of distributions is larger where they are small, and two samples are told apart
     less well. Compare such values only with others of as many images.
     """
-    scale = FIRST.scale(real.size) if pixel_scale is None else pixel_scale
+    scale = FIRST.scale(real.size)
     distances: dict[str, Statistic] = {
         "kernel distance": kernel_distance,
         "two-sample accuracy": lambda a, b: two_sample_accuracy(a, b, rng=rng),

@@ -143,9 +143,7 @@ def generate(
     return result
 
 
-def sample_generators(
-    folders: Sequence[str | Path], per_class: int, *, rng: np.random.Generator, batch_size: int = 256
-) -> Sample:
+def sample_generators(folders: Sequence[str | Path], per_class: int, *, rng: np.random.Generator) -> Sample:
     """Draw a labelled sample from trained generators: one per class, or one conditional network.
 
     Parameters
@@ -156,8 +154,6 @@ def sample_generators(
         Images per class.
     rng : numpy.random.Generator
         Source of the noise.
-    batch_size : int
-        Images drawn at a time.
 
     Returns
     -------
@@ -170,7 +166,7 @@ def sample_generators(
         refuse_beyond_memory((len(names) * per_class, settings.size, settings.size), "ask for fewer images")
         codes = np.repeat(np.arange(len(names)), per_class)
         labels = codes if settings.conditional else None
-        images = generate(load_generator(folder), len(codes), labels=labels, rng=rng, batch_size=batch_size)
+        images = generate(load_generator(folder), len(codes), labels=labels, rng=rng)
         first = sum(map(len, parts))
         table = Table({"name": [f"{settings.kind}_{first + i}" for i in range(len(codes))]})
         table.meta["history"] = [f"drawn from generators: {per_class} images per class"]

@@ -95,15 +95,13 @@ def grown_conditions(scale: str | None = None) -> Conditions:
     return conditions
 
 
-def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = None) -> StudyResult:
+def grow(scale: str | None = None) -> StudyResult:
     """Train the networks of `grown_conditions`.
 
     Parameters
     ----------
     scale : str, optional
         One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
-    jobs, time_limit
-        As in `radiosynth.reproduction.studies.run_study`.
 
     Returns
     -------
@@ -114,12 +112,9 @@ def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = 
     ------
     ValueError
         If there is no such scale.
-    radiosynth.training.TrainingStopped
-        If the time was over; calling again resumes.
     """
     scale = asked_scale(scale)
-    conditions = grown_conditions(scale)
-    return studies.run_conditions("growth", scale, conditions, {}, jobs=jobs, time_limit=time_limit)
+    return studies.run_conditions("growth", scale, grown_conditions(scale), {})
 
 
 @lru_cache(maxsize=5)
@@ -170,22 +165,20 @@ def _budget_of(search: optuna.Study) -> ClassifierConfig:
     return _budget(search.user_attrs["scale"], search.user_attrs["fold"])
 
 
-def trial_config(search: optuna.Study, trial: optuna.trial.FrozenTrial | None = None) -> ClassifierConfig:
-    """Return the configuration of a trial.
+def trial_config(search: optuna.Study) -> ClassifierConfig:
+    """Return the configuration of the best trial.
 
     Parameters
     ----------
     search : optuna.Study
         A search, from `tune`.
-    trial : optuna.trial.FrozenTrial, optional
-        One of its trials; the best one if not given.
 
     Returns
     -------
     ClassifierConfig
         What `radiosynth.run` trains and tests on the fold that the search did not see.
     """
-    fixed = optuna.trial.FixedTrial((trial or search.best_trial).params)
+    fixed = optuna.trial.FixedTrial(search.best_trial.params)
     return _suggest(fixed, search.user_attrs["family"], _budget_of(search))
 
 

@@ -177,9 +177,7 @@ class Agreement:
     disagreements: Table
 
 
-def agreement(
-    first: Table, second: Table, *, confidence: float = 0.95, rng: np.random.Generator | None = None
-) -> Agreement:
+def agreement(first: Table, second: Table) -> Agreement:
     """Compare two readers by Cohen's kappa (Cohen 1960), with a bootstrap interval over the sources.
 
     Readers agree if both keep a source, both drop it, for any reason, or both give it the same new class.
@@ -188,15 +186,11 @@ def agreement(
     ----------
     first, second : ~astropy.table.Table
         Decisions, as from `read_decisions`. Sources that only one has decided are left out.
-    confidence : float
-        Coverage of the interval, between 0 and 1.
-    rng : numpy.random.Generator, optional
-        For the thousand resamplings; a fixed seed if not given.
 
     Returns
     -------
     Agreement
-        Kappa, its interval, and the sources on which the readers differ.
+        Kappa, its 95 % interval, and the sources on which the readers differ.
 
     Raises
     ------
@@ -214,9 +208,9 @@ def agreement(
     if len(set(one) | set(other)) > 1:
         kappa = cohen_kappa_score(one, other)
         # Draws that hold one decision alone have no kappa: `scipy.stats.bootstrap` cannot leave them out.
-        draws = (rng or np.random.default_rng(0)).integers(len(both), size=(1000, len(both)))
+        draws = np.random.default_rng(0).integers(len(both), size=(1000, len(both)))
         drawn = [cohen_kappa_score(one[i], other[i]) for i in draws if len(set(one[i]) | set(other[i])) > 1]
-        low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+        low, high = np.quantile(drawn, [0.025, 0.975])
     differ = both[one != other]
     for r in ("first", "second"):
         pairs = zip(differ[r], differ[f"reason_{r}"], strict=True)
