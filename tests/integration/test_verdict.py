@@ -59,13 +59,6 @@ def test_each_source_is_tested_once_and_never_trained_on() -> None:
     assert len(tested) == len(set(tested)) == 1012
 
 
-def test_smaller_fractions_are_parts_of_larger_ones() -> None:
-    small, large = (verdict.sources_of(replace(TINY, fraction=part))[0] for part in (0.05, 0.25))
-    assert set(small.table["name"]) <= set(large.table["name"])
-    assert min(small.counts().values()) >= 1
-    assert 180 < len(large) < 220
-
-
 def test_generators_are_those_of_the_protocol() -> None:
     gan, vae = (verdict.generator_config(replace(TINY, synthetic=kind, fold=3)) for kind in ("gan", "vae"))
     assert (gan.kind, vae.kind) == ("gan", "vae")
