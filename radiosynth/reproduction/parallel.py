@@ -7,8 +7,8 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import joblib
@@ -18,23 +18,6 @@ from radiosynth.stopping import TrainingStopped
 log = logging.getLogger("radiosynth")
 
 T = TypeVar("T")
-R = TypeVar("R")
-
-
-def each(do: Callable[[T], R], tasks: Sequence[T], jobs: int) -> Iterator[R]:
-    """Yield what `do` returns for each task as it is done, by `jobs` processes at a time."""
-    if jobs != 1:  # TensorFlow reads the number of threads when it starts
-        threads = max(1, joblib.cpu_count() // joblib.effective_n_jobs(jobs))
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
-    work = joblib.Parallel(jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
-    yield from work(joblib.delayed(_under)(os.getpid(), do, task) for task in tasks)
-
-
-def _under(parent: int, do: Callable[[T], R], task: T) -> R:
-    """Do a task in a worker that ends with its parent, also where that is killed."""
-    if multiprocessing.current_process().name.startswith("Loky"):  # no thread, nor another machine
-        _end_with(parent)
-    return do(task)
 
 
 @cache
@@ -68,13 +51,35 @@ def run_in_time(run: Callable[..., object], tasks: Sequence[Any], jobs: int, dea
     TrainingStopped
         If a signal stopped the work.
     """
-    for name in each(partial(_run_one, run, deadline=deadline), tasks, jobs):
+    if jobs != 1:  # TensorFlow reads the number of threads when it starts
+        threads = max(1, joblib.cpu_count() // joblib.effective_n_jobs(jobs))
+        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    work = joblib.Parallel(jobs, return_as="generator_unordered", pre_dispatch="n_jobs", batch_size=1)
+    for name in work(joblib.delayed(_run_one)(os.getpid(), run, task, deadline) for task in tasks):
         if name:
             log.info("%s", name)
 
 
-def _run_one(run: Callable[..., object], task: Any, deadline: float | None) -> str:
+def run_missing(
+    run: Callable[..., object],
+    tasks: Iterable[T],
+    done: Callable[[T], bool],
+    what: str,
+    jobs: int,
+    deadline: float | None,
+) -> None:
+    """Run the tasks that are not done, as `run_in_time`; what the tasks are is said where some are left."""
+    missing = [task for task in dict.fromkeys(tasks) if not done(task)]
+    run_in_time(run, missing, jobs, deadline)
+    if left := sum(not done(task) for task in missing):
+        msg = f"{left} of {len(missing)} {what} are left; run the same command again to resume"
+        raise TrainingStopped(msg)
+
+
+def _run_one(parent: int, run: Callable[..., object], task: Any, deadline: float | None) -> str:
     """Run a task and return its name, or nothing if there was no time or another process is at it."""
+    if multiprocessing.current_process().name.startswith("Loky"):  # no thread, nor another machine
+        _end_with(parent)
     import keras
 
     left = None if deadline is None else deadline - time.time()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +22,9 @@ from radiosynth.reproduction import recipes, scales
 from radiosynth.reproduction.comparisons import StudyResult, formatted
 from radiosynth.reproduction.configs import ClassifierConfig, Config
 from radiosynth.reproduction.layouts import Conditions, layout
-from radiosynth.reproduction.parallel import run_in_time
+from radiosynth.reproduction.parallel import run_missing
 from radiosynth.reproduction.provenance import provenance
 from radiosynth.reproduction.runs import Run, runs_root
-from radiosynth.stopping import TrainingStopped
 
 log = logging.getLogger("radiosynth")
 
@@ -115,8 +113,8 @@ def run_conditions(
         return _load(folder, conditions, references, saved, loaded=True)
     needed = list(itertools.chain(*conditions.values()))
     generators = [each for config in needed if not _finished(config) for each in config.requires]
-    _run_all(generators, jobs, deadline)
-    _run_all(needed, jobs, deadline)
+    for configs in (generators, needed):
+        run_missing(recipes.run, configs, _finished, "runs", jobs, deadline)
     return _save(name, folder, conditions, references)
 
 
@@ -161,14 +159,6 @@ def _names(conditions: Conditions) -> dict[str, list[str]]:
 
 def _finished(config: Config) -> bool:
     return (runs_root() / config.name / "provenance.json").exists()
-
-
-def _run_all(configs: Iterable[Config], jobs: int, deadline: float | None) -> None:
-    missing = [config for config in dict.fromkeys(configs) if not _finished(config)]
-    run_in_time(recipes.run, missing, jobs, deadline)
-    if left := sum(not _finished(config) for config in missing):
-        msg = f"{left} of {len(missing)} runs are left and the time is over; run the same command again"
-        raise TrainingStopped(msg)
 
 
 # Saved studies ----------------------------------------------------------------------------------------

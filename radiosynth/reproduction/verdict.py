@@ -34,12 +34,11 @@ from radiosynth import (
     networks,
     preprocessing,
     simulation,
-    stopping,
     training,
 )
 from radiosynth._io import write_arrays, write_table
 from radiosynth.reproduction import configs, provenance, recipes, runs
-from radiosynth.reproduction.parallel import run_in_time
+from radiosynth.reproduction.parallel import run_missing
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials
 from radiosynth.reproduction.samples import split_sample
 from radiosynth.sample import Sample, check_choice
@@ -325,9 +324,5 @@ def run_all(
     if conditions is not None:
         asked = [trial for trial in asked if trial.condition in conditions]
     deadline = None if time_limit is None else time.time() + time_limit
-    missing = [trial for trial in asked if not trial.file.exists()]
-    run_in_time(run, missing, jobs, deadline)
-    if left := sum(not trial.file.exists() for trial in missing):
-        msg = f"{left} of {len(asked)} networks are left; run the same command again to resume"
-        raise stopping.TrainingStopped(msg)
+    run_missing(run, asked, lambda trial: trial.file.exists(), "networks", jobs, deadline)
     return len(asked)
