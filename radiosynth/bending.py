@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from radiosynth import training
+from radiosynth._io import check
 from radiosynth.augmentation import rotate_flip
 from radiosynth.classification import RegressorSettings, predict
 from radiosynth.networks.classifiers import build_regressor
@@ -52,9 +53,8 @@ def matched_population(angles: ArrayLike) -> Population:
     values = np.asarray(angles, float)
     # The catalogue gives tenths of a degree; 0 itself has no finite likelihood.
     inside = np.clip(values, 0.05, 179.95)
-    if not ((values >= 0) & (values <= 180)).all() or len(np.unique(inside)) < 2:
-        msg = f"{values.size} angles: give some that differ by a tenth of a degree, all from 0 to 180 degrees"
-        raise ValueError(msg)
+    fault = f"{values.size} angles: give some that differ by a tenth of a degree, all from 0 to 180 degrees"
+    check(((values >= 0) & (values <= 180)).all() and len(np.unique(inside)) >= 2, fault)
     a, b, *_ = stats.beta.fit(inside, floc=0, fscale=180)
     changes = {
         "bending_angle": stats.beta(a, b, scale=180),
@@ -166,12 +166,11 @@ def train_regressor(
     settings = settings or RegressorSettings()
     for name, sample in (("train", train), ("validation", validation)):
         unknown = int((~np.isfinite(_targets(sample)[:, 0])).sum())
-        if len(sample) == 0 or unknown:
-            msg = (
-                f"the {name} sample has {len(sample)} images, {unknown} without a bending angle: give a "
-                "table with the column bending_angle in degrees"
-            )
-            raise ValueError(msg)
+        fault = (
+            f"the {name} sample has {len(sample)} images, {unknown} without a bending angle: give a "
+            "table with the column bending_angle in degrees"
+        )
+        check(len(sample) and not unknown, fault)
     training.check_pair(train, validation)
     model = build_regressor(train.size, output=settings.output, **settings.arguments())
     if start is not None:
@@ -221,9 +220,7 @@ def predict_angles(model: keras.Model, images: ArrayLike, *, n_rotations: int = 
     ValueError
         If the images are not of the size that the model takes, or `n_rotations` is below 1.
     """
-    if n_rotations < 1:
-        msg = f"n_rotations={n_rotations}: give 1 for the images as they are, or more"
-        raise ValueError(msg)
+    check(n_rotations >= 1, f"n_rotations={n_rotations}: give 1 for the images as they are, or more")
     pixels = np.asarray(images, np.float32)
     n = len(pixels)
     outputs = [predict(model, pixels)]

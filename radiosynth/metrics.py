@@ -11,6 +11,7 @@ from astropy.stats import binom_conf_interval
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
+from radiosynth._io import check
 from radiosynth.sample import check_choice
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -104,7 +105,6 @@ def accuracy(
     *,
     sources: ArrayLike | None = None,
     confidence: float = SIGMA,
-    rng: np.random.Generator | None = None,
 ) -> tuple[float, float, float]:
     """Return the proportion of images classified correctly, and its interval.
 
@@ -119,8 +119,6 @@ def accuracy(
         comes from resampling sources (2000 times), not images.
     confidence : float
         Coverage of the interval, between 0 and 1.
-    rng : numpy.random.Generator, optional
-        For the resampling; a fixed seed if not given.
 
     Returns
     -------
@@ -137,21 +135,18 @@ def accuracy(
     if sources is None:
         return proportion(correct, confidence=confidence)
     each, group = np.unique(np.asarray(sources), return_inverse=True)
-    if len(each) < 2:
-        msg = "images of one source: an interval over sources needs two at least; leave out `sources`"
-        raise ValueError(msg)
+    fault = "images of one source: an interval over sources needs two at least; leave out `sources`"
+    check(len(each) >= 2, fault)
     counts = np.bincount(group, weights=correct), np.bincount(group)
 
     def ratio(hits: NDArray, sizes: NDArray, axis: int) -> NDArray:
         return hits.sum(axis) / sizes.sum(axis)
 
-    ends = resampled(counts, ratio, rng, confidence_level=confidence, n_resamples=2000, paired=True)
+    ends = resampled(counts, ratio, confidence_level=confidence, n_resamples=2000, paired=True)
     return float(correct.mean()), *ends
 
 
-def class_mean(
-    labels: ArrayLike, values: ArrayLike, *, confidence: float = 0.95
-) -> tuple[float, float, float]:
+def class_mean(labels: ArrayLike, values: ArrayLike) -> tuple[float, float, float]:
     """Return the mean over classes of the mean of values in each, and the ends of its interval.
 
     Of sources that are classified correctly (1) or not (0) this is the balanced accuracy, the mean recall; of
@@ -164,8 +159,6 @@ def class_mean(
         Class of each independent source.
     values : array_like of float, shape (n,)
         What to average.
-    confidence : float, default 0.95
-        Coverage of the interval, between 0 and 1.
 
     Returns
     -------
@@ -186,7 +179,7 @@ def class_mean(
 
     if min(map(len, classes)) < 2:
         return float(mean(*classes)), np.nan, np.nan
-    return float(mean(*classes)), *resampled(classes, mean, confidence_level=confidence, n_resamples=5000)
+    return float(mean(*classes)), *resampled(classes, mean, confidence_level=0.95, n_resamples=5000)
 
 
 def resampled(
@@ -303,9 +296,8 @@ def angle_scores(
 
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     truth, given = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
-    if truth.ndim != 1 or given.ndim != 2 or len(truth) != len(given) or len(truth) == 0:
-        msg = f"labels {truth.shape} and probabilities {given.shape}: give shapes (n,) and (n, classes)"
-        raise ValueError(msg)
+    fault = f"labels {truth.shape} and probabilities {given.shape}: give shapes (n,) and (n, classes)"
+    check(truth.ndim == 1 and given.ndim == 2 and len(truth) == len(given) and len(truth), fault)
     if truth.min() < 0 or truth.max() >= given.shape[1]:
         msg = f"labels run from {truth.min()} to {truth.max()}: allowed are 0 to {given.shape[1] - 1}"
         raise ValueError(msg)

@@ -14,6 +14,7 @@ import scipy
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
+from radiosynth._io import check
 from radiosynth.measurements.sources import PROPERTIES, source_properties
 from radiosynth.metrics import SIGMA, resampled
 from radiosynth.sample import Sample
@@ -133,9 +134,8 @@ def nearest_neighbour(images: ArrayLike, training: ArrayLike) -> NDArray[np.floa
 
     sought, there = np.asarray(images, np.float64), np.asarray(training, np.float64)
     square = sought.ndim == 3 and sought.shape[1] == sought.shape[2]
-    if not square or sought.shape[1:] != there.shape[1:] or not len(sought) or not len(there):
-        msg = f"images {sought.shape} and {there.shape}: give some of shape (n, size, size), of one size"
-        raise ValueError(msg)
+    fault = f"images {sought.shape} and {there.shape}: give some of shape (n, size, size), of one size"
+    check(square and sought.shape[1:] == there.shape[1:] and len(sought) and len(there), fault)
     best = np.full(len(sought), np.inf)
     for rotated in (np.rot90(sought, k, axes=(1, 2))[:, ::flip] for k in range(4) for flip in (1, -1)):
         distance = euclidean_distances(rotated.reshape(len(sought), -1), there.reshape(len(there), -1))
@@ -149,7 +149,6 @@ def realism(
     model: keras.Model,
     *,
     training: Sample,
-    pixel_scale: float | None = None,
     draws: int = 20,
     rng: np.random.Generator,
 ) -> Table:
@@ -166,8 +165,6 @@ def realism(
         Classifier whose features are compared.
     training : Sample
         Real sources that the generator was trained on, before augmentation.
-    pixel_scale : float, optional
-        Arcseconds per pixel; without it, images span the report's 4.5 arcmin.
     draws : int
         Random halves of the real images to measure with; see the notes.
     rng : numpy.random.Generator
@@ -201,7 +198,7 @@ def realism(
     alike, the difference of distributions is larger where they are small, and two samples are told apart
     less well. Compare such values only with others of as many images.
     """
-    scale = FIRST.scale(real.size) if pixel_scale is None else pixel_scale
+    scale = FIRST.scale(real.size)
     distances: dict[str, Statistic] = {
         "kernel distance": kernel_distance,
         "two-sample accuracy": lambda a, b: two_sample_accuracy(a, b, rng=rng),
@@ -209,12 +206,11 @@ def realism(
     rows = []
     for name in (name for name, n in fake.counts().items() if n):
         true, made, taught = (sample.of_class(name) for sample in (real, fake, training))
-        if len(true) < 10 or len(made) < 5 or len(taught) < 1:
-            msg = (
-                f"{len(true)} real, {len(made)} synthetic and {len(taught)} training images of {name}: "
-                "give 10, 5 and 1 at least"
-            )
-            raise ValueError(msg)
+        fault = (
+            f"{len(true)} real, {len(made)} synthetic and {len(taught)} training images of {name}: "
+            "give 10, 5 and 1 at least"
+        )
+        check(len(true) >= 10 and len(made) >= 5 and len(taught) >= 1, fault)
         seen = features(model, true.images), features(model, made.images)
         rows += [(name, label, *_compare(f, *seen, draws=draws, rng=rng)) for label, f in distances.items()]
         near = nearest_neighbour(made.images, taught.images)
@@ -249,12 +245,10 @@ def _two_sets(
     a: ArrayLike, b: ArrayLike, at_least: int = 2
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
-        msg = f"features {first.shape} and {second.shape}: give shapes (n, features), from one network"
-        raise ValueError(msg)
-    if min(len(first), len(second)) < at_least:
-        msg = f"{len(first)} and {len(second)} images are too few: give {at_least} of each at least"
-        raise ValueError(msg)
+    fault = f"features {first.shape} and {second.shape}: give shapes (n, features), from one network"
+    check(first.ndim == 2 and second.ndim == 2 and first.shape[1] == second.shape[1], fault)
+    fault = f"{len(first)} and {len(second)} images are too few: give {at_least} of each at least"
+    check(min(len(first), len(second)) >= at_least, fault)
     return first, second
 
 

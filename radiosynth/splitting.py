@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from radiosynth._io import check
 from radiosynth.sample import Sample, check_count, check_labelled, check_rng
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
@@ -56,13 +57,12 @@ def split(
     wanted = _numbers_per_class(sample.labels, test_per_class)
     counts = np.bincount(sample.labels, minlength=len(CLASS_NAMES))
     for code, number in wanted.items():
-        if not 0 <= number < max(counts[code], 1):
-            msg = (
-                f"cannot set {number} {CLASS_NAMES[code]} images aside for the test: the sample has "
-                f"{counts[code]}, of which at least one must be left for training; lower test_per_class, or "
-                "give it as a mapping of the classes in use"
-            )
-            raise ValueError(msg)
+        fault = (
+            f"cannot set {number} {CLASS_NAMES[code]} images aside for the test: the sample has "
+            f"{counts[code]}, of which at least one must be left for training; lower test_per_class, or "
+            "give it as a mapping of the classes in use"
+        )
+        check(0 <= number < max(counts[code], 1), fault)
 
     # What each patch of sky holds, by class, and what the test set is to hold.
     target = np.array([wanted.get(code, 0) for code in range(len(CLASS_NAMES))])
@@ -128,12 +128,11 @@ def stratified_folds(
     check_labelled(sample.labels)
     groups = _sky_groups(sample)
     most = min(int(np.unique(sample.labels, return_counts=True)[1].min()), int(groups.max()) + 1)
-    if not 2 <= n_folds <= most:
-        msg = (
-            f"cannot make {n_folds} folds: there can be 2 to {most}, as many as the smallest class has "
-            "sources and the sample separate patches of sky"
-        )
-        raise ValueError(msg)
+    fault = (
+        f"cannot make {n_folds} folds: there can be 2 to {most}, as many as the smallest class has "
+        "sources and the sample separate patches of sky"
+    )
+    check(2 <= n_folds <= most, fault)
     folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=int(rng.integers(2**32)))
     return folds.split(sample.labels, sample.labels, groups)
 

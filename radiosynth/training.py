@@ -70,9 +70,8 @@ class Batches:
         self, arrays: Sequence[NDArray[Any]], batch_size: int, *, seed: int, drop_last: bool = False
     ) -> None:
         count = len(arrays[0])
-        if count == 0 or batch_size < 1:
-            msg = f"{count} images in batches of {batch_size}: give at least one image, and one to a batch"
-            raise ValueError(msg)
+        fault = f"{count} images in batches of {batch_size}: give at least one image, and one to a batch"
+        check(count and batch_size >= 1, fault)
         self.arrays, self.batch_size, self.seed = tuple(arrays), min(batch_size, count), seed
         self.steps = count // self.batch_size if drop_last else -(-count // self.batch_size)
 
@@ -126,9 +125,8 @@ def check_pair(train: Sample, validation: Sample) -> None:
     """Raise ValueError unless the images of both samples are in [-1, 1], and of one size."""
     for name, sample in (("train", train), ("validation", validation)):
         check_images(sample.images, name)
-    if train.size != validation.size:
-        msg = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
-        raise ValueError(msg)
+    fault = f"training images are {train.size} px wide, validation images {validation.size} px: resize one"
+    check(train.size == validation.size, fault)
 
 
 def compile_model(
@@ -178,12 +176,11 @@ def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> Histor
         lengths = set(map(len, history.values()))
         check(len(lengths) == 1, f"epochs of its history: {lengths}")
         check(all(np.isfinite(array).all() for array in stored.values()), "some weights are not finite")
-    if meta.get("fingerprint") != fingerprint or len(stored) != len(variables):
-        msg = (
-            f"{path} is a checkpoint of another training ({meta.get('fingerprint')}, not {fingerprint}): "
-            "give another folder, or remove that file"
-        )
-        raise ValueError(msg)
+    fault = (
+        f"{path} is a checkpoint of another training ({meta.get('fingerprint')}, not {fingerprint}): "
+        "give another folder, or remove that file"
+    )
+    check(meta.get("fingerprint") == fingerprint and len(stored) == len(variables), fault)
     with readable(path, **said):
         for i, variable in enumerate(variables):
             variable.assign(stored[f"v{i}"])
@@ -365,7 +362,6 @@ def load_weights(model: keras.Model, path: Path) -> None:
             "not all are finite",
         )
     shapes, expected = [a.shape for a in arrays], [tuple(w.shape) for w in model.weights]
-    if shapes != expected:
-        msg = f"{path} does not hold the weights of this {model.name}: shapes {shapes}, expected {expected}"
-        raise ValueError(msg)
+    fault = f"{path} does not hold the weights of this {model.name}: shapes {shapes}, expected {expected}"
+    check(shapes == expected, fault)
     model.set_weights(arrays)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from radiosynth import simulation
+from radiosynth._io import check
 from radiosynth.augmentation import augment
 from radiosynth.preprocessing import resize, scale
 from radiosynth.sample import Sample, check_count, check_rng, concatenate
@@ -178,9 +179,8 @@ class TrainingSet:
     parts: Sequence[Part]
 
     def __post_init__(self) -> None:
-        if not self.parts:
-            msg = "a training set of no parts: give one at least, such as radiosynth.training_sets.Real(1000)"
-            raise ValueError(msg)
+        fault = "a training set of no parts: give one at least, such as radiosynth.training_sets.Real(1000)"
+        check(self.parts, fault)
         for part in self.parts:
             check_count(getattr(part, "per_class", 1), f"per_class of {type(part).__name__}", 1)
 

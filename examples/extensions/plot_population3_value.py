@@ -16,6 +16,7 @@ four; the rest is live.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from astropy.table import Table
 
 from radiosynth import CLASSES, concatenate, plotting, realism, simulation
 from radiosynth.reproduction import figures, presets, recipes, samples, scales, studies
@@ -58,5 +59,5 @@ right.set_xlabel("change in accuracy / percentage points")
 figures.save_figure(figure, "population3_value", runs=[run, study])
 figures.save_table(accuracies, "population3_value", runs=[study]).pprint_all()
 pairs = [(f"real+geometric{end}", f"real+fitted{end}") for end in ("", ", short")]
-print(*(study.compare(*pair) for pair in pairs if pair[0] in study.conditions), sep="\n")
+Table([study.compare(*pair) for pair in pairs if pair[0] in study.conditions]).pprint_all()
 plt.show()

@@ -10,14 +10,13 @@ Open symbols are balanced accuracies. The saved laptop runs are one seed on **tw
 to call any size the best: the intervals (95 %, over sources) exclude run-to-run scatter, which may
 explain the dip of the report's network at 56 pixels and that of the residual one at 150, where it finds
 24 % of the bent sources. It does not follow that 56 pixels are enough; at 4.8″ they under-sample the
-beam. The dotted line is the report's 91 %, for a wider network trained for longer. The last table adds a
-third fold, trained now.
+beam. The dotted line is the report's 91 %, for a wider network trained for longer.
 """
 
 import matplotlib.pyplot as plt
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, layouts, published, studies
+from radiosynth.reproduction import figures, published, studies
 
 plotting.use_style()
 study = studies.best_study("image-size")
@@ -49,12 +48,4 @@ figures.save_figure(figure, "size1_image_size", runs=[study])
 # The numbers. Each row is compared with the report's network at 56 pixels, whose own scatter is unknown.
 
 figures.save_table(table, "size1_image_size", runs=[study]).pprint_all()
-
-# %%
-# A check: the report's network on one further fold, trained now.
-conditions = layouts.study_conditions("image-size")
-again, runs = studies.untested_fold(
-    {condition: conditions[condition] for condition in conditions if "report" in condition}
-)
-figures.save_table(again, "size1_again", runs=runs).pprint_all()
 plt.show()

@@ -11,13 +11,13 @@ Look where the curves flatten. In the short training of laptop scale a few augme
 many, and with simulations of the report's population networks are far from converged; in the main study,
 with two and a half times the steps and twice the channels, a loss is not established
 (:figure:`study1_protocol`). Intervals are 95 %, over sources; open symbols are balanced accuracies.
-Laptop scale loads two of four folds, one training each; the last table adds a third, trained now.
+Laptop scale loads two of four folds, one training each.
 """
 
 import matplotlib.pyplot as plt
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, layouts, studies
+from radiosynth.reproduction import figures, studies
 
 plotting.use_style()
 study = studies.best_study("augmentations")
@@ -51,9 +51,4 @@ figures.save_figure(figure, "size2_augmentations", runs=[study])
 # %%
 # The numbers. Sets with simulations are compared with real images alone, augmented equally.
 figures.save_table(table, "size2_augmentations", runs=[study]).pprint_all()
-
-# %%
-# A check: all sets on one further fold, trained now.
-again, runs = studies.untested_fold(layouts.study_conditions("augmentations"))
-figures.save_table(again, "size2_again", runs=runs).pprint_all()
 plt.show()

@@ -11,7 +11,7 @@ Solid: training images; dashed: validation sources. A network over-fits where th
 decreases while the solid one does. The minimum of the dashed curve is marked.
 
 At laptop scale this happens with five blocks, after about fifteen epochs. Yet the fifth block costs no
-accuracy: only the loss over-fits. Two of five folds are saved, a third is trained now.
+accuracy: only the loss over-fits. Two of five folds are saved.
 """
 
 import matplotlib.pyplot as plt
@@ -55,9 +55,4 @@ table = Table(rows)
 for column in table.itercols():
     column.info.format = ".3f" if column.dtype.kind == "f" else ""
 figures.save_table(table, "tuning1_growth", runs=[study]).pprint_all()
-
-# %%
-# A check: the same networks on one further fold, trained now.
-again, runs = studies.untested_fold(search.grown_conditions())
-figures.save_table(again, "tuning1_again", runs=runs).pprint_all()
 plt.show()

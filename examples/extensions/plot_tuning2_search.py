@@ -5,7 +5,7 @@ Comparison and tuning of network families
 Four families of networks are compared with settings near the report's; then Optuna tunes the best two:
 learning rate, dropout, kernels, stride, channels, blocks, dense units. Trials are scored on the tuning
 set, and pruned when below the median of earlier trials. Images are 32 pixels wide. There is one search
-for each test fold (:figure:`tuning3_nested`).
+for each of some test folds, which it does not see.
 
 Look how much the families differ before tuning, and how much tuning adds. Importances and slices combine
 the searches of one family.
@@ -18,15 +18,18 @@ from optuna import create_study, importance
 from optuna.visualization import matplotlib as draw
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, scales, search, studies
+from radiosynth.reproduction import figures, runs, search, studies
 
 plotting.use_style()
 plt.rcParams["figure.figsize"], plt.style.library["ggplot"] = (6, 2.8), {}  # instead of Optuna's style
-scale = studies.saved_scale("tuning") or scales.current_scale()
-result = search.evaluate(scale)  # loaded, or computed now if not saved
-folds, rows = range(search.plan(scale)["tested"]), []
-names = search.ranking(scale, 0)
-searches = {name: [search.tune(name, scale, fold=fold, trials=1) for fold in folds] for name in names}
+scale = studies.saved_scale("tuning")
+plan, rows = search.plan(scale), []
+searches = {  # loaded, or one trial each now if not saved
+    name: [search.tune(name, scale, fold=fold, trials=1) for fold in range(plan["tested"])]
+    for name in plan["families"]
+}
+best = search.trial_config(searches["report"][0])
+result = runs.Run(studies.study_folder("tuning", best.scale), best, loaded=scale is not None)
 
 # %%
 # Means over the searches: the first trials, and the best ones, with tuning where a family was tuned.

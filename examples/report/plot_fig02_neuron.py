@@ -14,41 +14,52 @@ one.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Circle, FancyBboxPatch
 
 from radiosynth import plotting
 from radiosynth.reproduction import figures
 
 plotting.use_style()
-figure, axes = plotting.schematic(6.3, 2.55)
+figure = plt.figure(figsize=(6.3, 2.55))
+figure.set_layout_engine("none")
+axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 6.3), ylim=(0, 2.55), aspect="equal")  # in inches
+axes.set_axis_off()
+centred = {"ha": "center", "va": "center", "zorder": 4}
+arrow = {"arrowstyle": "-|>", "mutation_scale": 8, "shrinkA": 0, "shrinkB": 0, "lw": 0.9, "fc": "black"}
 
 # Inputs and weights on the left, the sum in the middle, the bias above it.
 
-middle = 1.3
-for height, index in zip((2.25, 1.65, 0.55), ("1", "2", "n"), strict=True):
-    plotting.node(axes, (0.7, height), f"$x_{index}$", radius=0.2)
-    plotting.arrow(axes, (0.9, height), (2.33, middle + 0.2 * (height - middle)))
+middle, heights = 1.3, {"1": 2.25, "2": 1.65, "n": 0.55}
+nodes = [((0.7, height), 0.2, "white", f"$x_{index}$") for index, height in heights.items()]
+nodes += [((2.6, middle), 0.28, plotting.CONVOLUTION, r"$\Sigma$"), ((2.6, 2.25), 0.2, "white", "$b$")]
+nodes += [((5.6, middle), 0.25, plotting.DENSE, "$y$")]
+for place, radius, colour, text in nodes:
+    axes.add_patch(Circle(place, radius, fc=colour, ec="black", lw=0.7, zorder=3))
+    axes.text(*place, text, **centred)
+ways = [((0.9, height), (2.33, middle + 0.2 * (height - middle))) for height in heights.values()]
+ways += [
+    ((2.6, 2.05), (2.6, middle + 0.28)),
+    ((2.88, middle), (3.65, middle)),
+    ((4.55, middle), (5.35, middle)),
+]
+for start, end in ways:
+    axes.annotate("", end, start, arrowprops=arrow)
+for index, height in heights.items():
     place = (1.5, middle + 0.68 * (height - middle))
-    axes.text(
-        *place, f"$w_{index}$", ha="center", va="center", bbox={"fc": "white", "ec": "none", "pad": 1.5}
-    )
-axes.text(0.7, 1.1, "⋮", ha="center", va="center", fontsize=13)
-plotting.node(axes, (2.6, middle), r"$\Sigma$", plotting.CONVOLUTION, radius=0.28)
-plotting.node(axes, (2.6, 2.25), "$b$", radius=0.2)
-plotting.arrow(axes, (2.6, 2.05), (2.6, middle + 0.28))
+    axes.text(*place, f"$w_{index}$", bbox={"fc": "white", "ec": "none", "pad": 1.5}, **centred)
+axes.text(0.7, 1.1, "⋮", fontsize=13, **centred)
 
 # The activation function is computed, not sketched.
 
-plotting.arrow(axes, (2.88, middle), (3.65, middle))
-axes.text(3.27, middle + 0.07, "$s$", ha="center", va="bottom")
-plotting.block(axes, (4.1, middle), "", plotting.POOLING, size=(0.9, 0.9))
+style = "round,pad=0,rounding_size=0.08"
+box = FancyBboxPatch((3.65, middle - 0.45), 0.9, 0.9, boxstyle=style, fc=plotting.POOLING, ec="black", lw=0.7)
+axes.add_patch(box)
 s = np.linspace(-1, 1, 101)
-axes.plot(4.1 + 0.36 * s, middle - 0.25 + 0.55 * np.maximum(s, 0), color="black", zorder=5)
-plotting.arrow(axes, (4.55, middle), (5.35, middle))
-plotting.node(axes, (5.6, middle), "$y$", plotting.DENSE, radius=0.25)
-
+axes.plot(4.1 + 0.36 * s, middle - 0.25 + 0.55 * np.maximum(s, 0), color="black")
+axes.text(3.27, middle + 0.07, "$s$", ha="center", va="bottom")
 for x, text in ((0.7, "inputs"), (1.5, "weights"), (2.6, "sum"), (4.1, "activation"), (5.6, "output")):
     axes.text(x, 0.02, text, ha="center", va="bottom", color="0.3")
 axes.text(2.85, 2.25, "bias", va="center", color="0.3")
-axes.text(4.85, 2.25, r"$y = f\,(\sum_i w_i x_i + b)$", ha="center", va="center", fontsize=10)
+axes.text(4.85, 2.25, r"$y = f\,(\sum_i w_i x_i + b)$", fontsize=10, **centred)
 figures.save_figure(figure, "fig02_neuron", data=figures.SCHEMATIC)
 plt.show()

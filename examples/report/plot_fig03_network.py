@@ -20,7 +20,11 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures
 
 plotting.use_style()
-figure, axes = plotting.schematic(6.3, 2.75)
+figure = plt.figure(figsize=(6.3, 2.75))
+figure.set_layout_engine("none")
+axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 6.3), ylim=(0, 2.75), aspect="equal")  # in inches
+axes.set_axis_off()
+arrow = {"arrowstyle": "-|>", "mutation_scale": 8, "shrinkA": 0, "shrinkB": 0, "lw": 0.9, "fc": "black"}
 
 # Each layer is a column of neurons, centred on the same line.
 
@@ -28,22 +32,22 @@ NEURONS = (4, 6, 6, 3)
 COLOURS = ("white", plotting.CONVOLUTION, plotting.CONVOLUTION, plotting.DENSE)
 NAMES = ("input layer", "hidden layer", "hidden layer", "output layer")
 places = [
-    [(0.8 + 1.55 * i, 1.45 + 0.42 * (row - (n - 1) / 2)) for row in range(n)] for i, n in enumerate(NEURONS)
+    [(0.8 + 1.55 * i, 1.45 + 0.42 * ((n - 1) / 2 - row)) for row in range(n)] for i, n in enumerate(NEURONS)
 ]
 for before, after in pairwise(places):
     for start in before:
         for end in after:
             axes.plot(*zip(start, end, strict=True), color="0.45", lw=0.5, zorder=1)
 for layer, colour, name in zip(places, COLOURS, NAMES, strict=True):
-    for place in layer:
-        plotting.node(axes, place, colour=colour, radius=0.15)
+    # A marker as wide as a neuron of radius 0.15 inches, in points.
+    axes.scatter(*zip(*layer, strict=True), (2 * 0.15 * 72) ** 2, colour, ec="black", lw=0.7, zorder=3)
     axes.text(layer[0][0], 0.02, name, ha="center", va="bottom", color="0.3")
-for i, place in enumerate(reversed(places[0]), 1):
-    plotting.arrow(axes, (place[0] - 0.5, place[1]), (place[0] - 0.15, place[1]))
-    axes.text(place[0] - 0.55, place[1], f"$x_{i}$", ha="right", va="center")
-for i, place in enumerate(reversed(places[-1]), 1):
-    plotting.arrow(axes, (place[0] + 0.15, place[1]), (place[0] + 0.5, place[1]))
-    axes.text(place[0] + 0.55, place[1], f"$y_{i}$", va="center")
+for i, (x, y) in enumerate(places[0], 1):
+    axes.annotate("", (x - 0.15, y), (x - 0.5, y), arrowprops=arrow)
+    axes.text(x - 0.55, y, f"$x_{i}$", ha="right", va="center")
+for i, (x, y) in enumerate(places[-1], 1):
+    axes.annotate("", (x + 0.5, y), (x + 0.15, y), arrowprops=arrow)
+    axes.text(x + 0.55, y, f"$y_{i}$", va="center")
 lines = int(np.dot(NEURONS[:-1], NEURONS[1:]))
 figures.save_figure(figure, "fig03_network", data=figures.SCHEMATIC, weights=lines)
 print(lines, "weights")

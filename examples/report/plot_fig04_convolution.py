@@ -14,6 +14,7 @@ networks.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.patches import Rectangle
 from scipy.signal import correlate2d
 
 from radiosynth import plotting
@@ -22,28 +23,40 @@ from radiosynth.reproduction import figures
 plotting.use_style()
 image = np.array([[1, 0, 2, 1, 0], [0, 1, 3, 1, 0], [1, 2, 3, 0, 1], [0, 1, 2, 1, 0], [1, 0, 1, 0, 2]])
 kernel = np.array([[0, 1, 0], [1, -2, 1], [0, 1, 0]])
-figure, axes = plotting.schematic(6.3, 3.75)
+figure = plt.figure(figsize=(6.3, 3.75))
+figure.set_layout_engine("none")
+axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 6.3), ylim=(0, 3.75), aspect="equal")  # in inches
+axes.set_axis_off()
+CELL = 0.24
+
+
+def draw(values, x, y, colours, title):
+    """Draw a matrix around a point, the first row on top."""
+    left, top = x - CELL * len(values) / 2, y + CELL * len(values) / 2
+    for (row, column), number in np.ndenumerate(values):
+        place, colour = (left + column * CELL, top - (row + 1) * CELL), colours[row][column]
+        axes.add_patch(Rectangle(place, CELL, CELL, fc=colour, ec="0.3", lw=0.6))
+        text = f"{number}".replace("-", "−")
+        axes.text(place[0] + CELL / 2, place[1] + CELL / 2, text, ha="center", va="center", fontsize=7)
+    axes.text(x, top + 0.07, title, ha="center", va="bottom")
+
 
 # What networks call a convolution is a correlation: the kernel is not flipped.
 
-for top, padding in ((3.48, 0), (1.78, 1)):
+arrow = {"arrowstyle": "-|>", "mutation_scale": 8, "shrinkA": 0, "shrinkB": 0, "lw": 0.9, "fc": "black"}
+for top, padding, title in ((3.48, 0, "image"), (1.78, 1, "image, padded with zeros")):
     padded = np.pad(image, padding)
     result = correlate2d(padded, kernel, mode="valid")
-    window, rim = np.zeros(padded.shape, bool), np.pad(np.zeros_like(image), padding, constant_values=1)
-    window[:3, :3] = True
-    colours = np.where(window, plotting.CONVOLUTION, np.where(rim, "0.88", "white"))
+    colours = np.pad(np.full(image.shape, "white"), padding, constant_values="0.88").astype(object)
+    colours[:3, :3] = plotting.CONVOLUTION
     first = np.full(result.shape, "white", dtype=object)
     first[0, 0] = plotting.CONVOLUTION
-    middle = top - 0.12 * len(padded)
-    name = "image" + (", padded with zeros" if padding else "")
-    plotting.number_grid(
-        axes, padded, (1.1 - 0.12 * len(padded), top), colours=colours.astype(object), title=name
-    )
-    plotting.number_grid(axes, kernel, (2.94, middle + 0.36), colours=plotting.POOLING, title="kernel")
-    plotting.number_grid(axes, result, (5.1 - 0.12 * len(result), middle + 0.12 * len(result)), colours=first)
-    axes.text(5.1, middle + 0.12 * len(result) + 0.07, "result", ha="center", va="bottom")
+    middle = top - CELL * len(padded) / 2
+    draw(padded, 1.1, middle, colours, title)
+    draw(kernel, 3.3, middle, np.full(kernel.shape, plotting.POOLING), "kernel")
+    draw(result, 5.1, middle, first, "result")
     axes.text(2.45, middle, "∗", ha="center", va="center", fontsize=14)
-    plotting.arrow(axes, (3.95, middle), (4.35, middle))
+    axes.annotate("", (4.35, middle), (3.95, middle), arrowprops=arrow)
 axes.text(0.02, 3.55, "(a)", weight="bold")
 axes.text(0.02, 1.85, "(b)", weight="bold")
 figures.save_figure(figure, "fig04_convolution", data=figures.SCHEMATIC)

@@ -33,7 +33,10 @@ for _ in range(2):
 # The maps of a layer are stacked. The colours of their frames are those of figure 11.
 
 colours = {"image": "0.5", "convolution": plotting.CONVOLUTION, "pooling": plotting.POOLING}
-figure, axes = plotting.schematic(7.7, 2.1)
+figure = plt.figure(figsize=(7.7, 2.1))
+figure.set_layout_engine("none")
+axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 7.7), ylim=(0, 2.1), aspect="equal")  # in inches
+axes.set_axis_off()
 left = 0.1
 for name, stage in zip([*colours, "convolution", "pooling"], stages, strict=True):
     size = stage[0].shape[0] / 32
@@ -47,14 +50,18 @@ for name, stage in zip([*colours, "convolution", "pooling"], stages, strict=True
 # All pixels of the last maps are inputs of the fully connected part.
 
 left += 0.35
-plotting.arrow(axes, (left - 0.55, 1.1), (left - 0.2, 1.1))
-for morphology in radiosynth.CLASSES:
-    end = 1.55 - 0.3 * morphology.code
-    plotting.node(axes, (left + 0.6, end), colour=plotting.DENSE, radius=0.1)
-    axes.text(left + 0.77, end, morphology.label, va="center")
-    for y in 1.1 + 0.3 * np.arange(-2, 3):
+arrow = {"arrowstyle": "-|>", "mutation_scale": 8, "shrinkA": 0, "shrinkB": 0, "lw": 0.9, "fc": "black"}
+axes.annotate("", (left - 0.2, 1.1), (left - 0.55, 1.1), arrowprops=arrow)
+inputs = 1.1 + 0.3 * np.arange(-2, 3)
+ends = {morphology.label: 1.55 - 0.3 * morphology.code for morphology in radiosynth.CLASSES}
+for label, end in ends.items():
+    axes.text(left + 0.77, end, label, va="center")
+    for y in inputs:
         axes.plot([left, left + 0.6], [y, end], color="0.45", lw=0.5, zorder=1)
-        plotting.node(axes, (left, y), colour=plotting.DENSE, radius=0.1)
+for x, heights in ((left, inputs), (left + 0.6, list(ends.values()))):
+    places = [x] * len(heights), heights
+    # Markers as wide as neurons of radius 0.1 inches, in points.
+    axes.scatter(*places, (2 * 0.1 * 72) ** 2, plotting.DENSE, ec="black", lw=0.7, zorder=3)
 axes.text(left + 0.3, 0.06, "dense", ha="center", va="bottom", color="0.3")
 figures.save_figure(figure, "fig05_cnn", data=figures.SCHEMATIC, seed=5)
 plt.show()

@@ -1,4 +1,3 @@
-from .by_shape import FoldAnswers as FoldAnswers, classify_by_shape as classify_by_shape
 from .chunks import (
     classify_in_chunks as classify_in_chunks,
     in_chunks as in_chunks,

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import refuse_to_replace, table_format, write_table
+from radiosynth._io import check, refuse_to_replace, table_format, write_table
 from radiosynth.cli.options import (
     CROP,
     add_mosaic,
@@ -159,9 +159,8 @@ def read_sources(names: Sequence[str], classes: Sequence[str]) -> Table:
         msg = f"--classes {' '.join(wrong)}: give LABEL=CLASS, and lists before this option"
         raise ValueError(msg)
     lists = [name for name in names if name.lower() not in map(str.lower, catalogues.CATALOGUES)]
-    if classes and not lists:
-        msg = "--classes has no effect on catalogues of VizieR; leave it out, or give a list"
-        raise ValueError(msg)
+    fault = "--classes has no effect on catalogues of VizieR; leave it out, or give a list"
+    check(not classes or lists, fault)
     if lacking := [name for name in lists if not Path(name).exists()]:
         msg = f"{lacking[0]} is no file, nor a catalogue known here: {', '.join(catalogues.CATALOGUES)}"
         raise ValueError(msg)

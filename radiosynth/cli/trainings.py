@@ -14,7 +14,6 @@ from radiosynth.cli.options import (
     add_scale,
     add_seeds,
     print_table,
-    refuse_ignored,
     seconds,
     some,
     whole,
@@ -107,11 +106,6 @@ def study_options(parser: argparse.ArgumentParser) -> None:
     from radiosynth.reproduction.layouts import STUDIES
 
     parser.add_argument("name", choices=list(STUDIES))
-    parser.add_argument(
-        "--extend",
-        action="store_true",
-        help="compute the folds that a saved study lacks, as --time-limit does",
-    )
     add_jobs(parser)
     add_scale(parser)
 
@@ -121,11 +115,7 @@ def study(arguments: argparse.Namespace) -> None:
     from radiosynth.reproduction import studies
 
     result = studies.run_study(
-        arguments.name,
-        arguments.scale,
-        jobs=arguments.jobs,
-        time_limit=arguments.time_limit,
-        extend=arguments.extend or arguments.time_limit is not None,  # the next slice of a study
+        arguments.name, arguments.scale, jobs=arguments.jobs, time_limit=arguments.time_limit
     )
     print(f"{result.folder}{' (loaded)' if result.loaded else ''}")
     print_table(result.summary())
@@ -171,12 +161,11 @@ def tune_options(parser: argparse.ArgumentParser) -> None:
     from radiosynth.reproduction.scales import WRITTEN
 
     parser.description = (
-        "Compare families of networks, tune the best two and test the choice on sources that the "
-        "search never saw; or tune one family. Stopped searches resume; several processes can share one."
+        "Tune a family of networks. Stopped searches resume; several processes can share one."
     )
-    parser.add_argument("--family", choices=list(WRITTEN["families"]), help="only this one, and no test")
-    parser.add_argument("--fold", type=whole, help="with --family: the fold that is kept for tests")
-    parser.add_argument("--trials", type=some, help="of each search, saved ones included")
+    parser.add_argument("--family", choices=list(WRITTEN["families"]), required=True)
+    parser.add_argument("--fold", type=whole, default=0, help="that is kept for tests (default: 0)")
+    parser.add_argument("--trials", type=some, help="of the search, saved ones included")
     add_jobs(parser)
     add_scale(parser)
 
@@ -185,12 +174,14 @@ def tune(arguments: argparse.Namespace) -> None:
     """Search for a network and its settings."""
     from radiosynth.reproduction import search
 
-    limits = {"trials": arguments.trials, "jobs": arguments.jobs, "time_limit": arguments.time_limit}
-    if arguments.family is None:
-        refuse_ignored(arguments, "without --family", "fold")
-        print_table(search.evaluate(arguments.scale, **limits).summary())
-        return
-    found = search.tune(arguments.family, arguments.scale, fold=arguments.fold or 0, **limits)
+    found = search.tune(
+        arguments.family,
+        arguments.scale,
+        fold=arguments.fold,
+        trials=arguments.trials,
+        jobs=arguments.jobs,
+        time_limit=arguments.time_limit,
+    )
     trials, best = search.finished(found), found.best_trial
     print(f"best of {len(trials)} trials: {best.number}, validation accuracy {best.value:.3f}")
     for name, value in best.params.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import read_arrays, refuse_to_replace, write_atomically
+from radiosynth._io import check, read_arrays, refuse_to_replace, write_atomically
 from radiosynth.sample import check_choice
 
 MAX_BYTES = 3_000_000
@@ -78,9 +78,7 @@ def write_animation(
     check_choice(path.suffix, "suffix of an animation", FORMATS)
     name, beginning = FORMATS[path.suffix]
     refuse_to_replace(path, beginning)
-    if len(frames) == 0:
-        msg = "there are no frames; give at least one"
-        raise ValueError(msg)
+    check(len(frames), "there are no frames; give at least one")
     if not writers.is_available(name):
         msg = f"{name} is not on the path: install it, or write a .gif"
         raise RuntimeError(msg)

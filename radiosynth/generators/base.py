@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
 from radiosynth import training
-from radiosynth._io import write_arrays, write_json
+from radiosynth._io import check, write_arrays, write_json
 from radiosynth.generators.animation import read_frames
 from radiosynth.generators.drawing import generate
 from radiosynth.generators.settings import GeneratorSettings
@@ -239,9 +239,8 @@ def train_generator(
     folder, n_classes = Path(folder), max(settings.conditional, 1)
     names = list(class_names) or [f"class_{code}" for code in range(n_classes)]
     settings.check(images, labels)
-    if len(names) != n_classes or (labels is not None and len(np.unique(labels)) != n_classes):
-        msg = f"{len(names)} class names were given; give {n_classes}, and labels of all codes below that"
-        raise ValueError(msg)
+    fault = f"{len(names)} class names were given; give {n_classes}, and labels of all codes below that"
+    check(len(names) == n_classes and (labels is None or len(np.unique(labels)) == n_classes), fault)
     model = settings.model()
     arrays = (images,) if labels is None else (images, labels.astype(np.int32))
     batches = training.Batches(arrays, settings.batch_size, seed=settings.seed, drop_last=True)

@@ -26,9 +26,7 @@ log = logging.getLogger("radiosynth")
 def check_labels(labels: NDArray[Any] | None, n: int, classes: int) -> None:
     """Raise ValueError unless each image has a label from 0 on, or none where the network knows no class."""
     if not classes:
-        if labels is not None:
-            msg = "this generator knows no classes (conditional=0): leave labels out"
-            raise ValueError(msg)
+        check(labels is None, "this generator knows no classes (conditional=0): leave labels out")
     elif labels is None or np.shape(labels) != (n,) or not np.isin(labels, range(classes)).all():
         given = "none" if labels is None else f"{np.unique(labels).tolist()} of shape {np.shape(labels)}"
         msg = f"this generator draws {classes} classes: give {n} labels from 0 to {classes - 1}, not {given}"
@@ -145,9 +143,7 @@ def generate(
     return result
 
 
-def sample_generators(
-    folders: Sequence[str | Path], per_class: int, *, rng: np.random.Generator, batch_size: int = 256
-) -> Sample:
+def sample_generators(folders: Sequence[str | Path], per_class: int, *, rng: np.random.Generator) -> Sample:
     """Draw a labelled sample from trained generators: one per class, or one conditional network.
 
     Parameters
@@ -158,8 +154,6 @@ def sample_generators(
         Images per class.
     rng : numpy.random.Generator
         Source of the noise.
-    batch_size : int
-        Images drawn at a time.
 
     Returns
     -------
@@ -172,7 +166,7 @@ def sample_generators(
         refuse_beyond_memory((len(names) * per_class, settings.size, settings.size), "ask for fewer images")
         codes = np.repeat(np.arange(len(names)), per_class)
         labels = codes if settings.conditional else None
-        images = generate(load_generator(folder), len(codes), labels=labels, rng=rng, batch_size=batch_size)
+        images = generate(load_generator(folder), len(codes), labels=labels, rng=rng)
         first = sum(map(len, parts))
         table = Table({"name": [f"{settings.kind}_{first + i}" for i in range(len(codes))]})
         table.meta["history"] = [f"drawn from generators: {per_class} images per class"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
+from radiosynth._io import check
 from radiosynth.sample import check_positive
 
 if TYPE_CHECKING:
@@ -62,9 +63,8 @@ class GeneratorSettings:
     def __post_init__(self) -> None:
         sizes = ("size", "latent_dim", "width_multiplier", "epochs", "batch_size", "learning_rate")
         check_positive(self, *sizes)
-        if self.conditional < 0 or self.conditional == 1:
-            msg = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
-            raise ValueError(msg)
+        fault = f"conditional={self.conditional}: give 0 for one class, or the number of classes, 2 or more"
+        check(self.conditional == 0 or self.conditional >= 2, fault)
 
     def model(self) -> GeneratorModel:
         """Return the untrained generator together with whatever teaches it."""
@@ -111,9 +111,8 @@ class GeneratorSettings:
 
     def check(self, images: NDArray[Any], labels: NDArray[Any] | None) -> None:
         """Raise ValueError unless the networks take these images (n, size, size) and labels (n,)."""
-        if images.ndim != 3 or images.shape[1:] != (self.size, self.size) or len(images) == 0:
-            msg = f"images have the shape {images.shape}; these settings need (n, {self.size}, {self.size})"
-            raise ValueError(msg)
+        fault = f"images have the shape {images.shape}; these settings need (n, {self.size}, {self.size})"
+        check(images.ndim == 3 and images.shape[1:] == (self.size, self.size) and len(images), fault)
         from radiosynth.generators.drawing import check_labels
         from radiosynth.training import check_images
 
@@ -149,9 +148,8 @@ class GANSettings(GeneratorSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("beta_1", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
-                msg = f"{name}={getattr(self, name)!r} is not possible: give a number from 0 to below 1"
-                raise ValueError(msg)
+            fault = f"{name}={getattr(self, name)!r} is not possible: give a number from 0 to below 1"
+            check(0 <= getattr(self, name) < 1, fault)
 
     def model(self) -> GeneratorModel:
         """Return generator and discriminator, untrained."""

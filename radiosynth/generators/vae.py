@@ -15,6 +15,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from radiosynth import training
+from radiosynth._io import check
 from radiosynth.generators.base import GeneratorModel
 from radiosynth.generators.drawing import load_generator, read_description, with_labels
 from radiosynth.generators.settings import VAESettings
@@ -86,9 +87,8 @@ def reconstruct(
     """
     path = Path(folder)
     settings, _ = read_description(path)
-    if settings.kind != VAESettings.kind:
-        msg = f"{path} holds no variational autoencoder: train one with radiosynth.VAESettings"
-        raise ValueError(msg)
+    fault = f"{path} holds no variational autoencoder: train one with radiosynth.VAESettings"
+    check(settings.kind == VAESettings.kind, fault)
     settings.check(images, labels)
     encoder, decoder = settings.encoder(), load_generator(path)
     training.load_weights(encoder, path / "encoder.npz")

@@ -1,7 +1,6 @@
 """Every quantity that is measured on an image."""
 
 from radiosynth.measurements.islands import measure_islands
-from radiosynth.measurements.shapes import measure_shapes
 from radiosynth.measurements.sources import (
     bending_angle,
     largest_extent,
@@ -16,6 +15,5 @@ __all__ = [
     "measure",
     "measure_angles",
     "measure_islands",
-    "measure_shapes",
     "source_properties",
 ]

@@ -16,7 +16,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import stats
 
-from radiosynth._io import read_arrays
+from radiosynth._io import check, read_arrays
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials as trials_of
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -100,37 +100,7 @@ def balanced_accuracy(networks: Networks) -> float:
     return float((correct / total).mean())
 
 
-@dataclass(frozen=True)
-class Difference:
-    """How a condition differs from another in balanced accuracy.
-
-    Parameters
-    ----------
-    value, low, high : float
-        The difference and the ends of its 95 % interval, from the bootstrap.
-    p : float
-        Two-sided p value of no difference, not adjusted.
-    detectable : float
-        The difference that would have been found with a power of 80 % at the level of 5 %.
-    corrected_low, corrected_high, corrected_p : float
-        The same from the corrected resampled t test over folds (Nadeau & Bengio 2003).
-    folds, seeds : int
-        Number of folds, and of networks in each.
-    """
-
-    value: float
-    low: float
-    high: float
-    p: float
-    detectable: float
-    corrected_low: float
-    corrected_high: float
-    corrected_p: float
-    folds: int
-    seeds: int
-
-
-def difference(condition: Networks, reference: Networks, *, rng: np.random.Generator) -> Difference:
+def difference(condition: Networks, reference: Networks, *, rng: np.random.Generator) -> dict[str, float]:
     """Compare two conditions, fold by fold.
 
     Parameters
@@ -142,8 +112,15 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
 
     Returns
     -------
-    Difference
-        Condition minus reference.
+    dict of str to float
+        Balanced accuracy of the condition minus that of the reference:
+
+        ``value``, ``low``, ``high``: the difference and the ends of its 95 % interval, from the bootstrap.
+        ``p``: two-sided p value of no difference, not adjusted.
+        ``detectable``: the difference that would have been found with a power of 80 % at the level of 5 %.
+        ``corrected_low``, ``corrected_high``, ``corrected_p``: the same from the corrected resampled t test
+        over folds (Nadeau & Bengio 2003).
+        ``folds``, ``seeds``: number of folds, and of networks in each.
 
     Raises
     ------
@@ -156,9 +133,8 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     other seeds and other sources would have given.
     """
     common = np.intersect1d(condition.folds, reference.folds)
-    if len(common) < 2:
-        msg = f"{condition.condition} and {reference.condition} share {len(common)} folds; two are needed"
-        raise ValueError(msg)
+    fault = f"{condition.condition} and {reference.condition} share {len(common)} folds; two are needed"
+    check(len(common) >= 2, fault)
     pair = [_only(networks, common) for networks in (condition, reference)]
     fold_weights = rng.multinomial(len(common), np.full(len(common), 1 / len(common)), REPLICATES)
     # The same sources and folds are drawn for both, but networks for each.
@@ -172,9 +148,11 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     low, high = np.quantile(sample, [0.025, 0.975])
     p = min(1.0, 2 * (1 + min((sample <= 0).sum(), (sample >= 0).sum())) / (len(sample) + 1))
     by_fold = [[balanced_accuracy(_only(networks, [fold])) for fold in common] for networks in pair]
-    corrected, detectable = _corrected(np.subtract(*np.array(by_fold))), 2.8 * float(sample.std())
-    counts = len(common), len(pair[0].probabilities[0])
-    return Difference(value, float(low), float(high), p, detectable, *corrected, *counts)
+    found = {"value": value, "low": float(low), "high": float(high), "p": p}
+    found |= {"detectable": 2.8 * float(sample.std())}
+    corrected = _corrected(np.subtract(*np.array(by_fold)))
+    found |= dict(zip(("corrected_low", "corrected_high", "corrected_p"), corrected, strict=True))
+    return found | {"folds": len(common), "seeds": len(pair[0].probabilities[0])}
 
 
 def _corrected(each: NDArray[np.float64]) -> tuple[float, float, float]:
@@ -262,7 +240,7 @@ def comparison(test: Test = "test", folder: Path | None = None) -> Table:
     `~astropy.table.Table`
         One row for each condition with two complete folds or more: ``condition``, ``folds``, ``seeds``,
         ``accuracy`` and ``balanced_accuracy`` of its networks and, against ``real``, the columns of
-        `Difference`, ``adjusted_p`` (Holm) and ``found`` (gain, loss or no effect detected).
+        `difference`, ``adjusted_p`` (Holm) and ``found`` (gain, loss or no effect detected).
     """
     rng = np.random.default_rng(0)
     listed = [trial for part in ("main", "controls") for trial in trials_of(part)]
@@ -279,7 +257,7 @@ def comparison(test: Test = "test", folder: Path | None = None) -> Table:
         if name != "real" and len(np.intersect1d(found.folds, real.folds)) > 1:
             # Against as many networks of each fold as the condition has.
             fewer = replace(real, probabilities=[each[:seeds] for each in real.probabilities])
-            row |= vars(difference(found, fewer, rng=rng))
+            row |= difference(found, fewer, rng=rng)
         rows.append(row)
     compared = [row for row in rows if "p" in row]
     for row, p in zip(compared, holm([row["p"] for row in compared]), strict=True):

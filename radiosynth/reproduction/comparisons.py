@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,46 +12,9 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from radiosynth import metrics
+from radiosynth._io import check
 from radiosynth.reproduction.configs import ClassifierConfig
 from radiosynth.sample import check_choice
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two conditions on the same sources.
-
-    Parameters
-    ----------
-    difference, low, high : float
-        Accuracy of the second minus that of the first, and its 95 % interval from resampling sources.
-    p_value : float
-        Of McNemar's exact test that both err equally often.
-    gained, lost : int
-        Sources that only the second, or only the first, classifies correctly.
-    fold_mean, fold_sd : float
-        Mean and standard deviation of the difference over the folds.
-    effect : float
-        Cohen's d: that mean in units of that standard deviation.
-    balanced, balanced_low, balanced_high : float
-        The same difference of the balanced accuracy, the mean recall of the classes.
-    finding : str
-        What the p-value and the intervals of both differences and of the mean over folds (Student's t)
-        establish, as `finding` says it.
-    """
-
-    difference: float
-    low: float
-    high: float
-    p_value: float
-    gained: int
-    lost: int
-    fold_mean: float
-    fold_sd: float
-    effect: float
-    balanced: float
-    balanced_low: float
-    balanced_high: float
-    finding: str
 
 
 @dataclass(frozen=True)
@@ -125,7 +88,7 @@ class StudyResult:
         early, late = (self.at_epoch(condition, "plain_accuracy", end) for end in (proportion, 1.0))
         return _interval(late - early)
 
-    def compare(self, first: str, second: str) -> Comparison:
+    def compare(self, first: str, second: str) -> dict[str, Any]:
         """Compare two conditions source by source.
 
         Parameters
@@ -135,8 +98,19 @@ class StudyResult:
 
         Returns
         -------
-        Comparison
-            The second against the first, over the sources that both tested.
+        dict
+            The second against the first, over the sources that both tested:
+
+            ``difference``, ``low``, ``high``: accuracy of the second minus that of the first, and its 95 %
+            interval from resampling sources.
+            ``p_value``: of McNemar's exact test that both err equally often.
+            ``gained``, ``lost``: sources that only the second, or only the first, classifies correctly.
+            ``fold_mean``, ``fold_sd``: mean and standard deviation of the difference over the folds.
+            ``effect``: Cohen's d, that mean in units of that standard deviation.
+            ``balanced``, ``balanced_low``, ``balanced_high``: the same difference of the balanced accuracy,
+            the mean recall of the classes.
+            ``finding``: what the p-value and the intervals of both differences and of the mean over folds
+            (Student's t) establish, as `finding` says it.
 
         Raises
         ------
@@ -145,10 +119,8 @@ class StudyResult:
         """
         a, b = self.tested(first), self.tested(second)
         _, rows_a, rows_b = np.intersect1d(a["name"], b["name"], return_indices=True)
-        if len(rows_a) < 2:
-            tested = f"{first!r} and {second!r} tested {len(rows_a)} sources in common"
-            msg = f"{tested}: an interval needs two at least"
-            raise ValueError(msg)
+        tested = f"{first!r} and {second!r} tested {len(rows_a)} sources in common"
+        check(len(rows_a) >= 2, f"{tested}: an interval needs two at least")
         a, b = a[rows_a], b[rows_b]
         change = np.asarray(b["correct"], int) - np.asarray(a["correct"], int)
         low, high = metrics.resampled((change,), np.mean, n_resamples=5000)
@@ -157,10 +129,11 @@ class StudyResult:
         by_fold = _by_fold(a["fold"], change)
         mean, sd = float(by_fold.mean()), float(by_fold.std(ddof=1)) if len(by_fold) > 1 else np.nan
         balanced = metrics.class_mean(a["label"], change)
-        found = finding(p_value, (low, high), balanced[1:], _interval(by_fold)[1:])
-        effect = mean / sd if sd > 0 else np.nan
-        ends = float(change.mean()), low, high
-        return Comparison(*ends, p_value, gained, lost, mean, sd, effect, *balanced, found)
+        found = {"difference": float(change.mean()), "low": low, "high": high, "p_value": p_value}
+        found |= {"gained": gained, "lost": lost, "fold_mean": mean, "fold_sd": sd}
+        found |= {"effect": mean / sd if sd > 0 else np.nan}
+        found |= dict(zip(("balanced", "balanced_low", "balanced_high"), balanced, strict=True))
+        return found | {"finding": finding(p_value, (low, high), balanced[1:], _interval(by_fold)[1:])}
 
     def summary(self) -> Table:
         """Return the accuracy of each condition and its comparison with its reference.
@@ -171,7 +144,7 @@ class StudyResult:
             One row per condition: ``condition``, ``runs``, ``sources`` tested, ``accuracy`` and
             ``balanced_accuracy`` (the mean recall), each with the ends of its 95 % interval, such as
             ``accuracy_low`` and ``accuracy_high``, ``compared_with`` (itself, for a reference), and the
-            fields of `Comparison`.
+            keys of `compare`.
         """
         rows = []
         for condition in self.conditions:
@@ -179,7 +152,7 @@ class StudyResult:
             row = {"condition": condition, "runs": len(np.unique(table["fold"])), "sources": len(table)}
             row |= accuracies(table["label"], table["correct"])
             reference = self.references.get(condition, condition)
-            rows.append(row | {"compared_with": reference} | asdict(self.compare(reference, condition)))
+            rows.append(row | {"compared_with": reference} | self.compare(reference, condition))
         return formatted(Table(rows))
 
     def numbers(self) -> dict[str, dict[str, Any]]:

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from radiosynth._io import check
 from radiosynth.classification.settings import ClassifierSettings, OnTheFlySettings, RegressorSettings
 from radiosynth.generators.settings import GANSettings, GeneratorSettings, VAESettings
+from radiosynth.records import EARLIER_NAMES
 from radiosynth.reproduction.scales import check_scale
 from radiosynth.sample import check_choice, check_count
 from radiosynth.taxonomy import CLASS_NAMES
@@ -35,14 +37,8 @@ BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
 """What a network for bending angles is trained on, in the last case one after the other."""
 
 
-SAVED_NAMES = {
-    "ema_decay": "average",
-    "latent_dim": "latent",
-    "minibatch_stddev": "batch_aware",
-    "mislabelled": "mistaken",
-    "n_rotations": "turns",
-    "width_multiplier": "width",
-}
+SAVED_NAMES = {name: saved for saved, name in EARLIER_NAMES.items()}
+SAVED_NAMES |= {"mislabelled": "mistaken", "n_rotations": "turns"}
 """Names of values in saved configurations, and so in hashes, where they are not the names in the code."""
 
 
@@ -84,9 +80,8 @@ class Sources:
             given = f"folds={self.folds}, fold={self.fold}"
             msg = f"{given}: give 0 for the report's split, or at least 3, and a fold from 0 to folds - 1"
             raise ValueError(msg)
-        if not 0 < self.fraction <= 1:
-            msg = f"fraction={self.fraction}: give a proportion of the training sources above 0, at most 1"
-            raise ValueError(msg)
+        fault = f"fraction={self.fraction}: give a proportion of the training sources above 0, at most 1"
+        check(0 < self.fraction <= 1, fault)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -467,9 +462,8 @@ class FoldConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.fold not in range(-1, 5):
-            msg = f"fold={self.fold}: the published scheme has the folds 0 to 4; -1 trains on all"
-            raise ValueError(msg)
+        fault = f"fold={self.fold}: the published scheme has the folds 0 to 4; -1 trains on all"
+        check(self.fold in range(-1, 5), fault)
 
     @property
     def label(self) -> str:
@@ -499,9 +493,8 @@ class EnsembleConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len({(member.size, member.n_sigma) for member in self.members}) != 1:
-            msg = f"an ensemble of {len(self.members)}: give members that take the same images, one at least"
-            raise ValueError(msg)
+        fault = f"an ensemble of {len(self.members)}: give members that take the same images, one at least"
+        check(len({(member.size, member.n_sigma) for member in self.members}) == 1, fault)
 
     @property
     def settings(self) -> OnTheFlySettings:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from radiosynth.parallel import each
 from radiosynth.stopping import TrainingStopped
 
 log = logging.getLogger("radiosynth")
+
+T = TypeVar("T")
 
 
 def run_in_time(run: Callable[..., object], tasks: Sequence[Any], jobs: int, deadline: float | None) -> None:
@@ -36,6 +38,22 @@ def run_in_time(run: Callable[..., object], tasks: Sequence[Any], jobs: int, dea
     for name in each(partial(_run_one, run, deadline=deadline), tasks, jobs):
         if name:
             log.info("%s", name)
+
+
+def run_missing(
+    run: Callable[..., object],
+    tasks: Iterable[T],
+    done: Callable[[T], bool],
+    what: str,
+    jobs: int,
+    deadline: float | None,
+) -> None:
+    """Run the tasks that are not done, as `run_in_time`; what the tasks are is said where some are left."""
+    missing = [task for task in dict.fromkeys(tasks) if not done(task)]
+    run_in_time(run, missing, jobs, deadline)
+    if left := sum(not done(task) for task in missing):
+        msg = f"{left} of {len(missing)} {what} are left; run the same command again to resume"
+        raise TrainingStopped(msg)
 
 
 def _run_one(run: Callable[..., object], task: Any, deadline: float | None) -> str:

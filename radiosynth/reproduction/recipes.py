@@ -15,7 +15,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from radiosynth import augmentation, classification, generators, metrics, networks
-from radiosynth._io import write_arrays, write_json, write_table, write_text
+from radiosynth._io import check, write_arrays, write_json, write_table, write_text
 from radiosynth.records import saved_runs
 from radiosynth.reproduction.configs import (
     BendingConfig,
@@ -135,12 +135,11 @@ def _saved(config: C, root: Path | None) -> Run[C] | None:
     finished = (folder / "provenance.json").exists()
     if not finished and not (folder / "config.json").exists():
         return None
-    if read_configuration(folder) != config:
-        msg = (
-            f"{folder} holds another configuration than its name says: remove that folder, or give "
-            "another with RADIOSYNTH_RUNS"
-        )
-        raise ValueError(msg)
+    fault = (
+        f"{folder} holds another configuration than its name says: remove that folder, or give "
+        "another with RADIOSYNTH_RUNS"
+    )
+    check(read_configuration(folder) == config, fault)
     if not finished:
         return None
     log.info("loading the saved run %s", folder.name)

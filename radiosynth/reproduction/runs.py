@@ -134,7 +134,6 @@ def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
         msg = f"{folder} is not a finished run; those there are: {', '.join(sorted(saved)) or 'none'}"
         raise FileNotFoundError(msg)
     config = read_configuration(path)
-    if path.name != config.name:
-        msg = f"{path} holds the run {config.name}: it was renamed or edited; remove it and run it again"
-        raise ValueError(msg)
+    fault = f"{path} holds the run {config.name}: it was renamed or edited; remove it and run it again"
+    check(path.name == config.name, fault)
     return Run(path, config, loaded=True).checked()

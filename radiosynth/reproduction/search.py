@@ -1,9 +1,8 @@
-"""Which network? Grow one until it over-fits, search the settings of several families, and judge the search.
+"""Which network? Grow one until it over-fits, and search the settings of several families.
 
 This is the plan that the report left to do, with Optuna in the place of hyperas (Akiba et al. 2019,
-arXiv:1907.10902). What a search finds on the sources that guide it flatters it. So the sources are divided
-as in `radiosynth.reproduction.studies`: one fold tests, the next one guides the search and the others train,
-each fold testing once. The search never sees the fold that tests.
+arXiv:1907.10902). The sources are divided as in `radiosynth.reproduction.studies`: one fold tests, the next
+one guides the search and the others train. The search never sees the fold that tests.
 """
 
 from __future__ import annotations
@@ -11,19 +10,16 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-import numpy as np
 import optuna
 from filelock import FileLock
 from optuna.storages import JournalStorage, journal
 from optuna.trial import TrialState
-from scipy.stats import norm
 
 from radiosynth import augmentation, classification
-from radiosynth._io import readable
+from radiosynth._io import check, readable
 from radiosynth.reproduction import samples, scales, studies
 from radiosynth.reproduction.comparisons import StudyResult
 from radiosynth.reproduction.configs import ClassifierConfig
@@ -98,15 +94,13 @@ def grown_conditions(scale: str | None = None) -> Conditions:
     return conditions
 
 
-def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = None) -> StudyResult:
+def grow(scale: str | None = None) -> StudyResult:
     """Train the networks of `grown_conditions`.
 
     Parameters
     ----------
     scale : str, optional
         One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
-    jobs, time_limit
-        As in `radiosynth.reproduction.studies.run_study`.
 
     Returns
     -------
@@ -117,12 +111,9 @@ def grow(scale: str | None = None, *, jobs: int = 1, time_limit: float | None = 
     ------
     ValueError
         If there is no such scale.
-    radiosynth.training.TrainingStopped
-        If the time was over; calling again resumes.
     """
     scale = asked_scale(scale)
-    conditions = grown_conditions(scale)
-    return studies.run_conditions("growth", scale, conditions, {}, jobs=jobs, time_limit=time_limit)
+    return studies.run_conditions("growth", scale, grown_conditions(scale), {})
 
 
 @lru_cache(maxsize=5)
@@ -173,44 +164,26 @@ def _budget_of(search: optuna.Study) -> ClassifierConfig:
     return _budget(search.user_attrs["scale"], search.user_attrs["fold"])
 
 
-def trial_config(search: optuna.Study, trial: optuna.trial.FrozenTrial | None = None) -> ClassifierConfig:
-    """Return the configuration of a trial.
+def trial_config(search: optuna.Study) -> ClassifierConfig:
+    """Return the configuration of the best trial.
 
     Parameters
     ----------
     search : optuna.Study
         A search, from `tune`.
-    trial : optuna.trial.FrozenTrial, optional
-        One of its trials; the best one if not given.
 
     Returns
     -------
     ClassifierConfig
         What `radiosynth.run` trains and tests on the fold that the search did not see.
     """
-    fixed = optuna.trial.FixedTrial((trial or search.best_trial).params)
+    fixed = optuna.trial.FixedTrial(search.best_trial.params)
     return _suggest(fixed, search.user_attrs["family"], _budget_of(search))
 
 
 def finished(search: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """Return the trials of a search that were completed or pruned, in their order."""
     return search.get_trials(deepcopy=False, states=ENDED)
-
-
-def _first(search: optuna.Study) -> optuna.trial.FrozenTrial | None:
-    """Return the trial of a search that had the first settings of its family, if it is finished."""
-    first = FAMILIES[search.user_attrs["family"]]["first"]
-    return next((trial for trial in finished(search) if trial.params.items() <= first.items()), None)
-
-
-def _left(search: optuna.Study, trials: int) -> int:
-    """Return how many trials a search lacks, of which the first settings of the family have to be one."""
-    return max(trials - len(finished(search)), int(_first(search) is None))
-
-
-def _sampler(fold: int, number: int) -> optuna.samplers.BaseSampler:
-    """Return what draws the settings of a trial: they do not depend on which process draws them."""
-    return optuna.samplers.TPESampler(n_startup_trials=4, seed=1000 * fold + number)
 
 
 def _open(scale: str, family: str, fold: int) -> optuna.Study:
@@ -229,10 +202,9 @@ def _open(scale: str, family: str, fold: int) -> optuna.Study:
             for key, value in {"scale": scale, "family": family, "fold": fold, "budget": config.hash}.items():
                 search.set_user_attr(key, value)
         pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=config.settings.epochs // 4)
-        search = optuna.load_study(storage=storage, study_name=name, sampler=_sampler(fold, 0), pruner=pruner)
-    if search.user_attrs["budget"] != config.hash:
-        msg = f"{path} holds searches under another budget: remove that folder, or set RADIOSYNTH_RUNS"
-        raise ValueError(msg)
+        search = optuna.load_study(storage=storage, study_name=name, pruner=pruner)
+    fault = f"{path} holds searches under another budget: remove that folder, or set RADIOSYNTH_RUNS"
+    check(search.user_attrs["budget"] == config.hash, fault)
     return search
 
 
@@ -247,7 +219,9 @@ def _objective(trial: optuna.Trial, deadline: float | None) -> float:
         if epoch + 1 < config.settings.epochs and trial.should_prune():
             raise optuna.TrialPruned
 
-    trial.study.sampler = _sampler(config.sources.fold, trial.number)  # which no other process has
+    # What is drawn for a trial does not depend on which process draws it.
+    seed = 1000 * config.sources.fold + trial.number
+    trial.study.sampler = optuna.samplers.TPESampler(n_startup_trials=4, seed=seed)
     asked = _suggest(trial, trial.study.user_attrs["family"], config)
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -282,34 +256,11 @@ class Task(NamedTuple):
 def _add_trials(task: Task, *, trials: int, time_limit: float | None) -> optuna.Study:
     """Make what a search lacks of its trials, as far as there is time."""
     search = _open(*task)
-    if _left(search, trials):
+    if len(finished(search)) < trials:
         deadline = None if time_limit is None else time.time() + time_limit
-        wanted = max(trials, len(finished(search)) + 1)
-        enough = optuna.study.MaxTrialsCallback(wanted, states=ENDED)
+        enough = optuna.study.MaxTrialsCallback(trials, states=ENDED)
         search.optimize(partial(_objective, deadline=deadline), timeout=time_limit, callbacks=[enough])
     return search
-
-
-def _search(
-    tasks: Sequence[Task], trials: int | None, jobs: int, deadline: float | None
-) -> list[optuna.Study]:
-    """Return searches of one scale that have the trials asked for, making those that are missing."""
-    trials = plan(tasks[0].scale)["trials"] if trials is None else trials
-    check_count(trials, "trials", 1)
-    searches = {task: _open(*task) for task in tasks}
-    for again in (False, True):  # again, if the process that tried the first settings was killed
-        lacking = {task: left for task, search in searches.items() if (left := _left(search, trials))}
-        for task in lacking:
-            if _first(searches[task]) is None:
-                searches[task].enqueue_trial(FAMILIES[task.family]["first"], skip_if_exists=not again)
-        # Several processes work on one search if there are more of them than searches.
-        shared = range(max(1, jobs // max(1, len(lacking))))
-        at_work = [task for number in shared for task, left in lacking.items() if number < left]
-        run_in_time(partial(_add_trials, trials=trials), at_work, jobs, deadline)
-    if left := sum(_left(search, trials) for search in searches.values()):
-        msg = f"{left} of {trials * len(tasks)} trials are left; run the same command again to resume"
-        raise TrainingStopped(msg)
-    return list(searches.values())
 
 
 def tune(
@@ -355,100 +306,16 @@ def tune(
     radiosynth.training.TrainingStopped
         If the time was over before all trials were made; calling again resumes.
     """
-    scale = asked_scale(scale)
     check_choice(family, "family", FAMILIES)
+    task = Task(asked_scale(scale), family, fold)
+    trials = plan(task.scale)["trials"] if trials is None else trials
+    check_count(trials, "trials", 1)
     deadline = None if time_limit is None else time.time() + time_limit
-    return _search([Task(scale, family, fold)], trials, jobs, deadline)[0]
-
-
-def evaluate(
-    scale: str | None = None,
-    *,
-    trials: int | None = None,
-    jobs: int = 1,
-    time_limit: float | None = None,
-) -> StudyResult:
-    """Carry out the whole plan once for each fold that tests, and test what it chose.
-
-    For each fold the families are compared by their first trials, the best two are tuned, and the best trial
-    of both is chosen. Chosen network, first trial of the best family and report's network are trained alike
-    and tested on the fold that took no part in the choice (nested cross-validation; Varma &
-    Simon 2006, doi:10.1186/1471-2105-7-91).
-
-    Parameters
-    ----------
-    scale, trials, jobs, time_limit
-        As in `tune`; trials are those of each search.
-
-    Returns
-    -------
-    StudyResult
-        With the conditions ``"report"``, ``"best family"`` and ``"tuned"``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such scale, or no trial is asked for.
-    radiosynth.training.TrainingStopped
-        If the time was over; calling again resumes.
-    """
-    scale = asked_scale(scale)
-    folds = range(plan(scale)["tested"])
-    deadline = None if time_limit is None else time.time() + time_limit
-    every = [Task(scale, family, fold) for fold in folds for family in plan(scale)["families"]]
-    _search(every, 1, jobs, deadline)
-    best = {fold: ranking(scale, fold)[:2] for fold in folds}
-    _search([Task(scale, family, fold) for fold in folds for family in best[fold]], trials, jobs, deadline)
-    conditions = {
-        "report": [_budget(scale, fold) for fold in folds],
-        "best family": [trial_config(*_tried(scale, best[fold][0], fold)) for fold in folds],
-        "tuned": [trial_config(chosen(scale, fold)) for fold in folds],
-    }
-    left = None if deadline is None else max(0.0, deadline - time.time())
-    references = {"best family": "report", "tuned": "report"}
-    return studies.run_conditions("tuning", scale, conditions, references, jobs=jobs, time_limit=left)
-
-
-def ranking(scale: str, fold: int) -> list[str]:
-    """Return the families in the order of their first trials, the best one first."""
-    first = {family: _tried(scale, family, fold)[1].value or 0.0 for family in plan(scale)["families"]}
-    return sorted(first, key=lambda family: -first[family])
-
-
-def _tried(scale: str, family: str, fold: int) -> tuple[optuna.Study, optuna.trial.FrozenTrial]:
-    """Return the search of a family and its first settings' trial."""
-    search = _open(scale, family, fold)
-    trial = _first(search)
-    if trial is None:
-        msg = f"the first settings of {family} are not tried in fold {fold}: `radiosynth tune` resumes"
-        raise ValueError(msg)
-    return search, trial
-
-
-def optimism(trials: int) -> float:
-    """Return by how many standard errors the best of equally good trials seems better than it is.
-
-    Parameters
-    ----------
-    trials : int
-        Trials whose accuracies have independent normal errors.
-
-    Returns
-    -------
-    float
-        The expected maximum of as many standard normal deviates.
-
-    Examples
-    --------
-    >>> round(optimism(8), 2)
-    1.42
-    """
-    x = np.linspace(-10, 10, 20_001)
-    return float(np.trapezoid(x * trials * norm.pdf(x) * norm.cdf(x) ** (trials - 1), x))
-
-
-def chosen(scale: str, fold: int) -> optuna.Study:
-    """Return the search whose best trial is the choice of a fold: the better one of the best two families."""
-    return max(
-        (_open(scale, family, fold) for family in ranking(scale, fold)[:2]), key=lambda s: s.best_value
-    )
+    search = _open(*task)
+    if len(finished(search)) < trials:
+        search.enqueue_trial(FAMILIES[family]["first"], skip_if_exists=True)
+        run_in_time(partial(_add_trials, trials=trials), [task] * max(1, jobs), jobs, deadline)
+    if (left := trials - len(finished(search))) > 0:
+        msg = f"{left} of {trials} trials are left; run the same command again to resume"
+        raise TrainingStopped(msg)
+    return search

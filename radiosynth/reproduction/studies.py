@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,12 @@ from astropy.table import Table, vstack
 
 from radiosynth._io import check, read_json, read_table, readable, write_json, write_table
 from radiosynth.reproduction import recipes, scales
-from radiosynth.reproduction.comparisons import StudyResult, accuracies, formatted
+from radiosynth.reproduction.comparisons import StudyResult, formatted
 from radiosynth.reproduction.configs import ClassifierConfig, Config
 from radiosynth.reproduction.layouts import Conditions, layout
-from radiosynth.reproduction.parallel import run_in_time
+from radiosynth.reproduction.parallel import run_missing
 from radiosynth.reproduction.provenance import provenance
 from radiosynth.reproduction.runs import Run, runs_root
-from radiosynth.stopping import TrainingStopped
 
 log = logging.getLogger("radiosynth")
 
@@ -37,14 +35,11 @@ def run_study(
     *,
     jobs: int = 1,
     time_limit: float | None = None,
-    extend: bool = False,
 ) -> StudyResult:
     """Return a study, loaded if it is saved; otherwise its missing runs are made first.
 
     Runs that were finished or begun before are taken up, so that a study can be made in slices, or by
-    several processes or machines that share the folder of runs; those that another study of the same scale
-    has saved are taken from there. When the time is over, those folds are saved that all conditions have
-    tested, if there are two or more.
+    several processes or machines that share the folder of runs. It is saved once all of its runs are done.
 
     Parameters
     ----------
@@ -56,8 +51,6 @@ def run_study(
         Runs at a time, which divide the processors among them.
     time_limit : float, optional
         Seconds after which nothing new is begun.
-    extend : bool, default False
-        Make the folds that a saved study lacks, instead of loading those that it has.
 
     Returns
     -------
@@ -69,10 +62,10 @@ def run_study(
     ValueError
         If there is no such study or scale.
     radiosynth.training.TrainingStopped
-        If the time was over before all runs were done; calling again, with `extend`, resumes.
+        If the time was over before all runs were done; calling again resumes.
     """
     scale = scales.asked_scale(scale)
-    return run_conditions(name, scale, *layout(name, scale), jobs=jobs, time_limit=time_limit, extend=extend)
+    return run_conditions(name, scale, *layout(name, scale), jobs=jobs, time_limit=time_limit)
 
 
 def run_conditions(
@@ -83,7 +76,6 @@ def run_conditions(
     *,
     jobs: int = 1,
     time_limit: float | None = None,
-    extend: bool = False,
 ) -> StudyResult:
     """Return the study of any conditions, loaded if it is saved; see `run_study`.
 
@@ -95,7 +87,7 @@ def run_conditions(
         By name, one configuration for each fold.
     references : dict of str to str
         For each condition that is compared, the name of the one that it is compared with.
-    jobs, time_limit, extend
+    jobs, time_limit
         As in `run_study`.
 
     Returns
@@ -108,78 +100,22 @@ def run_conditions(
     ValueError
         If the folder holds a study of other runs.
     radiosynth.training.TrainingStopped
-        If the time was over before all runs were done; calling again, with `extend`, resumes.
+        If the time was over before all runs were done; calling again resumes.
     """
     deadline = None if time_limit is None else time.time() + time_limit
     folder = study_folder(name, scale)
     saved, asked = _saved_names(folder), _names(conditions)
-    if any(set(names) - set(asked.get(condition, ())) for condition, names in saved.items()):
-        msg = f"{folder} holds a study of other runs: remove its study.json and run it again"
-        raise ValueError(msg)
-    lacking = set().union(*asked.values()) - set().union(*saved.values())
-    if saved and not (extend and lacking):
-        more = f", which lacks {len(lacking)} runs: --extend makes them" if lacking else ""
-        log.info("loading the saved %s%s", folder.name, more)
+    fault = f"{folder} holds a study of other runs: remove its study.json and run it again"
+    check(all(set(names) <= set(asked.get(condition, ())) for condition, names in saved.items()), fault)
+    if saved:
+        lacking = len(set().union(*asked.values()) - set().union(*saved.values()))
+        log.info("loading the saved %s%s", folder.name, f" without {lacking} runs" if lacking else "")
         return _load(folder, conditions, references, saved, loaded=True)
-
-    # Fold by fold, so that whole ones are done when the time is over.
-    by_fold = [[each for each in row if each] for row in itertools.zip_longest(*conditions.values())]
-    known = set(_where_saved(folder))
-    needed = [config for config in itertools.chain(*by_fold) if config.name not in known]
+    needed = list(itertools.chain(*conditions.values()))
     generators = [each for config in needed if not _finished(config) for each in config.requires]
-    try:
-        _run_all(generators, jobs, deadline)
-        _run_all(needed, jobs, deadline)
-    except TrainingStopped as stop:
-        whole = [all(c.name in known or _finished(c) for c in row) for row in by_fold]
-        tested = {key: list(itertools.compress(configs, whole)) for key, configs in conditions.items()}
-        # After an interrupt the same command is to resume, where a saved study would be loaded.
-        if not stop.interrupted and sum(whole) > max([1, *map(len, saved.values())]):
-            _save(name, folder, tested, references)
-        raise
+    for configs in (generators, needed):
+        run_missing(recipes.run, configs, _finished, "runs", jobs, deadline)
     return _save(name, folder, conditions, references)
-
-
-def untested_fold(conditions: Conditions) -> tuple[Table, list[Run[ClassifierConfig]]]:
-    """Try conditions of a study on the fold after those that the study tests, with another seed.
-
-    What the study says should hold there too.
-
-    Parameters
-    ----------
-    conditions : dict of str to list of ClassifierConfig
-        Conditions of a study that leaves folds untested, all or some of them, as from
-        `radiosynth.reproduction.layouts.study_conditions`.
-
-    Returns
-    -------
-    table : `~astropy.table.Table`
-        One row per ``condition``: ``sources`` tested, ``accuracy`` and ``balanced_accuracy`` with the ends of
-        their 95 % intervals, as in `StudyResult.summary`.
-    runs : list of Run
-        The run of each condition, trained now if it is not saved.
-
-    Raises
-    ------
-    ValueError
-        If a study tests all folds already.
-    """
-    rows, runs = [], []
-    for condition, configs in conditions.items():
-        done, first = len(configs), configs[0]
-        if done >= first.sources.folds:
-            tested = f"{condition} tests all of its {max(1, first.sources.folds)} folds"
-            msg = f"{tested}: give conditions that leave one untested"
-            raise ValueError(msg)
-        generators = tuple(g.changed(fold=done) if g.sources.folds else g for g in first.generators)
-        run = recipes.run(first.changed(fold=done, seed=done, generators=generators))
-        stored = run.predictions
-        plain = stored["plain"]
-        correct = (stored["probabilities"].argmax(axis=1) == stored["labels"])[plain]
-        scores = accuracies(stored["labels"][plain], correct)
-        rows.append({"condition": condition, "sources": len(correct), **scores})
-        runs.append(run)
-    return formatted(Table(rows)), runs
 
 
 def best_study(name: str) -> StudyResult:
@@ -225,19 +161,7 @@ def _finished(config: Config) -> bool:
     return (runs_root() / config.name / "provenance.json").exists()
 
 
-def _run_all(configs: Iterable[Config], jobs: int, deadline: float | None) -> None:
-    missing = [config for config in dict.fromkeys(configs) if not _finished(config)]
-    run_in_time(recipes.run, missing, jobs, deadline)
-    if left := sum(not _finished(config) for config in missing):
-        msg = f"{left} of {len(missing)} runs are left and the time is over; run the same command again"
-        raise TrainingStopped(msg)
-
-
 # Saved studies ----------------------------------------------------------------------------------------
-
-
-def _about(folder: Path) -> dict[str, Any]:
-    return read_json(folder / "study.json", ["arms", "finished"])
 
 
 def _saved_names(folder: Path) -> dict[str, list[str]]:
@@ -246,7 +170,8 @@ def _saved_names(folder: Path) -> dict[str, list[str]]:
     if not path.exists():
         return {}
     with readable(path):
-        return {str(condition): list(runs) for condition, runs in _about(folder)["arms"].items()}
+        arms = read_json(path, ["arms", "finished"])["arms"]
+        return {str(condition): list(runs) for condition, runs in arms.items()}
 
 
 def _tables(folder: Path, names: dict[str, list[str]]) -> list[Table]:
@@ -275,37 +200,17 @@ def _load(
     return StudyResult(folder, first, references, sources, histories, loaded=loaded)
 
 
-def _where_saved(folder: Path) -> dict[str, tuple[Path, str]]:
-    """Return which study of the same scale holds a run, and as which condition; this one before others."""
-    scale = folder.name.partition("-study-")[0]
-    return {
-        run: (study, condition)
-        for study in [*sorted(folder.parent.glob(f"{scale}-study-*")), folder]
-        for condition, runs in _saved_names(study).items()
-        for run in runs
-    }
-
-
 def _save(name: str, folder: Path, conditions: Conditions, references: dict[str, str]) -> StudyResult:
-    """Gather the predictions and the histories of the runs of a study, from runs and from saved studies."""
-    known = _where_saved(folder)
-    studies = {study: _tables(study, _saved_names(study)) for study in {study for study, _ in known.values()}}
+    """Gather the predictions and the histories of the runs of a study."""
     found: list[list[Table]] = []
     made: list[dict[str, Any]] = []
     for condition, configs in conditions.items():
         for config in configs:
-            fold = config.sources.fold
-            if config.name in known:
-                study, there = known[config.name]
-                parts = [t[(t["condition"] == there) & (t["fold"] == fold)] for t in studies[study]]
-                made.append(_about(study))
-            else:
-                run = recipes.run(config)
-                parts = [_unaugmented(run), run.history]
-                made.append(run.provenance)
-            for part in parts:
-                part["condition"], part["fold"] = [condition] * len(part), fold
-            found.append(parts)
+            run = recipes.run(config)
+            made.append(run.provenance)
+            found.append([_unaugmented(run), run.history])
+            for part in found[-1]:
+                part["condition"], part["fold"] = [condition] * len(part), config.sources.fold
     for file, tables in zip(("sources", "histories"), zip(*found, strict=True), strict=True):
         whole = formatted(vstack(list(tables)))
         whole.rename_column("condition", "arm")

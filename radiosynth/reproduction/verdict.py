@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,11 @@ from radiosynth import (
     preprocessing,
     simulation,
     splitting,
-    stopping,
     training,
 )
 from radiosynth._io import check, write_arrays, write_table
 from radiosynth.reproduction import configs, provenance, recipes, runs
-from radiosynth.reproduction.parallel import run_in_time
+from radiosynth.reproduction.parallel import run_missing
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials
 from radiosynth.reproduction.samples import split_sample
 from radiosynth.sample import Sample, check_choice
@@ -182,23 +181,15 @@ def _statistics(trial: Trial) -> classification.ClassifierSettings:
     return classification.ClassifierSettings(batch_size=trial.batch_size, seed=trial.seed)
 
 
-class _Validation(keras.callbacks.Callback):
-    """Add the scores on the validation sources to the log of each epoch; they choose nothing."""
-
-    def __init__(self, sources: Sample, train: Sample, trial: Trial) -> None:
-        super().__init__()
-        self.sources, self.train, self.trial = sources, train, trial
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        with classification.recalibrated(self.model, self.train.images, _statistics(self.trial)):
-            probabilities = classification.predict(self.model, self.sources.images)
-        labels, given = self.sources.labels, probabilities.argmax(axis=1)
-        assert logs is not None
-        logs["val_loss"] = float(
-            -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7)).mean()
-        )
-        logs["val_accuracy"] = float((given == labels).mean())
-        logs["val_balanced_accuracy"] = float(balanced_accuracy_score(labels, given))
+def _scores(model: keras.Model, sources: Sample, train: Sample, trial: Trial) -> dict[str, float]:
+    """Return the scores on the validation sources, for the log of each epoch; they choose nothing."""
+    with classification.recalibrated(model, train.images, _statistics(trial)):
+        probabilities = classification.predict(model, sources.images)
+    labels, given = sources.labels, probabilities.argmax(axis=1)
+    loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-7)).mean()
+    accuracy, balanced = (given == labels).mean(), balanced_accuracy_score(labels, given)
+    found = {"val_loss": loss, "val_accuracy": accuracy, "val_balanced_accuracy": balanced}
+    return {name: float(value) for name, value in found.items()}
 
 
 def train(
@@ -239,6 +230,7 @@ def train(
     model = networks.build_network(
         trial.architecture, sources.size, trial.width, seed=trial.seed, precision=trial.precision
     )
+    scores = partial(_scores, sources=validation, train=sources, trial=trial)
     history: training.History = {}
     for number, batches in enumerate(stages):
         rate = keras.optimizers.schedules.CosineDecay(trial.learning_rate, trial.epochs * batches.steps)
@@ -249,7 +241,7 @@ def train(
             epochs=trial.epochs,
             folder=folder / f"stage{number}",
             fingerprint=f"{trial.hash}-{number}",
-            callbacks=[_Validation(validation, sources, trial)],
+            callbacks=[training.Validation(scores)],
             time_limit=None if time_limit is None else max(0.0, time_limit - (time.monotonic() - begun)),
             title=trial.name,
         )
@@ -358,9 +350,5 @@ def run_all(
     if conditions is not None:
         asked = [trial for trial in asked if trial.condition in conditions]
     deadline = None if time_limit is None else time.time() + time_limit
-    missing = [trial for trial in asked if not trial.file.exists()]
-    run_in_time(run, missing, jobs, deadline)
-    if left := sum(not trial.file.exists() for trial in missing):
-        msg = f"{left} of {len(asked)} networks are left; run the same command again to resume"
-        raise stopping.TrainingStopped(msg)
+    run_missing(run, asked, lambda trial: trial.file.exists(), "networks", jobs, deadline)
     return len(asked)

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from astropy.table import Table, join
 
-from radiosynth._io import decoded, readable
+from radiosynth._io import check, decoded, readable
 from radiosynth.sample import Sample, check_choice
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED, class_code
 
@@ -28,9 +28,8 @@ def unique_names(sample: Sample) -> list[str]:
     """Return the names of the sources, or raise if there is none, or two have one name."""
     names = [str(name) for name in sample.table["name"]]
     twice = sorted(name for name, number in Counter(names).items() if number > 1)
-    if twice or not names:
-        msg = f"{len(names)} sources, names that are not unique ({', '.join(twice[:3])}); make them differ"
-        raise ValueError(msg)
+    fault = f"{len(names)} sources, names that are not unique ({', '.join(twice[:3])}); make them differ"
+    check(not twice and names, fault)
     return names
 
 
@@ -78,9 +77,8 @@ def checked(decisions: Table) -> Table:
     for column in set(COLUMNS) & set(decisions.colnames):
         table[column] = ["" if cell in (None, np.ma.masked) else str(cell) for cell in decisions[column]]
     for name, decision in table["name", "decision"].iterrows():
-        if decision not in DECISIONS:
-            msg = f"{str(name)!r} has the decision {str(decision)!r}; allowed are {', '.join(DECISIONS)}"
-            raise ValueError(msg)
+        fault = f"{str(name)!r} has the decision {str(decision)!r}; allowed are {', '.join(DECISIONS)}"
+        check(decision in DECISIONS, fault)
     table["class"] = [name and CLASS_NAMES[class_code(name)] for name in table["class"].tolist()]
     if lacking := table["name"][(table["decision"] == "relabel") & (table["class"] == "")].tolist():
         msg = f"{lacking[0]!r} is to be relabelled without a class; give one of {', '.join(CLASS_NAMES)}"
@@ -179,9 +177,7 @@ class Agreement:
     disagreements: Table
 
 
-def agreement(
-    first: Table, second: Table, *, confidence: float = 0.95, rng: np.random.Generator | None = None
-) -> Agreement:
+def agreement(first: Table, second: Table) -> Agreement:
     """Compare two readers by Cohen's kappa (Cohen 1960), with a bootstrap interval over the sources.
 
     Readers agree if both keep a source, both drop it, for any reason, or both give it the same new class.
@@ -190,15 +186,11 @@ def agreement(
     ----------
     first, second : ~astropy.table.Table
         Decisions, as from `read_decisions`. Sources that only one has decided are left out.
-    confidence : float
-        Coverage of the interval, between 0 and 1.
-    rng : numpy.random.Generator, optional
-        For the thousand resamplings; a fixed seed if not given.
 
     Returns
     -------
     Agreement
-        Kappa, its interval, and the sources on which the readers differ.
+        Kappa, its 95 % interval, and the sources on which the readers differ.
 
     Raises
     ------
@@ -208,9 +200,7 @@ def agreement(
     from sklearn.metrics import cohen_kappa_score
 
     both = join(checked(first), checked(second), "name", table_names=["first", "second"])
-    if not len(both):
-        msg = "no source was decided by both readers; give two files about one sample"
-        raise ValueError(msg)
+    check(len(both), "no source was decided by both readers; give two files about one sample")
     for r in ("first", "second"):
         both[r] = np.where(both[f"decision_{r}"] == "relabel", both[f"class_{r}"], both[f"decision_{r}"])
     one, other = np.asarray(both["first"]), np.asarray(both["second"])
@@ -218,9 +208,9 @@ def agreement(
     if len(set(one) | set(other)) > 1:
         kappa = cohen_kappa_score(one, other)
         # Draws that hold one decision alone have no kappa: `scipy.stats.bootstrap` cannot leave them out.
-        draws = (rng or np.random.default_rng(0)).integers(len(both), size=(1000, len(both)))
+        draws = np.random.default_rng(0).integers(len(both), size=(1000, len(both)))
         drawn = [cohen_kappa_score(one[i], other[i]) for i in draws if len(set(one[i]) | set(other[i])) > 1]
-        low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+        low, high = np.quantile(drawn, [0.025, 0.975])
     differ = both[one != other]
     for r in ("first", "second"):
         pairs = zip(differ[r], differ[f"reason_{r}"], strict=True)

@@ -19,7 +19,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import refuse_to_replace, write_text
+from radiosynth._io import check, refuse_to_replace, write_text
 from radiosynth.cutouts.read import read_cutouts
 from radiosynth.preprocessing import missing_pixels
 from radiosynth.sample import Sample, floats
@@ -59,9 +59,7 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
         If there is no usable image, or the manifest lacks a column or knows another class.
     """
     root = Path(folder)
-    if not root.exists():
-        msg = f"{root} is no folder; give the one that holds the cutouts"
-        raise ValueError(msg)
+    check(root.exists(), f"{root} is no folder; give the one that holds the cutouts")
     if root.is_file():
         sample = Sample.load(root)
     else:

@@ -1,7 +1,6 @@
 """Simulated radio galaxies: populations, rendering, and what a telescope sees of them."""
 
 from radiosynth.simulation.degrade import degrade_randomly
-from radiosynth.simulation.fanaroff_riley import fr_ratio
 from radiosynth.simulation.fit import fit_population, mismatch
 from radiosynth.simulation.observe import Observation
 from radiosynth.simulation.population import (
@@ -20,7 +19,6 @@ __all__ = [
     "degrade_randomly",
     "draw_parameters",
     "fit_population",
-    "fr_ratio",
     "mismatch",
     "render",
     "report_population",

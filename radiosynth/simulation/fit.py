@@ -19,6 +19,7 @@ from scipy import stats
 from scipy.spatial import cKDTree
 from scipy.stats import ks_2samp
 
+from radiosynth._io import check
 from radiosynth.measurements import measure
 from radiosynth.preprocessing import resize, scale
 from radiosynth.sample import Sample, check_count
@@ -127,9 +128,8 @@ def fit_population(
     check_count(per_class, "per_class", 2 * NEIGHBOURS)
     check_count(rounds, "rounds", 1)
     counts = {name: n for name, n in real.counts().items() if n}
-    if not counts or min(counts.values()) < LEAST:
-        msg = f"{real} has too little to fit to: give {LEAST} labelled images or more of each class in it"
-        raise ValueError(msg)
+    fault = f"{real} has too little to fit to: give {LEAST} labelled images or more of each class in it"
+    check(counts and min(counts.values()) >= LEAST, fault)
     wide = fitted = wide_population()
     if observation is not None:
         for name in CLASS_NAMES:

@@ -15,9 +15,8 @@ from astropy.table import Table, vstack
 from numpy.typing import NDArray
 from scipy import stats
 
-from radiosynth._io import refuse_beyond_memory
+from radiosynth._io import check, refuse_beyond_memory
 from radiosynth.sample import check_choice, check_count, check_rng
-from radiosynth.simulation.fanaroff_riley import fr_ratio
 from radiosynth.simulation.gaussians import COLUMNS, COMPACT
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
@@ -27,9 +26,6 @@ class Distribution(Protocol):
 
     def rvs(self, size: int, random_state: np.random.Generator) -> Any:
         """Return `size` random values."""
-
-
-_MAX_REDRAWS = 1000
 
 
 EXTENDED = (
@@ -63,8 +59,6 @@ class Population:
         ``core_x``, ``core_y``, ``core_sigma`` (along the longer axis), ``core_amplitude``,
         ``axis_ratio`` (short over long axis), ``position_angle`` (of the longer axis).
         Each class may also have ``rms``: the noise of an `Observation`, in units of the peak.
-    consistent : bool, default False
-        Draw anew each source whose `fr_ratio` contradicts its FR type (not the report's way).
 
     Raises
     ------
@@ -78,7 +72,6 @@ class Population:
     FRII: Mapping[str, Distribution | float]
     bent: Mapping[str, Distribution | float]
     compact: Mapping[str, Distribution | float]
-    consistent: bool = False
 
     def __post_init__(self) -> None:
         needed: dict[str, tuple[str, ...]] = dict.fromkeys(("FRI", "FRII"), EXTENDED)
@@ -125,29 +118,25 @@ class Population:
         """
         name = CLASS_NAMES[class_code(name)]
         changed = {name: {**getattr(self, name), **distributions}}
-        return dataclasses.replace(self, **changed)  # type: ignore[arg-type]
+        return dataclasses.replace(self, **changed)
 
 
-def report_population(*, consistent: bool = False) -> Population:
+def report_population() -> Population:
     """Return the population of the report (section "Geometric simulation").
 
     The report's lobes are 1.5 pixels wide across the jet and 2.5 along it. It calls compact sources
     nearly round without giving numbers; here their axis ratio is uniform between 0.8 and 1. All numbers
     are in ``populations.toml`` beside this module.
 
-    Parameters
-    ----------
-    consistent : bool, default False
-        Draw anew each source whose `fr_ratio` contradicts its FR type. The report does not: at a
-        contour of 5 % of the peak, R < 0.5 holds for 89 % of its FR I and R > 0.5 for 78 % of
-        its FR II sources.
+    Nothing enforces the definition of the classes: at a contour of 5 % of the peak, R < 0.5 holds for 89 % of
+    the FR I and R > 0.5 for 78 % of the FR II sources.
 
     Returns
     -------
     Population
         The report's distributions.
     """
-    return dataclasses.replace(_read("report"), consistent=consistent)
+    return _read("report")
 
 
 def wide_population() -> Population:
@@ -175,7 +164,7 @@ def _read(name: str) -> Population:
             key: getattr(stats, value[0])(*value[1:]) if isinstance(value, list) else value
             for key, value in values.items()
         }
-    return Population(**classes)  # type: ignore[arg-type]
+    return Population(**classes)
 
 
 def draw_values(distribution: Distribution | float, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -213,7 +202,7 @@ def draw_parameters(
     Raises
     ------
     ValueError
-        If a class is unknown, a number negative, or no consistent source is found.
+        If a class is unknown or a number negative.
     """
     check_rng(rng)
     population = report_population() if population is None else population
@@ -227,10 +216,7 @@ def draw_parameters(
     # Each class has its own stream: what is drawn for one does not depend on the others.
     parts = []
     for name, stream in zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True):
-        part = _draw(population, name, counts.get(name, 0), stream)
-        if population.consistent and name != "compact":
-            _redraw_contradictions(part, population, name, stream)
-        parts.append(Table(part))
+        parts.append(Table(_draw(population, name, counts.get(name, 0), stream)))
     table = vstack(parts).filled(np.nan)  # the noise may be drawn for some classes only
     drawn = np.repeat(CLASS_NAMES, [len(part) for part in parts])
     names = [f"{name}_{i}" for name, part in zip(CLASS_NAMES, parts, strict=True) for i in range(len(part))]
@@ -250,9 +236,8 @@ def _draw(population: Population, name: str, n: int, rng: np.random.Generator) -
     # Of bent sources both kinds are drawn, and the FR type chooses: as many numbers whatever it is.
     if name == "bent":
         fr_type = values(own["fr_type"])
-        if not np.isin(fr_type, (1, 2)).all():
-            msg = "fr_type of bent gave values other than 1 and 2; let it give 1 for FR I and 2 for FR II"
-            raise ValueError(msg)
+        fault = "fr_type of bent gave values other than 1 and 2; let it give 1 for FR I and 2 for FR II"
+        check(np.isin(fr_type, (1, 2)).all(), fault)
         kinds = [{**base, **own} for base in (population.FRI, population.FRII)]
         drawn = {key: np.where(fr_type == 1, *[values(kind[key]) for kind in kinds]) for key in EXTENDED}
     else:
@@ -267,22 +252,3 @@ def _draw(population: Population, name: str, n: int, rng: np.random.Generator) -
         "lobe_amplitude_1": first,
         "lobe_amplitude_2": np.maximum(first + drawn["lobe_amplitude_difference"], 0.01 * first),
     }
-
-
-def _redraw_contradictions(
-    columns: dict[str, NDArray[Any]], population: Population, name: str, rng: np.random.Generator
-) -> None:
-    """Draw sources anew, in place, until the FR ratio of each agrees with its FR type."""
-    suspects = np.arange(len(columns["fr_type"]))
-    for _ in range(_MAX_REDRAWS):
-        ratio = fr_ratio({key: values[suspects] for key, values in columns.items()})
-        suspects = suspects[np.where(columns["fr_type"][suspects] == 1, ratio >= 0.5, ratio <= 0.5)]
-        if not len(suspects):
-            return
-        for key, values in _draw(population, name, len(suspects), rng).items():
-            columns[key][suspects] = values
-    msg = (
-        f"{len(suspects)} {name} sources still contradict their FR type after {_MAX_REDRAWS} draws; make the "
-        "lobes of FRI longer than their distance and those of FRII shorter, or set consistent=False"
-    )
-    raise ValueError(msg)

@@ -21,7 +21,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from radiosynth._io import to_write
+from radiosynth._io import check, to_write
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_count, check_rng
 from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
@@ -163,9 +163,8 @@ def render(
     n = len(columns["fr_type"])
     check_count(size, "size", 2)
     out = to_write(out, (n, size, size), "ask for fewer or smaller images, or give a memmap as out")
-    if not 0 <= noise < np.inf:
-        msg = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
-        raise ValueError(msg)
+    fault = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
+    check(0 <= noise < np.inf, fault)
     rms = None if observation is None else observation.noise_of(parameters, n, rng)
     noisy = noise > 0 or rms is not None
     if noisy:
@@ -174,12 +173,11 @@ def render(
     beam = None if observation is None else observation.beam_sigma(size)
     fine = 1 if beam is None else 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1
     edge = size * fine
-    if edge > _LARGEST_EDGE:
-        msg = (
-            f"size={size} with {observation} has to be rendered at {edge} px, of which at most "
-            f"{_LARGEST_EDGE} are possible: give fewer pixels, or a wider beam"
-        )
-        raise ValueError(msg)
+    fault = (
+        f"size={size} with {observation} has to be rendered at {edge} px, of which at most "
+        f"{_LARGEST_EDGE} are possible: give fewer pixels, or a wider beam"
+    )
+    check(edge <= _LARGEST_EDGE, fault)
     # 3. Sources become Gaussians, in chunks of one kind each, with a stream of random numbers of its own.
     step = max(1, _CHUNK_PIXELS // edge**2)
     extended = columns["fr_type"] > 0

@@ -14,7 +14,7 @@ from skyserver import SkyServer, key_of
 from radiosynth import cutouts as cutout_module, datasets, load_classifier, read_cutouts, records, simulation
 from radiosynth.classification import classifier
 from radiosynth.cli import main
-from radiosynth.reproduction import configs, presets, recipes, runs, studies
+from radiosynth.reproduction import configs, presets, recipes, runs
 from radiosynth.sample import Sample
 
 
@@ -265,24 +265,6 @@ def test_cutouts_of_a_list(
     monkeypatch.setattr(cutout_module, "download_cutouts", stopped)
     assert main(arguments) == 1
     assert "the same command resumes" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("options", "extend"), [([], False), (["--extend"], True), (["--time-limit", "9"], True)]
-)
-def test_a_recorded_study_is_extended_when_asked_for(
-    monkeypatch: pytest.MonkeyPatch, options: list[str], extend: bool
-) -> None:
-    asked = {}
-
-    def run_study(name: str, scale: str | None, **keywords: object) -> None:
-        asked.update(keywords)
-        msg = "asked"
-        raise ValueError(msg)
-
-    monkeypatch.setattr(studies, "run_study", run_study)
-    assert main(["study", "protocol", *options]) == 1
-    assert asked["extend"] is extend
 
 
 def test_run_prints_both_accuracies_on_the_unaugmented_sources(

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from radiosynth import generators, stopping, training
+from radiosynth import generators, training
 from radiosynth.generators import animation, base
 from radiosynth.generators.dcgan import DCGAN, GANSettings
 from radiosynth.generators.drawing import with_labels
@@ -255,16 +255,6 @@ def test_killed_and_terminated_training_ends_with_the_same_numbers(tmp_path):
         assert resumed.history[name] == whole.history[name]
 
 
-def test_time_limit(tmp_path):
-    images = blobs(64)[0]
-    with pytest.raises(stopping.TrainingStopped, match="time limit"):
-        generators.train_generator(images, TINY, tmp_path / "stopped", time_limit=1e-6)
-    stopped = generators.train_generator(images, TINY, tmp_path / "stopped")
-    whole = generators.train_generator(images, TINY, tmp_path / "whole")
-    assert arrays_equal(stopped.generator.get_weights(), whole.generator.get_weights())
-    np.testing.assert_array_equal(stopped.frames, whole.frames)
-
-
 # --- does it learn ----------------------------------------------------------------------------------
 
 
@@ -416,22 +406,6 @@ def test_diversity():
     assert generators.diversity(images) == pytest.approx(np.mean(pairs))
     assert generators.diversity(np.ones((4, 3, 3))) == 0
     assert generators.diversity(np.ones((1, 3, 3))) == 0
-
-
-def test_divergence_stops_the_training(tmp_path):
-    settings = dataclasses.replace(TINY, learning_rate=1e30, epochs=20)
-    with pytest.raises(stopping.TrainingDiverged, match="lower learning rate than 1e\\+30"):
-        generators.train_generator(blobs(32)[0], settings, tmp_path)
-    assert not (tmp_path / "generator.npz").exists()
-
-
-def test_a_folder_of_another_training_is_refused(whole):
-    images, labels = blobs(64)
-    settings = dataclasses.replace(TINY, conditional=2, seed=9)
-    before = (whole.folder / "frames.npz").read_bytes()
-    with pytest.raises(ValueError, match="checkpoint of another training"):
-        generators.train_generator(images, settings, whole.folder, labels=labels)
-    assert (whole.folder / "frames.npz").read_bytes() == before
 
 
 GOOD, CODES = blobs(8)

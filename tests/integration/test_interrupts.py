@@ -40,11 +40,15 @@ COMMAND = textwrap.dedent(
 EACH = textwrap.dedent(
     """
     import time
+    from types import SimpleNamespace
     from radiosynth import stopping
     from radiosynth.reproduction import parallel
 
+    def wait(task, time_limit):
+        time.sleep(20)
+
     with stopping.on_signals(stopping.interrupt):  # as the command does
-        print(*parallel.each(time.sleep, [20] * 9, 2))
+        parallel.run_in_time(wait, [SimpleNamespace(name="wait")] * 9, 2, None)
     """
 )
 

@@ -235,7 +235,6 @@ def test_wildcards_that_the_shell_left(files: list[Path], capsys: pytest.Capture
         (["catalogue", "l.csv", "--out", "l.csv"], "l.csv is one of the files to be read"),
         (["catalogue", "l.csv", "--out", "other.csv"], "other.csv exists, and is not what would be written"),
         (["catalogue", "l.csv", "--out", "l.hdf5"], "l.hdf5 has no suffix of a table"),
-        (["tune", "--fold", "1"], "--fold has no effect without --family"),
     ],
 )
 @pytest.mark.usefixtures("files")
@@ -266,7 +265,7 @@ def test_options_without_effect_and_outputs_over_inputs(
         ["run", "--time-limit", "nan"],
         ["gan", "train", "--split-seed", "1.5"],
         ["gan", "sample", "f", "--out", "o", "--number", "0"],
-        ["tune", "--jobs", "0"],
+        ["tune", "--family", "report", "--jobs", "0"],
     ],
 )
 def test_numbers_out_of_range(

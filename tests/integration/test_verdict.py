@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,13 +58,6 @@ def test_each_source_is_tested_once_and_never_trained_on() -> None:
         assert not groups[0] & groups[2]
         tested += parts[2].table["name"].tolist()
     assert len(tested) == len(set(tested)) == 1012
-
-
-def test_smaller_fractions_are_parts_of_larger_ones() -> None:
-    small, large = (verdict.sources_of(replace(TINY, fraction=part))[0] for part in (0.05, 0.25))
-    assert set(small.table["name"]) <= set(large.table["name"])
-    assert min(small.counts().values()) >= 1
-    assert 180 < len(large) < 220
 
 
 def test_generators_are_those_of_the_protocol() -> None:
@@ -164,13 +158,13 @@ def simulated(effect: float, rng: np.random.Generator, shared: bool = False) -> 
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_difference_is_found_where_there_is_one_and_seldom_where_there_is_none(shared: bool) -> None:
     rng = np.random.default_rng(1)
-    strong = analysis.difference(*simulated(0.6, rng, shared), rng=rng)
+    strong = SimpleNamespace(**analysis.difference(*simulated(0.6, rng, shared), rng=rng))
     assert strong.p < 0.01
     assert strong.low > 0
     assert strong.corrected_low > 0
     covered = []
     for _ in range(40):
-        none = analysis.difference(*simulated(0.0, rng, shared), rng=rng)
+        none = SimpleNamespace(**analysis.difference(*simulated(0.0, rng, shared), rng=rng))
         covered.append(none.low <= 0 <= none.high)
         assert (none.p < 0.05) == (not covered[-1]) or abs(none.p - 0.05) < 0.01
     assert np.mean(covered) >= 0.87

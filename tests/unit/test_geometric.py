@@ -9,8 +9,7 @@ from scipy import integrate, ndimage, optimize, stats
 
 from radiosynth import Sample, noise_threshold, preprocess, scale as scale_images, simulation
 from radiosynth.preprocessing import measure_noise
-from radiosynth.simulation import gaussians, population
-from radiosynth.simulation.fanaroff_riley import fr_ratio
+from radiosynth.simulation import gaussians
 from radiosynth.simulation.observe import Observation
 from radiosynth.simulation.population import draw_parameters, report_population
 from radiosynth.simulation.rendering import render, simulate
@@ -237,82 +236,6 @@ def test_replaced_distributions_are_used_also_by_bent_sources():
     assert set(table["core_x"]) == {30.0}
     assert (table["core_y"][table["class"] == "bent"] == 31.5).all()
     assert report_population().FRI["core_x"].mean() == 28  # the original is unchanged
-
-
-def measured_ratio(image, position_angle, centre, contour, distance):
-    """Measure R on the image of a straight source from the pixels above the contour."""
-    x, y = grid(len(image))
-    angle = np.radians(position_angle + 90)
-    along = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
-    seen = along[image > contour * image.max()]
-    return 2 * distance / (seen.max() - seen.min())
-
-
-@pytest.mark.parametrize(("fr_type", "distance"), [(1, 6.0), (1, 8.0), (2, 8.0), (2, 14.0)])
-def test_fr_ratio_agrees_with_the_rendered_image(fr_type, distance):
-    # Lobes this far apart, without halos, peak at their centres.
-    parameters = source(fr_type=fr_type, lobe_distance=distance, halo_amplitude=0.0, position_angle=30.0)
-    image = render(parameters, 280, scale=False)[0]
-    measured = measured_ratio(image, 30, (28, 28), 0.05, distance)
-    assert fr_ratio(parameters)[0] == pytest.approx(measured, rel=0.02)
-
-
-@pytest.mark.parametrize("faint", [0.04, 1e-4])
-def test_fr_ratio_of_an_arm_below_the_contour_is_that_of_the_other(faint):
-    double = {"fr_type": 2, "lobe_distance": 14.0, "halo_amplitude": 0.0, "core_amplitude": 0.0}
-    both = fr_ratio(source(**double))[0]
-    assert fr_ratio(source(**double, lobe_amplitude_2=faint))[0] == pytest.approx(both, rel=0.03)
-    # With a core, how faint the unseen lobe is does not matter.
-    seen = [
-        fr_ratio(source(**double | {"core_amplitude": 1.0, "lobe_amplitude_2": a}))[0] for a in (faint, 0.01)
-    ]
-    assert seen[0] == pytest.approx(seen[1], rel=0.01)
-    table = draw_parameters(2000, rng=np.random.default_rng(1))
-    for contour in (0.5, 0.8):
-        assert np.nanmax(fr_ratio(table, contour=contour)) <= 1
-
-
-def test_fr_ratio_of_consistent_sources_holds_for_all():
-    population = report_population(consistent=True)
-    table = draw_parameters(400, population=population, rng=np.random.default_rng(6))
-    ratio, fr_type = fr_ratio(table), table["fr_type"]
-    assert (ratio[fr_type == 1] < 0.5).all()
-    assert (ratio[fr_type == 2] > 0.5).all()
-    assert np.isnan(ratio[fr_type == 0]).all()
-    assert (table["class"] == "FRI").sum() == 400
-
-
-def test_consistent_sources_have_their_ratio_on_rendered_images():
-    place = {"core_x": 28, "core_y": 28, "position_angle": 45, "bending_angle": 0}
-    population = report_population(consistent=True).replace("FRI", **place).replace("FRII", **place)
-    table = draw_parameters(60, population=population, classes=["FRI", "FRII"], rng=np.random.default_rng(15))
-    images = render(table, 224, scale=False)
-    table["core_amplitude"] = 0.0  # the core is not one of the brightest points
-    x, y = grid(224)
-    along, aside = (y - x) / np.sqrt(2), (x + y - 56) / np.sqrt(2)
-    for row, image, lobes in zip(table, images, render(table, 224, scale=False), strict=True):
-        axis = np.abs(aside) < 0.2
-        peaks = [along[side][lobes[side].argmax()] for side in (axis & (along >= 0), axis & (along <= 0))]
-        seen = along[image > 0.05 * image.max()]
-        ratio = (peaks[0] - peaks[1]) / (seen.max() - seen.min())
-        assert ratio < 0.51 if row["fr_type"] == 1 else ratio > 0.49
-
-
-def test_share_of_consistent_sources_is_as_documented():
-    table = draw_parameters(3000, classes=["FRI", "FRII"], rng=np.random.default_rng(7))
-    ratio = fr_ratio(table)
-    assert (ratio[:3000] < 0.5).mean() == pytest.approx(0.89, abs=0.02)
-    assert (ratio[3000:] > 0.5).mean() == pytest.approx(0.78, abs=0.02)
-    wide = fr_ratio(table, contour=0.2)  # which contour decides what is an FR I
-    assert (wide[:3000] > 0.5).mean() == pytest.approx(0.41, abs=0.03)
-    assert (wide[3000:] < 0.5).mean() == pytest.approx(0.09, abs=0.02)
-
-
-def test_impossible_consistency_is_refused(monkeypatch):
-    monkeypatch.setattr(population, "_MAX_REDRAWS", 3)
-    impossible = report_population(consistent=True).replace("FRI", lobe_distance=25.0)
-    with pytest.raises(ValueError, match="contradict their FR type after 3 draws"):
-        draw_parameters(2, population=impossible, rng=np.random.default_rng(0))
 
 
 def test_simulate_gives_a_complete_sample():
@@ -550,11 +473,6 @@ def test_bad_observations_are_refused(options):
 def test_more_than_the_memory_holds_is_refused_at_once(number, size, options, message):
     with pytest.raises(ValueError, match=message):
         simulate(number, size, classes=["FRII"], rng=np.random.default_rng(0), **options)
-
-
-def test_bad_contour_is_refused():
-    with pytest.raises(ValueError, match=r"contour is 1\.5"):
-        fr_ratio(source(), contour=1.5)
 
 
 def test_amplitudes_that_single_precision_does_not_hold() -> None:

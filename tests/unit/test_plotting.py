@@ -12,7 +12,7 @@ import pytest
 from astropy.table import Table
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 
-from radiosynth import build_classifier, datasets, plotting
+from radiosynth import datasets, plotting
 from radiosynth.reproduction import figures, presets, runs
 
 
@@ -58,16 +58,6 @@ def test_curves_and_bars_show_the_numbers_given() -> None:
         "bold",
         "normal",
     ]
-    plt.close(figure)
-
-
-def test_network_stack_has_a_slab_for_each_layer_with_weights_or_pooling() -> None:
-    figure, axes = plt.subplots()
-    fronts = plotting.network_stack(axes, build_classifier(), np.zeros((56, 56)))
-    assert len(fronts) == 8
-    heights = [np.ptp(front.get_xy()[:, 1]) for front in fronts]
-    assert heights[0] == 56
-    assert heights[1] == heights[2] == 28
     plt.close(figure)
 
 
