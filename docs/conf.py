@@ -142,6 +142,6 @@ html_sidebars = {
     page: []
     for page in (
         *("index", "report", "errata", "paper", "references", "learn", "extend", "contributing"),
-        *("interactive/generator", "interactive/simulator"),
+        *("interactive/classify", "interactive/generator", "interactive/simulator"),
     )
 }
