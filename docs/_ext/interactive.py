@@ -1,8 +1,8 @@
 """Everything that the interactive pages are made of, prepared before Sphinx reads the first page.
 
-The weights of the packaged generator and classifier are written in a form that a browser reads, bundled with TensorFlow.js
-by esbuild, and pictures are drawn that stand for the pages where scripts are off. Both tools come from npm;
-without it, or without its registry, the build says so and the pages keep their pictures.
+The weights of the packaged generator and classifier are written in a form that a browser reads, bundled with
+TensorFlow.js by esbuild, and pictures are drawn that stand for the pages where scripts are off. Both tools
+come from npm; without it, or without its registry, the build says so and the pages keep their pictures.
 
 The processor backend of TensorFlow.js draws an image in 24 ms on one core of a server, and all of it is one
 file of 3 MB that works from disk too. Its WebAssembly backend takes 12 ms, with 0.7 MB more to fetch.
@@ -133,7 +133,7 @@ def draw(model: keras.Model, z: NDArray[np.float32], labels: NDArray[np.int64]) 
 
 
 def bundle(run: runs.Run[configs.GANConfig]) -> bool:
-    """Write the scripts with their networks and the library to the static files; return whether that went well."""
+    """Write the scripts, with networks and library, to the static files; return whether that went well."""
     npm = shutil.which("npm")
     if npm is None:
         log.info("npm is not installed: the pages of generator and classifier show still pictures instead")
@@ -171,7 +171,9 @@ def bundle(run: runs.Run[configs.GANConfig]) -> bool:
             raise ValueError(msg)
         for path in made.iterdir():
             shutil.copy(path, STATIC)
-        shutil.copy(work / "node_modules" / "axe-core" / "axe.min.js", MADE)  # for tests/site, not for the site
+        shutil.copy(
+            work / "node_modules" / "axe-core" / "axe.min.js", MADE
+        )  # for tests/site, not for the site
     return True
 
 

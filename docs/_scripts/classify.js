@@ -126,6 +126,7 @@ function page(place) {
       blank();
       say(`${name}: ${found.error}`, "classify-error");
     } else tell(name, found);
+    result.scrollIntoView({ block: "nearest" });
   }
 
   function tell(name, { image, probabilities, notes, odd }) {

@@ -140,7 +140,7 @@ function usable(given, what) {
     ([a, b], value) => (Number.isNaN(value) ? [a, b] : [Math.min(a, value), Math.max(b, value)]), [Infinity, -Infinity],
   );
   need(low < high, `all pixels have the value ${Number(low.toPrecision(6))}: there is no source in it; leave it out`);
-  const told = `pixels from ${low} to ${high} lose their detail in the 32-bit numbers used here`;
+  const told = `pixels from ${Number(low.toPrecision(9))} to ${Number(high.toPrecision(9))} lose their detail in the 32-bit numbers used here`;
   need(high - low >= Math.max(Math.abs(low), Math.abs(high)) * 1e-5, `${told}: store them less a constant`);
   return Float32Array.from(pixels);
 }
