@@ -185,7 +185,7 @@ def write(work: Path, static: Path) -> dict[str, Any]:
     (work / "examples.bin").write_bytes(b"".join(map(fits_file, images)))
     for i, image in enumerate(images):
         filled = np.nan_to_num(image, nan=np.nanmin(image))
-        picture = preprocessing.scale(filled[None, 15:135, 15:135])[0, ::-1]
+        picture = preprocessing.scale(filled[None])[0, ::-1]
         colours = plotting.COLOUR_MAP
         plt.imsave(static / f"example{i}.png", np.sqrt((picture + 1) / 2), cmap=colours, vmin=0, vmax=1)
     return described

@@ -116,9 +116,9 @@ function page(place) {
       need(usual, `central pixels: give a whole number from ${crop.min} to ${crop.max}`);
       found = await classify(await bytes(), { crop: edge, pixelScale: resample.checked ? card.pixel_scale : undefined });
     } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      if (chosen !== job) return;
-      found = { error: error.message };
+      const known = error instanceof FileError;
+      if (!known) console.error(error);
+      found = { error: known ? error.message : `the page failed (${error.message}); classify it with Python` };
     }
     if (chosen !== job) return;
     window.radiosynthClassify.last = { name, ...found };

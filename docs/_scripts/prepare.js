@@ -93,8 +93,8 @@ function missingPixels(image, size) {
 function skyAndPeak(image, missing, size) {
   const pixels = image.filter((_, i) => !missing[i]).sort();
   let [level, noise] = clipped(pixels);
-  const atLeast = search(pixels, pixels[0], true) / image.length;
-  if (atLeast > 0.05 && atLeast < 0.84) {
+  const lowest = search(pixels, pixels[0], true) / image.length;
+  if (lowest > 0.05 && lowest < 0.84) {
     // A sky of noise falls to pieces where it is cut; one that was thresholded is whole.
     const above = Uint8Array.from(image, (value, i) => value > pixels[0] && !missing[i]);
     const pieces = label(above, size).n + label(above.map((on) => !on), size).n;

@@ -50,7 +50,7 @@ function between({ width, height, at }, x, y) {
 export function cutout(image, size, pixelScale, notes) {
   const { width, height, pixel, sky } = image;
   const fits = ([rows, columns]) => need(
-    size <= Math.min(rows, columns), `has ${rows}×${columns} pixels, less than size=${size}; give a smaller size (central pixels)`,
+    size <= Math.min(rows, columns), `has ${rows}×${columns} pixels, less than size=${size}; give a smaller size (Options, central pixels)`,
   );
   if (!sky) {
     fits([height, width]);

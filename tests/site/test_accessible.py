@@ -23,8 +23,11 @@ PAGES = [
 ]
 FOUND = """async () => {
   const { violations } = await axe.run({ resultTypes: ["violations"] });
-  return violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).flatMap(({ id, nodes }) =>
-    nodes.map(({ html, any }) => `${id}: ${html.slice(0, 160)} (${any.map(({ message }) => message).join(", ")})`));
+  const told = (id, { html, any }) =>
+    [id, html.slice(0, 160), ...any.map(({ message }) => message)].join(" | ");
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map((node) => told(id, node)));
 }"""
 
 

@@ -95,7 +95,7 @@ def picture(image: NDArray[np.float32], **options: Any) -> bytes:
 
 
 def edged(value: float, columns: int = 40) -> NDArray[np.float32]:
-    image = seen("FRI")
+    image = seen("compact")
     image[:, :columns] = value
     return image
 
