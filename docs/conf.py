@@ -125,6 +125,7 @@ html_title = "radiosynth"
 html_static_path = ["_static"]
 html_favicon = "_static/favicon.svg"
 html_css_files = ["radiosynth.css"]
+html_js_files = [("access.js", {"defer": "defer"})]
 html_show_sourcelink = False
 html_context = {"default_mode": "auto", "repository": colab.repository()}
 html_theme_options = {
@@ -142,6 +143,6 @@ html_sidebars = {
     page: []
     for page in (
         *("index", "report", "errata", "paper", "references", "learn", "extend", "contributing"),
-        *("interactive/generator", "interactive/simulator"),
+        *("interactive/classify", "interactive/generator", "interactive/simulator"),
     )
 }

@@ -1,8 +1,8 @@
 """Everything that the interactive pages are made of, prepared before Sphinx reads the first page.
 
-The weights of the packaged generator are written in a form that a browser reads, bundled with TensorFlow.js
-by esbuild, and pictures are drawn that stand for the pages where scripts are off. Both tools come from npm;
-without it, or without its registry, the build says so and the generator's page keeps its picture.
+The weights of the packaged generator and classifier are written in a form that a browser reads, bundled with
+TensorFlow.js by esbuild, and pictures are drawn that stand for the pages where scripts are off. Both tools
+come from npm; without it, or without its registry, the build says so and the pages keep their pictures.
 
 The processor backend of TensorFlow.js draws an image in 24 ms on one core of a server, and all of it is one
 file of 3 MB that works from disk too. Its WebAssembly backend takes 12 ms, with 0.7 MB more to fetch.
@@ -15,9 +15,11 @@ import math
 import shutil
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import classify_page
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -56,22 +58,13 @@ def shown_generator() -> runs.Run[configs.GANConfig]:
 def export(run: runs.Run[configs.GANConfig]) -> tuple[dict[str, Any], bytes]:
     """Return a generator as a list of steps, and the numbers that the steps refer to.
 
-    A number is stored in half precision where that loses nothing, which holds for saved kernels, and in
-    single precision otherwise. Normalisation and the scale and offset of the class become one factor and one
+    Normalisation and the scale and offset of the class become one factor and one
     summand per channel and class.
     """
     model = run.model()
     blob = bytearray()
+    store = partial(classify_page.keep, blob)
     steps: list[dict[str, Any]] = []
-
-    def store(values: NDArray[Any]) -> dict[str, Any]:
-        single = np.asarray(values, np.float32)
-        half = single.astype(np.float16)
-        exact = np.array_equal(half.astype(np.float32), single)
-        blob.extend(b"\0" * (-len(blob) % 4))
-        place = {"at": len(blob), "shape": list(single.shape), "bits": 16 if exact else 32}
-        blob.extend((half if exact else single).tobytes())
-        return place
 
     def affine(number: int) -> None:
         layer = model.get_layer(f"normalise_{number}")
@@ -140,39 +133,47 @@ def draw(model: keras.Model, z: NDArray[np.float32], labels: NDArray[np.int64]) 
 
 
 def bundle(run: runs.Run[configs.GANConfig]) -> bool:
-    """Write ``generator.js``, the network with its weights and the library; return whether that went well."""
+    """Write the scripts, with networks and library, to the static files; return whether that went well."""
     npm = shutil.which("npm")
     if npm is None:
-        log.info("npm is not installed: the page of the generator shows a still picture instead")
+        log.info("npm is not installed: the pages of generator and classifier show still pictures instead")
         return False
-    topology, blob = export(run)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        for name in ("package.json", "generator.js"):
-            shutil.copy(SCRIPTS / name, work)
+        for script in SCRIPTS.iterdir():
+            shutil.copy(script, work)
+        topology, blob = export(run)
         (work / "model.json").write_text(json.dumps(topology))
         (work / "model.bin").write_bytes(blob)
-        made = work / "bundle.js"
-        commands = [
-            [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"],
+        card = classify_page.write(work, STATIC)
+        made = work / "made"
+        commands = [[npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]]
+        commands += [
             [
-                *(npm, "exec", "--", "esbuild", "generator.js", "--bundle", "--minify", "--format=iife"),
+                *(npm, "exec", "--", "esbuild", f"{name}.js", "--bundle", "--minify", "--format=iife"),
                 *("--loader:.bin=binary", "--legal-comments=inline", "--log-level=warning"),
-                f"--outfile={made}",
-            ],
+                f"--outfile={made / name}.js",
+            ]
+            for name in ("generator", "network", "classify")
         ]
         for command in commands:
+            if command[-1].endswith("classify.js"):  # it tells how large the network is
+                card["megabytes"] = round((made / "network.js").stat().st_size / 1e6, 1)
+                (work / "card.json").write_text(json.dumps(card))
             done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
             if done.returncode:
-                log.info("%s failed: the page of the generator shows a still picture instead", command[1])
+                log.info("%s failed: the pages show still pictures instead", command[1])
                 log.info("%s", done.stderr[-2000:])
                 return False
-        if made.stat().st_size > MAX_BYTES:
-            msg = (
-                f"the generator takes {made.stat().st_size} bytes, of {MAX_BYTES} allowed: use a narrower one"
-            )
+        sizes = {path.name: path.stat().st_size for path in made.iterdir()}
+        if max(sizes["generator.js"], sizes["network.js"] + sizes["classify.js"]) > MAX_BYTES:
+            msg = f"the scripts take {sizes} bytes, of {MAX_BYTES} allowed a page: use narrower networks"
             raise ValueError(msg)
-        shutil.copy(made, STATIC / "generator.js")
+        for path in made.iterdir():
+            shutil.copy(path, STATIC)
+        shutil.copy(
+            work / "node_modules" / "axe-core" / "axe.min.js", MADE
+        )  # for tests/site, not for the site
     return True
 
 
@@ -234,7 +235,8 @@ def make() -> None:
 
 def prepare(app: Sphinx, config: Config) -> None:
     """Make what is missing or older than its sources, and tell the pages whether the generator runs."""
-    sources = [Path(__file__), Path(report_table.__file__), *SCRIPTS.iterdir(), shown_generator().folder]
+    sources = [Path(m.__file__) for m in (classify_page, report_table)]
+    sources += [Path(__file__), *SCRIPTS.iterdir(), shown_generator().folder, classify_page.FOLDER]
     newest = max(path.stat().st_mtime for path in sources)
     stamp = MADE / "made"
     if (

@@ -1,6 +1,7 @@
 /* The trained generator in the page: the network of model.json with the weights of model.bin. */
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-cpu";
+import { reader } from "./numbers.js";
 import topology from "./model.json";
 import blob from "./model.bin";
 
@@ -8,21 +9,7 @@ const { sky } = window;
 const RANGE = 3; // standard deviations that a slider spans to either side
 const SECONDS = 2; // from one galaxy to the next
 
-function half(bits) {
-  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
-  const size = exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15);
-  return bits & 32768 ? -size : size;
-}
-
-const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => half(bits));
-
-/* Read an array out of the weights, where numbers have 16 or 32 bits. */
-function numbers({ at, shape, bits }) {
-  const length = shape.reduce((product, edge) => product * edge, 1);
-  const bytes = blob.buffer.slice(blob.byteOffset + at, blob.byteOffset + at + (length * bits) / 8);
-  return bits === 16 ? Float32Array.from(new Uint16Array(bytes), (value) => HALVES[value]) : new Float32Array(bytes);
-}
-
+const numbers = reader(blob);
 const ofClass = (values, label) => tf.slice(values, [label, 0], [1, -1]);
 const APPLY = {
   dense: (x, { kernel }) => tf.matMul(x, kernel),

@@ -2,11 +2,11 @@
 "use strict";
 
 window.sky = (() => {
-  const FIELD = 270; // arcseconds that an image spans
+  const FIELD = 270; // arcseconds that an image usually spans
   const colours = Uint8Array.from(window.skyColours.match(/../g), (pair) => parseInt(pair, 16));
 
   /* Draw values from 0 to 1, row 0 in the south, with a bar of one arcminute. */
-  function draw(canvas, values, size, power = 1) {
+  function draw(canvas, values, size, power = 1, field = FIELD) {
     const pixels = new ImageData(size, size);
     for (let row = 0; row < size; row++) {
       for (let column = 0; column < size; column++) {
@@ -25,7 +25,7 @@ window.sky = (() => {
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
     context.drawImage(image, 0, 0, edge, edge);
-    const [left, bottom, length] = [0.05 * edge, 0.95 * edge, (60 / FIELD) * edge];
+    const [left, bottom, length] = [0.05 * edge, 0.95 * edge, (60 / field) * edge];
     context.fillStyle = "white";
     context.fillRect(left, bottom, length, 0.008 * edge);
     context.font = `${Math.round(0.045 * edge)}px sans-serif`;

@@ -7,30 +7,25 @@ are skipped. No socket is opened: what the browser asks for is read from the fol
 from __future__ import annotations
 
 import json
-import mimetypes
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 from samples import ROOT
+from visiting import ORIGIN, PHONE, Visitor
 
 from radiosynth import load_report_candidates
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Route
-
-ORIGIN = "http://localhost"  # clipboard and the like work here as they do on https
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 PAGES = [
     "index.html",
     "report.html",
@@ -45,6 +40,7 @@ PAGES = [
     "howto/cluster.html",
     "howto/citing.html",
     "interactive/index.html",
+    "interactive/classify.html",
     "interactive/generator.html",
     "interactive/simulator.html",
     "notebooks/train_a_gan.html",
@@ -60,15 +56,6 @@ PAGES = [
     "api/index.html",
     "api/generated/radiosynth.simulate.html",
 ]
-
-
-@pytest.fixture(scope="session")
-def site() -> Path:
-    """Return the folder of the built site."""
-    folder = Path(os.environ.get("RADIOSYNTH_SITE", "/nowhere"))
-    if not (folder / "index.html").exists():
-        pytest.skip("no built site: `tox -e docs` builds one and names it in RADIOSYNTH_SITE")
-    return folder
 
 
 # What the files say ----------------------------------------------------------------------------------
@@ -218,8 +205,10 @@ def test_the_figure_comes_before_its_code(site: Path) -> None:
 
 @pytest.mark.browser
 def test_the_interactive_pages_are_small(site: Path) -> None:
-    scripts = [site / "_static" / name for name in ("generator.js", "simulator.js", "sky.js", "colours.js")]
-    assert sum(path.stat().st_size for path in scripts if path.exists()) < 15e6
+    shared = ("sky.js", "colours.js")
+    for own in (["generator.js"], ["simulator.js"], ["classify.js", "network.js"]):
+        scripts = [site / "_static" / name for name in (*own, *shared)]
+        assert sum(path.stat().st_size for path in scripts if path.exists()) < 15e6
 
 
 @pytest.mark.browser
@@ -267,53 +256,6 @@ def test_no_notebook_is_stored_with_outputs() -> None:
 
 
 # What the browser shows ------------------------------------------------------------------------------
-
-
-class Visitor:
-    """A browser that is given the site's files, and a record of what went wrong."""
-
-    def __init__(self, browser: Browser, site: Path) -> None:
-        self.browser, self.site = browser, site
-        self.wrong: list[str] = []
-
-    def page(self, **options: Any) -> Page:
-        """Open a window."""
-        context = self.browser.new_context(**{"viewport": DESKTOP, **options})
-        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=ORIGIN)
-        page = context.new_page()
-        page.route("**/*", self.answer)
-        page.on("console", self.listen)
-        page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
-        return page
-
-    def listen(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
-            self.wrong.append(f"{message.type}: {message.text} ({message.location.get('url')})")
-
-    def answer(self, route: Route) -> None:
-        """Give the file that is asked for, and note what is not of this site."""
-        parts = urlsplit(route.request.url)
-        file = self.site / unquote(parts.path).lstrip("/")
-        if f"{parts.scheme}://{parts.netloc}" != ORIGIN:
-            self.wrong.append(f"asks another host: {route.request.url}")
-            route.abort()
-        elif not file.is_file():
-            if parts.path != "/favicon.ico":
-                self.wrong.append(f"not there: {route.request.url}")
-            route.fulfill(status=404, body="")
-        else:
-            kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-            route.fulfill(body=file.read_bytes(), content_type=kind)
-
-
-@pytest.fixture
-def visitor(browser: Browser, site: Path) -> Iterator[Visitor]:
-    """Visit the site; at the end of a test nothing may have gone wrong."""
-    visitor = Visitor(browser, site)
-    yield visitor
-    for context in browser.contexts:
-        context.close()
-    assert visitor.wrong == []
 
 
 @pytest.fixture
