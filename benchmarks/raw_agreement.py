@@ -108,10 +108,10 @@ def main() -> None:
         found, wanted = np.zeros((2, len(raw), 4))
         for fold in np.unique(published.table["fold"]):
             own = np.flatnonzero(published.table["fold"] == fold)
-            classifier = radiosynth.load_classifier(recipes.run(presets.student_config(int(fold))).folder)
+            student = radiosynth.load_classifier(recipes.run(presets.student_config(int(fold))).folder)
             for images, said in ((raw.images, found), (published.images, wanted)):
                 sample = radiosynth.Sample(radiosynth.center_crop(images[own], 150), raw.labels[own])
-                said[own] = classifier.predict(classifier.prepare(sample).images)
+                said[own] = student.predict(student.prepare(sample).images)
         note(("library, networks not trained on the source", "150", 3.0, FILLS[2]), found, wanted)
     if arguments.record:
         entries = [dict(zip(COLUMNS, row, strict=True)) for row in rows]

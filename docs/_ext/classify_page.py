@@ -78,6 +78,7 @@ def card(shown: Classifier) -> dict[str, Any]:
             "constant": preprocessing._CONSTANT,
             "spoilt": preprocessing._SPOILT,
             "coarser": classification._COARSER,
+            "odd": classification._ODD,
             "linear": files._LINEAR,
             "damaged": files.DAMAGED.replace(" ({})", ""),
         },
@@ -132,7 +133,7 @@ def graph(
 
 def roles(names: list[str]) -> dict[str, str]:
     """Return which output holds probabilities, and which, if any, flags odd sources: by name or order."""
-    known = ("probabilities", "odd")
+    known = ("probabilities", "oddness")
     return {
         role: next((name for name in names if role in name), first)
         for role, first in zip(known, names, strict=False)

@@ -57,15 +57,16 @@ function network() {
   return loading;
 }
 
-/* Return the prepared image, the probabilities, what is doubtful, and whether the source is an odd one. */
+/* Return the prepared image, the probabilities, and what is doubtful. */
 async function classify(bytes, { crop = card.crop, pixelScale } = {}) {
   const notes = [];
   const image = await read(bytes, notes);
   const { pixels, scale } = cutout(image, crop, pixelScale, notes);
   const ready = prepare(pixels, notes, image.missing);
-  notes.unshift(...doubts(image, scale));
-  const { probabilities, odd = [0] } = await (await network()).predict(ready);
-  return { image: ready, probabilities, notes, odd: odd[0] > 0.5 };
+  const { probabilities, oddness = [0] } = await (await network()).predict(ready);
+  const odd = oddness[0] > 1 ? [`an oddness of ${oddness[0].toFixed(1)}: ${card.says.odd}`] : [];
+  notes.unshift(...doubts(image, scale), ...odd);
+  return { image: ready, probabilities, notes };
 }
 
 function page(place) {
@@ -129,7 +130,7 @@ function page(place) {
     result.scrollIntoView({ block: "nearest" });
   }
 
-  function tell(name, { image, probabilities, notes, odd }) {
+  function tell(name, { image, probabilities, notes }) {
     sky.draw(canvas, image.map((value) => (value + 1) / 2), card.size, 0.5, card.size * card.pixel_scale);
     canvas.setAttribute("aria-label", `Prepared image of ${name}: ${card.size} pixels, background around it`);
     const best = probabilities.indexOf(Math.max(...probabilities));
@@ -138,9 +139,7 @@ function page(place) {
       bar.style.width = percent(probabilities[i]).replace(" ", "");
       return element("li", {}, element("span", {}, label), element("span", {}, percent(probabilities[i])), bar);
     }));
-    const warn = odd ? ["unlike the images that the network was trained on: its class is no evidence"] : [];
-    const list = element("ul", { class: "classify-notes" },
-      ...[...warn, ...notes].map((note) => element("li", {}, note)));
+    const list = element("ul", { class: "classify-notes" }, ...notes.map((note) => element("li", {}, note)));
     const heading = element("p", { class: "classify-class" },
       element("strong", {}, card.classes[best].label), `, ${percent(probabilities[best])}: ${name}`);
     told.replaceChildren(heading, bars, ...(list.children.length ? [element("p", {}, "Notes:"), list] : []));

@@ -32,12 +32,27 @@ def write_model(model: keras.Model, path: Path, format: str, card: str) -> Path:
     else:
         model(np.zeros((1, *model.input_shape[1:]), np.float32))  # Keras 3.10 exports only what was called
         try:
-            write_atomically(path, lambda part: model.export(str(part), format="onnx", verbose=False))
+            write_atomically(path, lambda part: _write_onnx(model, part))
         except ImportError as error:
             msg = f"ONNX needs more packages ({error}): pip install 'radiosynth[export]'"
             raise ImportError(msg) from error
     write_text(beside, card)
     return beside
+
+
+def _write_onnx(model: keras.Model, path: Path) -> None:
+    """Write a network with outputs that are called by what they are."""
+    import onnx
+
+    model.export(str(path), format="onnx", verbose=False)
+    written = onnx.load(path)
+    outputs = zip(written.graph.output, ("probabilities", "oddness"), strict=False)
+    renamed = {output.name: name for output, name in outputs}
+    for node in written.graph.node:
+        node.output[:] = [renamed.get(name, name) for name in node.output]
+    for output in written.graph.output:
+        output.name = renamed[output.name]
+    onnx.save(written, path)
 
 
 def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]], odd: bool = False) -> str:

@@ -96,7 +96,7 @@ def test_onnx_has_both_outputs(default: classification.Classifier, tmp_path: Pat
     card = default.export(tmp_path / "m.onnx", "onnx")
     images = radiosynth.simulate(1, 192, rng=np.random.default_rng(3)).images
     session = runtime.InferenceSession(tmp_path / "m.onnx")
-    said = session.run(None, {session.get_inputs()[0].name: images[..., None]})
+    said = session.run(["probabilities", "oddness"], {session.get_inputs()[0].name: images[..., None]})
     for by_onnx, ours in zip(said, predict(default.complete, images), strict=True):
         np.testing.assert_allclose(by_onnx, ours, atol=1e-3)
     assert "Second output: oddness" in card.read_text("utf-8")

@@ -293,9 +293,9 @@ def test_a_flag_of_the_network_is_shown(guest: Visitor) -> None:
     page.evaluate(
         """() => {
           const { predict } = window.radiosynthNetwork;
-          window.radiosynthNetwork.predict = async (image) => ({ ...await predict(image), odd: [0.9] });
+          window.radiosynthNetwork.predict = async (image) => ({ ...await predict(image), oddness: [2.5] });
         }"""
     )
     page.get_by_role("button", name="Bent-tailed").click()
     page.wait_for_selector(".classify-notes li")
-    assert "unlike the images that the network was trained on" in page.get_by_role("status").inner_text()
+    assert "an oddness of 2.5: it fits none of the classes" in page.get_by_role("status").inner_text()
