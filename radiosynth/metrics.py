@@ -146,6 +146,43 @@ def accuracy(
     return float(correct.mean()), *ends
 
 
+def two_axes(
+    labels: ArrayLike, probabilities: ArrayLike, *, confidence: float = SIGMA
+) -> dict[str, tuple[float, float, float]]:
+    """Return how often the FR class and the bending are correct, each question by itself.
+
+    The four classes mix the two: a wide-angle tail is an FR I source that is bent.
+
+    Parameters
+    ----------
+    labels : array_like of int, shape (n,)
+        True class codes.
+    probabilities : array_like of float, shape (n, classes)
+        Class probabilities.
+    confidence : float
+        Of the intervals (Wilson's).
+
+    Returns
+    -------
+    dict of str to tuple of float
+        Proportion and the ends of its interval. ``"FR I or II"``: of the sources of these two classes, how
+        many have the larger of the two probabilities for their own. ``"bent or not"``: of the FR I, FR II
+        and bent sources, for how many bent is the most probable of the three if, and only if, they are.
+
+    Examples
+    --------
+    >>> scores = two_axes([0, 1, 2], [[0.3, 0.1, 0.6, 0], [0.6, 0.3, 0.1, 0], [0.2, 0.1, 0.7, 0]])
+    >>> {name: round(score[0], 3) for name, score in scores.items()}
+    {'FR I or II': 0.5, 'bent or not': 0.667}
+    """
+    truth, given = _checked(labels, probabilities)
+    straight, extended = truth < 2, truth < 3
+    fr = given[straight, :2].argmax(axis=1) == truth[straight]
+    bent = (given[extended, :3].argmax(axis=1) == 2) == (truth[extended] == 2)
+    pairs = {"FR I or II": fr, "bent or not": bent}
+    return {name: proportion(correct, confidence=confidence) for name, correct in pairs.items()}
+
+
 def class_mean(labels: ArrayLike, values: ArrayLike) -> tuple[float, float, float]:
     """Return the mean over classes of the mean of values in each, and the ends of its interval.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from radiosynth._io import check, refuse_to_replace, write_atomically, write_text
 from radiosynth.citing import citations
-from radiosynth.metrics import accuracy, class_scores, confusion_matrix, proportion
+from radiosynth.metrics import accuracy, class_scores, confusion_matrix, proportion, two_axes
 from radiosynth.preprocessing import GREY_LEVELS
 from radiosynth.surveys import FIRST
 
@@ -108,6 +108,9 @@ def _accuracy(predictions: Mapping[str, NDArray[Any]]) -> str:
             for score in ("recall", "precision")
         )
         text += f"| {row['class']} | {row['images']} | {recall} | {precision} |\n"
+    for name, score in two_axes(labels, probabilities, confidence=0.95).items():
+        text += f"\nCorrect in the question {name}: {_WITH_INTERVAL.format(*score)}."
+    text += "\n"
     if "catalogues" not in predictions:
         return f"{text}\nThe saved predictions do not say from which catalogue an image is."
     text += "\n| catalogue | images | of these, correct |\n|---|---|---|\n"

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from radiosynth._io import check, read_arrays
+from radiosynth.metrics import two_axes
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials as trials_of
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -239,8 +240,9 @@ def comparison(test: Test = "test", folder: Path | None = None) -> Table:
     -------
     `~astropy.table.Table`
         One row for each condition with two complete folds or more: ``condition``, ``folds``, ``seeds``,
-        ``accuracy`` and ``balanced_accuracy`` of its networks and, against ``real``, the columns of
-        `difference`, ``adjusted_p`` (Holm) and ``found`` (gain, loss or no effect detected).
+        ``accuracy``, ``balanced_accuracy``, ``FR I or II`` and ``bent or not`` of its networks
+        (`radiosynth.metrics.two_axes`) and, against ``real``, the columns of `difference`, ``adjusted_p``
+        (Holm) and ``found`` (gain, loss or no effect detected).
     """
     rng = np.random.default_rng(0)
     listed = [trial for part in ("main", "controls") for trial in trials_of(part)]
@@ -254,6 +256,9 @@ def comparison(test: Test = "test", folder: Path | None = None) -> Table:
         hits = np.concatenate([each.mean(axis=0) for each in found.correct()])
         row: dict[str, Any] = {"condition": name, "folds": len(found.folds), "seeds": seeds}
         row |= {"accuracy": hits.mean(), "balanced_accuracy": balanced_accuracy(found)}
+        labels = np.concatenate([np.tile(each, seeds) for each in found.labels])
+        said = np.concatenate([each.reshape(-1, len(CLASS_NAMES)) for each in found.probabilities])
+        row |= {question: score[0] for question, score in two_axes(labels, said).items()}
         if name != "real" and len(np.intersect1d(found.folds, real.folds)) > 1:
             # Against as many networks of each fold as the condition has.
             fewer = replace(real, probabilities=[each[:seeds] for each in real.probabilities])
