@@ -1,6 +1,7 @@
 """What every page gets: a description, figures that enlarge, animations that can be still.
 
-``.. markdown:: ../CONTRIBUTING.md`` shows a file of the repository as a page.
+``.. markdown:: ../CONTRIBUTING.md`` shows a file of the repository as a page, ``.. model-card::`` the card of
+the default classifier.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import pypandoc
 from docutils import nodes
 from PIL import Image
 from sphinx.util.docutils import SphinxDirective
+
+from radiosynth import load_classifier
+from radiosynth.classification.exporting import model_card
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -29,6 +33,18 @@ class Markdown(SphinxDirective):
         _, path = self.env.relfn2path(self.arguments[0])
         self.env.note_dependency(path)
         _, _, text = Path(path).read_text("utf-8").partition("\n")
+        made = pypandoc.convert_text(text, "rst", format="gfm")
+        return self.parse_text_to_nodes(made, allow_section_headings=True)
+
+
+class ModelCard(SphinxDirective):
+    """The directive ``model-card``: the card of the default classifier, as `Classifier.export` writes it."""
+
+    def run(self) -> list[nodes.Node]:
+        """Return its sections."""
+        shown = load_classifier()
+        text = model_card(shown.card, shown.predictions, odd=shown.oddness is not None)
+        _, _, text = text.partition("\n")
         made = pypandoc.convert_text(text, "rst", format="gfm")
         return self.parse_text_to_nodes(made, allow_section_headings=True)
 
@@ -77,6 +93,7 @@ def finish(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add the directive and what is done to each page."""
     app.add_directive("markdown", Markdown)
+    app.add_directive("model-card", ModelCard)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", enlarge)
     app.connect("build-finished", finish)
