@@ -30,9 +30,7 @@ flagged = [degraded[0], *(row for row in record["rows"] if "default" not in row)
 # Each value has its 95 % interval (Wilson).
 
 heights = [len(degraded), len(flagged)]
-figure, (top, bottom) = plt.subplots(
-    2, 1, figsize=(5.6, 6), height_ratios=heights, layout="constrained", sharex=True
-)
+figure, (top, bottom) = plt.subplots(2, 1, figsize=(5.6, 6), height_ratios=heights, layout="constrained")
 for name, style, colour, shift in (
     ("ensemble", "s", plotting.TRAINING, 0.14),
     ("default", "o", plotting.VALIDATION, -0.14),
@@ -42,8 +40,8 @@ for name, style, colour, shift in (
     where = np.arange(len(degraded)) + shift
     top.errorbar(value, where, xerr=(value - low, high - value), fmt=style, color=colour, label=label, ms=4)
 top.set_yticks(range(len(degraded)), [row["case"] for row in degraded])
-top.set(xlabel="proportion correct")
-top.legend(loc="lower left")
+top.set(xlabel="proportion correct", xlim=(0.6, 1))
+top.legend(loc="upper left")
 value, low, high = np.transpose([row["flagged"] for row in flagged])
 where = np.arange(len(flagged))
 bottom.errorbar(value, where, xerr=(value - low, high - value), fmt="D", color="black", ms=4)
@@ -52,6 +50,5 @@ bottom.set(xlabel="proportion flagged", xlim=(-0.02, 1.02))
 for axes in (top, bottom):
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.25, lw=0.5)
-    axes.tick_params(labelbottom=True)
 figures.save_figure(figure, "best4_trust", runs=[run])
 plt.show()
