@@ -4,7 +4,7 @@ The best classifier: can it be trusted outside its own sample?
 
 Top: accuracy of the default network and of the ensemble that taught it on the 399 published test images,
 as they are and degraded. Bottom: the proportion of images that the default network flags as fitting none of
-its classes, for the test images, which should not be flagged, and for images of something else. Bars are
+its classes, for the test images, 1 % of which set the limit, and for images of something else. Bars are
 95 % intervals. ``benchmarks/trust.py`` made the numbers; the kinds of image are described there.
 
 Look how far noise lowers the accuracy, since faint tails sink below the threshold and no classifier can see

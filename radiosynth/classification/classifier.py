@@ -103,6 +103,8 @@ class Classifier:
                 f"and knows {given}: give the card of this network"
             )
             raise ValueError(msg)
+        if self.oddness is not None:
+            self.oddness.check(self.model)
 
     @cached_property
     def complete(self) -> keras.Model:
@@ -254,6 +256,8 @@ class Classifier:
         """
         _check_networks(self.card)
         training.save_weights(self.model, Path(folder) / "model.npz")
+        for name in ("predictions.npz", "oddness.npz"):  # those of another classifier
+            (Path(folder) / name).unlink(missing_ok=True)
         if self.predictions:
             plain = np.ones(len(self.predictions["labels"]), bool)
             write_arrays(Path(folder) / "predictions.npz", plain=plain, **self.predictions)

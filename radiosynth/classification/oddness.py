@@ -11,7 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 from sklearn.covariance import ShrunkCovariance
 
-from radiosynth._io import read_arrays, write_arrays
+from radiosynth._io import check, read_arrays, write_arrays
 
 FEATURES = "mean"
 """Name of the layer of a network whose output the distances are measured in."""
@@ -69,8 +69,9 @@ class Oddness:
         """
         found = keras.Model(model.input, model.get_layer(FEATURES).output)
         features = found.predict(images[..., None], batch_size=64, verbose=0).astype(float)
-        means = np.stack([features[labels == code].mean(axis=0) for code in np.unique(labels)])
-        precision = ShrunkCovariance(assume_centered=True).fit(features - means[labels]).precision_
+        codes, own = np.unique(labels, return_inverse=True)
+        means = np.stack([features[labels == code].mean(axis=0) for code in codes])
+        precision = ShrunkCovariance(assume_centered=True).fit(features - means[own]).precision_
         whitening = np.linalg.cholesky(precision)
         unscaled = cls((means @ whitening).astype(np.float32).T, whitening.astype(np.float32), 1.0)
         _, distances = unscaled.added(model).predict(usual[..., None], batch_size=64, verbose=0)
@@ -88,6 +89,12 @@ class Oddness:
     def save(self, folder: Path) -> None:
         """Write ``oddness.npz`` to a folder."""
         write_arrays(folder / "oddness.npz", **vars(self))
+
+    def check(self, model: keras.Model) -> None:
+        """Raise ValueError unless a network has such features."""
+        have = [layer.output.shape[-1] for layer in model.layers if layer.name == FEATURES]
+        fault = f"{model.name} has no layer {FEATURES!r} of {len(self.means)} features: give its own oddness"
+        check(have == [len(self.means)], fault)
 
     def added(self, model: keras.Model) -> keras.Model:
         """Return the network with a second output: the oddness (n,), in units of the limit."""

@@ -76,8 +76,9 @@ def read(trials: Sequence[Trial], test: Test, folder: Path | None = None) -> Net
     """
     folder = networks_folder() if folder is None else folder
     folds, labels, probabilities = [], [], []
-    for fold in sorted({trial.fold for trial in trials}):
-        paths = [folder / f"{trial.name}.npz" for trial in trials if trial.fold == fold]
+    tests = sorted({(trial.left_out, trial.fold) for trial in trials})
+    for fold, part in enumerate(tests):  # a catalogue that is left out counts as a fold
+        paths = [folder / f"{t.name}.npz" for t in trials if (t.left_out, t.fold) == part]
         if all(map(Path.exists, paths)):
             stored = [
                 read_arrays(path, {f"{test}_labels": "i1", f"{test}_probabilities": "f2"}) for path in paths

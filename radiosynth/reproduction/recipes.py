@@ -257,9 +257,12 @@ def _train_fold(config: FoldConfig, needed: list[Path], limits: Limits) -> _Made
         targets = train.table["targets"]
         start = find_run(config.teacher).model().get_layer(f"member_{max(config.fold, 0)}")
     model, history = classification.train_on_the_fly(train, settings, targets=targets, start=start, **limits)
-    # A student is used as it is, in one pass.
-    said_by = model if config.teacher else networks.build_ensemble([model])
-    predictions = _said(said_by, validation, test)
+    used = networks.build_ensemble([model])
+    if config.teacher:
+        # A student is used in one pass, in single precision, with the weights that are saved in half.
+        used = networks.build_network(size=config.size, **{**settings.arguments(), "precision": "float32"})
+        used.set_weights([weights.astype(np.float16) for weights in model.get_weights()])
+    predictions = _said(used, validation, test)
     for key, column in (("fold", "fold"), ("catalogues", "catalogue")):
         predictions[key] = np.concatenate([np.asarray(part.table[column]) for part in (validation, test)])
     record = {"training_images": train.counts(), "preparation": train.history}
@@ -269,7 +272,7 @@ def _train_fold(config: FoldConfig, needed: list[Path], limits: Limits) -> _Made
         seen = degrade_randomly(train.images, np.random.default_rng(settings.seed))
         both, labels = np.concatenate([train.images, seen]), np.tile(train.labels, 2)
         usual = validation if len(validation) else test
-        oddness = classification.Oddness.fitted(model, both, labels, usual.images)
+        oddness = classification.Oddness.fitted(used, both, labels, usual.images)
     return _Made(history, record, model, predictions, oddness)
 
 

@@ -60,7 +60,10 @@ CHUNK = 64
 
 def sources_of(trial: Trial) -> tuple[Sample, Sample, Sample]:
     """Return the training, the validation and the test sources of a run, not augmented."""
-    return _without(trial.left_out) if trial.left_out else _split(trial.fold, trial.fraction)
+    if not trial.left_out:
+        return _split(trial.fold, trial.fraction)
+    check(trial.fraction == 1, f"{trial.name}: all sources of the other catalogues train, not a fraction")
+    return _without(trial.left_out)
 
 
 @lru_cache(maxsize=2)
