@@ -214,7 +214,8 @@ def test_data_simulation_and_saved_runs_need_no_keras() -> None:
         "fake = r.simulate(2, 24, rng=numpy.random.default_rng(0)); r.augment(fake, 4); "
         "r.preprocess(fake, 16, fill='threshold'); r.load_report_candidates(); "
         "r.load_report_sample, r.confusion_matrix; "
-        "from radiosynth.reproduction import presets, recipes, samples, search, studies; presets.vae_config(); "
+        "from radiosynth.reproduction import presets, recipes, samples, search, studies; "
+        "presets.vae_config(); "
         "run = r.find_run('laptop-classifier-real-41035f4105d0'); run.history; run.predictions; "
         "sys.exit('keras' in sys.modules)"
     )
