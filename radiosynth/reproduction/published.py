@@ -32,7 +32,7 @@ MEASURED = ("accuracy.", "confusion.", "notebook_accuracy.", "training.gain ")
 """How the numbers begin that a training decides."""
 
 
-NO_RUN = dict.fromkeys(("accuracy", "confusion", "training"), "its run or study is not saved")
+NO_RUN = dict.fromkeys(("accuracy", "confusion", "training"), "its run is not saved")
 
 
 MISLABELLED = "change in training: FR I generator for FR II"
@@ -151,6 +151,9 @@ def _found(runs: list[Run[Any]], studies: Iterable[dict[str, Any]]) -> dict[str,
     found = reproduced.from_code() | reproduced.from_simulation() | reproduced.from_tables()
     for run in runs:
         found |= reproduced.from_run(run)
+    sets = {run.config.training_set: run for run in runs}
+    if sets.keys() >= {"real", "real+gan"}:
+        found["training.gain of real+gan"] = reproduced.gain(sets["real"], sets["real+gan"])
     explained = "accuracy.real+gan.training"
     for study in studies:
         numbers, source = study["numbers"], f"{study['scale']}-study-{study['name']}"

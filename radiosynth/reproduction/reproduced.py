@@ -260,3 +260,18 @@ def from_run(run: Run[Any]) -> dict[str, Reproduced]:
         key = f"confusion.{name}.{CLASS_NAMES[i]}.{CLASS_NAMES[j]}"
         found[key] = Reproduced(float(value), *interval, source, remark, _error(value, each))
     return found
+
+
+def gain(one: Run[Any], two: Run[Any]) -> Reproduced:
+    """Return what the second run's final accuracy is more than the first's, source by source."""
+    correct = []
+    for stored in (one.predictions, two.predictions):
+        hit = stored["probabilities"].argmax(axis=1) == stored["labels"]
+        names, index = np.unique(stored["names"], return_inverse=True)
+        correct.append(dict(zip(names, np.bincount(index, hit) / np.bincount(index), strict=True)))
+    change = np.array([correct[1][name] - correct[0][name] for name in correct[0]])
+    interval = _within(float(change.mean()), 1.96 * float(change.std(ddof=1) / np.sqrt(len(change))))
+    # Of the report's two accuracies only the sizes of the sets are known, so its error is not paired.
+    own = float(np.sqrt(2 * 0.91 * 0.09 / len(change)))
+    source = f"{one.folder.name}, {two.folder.name}"
+    return Reproduced(*interval, source, "after the last epoch, paired", own)

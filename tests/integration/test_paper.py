@@ -141,10 +141,13 @@ def test_every_published_number_has_a_verdict(whole: Path) -> None:
     for key in (
         ("results", "real.validation"),
         ("figure 13", "real.FRI.FRI"),
+        ("classifier", "gain of real+gan"),
     ):
         assert kinds[key] == "measured"
     assert (np.ma.filled(table["kind"], "")[impossible] == "").all()
-    assert of["classifier", "gain of real+gan"]["remark"] == "its run or study is not saved"
+    gain = of["classifier", "gain of real+gan"]
+    assert gain["reproduced"] == pytest.approx(0.05)
+    assert gain["low"] < 0.05 < gain["high"]
 
 
 def test_a_number_without_reason_or_counterpart_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
