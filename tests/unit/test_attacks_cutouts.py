@@ -58,6 +58,17 @@ def read(folder, content, name="a.fits", **keywords):
 # Coordinates --------------------------------------------------------------------------------------------
 
 
+def test_a_card_that_is_not_needed_may_be_wrong(image, tmp_path):
+    content = content_of(image, {"OBSERVER": "Somebody"})
+    wrong = content.replace(b"OBSERVER= 'Somebody'", b"OBSERVER= 'Somebo\xffy ")
+    assert read(tmp_path, wrong).table["ra"][0] == pytest.approx(180, abs=1e-3)
+
+
+def test_distortions_of_scamp_are_read_as_astropy_reads_them(image, tmp_path):
+    change = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "PV1_0": 0.0, "PV1_1": 1.0, "PV1_5": 0.1}
+    assert len(read(tmp_path, content_of(image, change | {"PV2_1": 1.0}))) == 1
+
+
 @pytest.mark.parametrize(
     ("change", "keyword"),
     [
