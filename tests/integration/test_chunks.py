@@ -22,7 +22,6 @@ from radiosynth.classification import Classifier, ClassifierSettings, chunks as 
 from radiosynth.classification.chunks import classify_in_chunks, count_images, in_chunks, join_chunks
 from radiosynth.cli import main
 from radiosynth.cutouts.manifest import files_of_list
-from radiosynth.parallel import each, on_cluster
 
 
 @pytest.fixture(scope="module")
@@ -358,8 +357,13 @@ def scheduler(
 @pytest.mark.parametrize("scheduler", [1], indirect=True)
 def test_one_worker_of_a_cluster_does_the_work(scheduler: tuple[str, list[subprocess.Popen[bytes]]]) -> None:
     address, (worker,) = scheduler
-    with on_cluster(address, 1) as jobs:
-        assert set(each(lambda _: os.getpid(), range(3), jobs)) == {worker.pid}
+    program = (
+        "import os, sys; from radiosynth.parallel import each, on_cluster\n"
+        "with on_cluster(sys.argv[1], 1) as jobs: print(*each(lambda _: os.getpid(), range(3), jobs))"
+    )
+    command = [sys.executable, "-c", program, address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
+    assert done.stdout.split() == 3 * [str(worker.pid)]
 
 
 def test_on_dask_with_a_worker_killed_in_the_middle(
