@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,8 @@ from radiosynth.cutouts.manifest import MANIFEST, alone, files_of_list
 from radiosynth.cutouts.read import listed, part_of
 from radiosynth.parallel import each
 from radiosynth.sample import UnusableError
+
+log = logging.getLogger("radiosynth")
 
 CHUNK = 512
 """Images that are read at a time, half a gigabyte with all that is made of them."""
@@ -76,6 +79,7 @@ def in_chunks(
                 room = size
             chunks[-1].append(part)
             room -= takes
+    check(chunks, "no files to read; give at least one, or a manifest that lists one")
     return chunks
 
 
@@ -85,7 +89,10 @@ def _files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> 
         if Path(path).suffix.lower() in _LISTS:
             yield from files_of_list(Path(path))
         else:
-            yield from listed(path, True)[0]
+            files, _, absent = listed(path, True)
+            if absent:
+                log.warning("%d sources of %s have no image, such as %s: %s", len(absent), path, *absent[0])
+            yield from files
 
 
 def without_image(paths: Iterable[str | os.PathLike[str]]) -> list[tuple[str, str]]:
@@ -226,9 +233,10 @@ def join_chunks(
             yield table
 
     write_tables(out, tables(), kind)
-    shutil.rmtree(folder / "model", ignore_errors=True)
-    for path in [*parts, *folder.glob(".*.part*"), folder / ".lock", about]:  # the last tells what they are
+    for path in [*parts, *folder.glob(".*.part*"), folder / ".lock"]:
         path.unlink(missing_ok=True)
+    shutil.rmtree(folder / "model", ignore_errors=True)  # needed as long as there are parts
+    about.unlink()  # the last, as it tells what the others are
     with suppress(OSError):  # what else is there is not ours
         folder.rmdir()
 

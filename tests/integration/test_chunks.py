@@ -169,6 +169,40 @@ def test_sources_without_an_image_are_told(
         assert "skipped b: failed: gone" in Table.read(out).meta["comments"]
 
 
+def test_a_manifest_without_images(
+    cutouts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = Table({"name": ["b"], "file": [""], "status": ["failed"], "message": ["gone"]})
+    failed.write(cutouts / "manifest.ecsv")
+    assert main(["classify", str(cutouts), "--out", str(tmp_path / "out.csv")]) == 1
+    assert "no files to read" in capsys.readouterr().err
+    assert f"1 sources of {cutouts} have no image, such as b: failed: gone" in caplog.text
+
+
+def test_a_killed_removal_is_resumed(
+    tiny: Path, cutouts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = load_classifier(tiny), in_chunks(cutouts, 4), tmp_path / "parts"
+    list(classify_in_chunks(*given))
+    removed, unlink = [], Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if len(removed) == 2 and path.parent == given[2]:
+            raise KeyboardInterrupt
+        removed.extend([path] * (path.parent == given[2]))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        join_chunks(given[2], tmp_path / "out.csv")
+    monkeypatch.undo()
+    chunk_module._loaded.cache_clear()
+    assert len(list(classify_in_chunks(*given))) == 5
+    join_chunks(given[2], tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "out.csv").read_text()
+    assert not given[2].exists()
+
+
 def test_lists_of_files(tmp_path: Path) -> None:
     Table({"file": np.ma.array([1, 2], mask=[0, 1])}).write(tmp_path / "list.ecsv")
     assert files_of_list(tmp_path / "list.ecsv") == [str(tmp_path / "1")]
