@@ -67,8 +67,9 @@ def test_a_card_that_is_not_needed_may_be_wrong(image, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")
 def test_distortions_of_scamp_are_read_as_astropy_reads_them(image, tmp_path):
+    matrix = {"CDELT1": None, "CDELT2": None, "CD1_1": -5e-4, "CD2_2": 5e-4}
     change = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "PV1_0": 0.02, "PV1_1": 1.0, "PV1_5": 0.1}
-    content = content_of(image, change | {"PV2_0": 0.01, "PV2_1": 1.0})
+    content = content_of(image, matrix | change | {"PV2_0": 0.01, "PV2_1": 1.0})
     table = read(tmp_path, content).table
     centre = WCS(fits.Header.fromstring(content[:2880])).pixel_to_world(11.5, 11.5)
     assert centre.ra.deg > 180.01
