@@ -164,9 +164,8 @@ def classify_in_chunks(
     asked["chunks"] = len(chunks)
     with alone(folder):
         about = folder / ABOUT
-        ours = about.exists() or all(
-            path.name[0] == "." for path in folder.iterdir()
-        )  # .lock, or half written
+        hidden = all(path.name[0] == "." for path in folder.iterdir())  # the lock, and what is half written
+        ours = hidden or about.exists()
         check(ours, f"{folder} is not empty, and has no {ABOUT}: remove it, or give another folder")
         begun = any(folder.glob("[0-9]*.ecsv"))
         if about.exists():
