@@ -94,7 +94,6 @@ def classify(arguments: argparse.Namespace) -> None:
 
         refuse_to_replace(arguments.page, PAGE, inputs)
     chunks = [] if arguments.mosaic else in_chunks(inputs)
-    absent = [] if arguments.mosaic else without_image(inputs)
     many = len(chunks) > 1 or arguments.jobs or arguments.cluster
     if many:
         number = count_images(chunks)
@@ -104,7 +103,7 @@ def classify(arguments: argparse.Namespace) -> None:
         refuse_ignored(arguments, f"for {number} images, which one page cannot show", "page")
     classifier = load_classifier(arguments.model)
     if many:
-        _classify_many(arguments, classifier, chunks, out, kind, absent)
+        _classify_many(arguments, classifier, chunks, out, kind)
         return
     if arguments.mosaic:
         from radiosynth.cli.sources import read_sources
@@ -115,7 +114,7 @@ def classify(arguments: argparse.Namespace) -> None:
         on_error: Literal["skip", "raise"] = "skip" if arguments.skip else "raise"
         sample = classifier.read(chunks[0], arguments.crop, arguments.pixel_scale, on_error)
     table = classifier.classify(sample)
-    table.meta["skipped"][:0] = absent
+    table.meta["skipped"][:0] = without_image(inputs)
     told = _told(table)
     model = f"model: {table.meta['model']}"
     print(*told, sep="\n", end="\n" if told else "", file=sys.stderr)
@@ -140,17 +139,12 @@ def _told(table: Table) -> list[str]:
 
 
 def _classify_many(
-    arguments: argparse.Namespace,
-    classifier: Classifier,
-    chunks: list[list[str]],
-    out: Path,
-    kind: str,
-    absent: list[tuple[str, str]],
+    arguments: argparse.Namespace, classifier: Classifier, chunks: list[list[str]], out: Path, kind: str
 ) -> None:
     """Write the classes of more images than fit into memory, or of some on many processors."""
     from tqdm import tqdm
 
-    from radiosynth.classification.chunks import classify_in_chunks, count_images, join_chunks
+    from radiosynth.classification.chunks import classify_in_chunks, count_images, join_chunks, without_image
     from radiosynth.parallel import on_cluster
 
     parts = out.with_name(f"{out.name}.parts")
@@ -158,8 +152,10 @@ def _classify_many(
         chunks = [[str(Path(file).absolute()) for file in chunk] for chunk in chunks]
     strange = [file for chunk in chunks for file in chunk if kind == "fits" and not file.isascii()]
     check(not strange, f"{out}: a table in FITS holds ASCII only, not {strange[:1]}; write CSV")
-    told = [f"model: {classifier.card['name']}", *(f"skipped {name}: {reason}" for name, reason in absent)]
-    print(*told[1:], sep="\n", end="\n" if absent else "", file=sys.stderr)
+    told = [f"model: {classifier.card['name']}"]
+    for name, reason in without_image(expanded(arguments.files)):
+        told.append(f"skipped {name}: {reason}")
+        print(told[-1], file=sys.stderr)
     with (
         on_cluster(arguments.cluster, arguments.jobs or 1) as jobs,
         tqdm(total=count_images(chunks), unit=" images", disable=None) as progress,
