@@ -50,7 +50,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     the target is replaced; devices and pipes are written to.
     """
     try:
-        if _is_stream(path):
+        if is_stream(path):
             with tempfile.TemporaryDirectory() as folder:
                 partial = Path(folder) / f"part{path.suffix}"
                 write(partial)
@@ -66,7 +66,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         raise OSError(error.errno, f"{error.strerror}{advice}", str(path)) from error
 
 
-def _is_stream(path: Path) -> bool:
+def is_stream(path: Path) -> bool:
     """Tell devices, pipes, and what the shell sent them to, from files."""
     return path.is_relative_to("/dev") or (path.exists() and not path.is_file() and not path.is_dir())
 
@@ -121,7 +121,7 @@ def write_table(path: Path, table: Table, kind: str | None = None) -> None:
 
 def write_tables(path: Path, tables: Iterable[Table], kind: str | None = None) -> None:
     """Write the rows of tables to one file, as `write_table`; as text or Parquet, one after the other."""
-    kind = kind or table_format(path)[0]
+    kind, tables = kind or table_format(path)[0], _alike(tables)
     if kind.startswith("ascii."):
 
         def write(partial: Path) -> None:
@@ -135,6 +135,16 @@ def write_tables(path: Path, tables: Iterable[Table], kind: str | None = None) -
         write_atomically(path, lambda partial: _write_parquet(partial, tables))
     else:
         write_table(path, vstack(list(tables)), kind)
+
+
+def _alike(tables: Iterable[Table]) -> Iterator[Table]:
+    """Yield tables, and refuse one whose columns are not those of the first."""
+    columns: list[str] = []
+    for number, table in enumerate(tables):
+        columns = columns or table.colnames
+        fault = f"table {number} has the columns {table.colnames}, the first one {columns}; make it anew"
+        check(table.colnames == columns, fault)
+        yield table
 
 
 def _as_text(table: Table, kind: str) -> tuple[str, str]:
@@ -292,7 +302,7 @@ def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> N
     An existing file is of the same kind if its first bytes match the pattern `like`, or if it is empty.
     """
     check(not path.is_dir(), f"{path} is a folder; give the name of a file to write")
-    if not path.is_file() or _is_stream(path):
+    if not path.is_file() or is_stream(path):
         return
     read = any(path.samefile(each) for each in inputs if each.exists())
     check(not read, f"{path} is one of the files to be read, and would be replaced; give another file")

@@ -50,6 +50,17 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+def _dask(client: Any) -> Any:
+    """Return joblib's way to Dask, which would do the work here while the cluster has one worker."""
+    from joblib._dask import DaskDistributedBackend
+
+    class Dask(DaskDistributedBackend):
+        def effective_n_jobs(self, n_jobs: int) -> int:
+            return max(2, super().effective_n_jobs(n_jobs))
+
+    return Dask(client=client)
+
+
 @contextmanager
 def on_cluster(where: str | None, jobs: int) -> Iterator[int]:
     """Let `each` work on a cluster, and yield the number of jobs there.
@@ -97,5 +108,5 @@ def on_cluster(where: str | None, jobs: int) -> Iterator[int]:
             )  # those that end come again
         client = stack.enter_context(Client(cluster))
         client.wait_for_workers(1)
-        stack.enter_context(joblib.parallel_config("dask"))
+        stack.enter_context(joblib.parallel_config(_dask(client)))
         yield max(jobs, sum(client.nthreads().values()))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from radiosynth.sample import Sample, check_choice
+from radiosynth.sample import Sample, UnusableError, check_choice
 
 log = logging.getLogger("radiosynth")
 
@@ -439,15 +439,17 @@ def preprocess(
     if faint.any():
         such = ", ".join(names[faint][:10])
         log.warning("no source 5 sigma above the noise in %d images, such as %s", faint.sum(), such)
+    left_out = list(zip(names[bad].tolist(), reasons[bad].tolist(), strict=True))
     if blank == "raise" or bad.all():
-        _refuse(bad, names, ", or ".join(sorted(set(reasons[bad]), reverse=True)), "leave them out")
+        faults = ", or ".join(sorted(set(reasons[bad]), reverse=True))
+        _refuse(bad, names, faults, "leave them out", sample.table.meta.get("skipped", []), left_out)
     for word, found in (("blank", constant), ("missing data", spoilt)):
         if found.any():
             step = f"left out, {word}: {', '.join(names[found])}"
             log.warning("%s", step)
             ready = ready.derived(ready.images, step)
     ready = ready[~bad] if bad.any() else ready
-    ready.table.meta["left_out"] = list(zip(names[bad].tolist(), reasons[bad].tolist(), strict=True))
+    ready.table.meta["left_out"] = left_out
 
     ready = ready.derived(resize(ready.images, size), f"resize: {ready.size} to {size} px, antialiased")
     low, high = value_range
@@ -507,7 +509,9 @@ def _spoilt(
     return spoilt
 
 
-def _refuse(bad: ArrayLike, names: NDArray[np.str_] | None, fault: str, advice: str) -> None:
+def _refuse(
+    bad: ArrayLike, names: NDArray[np.str_] | None, fault: str, advice: str, *reasons: list[tuple[str, str]]
+) -> None:
     """Raise an error that lists the bad images, by name where names are known."""
     positions = np.flatnonzero(bad)
     if not len(positions):
@@ -515,4 +519,4 @@ def _refuse(bad: ArrayLike, names: NDArray[np.str_] | None, fault: str, advice: 
     listed = [f"number {i}" if names is None else f"{names[i]} (number {i})" for i in positions[:10]]
     more = f" and {len(positions) - 10} more" if len(positions) > 10 else ""
     msg = f"{fault} in {len(positions)} of {np.size(bad)} images: {', '.join(listed)}{more}; {advice}"
-    raise ValueError(msg)
+    raise UnusableError(msg, *reasons)

@@ -23,6 +23,14 @@ from radiosynth.taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 __all__ = ["DataUnavailableError", "Sample", "concatenate"]
 
 
+class UnusableError(ValueError):
+    """Images of which none can be used, with pairs (name, reason) of unread files and of images left out."""
+
+    def __init__(self, fault: str, skipped: Any = (), left_out: Any = ()) -> None:
+        super().__init__(fault)
+        self.skipped, self.left_out = list(skipped), list(left_out)
+
+
 class DataUnavailableError(OSError):
     """Published data is neither on this machine nor to be had from where it is published."""
 

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-from astropy.table import Table, vstack
+import numpy as np
+from astropy.table import Table
 
 from radiosynth._io import check, read_json, readable, write_json, write_table, write_tables
 from radiosynth.classification.classifier import Classifier, load_classifier
-from radiosynth.cutouts.files import CutoutError, stack_length
-from radiosynth.cutouts.manifest import alone, files_of_list
+from radiosynth.cutouts.files import stack_length
+from radiosynth.cutouts.manifest import MANIFEST, alone, files_of_list
 from radiosynth.cutouts.read import listed, part_of
 from radiosynth.parallel import each
+from radiosynth.sample import UnusableError
+
+log = logging.getLogger("radiosynth")
 
 CHUNK = 512
 """Images that are read at a time, half a gigabyte with all that is made of them."""
+
+ABOUT = "about.json"
+"""File in a folder of parts that says what they are of."""
 
 _LISTS = (".csv", ".ecsv", ".vot", ".parquet")
 _LARGE = 2**24
@@ -58,10 +67,11 @@ def in_chunks(
     chunks: list[list[str]] = []
     room = 0
     for path in _files(paths):
-        found = Path(path)
+        found, planes = part_of(path)
         weight = found.stat().st_size if found.is_file() else 0
         length = stack_length(found) if weight > _LARGE else 0
-        parts = [f"{path}[{i}:{min(i + size, length)}]" for i in range(0, length, size)] or [path]
+        first, end, _ = planes.indices(length)
+        parts = [f"{found}[{i}:{min(i + size, end)}]" for i in range(first, end, size)] or [path]
         takes = size if length else max(1, min(size, weight // _USUAL))
         for part in parts:
             if takes > room:
@@ -69,6 +79,7 @@ def in_chunks(
                 room = size
             chunks[-1].append(part)
             room -= takes
+    check(chunks, "no files to read; give at least one, or a manifest that lists one")
     return chunks
 
 
@@ -78,13 +89,26 @@ def _files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> 
         if Path(path).suffix.lower() in _LISTS:
             yield from files_of_list(Path(path))
         else:
-            yield from listed(path, True)[0]
+            files, _, absent = listed(path, True)
+            if absent:
+                log.warning("%d sources of %s have no image, such as %s: %s", len(absent), path, *absent[0])
+            yield from files
 
 
-def count_images(chunks: Iterable[Iterable[str]]) -> int:
-    """Return how many images chunks hold, each file that is not split being one."""
-    planes = (part_of(file)[1] for chunk in chunks for file in chunk)
-    return sum(1 if part.stop is None else part.stop - part.start for part in planes)
+def without_image(paths: Iterable[str | os.PathLike[str]]) -> list[tuple[str, str]]:
+    """Return the sources that manifests of folders list without an image, as pairs (name, reason)."""
+    folders = [path for path in paths if Path(path, MANIFEST).is_file()]
+    return [source for folder in folders for source in listed(folder, True)[2]]
+
+
+def count_images(chunks: Sequence[Sequence[str]]) -> int:
+    """Return how many images chunks hold; where files are many, each that is not split counts as one."""
+    files = [part_of(file) for chunk in chunks for file in chunk]
+    few = len(files) <= CHUNK  # to open a million would take long
+    numbers = (
+        len(range(*part.indices(part.stop or (few and stack_length(path)) or 1))) for path, part in files
+    )
+    return sum(numbers)
 
 
 def classify_in_chunks(
@@ -109,7 +133,7 @@ def classify_in_chunks(
     chunks : list of list of str
         Files, by `in_chunks`. On a cluster the paths have to be absolute, and seen by all machines.
     folder : path-like
-        Folder for the parts; `join_chunks` makes one table of them.
+        Folder for the parts, new or empty or of an earlier call; `join_chunks` makes one table of them.
     crop, pixel_scale, on_error
         As for `Classifier.classify`.
     jobs : int
@@ -123,30 +147,42 @@ def classify_in_chunks(
     Raises
     ------
     ValueError
-        If the folder has parts of other files, of files that changed since, of another classifier or of
-        other options; with ``on_error="raise"`` also at a file that cannot be read.
+        If the folder has anything else, or parts of other files, of files that changed since, of another
+        classifier or of other options (but ``on_error="skip"`` may come later); with ``on_error="raise"``
+        also at a file that cannot be read.
     OSError
         If another process is writing to the folder.
     """
     folder = Path(folder).absolute()
     digest = hashlib.sha256(repr(classifier.card).encode())
-    for weights in classifier.model.get_weights():
-        digest.update(weights.tobytes())
+    known = vars(classifier.oddness).values() if classifier.oddness else ()
+    for values in [*classifier.model.get_weights(), *known]:
+        digest.update(np.asarray(values).tobytes())
     model = digest.hexdigest()
-    asked = {"model": model, "files": _fingerprint(chunks), "options": [crop, pixel_scale]}
+    numbers = [value if value is None else float(value) for value in (crop, pixel_scale)]
+    asked: dict[str, Any] = {"model": model, "files": _fingerprint(chunks), "options": [*numbers, on_error]}
+    asked["chunks"] = len(chunks)
     with alone(folder):
-        about = folder / "about.json"
+        about = folder / ABOUT
+        hidden = all(path.name[0] == "." for path in folder.iterdir())  # the lock, and what is half written
+        ours = hidden or about.exists()
+        check(ours, f"{folder} is not empty, and has no {ABOUT}: remove it, or give another folder")
+        begun = any(folder.glob("[0-9]*.ecsv"))
         if about.exists():
             before = read_json(about, asked, advice="remove its folder to begin anew")
-            other = " and ".join(name for name in asked if asked[name] != before[name])
-            begun = f"{folder} holds parts of a classification that was begun with other {other}"
-            check(not other, f"{begun}: repeat that command, or remove the folder to begin anew")
-        else:
+            if on_error == "skip":  # which may come later
+                before["options"][2:] = [on_error]
+            other = " and ".join(name for name in list(asked)[:3] if asked[name] != before[name])
+            had = f"{folder} holds parts of a classification that was begun with other {other}"
+            fault = f"{had}: repeat that command, or remove the folder to begin anew"
+            check(not (begun and other), fault)
+        write_json(about, asked)
+        if not begun:
+            shutil.rmtree(folder / "model", ignore_errors=True)
             classifier.save(folder / "model")
-            write_json(about, asked)
         tasks = []
         for number, files in enumerate(chunks):
-            part = folder / f"{number:07d}.ecsv"
+            part = _part(folder, number)
             if part.exists():
                 yield _read_part(part)
             else:
@@ -161,7 +197,7 @@ def join_chunks(
     kind: str | None = None,
     comments: Sequence[str] = (),
 ) -> None:
-    """Write the parts of `classify_in_chunks` as one table, in the order of the files, and remove the folder.
+    """Write the parts of `classify_in_chunks` as one table, in the order of the files, and remove them.
 
     Parameters
     ----------
@@ -173,17 +209,41 @@ def join_chunks(
         Format of astropy, whatever the suffix.
     comments : sequence of str
         Lines to be kept with the table, where the format has a place for them.
-    """
 
-    def parts() -> Iterator[Table]:
-        for part in sorted(Path(folder).glob("*.ecsv")):
+    Raises
+    ------
+    FileNotFoundError
+        If the folder is none of `classify_in_chunks`.
+    ValueError
+        If chunks are missing, or differ in their columns, or the table would lie in the folder.
+    """
+    folder, out = Path(folder), Path(out)
+    about = folder / ABOUT
+    number = read_json(about, ["chunks"], advice="give the folder of classify_in_chunks")["chunks"]
+    parts = [_part(folder, i) for i in range(number)]
+    lacking = sum(not part.exists() for part in parts)
+    check(not lacking, f"{folder} lacks {lacking} of {number} chunks: classify these first")
+    outside = folder.resolve() not in out.resolve().parents
+    check(outside, f"{out} would be in the folder of the parts, which is removed: give another place")
+
+    def tables() -> Iterator[Table]:
+        for i, part in enumerate(parts):
             table = _read_part(part)
-            table.meta = {} if int(part.stem) else {"comments": list(comments)}
+            table.meta = {} if i else {"comments": list(comments)}
             table.rename_column("name", "file")
             yield table
 
-    write_tables(Path(out), parts(), kind)
-    shutil.rmtree(folder)
+    write_tables(out, tables(), kind)
+    for path in [*parts, *folder.glob(".*.part*"), folder / ".lock"]:
+        path.unlink(missing_ok=True)
+    shutil.rmtree(folder / "model", ignore_errors=True)  # needed as long as there are parts
+    about.unlink()  # the last, as it tells what the others are
+    with suppress(OSError):  # what else is there is not ours
+        folder.rmdir()
+
+
+def _part(folder: Path, number: int) -> Path:
+    return folder / f"{number:07d}.ecsv"
 
 
 def _fingerprint(chunks: Iterable[Iterable[str]]) -> str:
@@ -191,9 +251,9 @@ def _fingerprint(chunks: Iterable[Iterable[str]]) -> str:
     digest = hashlib.sha256()
     for chunk in chunks:
         for file in chunk:
-            path = part_of(file)[0]
+            path = part_of(name := os.path.abspath(file))[0]  # noqa: PTH100 (which keeps links)
             found = path.stat() if path.exists() else None
-            digest.update(f"{file} {found and (found.st_size, found.st_mtime_ns)}\n".encode())
+            digest.update(f"{name} {found and (found.st_size, found.st_mtime_ns)}\n".encode())
         digest.update(b"\n")
     return digest.hexdigest()
 
@@ -223,14 +283,10 @@ def _classes(classifier: Classifier, files: Sequence[str], options: dict[str, An
     """Return the classes of files; no rows where none can be used, which one table of all would refuse."""
     try:
         return classifier.classify(files, **options)
-    except ValueError as error:
-        unread = isinstance(error, CutoutError)
-        if unread and options["on_error"] == "raise":
+    except UnusableError as error:
+        if not error.skipped and not error.left_out:
             raise
-        if len(files) > 1:
-            return vstack([_classes(classifier, [file], options) for file in files])
-        names = ["name", "class", *classifier.card["classes"]]
+        names = ["name", "class", *classifier.card["classes"], *["oddness"] * bool(classifier.oddness)]
         table = Table(names=names, dtype=["U1", "U1", *["f4"] * (len(names) - 2)])
-        table.meta = {"model": classifier.card["name"], "skipped": [], "left_out": [], "notes": []}
-        table.meta["skipped" if unread else "left_out"].append((files[0], str(error)))
+        table.meta = {"model": classifier.card["name"], **vars(error), "notes": []}
         return table

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from astropy.table import Table
 
-from radiosynth._io import SAMPLE, TABLES, check, refuse_to_replace, table_format, write_table
+from radiosynth._io import SAMPLE, TABLES, check, is_stream, refuse_to_replace, table_format, write_table
 from radiosynth.cli.options import (
     CROP,
     add_mosaic,
@@ -73,7 +73,7 @@ FILES = "FITS, npy or PNG cutouts, stacks or folders of them, or tables with a c
 def classify(arguments: argparse.Namespace) -> None:
     """Print or write the classes of the sources on images."""
     from radiosynth.classification import load_classifier
-    from radiosynth.classification.chunks import count_images, in_chunks
+    from radiosynth.classification.chunks import count_images, in_chunks, without_image
 
     named, inputs = "file", expanded(arguments.files)
     if arguments.mosaic:
@@ -96,8 +96,11 @@ def classify(arguments: argparse.Namespace) -> None:
     chunks = [] if arguments.mosaic else in_chunks(inputs)
     many = len(chunks) > 1 or arguments.jobs or arguments.cluster
     if many:
-        check(out, f"{count_images(chunks)} images are classified in chunks: say where to write, by --out")
-        refuse_ignored(arguments, f"for {count_images(chunks)} images, which one page cannot show", "page")
+        number = count_images(chunks)
+        said = f"{number} images are classified in chunks"
+        check(out, f"{said}: say where to write, by --out")
+        check(not is_stream(out), f"{said}, which are kept beside the table: {out} is no file, give one")
+        refuse_ignored(arguments, f"for {number} images, which one page cannot show", "page")
     classifier = load_classifier(arguments.model)
     if many:
         _classify_many(arguments, classifier, chunks, out, kind)
@@ -111,6 +114,7 @@ def classify(arguments: argparse.Namespace) -> None:
         on_error: Literal["skip", "raise"] = "skip" if arguments.skip else "raise"
         sample = classifier.read(chunks[0], arguments.crop, arguments.pixel_scale, on_error)
     table = classifier.classify(sample)
+    table.meta["skipped"][:0] = without_image(inputs)
     told = _told(table)
     model = f"model: {table.meta['model']}"
     print(*told, sep="\n", end="\n" if told else "", file=sys.stderr)
@@ -140,13 +144,18 @@ def _classify_many(
     """Write the classes of more images than fit into memory, or of some on many processors."""
     from tqdm import tqdm
 
-    from radiosynth.classification.chunks import classify_in_chunks, count_images, join_chunks
+    from radiosynth.classification.chunks import classify_in_chunks, count_images, join_chunks, without_image
     from radiosynth.parallel import on_cluster
 
     parts = out.with_name(f"{out.name}.parts")
     if arguments.cluster:
         chunks = [[str(Path(file).absolute()) for file in chunk] for chunk in chunks]
+    strange = [file for chunk in chunks for file in chunk if kind == "fits" and not file.isascii()]
+    check(not strange, f"{out}: a table in FITS holds ASCII only, not {strange[:1]}; write CSV")
     told = [f"model: {classifier.card['name']}"]
+    for name, reason in without_image(expanded(arguments.files)):
+        told.append(f"skipped {name}: {reason}")
+        print(told[-1], file=sys.stderr)
     with (
         on_cluster(arguments.cluster, arguments.jobs or 1) as jobs,
         tqdm(total=count_images(chunks), unit=" images", disable=None) as progress,
@@ -170,9 +179,11 @@ def _classify_many(
 
 def expanded(patterns: Sequence[Path]) -> list[Path]:
     """Return the files of wildcards that the shell did not expand, in order; other paths as they are."""
+    from radiosynth.cutouts.read import part_of
+
     found: list[Path] = []
     for pattern in patterns:
-        if pattern.exists() or not glob.has_magic(str(pattern)):
+        if part_of(str(pattern))[0].exists() or not glob.has_magic(str(pattern)):
             found.append(pattern)
         elif matching := sorted(map(Path, glob.glob(str(pattern)))):  # noqa: PTH207 (takes any path)
             found += matching

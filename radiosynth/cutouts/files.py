@@ -17,13 +17,14 @@ from astropy.wcs import WCS, Wcsprm
 from numpy.typing import NDArray
 
 from radiosynth._io import told
+from radiosynth.sample import UnusableError
 
 __all__ = ["CutoutError"]
 
 log = logging.getLogger("radiosynth")
 
 
-class CutoutError(ValueError):
+class CutoutError(UnusableError):
     """A file that does not give a usable image; the message names it, the fault and what to do."""
 
 
@@ -234,6 +235,9 @@ _NUMBER = re.compile(
 )
 
 
+_FRAME = re.compile("RADE(SYS|CSYS)|EQUINOX|EPOCH")
+
+
 _UNREAD = re.compile(r"PC00\d{4}|(CPDIS|CQDIS|D2IMDIS)[12]")
 
 
@@ -253,8 +257,9 @@ def _celestial(cards: fits.Header) -> WCS | None:
             msg = f"the FITS keyword {keyword} is {said}; {wanted}: correct the header"
             raise CutoutError(msg)
 
-    # Once, as each look into a header of astropy takes long.
-    header = {name: cards[name] for name in dict.fromkeys(cards) if name not in ("COMMENT", "HISTORY", "")}
+    # Once, as each look into a header of astropy takes long, and may fail at what is not needed.
+    needed = _TEXT, _NUMBER, _FRAME, _UNREAD
+    header = {name: cards[name] for name in dict.fromkeys(cards) if any(n.fullmatch(name) for n in needed)}
     kept: dict[str, Any] = {"WCSAXES": 2}
     for name in header:
         check(not _UNREAD.fullmatch(name), name, "this convention is not read")
@@ -290,8 +295,8 @@ def _celestial(cards: fits.Header) -> WCS | None:
         check(year and 1850 <= float(year[1]) <= 2100, name, "a year such as 2000.0 is needed")
         kept["EQUINOX"] = float(year[1]) if year else np.nan
         check(frame != "ICRS" or kept["EQUINOX"] == 2000, name, "ICRS has that of 2000")
-    if types[0].endswith("-SIP") or {"A_ORDER", "B_ORDER"} & kept.keys():
-        wcs = WCS(fits.Header(kept))
+    if types[0].endswith("-SIP") or any(re.match("[AB]_ORDER|PV", name) for name in kept):
+        wcs = WCS(fits.Header(kept))  # which knows SIP, and the TAN with PV of SCAMP
     else:  # the same, in a tenth of the time
         wcs = WCS(naxis=2)
         text = [f"{name:<8}= {value!r:>20}".upper().ljust(80) for name, value in kept.items()]

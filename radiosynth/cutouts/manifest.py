@@ -65,10 +65,16 @@ def files_of_list(path: Path) -> list[str]:
     """Return the files that a table names, by its column ``path`` or ``file``, relative to the table."""
     kind = table_format(path)[0]
     with readable(path, "give a table with a column path"):
-        table = Table.read(path, format=kind)
-    name = next((name for name in ("path", "file") if name in table.colnames), None)
-    check(name, f"{path} has no column path or file; it has {', '.join(table.colnames)}")
-    files = [str(path.parent / str(file)) for file in np.ma.filled(np.ma.asarray(table[name]), "") if file]
+        if kind == "parquet":  # for which astropy needs pandas
+            from pyarrow import parquet
+
+            table = parquet.read_table(path).to_pydict()
+        else:
+            table = Table.read(path, format=kind)
+    name = next((name for name in ("path", "file") if name in table.keys()), None)  # noqa: SIM118 (a Table)
+    check(name, f"{path} has no column path or file; it has {', '.join(table.keys())}")
+    named = [str(file) for file in table[name] if file is not None and file is not np.ma.masked]
+    files = [str(path.parent / file) for file in named if file]
     check(files, f"{path} names no files; give another table")
     return files
 

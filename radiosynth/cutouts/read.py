@@ -134,7 +134,9 @@ def read_cutouts(
             skipped.append((f"{path if manifest is None else manifest['name'][number]}{plane}", str(error)))
 
     reasons = "\n".join(f"  {path}: {reason}" for path, reason in skipped[:10])
-    need(images, f"none of the {len(files)} files gives a usable image:\n{reasons}")
+    if not images:
+        msg = f"none of the {len(files)} files gives a usable image:\n{reasons}"
+        raise CutoutError(msg, skipped)
     sizes = {image.shape[0]: row["path"] for image, row in zip(images, rows, strict=True)}
     examples = ", ".join(f"{n}×{n} ({path})" for n, path in sorted(sizes.items())[:4])
     check(len(sizes) == 1, f"the images differ in size: {examples}; give size={min(sizes)} or less")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from astropy.io import fits
 from astropy.table import Table
 
 from radiosynth import build_classifier, load_classifier, simulate
+from radiosynth._io import write_tables
 from radiosynth.classification import Classifier, ClassifierSettings, chunks as chunk_module
 from radiosynth.classification.chunks import classify_in_chunks, count_images, in_chunks, join_chunks
 from radiosynth.cli import main
+from radiosynth.cutouts.manifest import files_of_list
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +87,149 @@ def test_chunks_give_what_all_at_once_gives(tiny: Path, cutouts: Path, tmp_path:
     assert not (tmp_path / "parts").exists()
 
 
+@pytest.fixture(scope="module")
+def odd() -> Classifier:
+    """The default classifier, which knows what is odd."""
+    return load_classifier()
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_chunks_without_a_usable_image_have_the_same_columns(
+    odd: Classifier, cutouts: Path, tmp_path: Path, suffix: str
+) -> None:
+    whole = odd.classify(sorted(cutouts.iterdir()), crop=40)
+    tables = list(classify_in_chunks(odd, in_chunks(cutouts, 2)[4:2:-1], tmp_path / "parts", crop=40))
+    assert {tuple(table.colnames) for table in tables} == {tuple(whole.colnames)}
+    for about in ("skipped", "left_out"):
+        assert sorted(pair for table in tables for pair in table.meta[about]) == whole.meta[about][-2:]
+    out = tmp_path / f"out.{suffix}"
+    join_chunks(tmp_path / "parts", out)
+    if suffix == "csv":
+        assert Table.read(out).colnames == ["file", *whole.colnames[1:]]
+    other = whole.copy()
+    other.remove_column("oddness")
+    with pytest.raises(ValueError, match="table 1 has the columns"):
+        write_tables(out, [whole, other])
+
+
+def test_another_oddness_is_another_model(odd: Classifier, cutouts: Path, tmp_path: Path) -> None:
+    chunks = in_chunks(cutouts, 2)
+    next(classify_in_chunks(odd, chunks, tmp_path / "parts", crop=40))
+    other = replace(odd, oddness=replace(odd.oddness, limit=0.6))  # type: ignore[type-var]
+    with pytest.raises(ValueError, match="begun with other model"):
+        next(classify_in_chunks(other, chunks, tmp_path / "parts", crop=40))
+
+
+def test_wrong_arguments_are_no_wrong_files(tiny: Path, cutouts: Path, tmp_path: Path) -> None:
+    classifier, chunks = load_classifier(tiny), in_chunks(cutouts, 2)
+    parts = tmp_path / "parts"
+    with pytest.raises(ValueError, match="pixel_scale is 1000"):
+        list(classify_in_chunks(classifier, chunks, parts, pixel_scale=1000))
+    paths = [[Path(file) for file in chunk] for chunk in chunks[:1]]
+    assert len(next(classify_in_chunks(classifier, paths, parts, crop=np.int64(40)))) == 2  # type: ignore[arg-type]
+
+
+def test_parts_are_taken_for_what_they_are(
+    tiny: Path, cutouts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifier, chunks, parts = load_classifier(tiny), in_chunks(cutouts, 2), tmp_path / "parts"
+    next(classify_in_chunks(classifier, chunks, parts, on_error="skip"))
+    with pytest.raises(ValueError, match="begun with other options"):
+        next(classify_in_chunks(classifier, chunks, parts, on_error="raise"))
+    monkeypatch.chdir(cutouts)
+    relative = [[Path(file).name for file in chunk] for chunk in chunks]
+    next(classify_in_chunks(classifier, relative, parts))
+    with pytest.raises(ValueError, match="lacks 9 of 10 chunks"):
+        join_chunks(parts, tmp_path / "out.csv")
+    list(classify_in_chunks(classifier, chunks, parts))
+    with pytest.raises(ValueError, match="would be in the folder of the parts"):
+        join_chunks(parts, parts / "out.csv")
+    about = (parts / "about.json").read_bytes()
+    (parts / "about.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"about\.json is missing: give the folder"):
+        join_chunks(parts, tmp_path / "out.csv")
+    with pytest.raises(ValueError, match="is not empty, and has no about"):
+        next(classify_in_chunks(classifier, chunks, parts))
+    (parts / "about.json").write_bytes(about)
+    (parts / "notes.ecsv").write_text("mine")
+    join_chunks(parts, tmp_path / "out.csv")
+    assert [path.name for path in parts.iterdir()] == ["notes.ecsv"]
+
+
+def test_sources_without_an_image_are_told(
+    tiny: Path, cutouts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Table(
+        {"name": ["a", "b"], "file": ["00.fits", ""], "status": ["ok", "failed"], "message": ["", "gone"]}
+    ).write(cutouts / "manifest.ecsv")
+    for jobs in ([], ["--jobs", "1"]):
+        out = tmp_path / "out.ecsv"
+        assert main(command(tiny, cutouts, out, *jobs)) == 0
+        assert "skipped b: failed: gone" in capsys.readouterr().err
+        assert "skipped b: failed: gone" in Table.read(out).meta["comments"]
+
+
+def test_a_manifest_without_images(
+    cutouts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    failed = Table({"name": ["b"], "file": [""], "status": ["failed"], "message": ["gone"]})
+    failed.write(cutouts / "manifest.ecsv")
+    assert main(["classify", str(cutouts), "--out", str(tmp_path / "out.csv")]) == 1
+    assert "no files to read" in capsys.readouterr().err
+    assert f"1 sources of {cutouts} have no image, such as b: failed: gone" in caplog.text
+
+
+def test_a_killed_removal_is_resumed(
+    tiny: Path, cutouts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = load_classifier(tiny), in_chunks(cutouts, 4), tmp_path / "parts"
+    list(classify_in_chunks(*given))
+    removed, unlink = [], Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if len(removed) == 2 and path.parent == given[2]:
+            raise KeyboardInterrupt
+        removed.extend([path] * (path.parent == given[2]))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", killed)
+    with pytest.raises(KeyboardInterrupt):
+        join_chunks(given[2], tmp_path / "out.csv")
+    monkeypatch.undo()
+    chunk_module._loaded.cache_clear()
+    assert len(list(classify_in_chunks(*given))) == 5
+    join_chunks(given[2], tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "out.csv").read_text()
+    assert not given[2].exists()
+
+
+def test_lists_of_files(tmp_path: Path) -> None:
+    Table({"file": np.ma.array([1, 2], mask=[0, 1])}).write(tmp_path / "list.ecsv")
+    assert files_of_list(tmp_path / "list.ecsv") == [str(tmp_path / "1")]
+    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet.write_table(pyarrow.table({"path": ["a.fits", None, ""]}), tmp_path / "list.parquet")
+    assert files_of_list(tmp_path / "list.parquet") == [str(tmp_path / "a.fits")]
+
+
+@pytest.mark.usefixtures("_small")
+def test_the_command_with_part_of_a_stack_and_outputs_that_cannot_be(
+    tiny: Path, images: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack, out = tmp_path / "stack.npy", tmp_path / "out.csv"
+    np.save(stack, images)
+    assert main(command(tiny, Path(f"{stack}[3:5]"), out)) == 0
+    assert [Path(name).name for name in Table.read(out)["file"]] == ["stack.npy[3]", "stack.npy[4]"]
+    assert count_images(in_chunks([stack, f"{stack}[3:5]"], 30)) == 22
+    capsys.readouterr()
+    assert main(command(tiny, stack, Path("/dev/stdout.csv"), "--jobs", "1")) == 1
+    assert "20 images are classified in chunks, which are kept beside the table" in capsys.readouterr().err
+    stack.rename(tmp_path / "étoiles.npy")
+    assert main(command(tiny, tmp_path / "étoiles.npy", tmp_path / "out.fits", "--jobs", "1")) == 1
+    assert "holds ASCII only" in capsys.readouterr().err
+    assert not (tmp_path / "out.fits.parts").exists()
+
+
 @pytest.mark.parametrize("suffix", ["npy", "fits"])
 def test_a_large_stack_is_read_piece_by_piece(
     tiny: Path, images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
@@ -95,6 +241,7 @@ def test_a_large_stack_is_read_piece_by_piece(
     chunks = in_chunks(path, 8)
     assert chunks == [[f"{path}[0:8]"], [f"{path}[8:16]"], [f"{path}[16:20]"]]
     assert count_images(chunks) == 20
+    assert in_chunks(f"{path}[6:16]", 8) == [[f"{path}[6:14]"], [f"{path}[14:16]"]]
     list(classify_in_chunks(load_classifier(tiny), chunks, tmp_path / "parts"))
     join_chunks(tmp_path / "parts", tmp_path / "out.csv")
     joined = Table.read(tmp_path / "out.csv")
@@ -210,8 +357,10 @@ def test_killed_and_resumed(
 
 
 @pytest.fixture
-def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
-    """Start a Dask scheduler and four workers."""
+def scheduler(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """Start a Dask scheduler and workers, four of them."""
     pytest.importorskip("distributed", reason="pip install radiosynth[cluster]")
     where = tmp_path / "scheduler.json"
     running = []
@@ -226,7 +375,7 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes
 
     try:
         run("scheduler", "--port", "0")
-        for _ in range(4):
+        for _ in range(getattr(request, "param", 4)):
             run("worker", "--no-nanny", "--nthreads", "1")
         end = time.time() + 60
         while not where.exists():
@@ -237,6 +386,18 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes
         for process in reversed(running):
             process.kill()
             process.wait()
+
+
+@pytest.mark.parametrize("scheduler", [1], indirect=True)
+def test_one_worker_of_a_cluster_does_the_work(scheduler: tuple[str, list[subprocess.Popen[bytes]]]) -> None:
+    address, (worker,) = scheduler
+    program = (
+        "import os, sys; from radiosynth.parallel import each, on_cluster\n"
+        "with on_cluster(sys.argv[1], 1) as jobs: print(*each(lambda _: os.getpid(), range(3), jobs))"
+    )
+    command = [sys.executable, "-c", program, address]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
+    assert done.stdout.split() == 3 * [str(worker.pid)]
 
 
 def test_on_dask_with_a_worker_killed_in_the_middle(

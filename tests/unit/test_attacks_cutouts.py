@@ -13,6 +13,7 @@ import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.table import MaskedColumn, Table
+from astropy.wcs import WCS
 from hypothesis import HealthCheck, given, settings, strategies as st
 from PIL import Image
 from skyserver import fits_file
@@ -56,6 +57,23 @@ def read(folder, content, name="a.fits", **keywords):
 
 
 # Coordinates --------------------------------------------------------------------------------------------
+
+
+def test_a_card_that_is_not_needed_may_be_wrong(image, tmp_path):
+    content = content_of(image, {"OBSERVER": "Somebody"})
+    wrong = content.replace(b"OBSERVER= 'Somebody'", b"OBSERVER= 'Somebo\xffy ")
+    assert read(tmp_path, wrong).table["ra"][0] == pytest.approx(180, abs=1e-3)
+
+
+@pytest.mark.filterwarnings("ignore::astropy.wcs.FITSFixedWarning")
+def test_distortions_of_scamp_are_read_as_astropy_reads_them(image, tmp_path):
+    matrix = {"CDELT1": None, "CDELT2": None, "CD1_1": -5e-4, "CD2_2": 5e-4}
+    change = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "PV1_0": 0.02, "PV1_1": 1.0, "PV1_5": 0.1}
+    content = content_of(image, matrix | change | {"PV2_0": 0.01, "PV2_1": 1.0})
+    table = read(tmp_path, content).table
+    centre = WCS(fits.Header.fromstring(content[:2880])).pixel_to_world(11.5, 11.5)
+    assert centre.ra.deg > 180.01
+    np.testing.assert_allclose([table["ra"][0], table["dec"][0]], [centre.ra.deg, centre.dec.deg], atol=1e-6)
 
 
 @pytest.mark.parametrize(
