@@ -106,8 +106,8 @@ class Oddness:
         whiten = keras.layers.Dense(d, dtype="float32", name="whitened")
         compare = keras.layers.Dense(k, dtype="float32", name="compared")
         white = whiten(features)
-        # |w - m|² = |w|² - 2 w·m + |m|², the smallest over the classes. The column stands first: behind, Keras
-        # with TensorFlow takes it for a bias along the other axis if there are as many images as classes.
+        # |w - m|² = |w|² - 2 w·m + |m|², the smallest over the classes. The column comes first: otherwise
+        # Keras with TensorFlow takes it for a bias along the other axis if images are as many as classes.
         squares = ops.sum(white**2, axis=1, keepdims=True) + compare(white)
         odd = ops.sqrt(ops.maximum(ops.min(squares, axis=1), 0)) / self.limit
         whiten.set_weights([self.whitening, -middle])
