@@ -5,7 +5,8 @@ Resolution 1: the GAN at 56, 112 and 152 pixels
 The same networks at the report's size, twice and almost three times that size, for all classes. At laptop
 scale the larger ones are trained on *fewer images*, and none has converged. The curves show the mean
 Kolmogorov–Smirnov distance of measured properties from held-out real images (dotted: 64 training images).
-Compare them at equal time. The table gives the realism of the final images, resampled to 56 pixels.
+Compare them at equal time. A generator has collapsed if its images vary by less than a quarter of what real
+ones do. The table gives the realism of the final images, resampled to 56 pixels.
 """
 
 import matplotlib.pyplot as plt
@@ -28,9 +29,10 @@ runs = [recipes.run(presets.gan_config("all", size=size, **change)) for size, ch
 judge = recipes.run(presets.classifier_config("real")).model()
 reals, held_out, _ = zip(*(samples.split_sample(run.config.sources) for run in runs), strict=True)
 fakes = [generators.sample_generators([run.folder], number, rng=np.random.default_rng(0)) for run in runs]
+kinds = ["real", *("GAN,\ncollapsed" if run.provenance["collapsed"] else "GAN" for run in runs)]
 figure, axes = plt.subplots(1 + len(runs), 12, figsize=(8.4, 3.2))
-for line, sample in zip(axes, (reals[-1], *fakes), strict=True):
-    line[0].set_ylabel(f"{'real' if sample is reals[-1] else 'GAN'}, {sample.size}", fontsize=7)
+for line, sample, kind in zip(axes, (reals[-1], *fakes), kinds, strict=True):
+    line[0].set_ylabel(f"{kind}, {sample.size}", fontsize=7)
     chosen = np.concatenate([np.flatnonzero(sample.labels == code)[:3] for code in range(4)])
     for panel, image in zip(line, sample.images[chosen], strict=True):
         plotting.show_image(panel, np.sqrt((image + 1) / 2), vmin=0, vmax=1)
