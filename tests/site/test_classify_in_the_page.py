@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from numpy.typing import NDArray
 from PIL import Image
 from samples import ROOT
 from visiting import ORIGIN, PHONE, Visitor
 
-from radiosynth import read_cutouts
+from radiosynth import Sample, read_cutouts
 from radiosynth.simulation import Observation, draw_parameters, render
 
 if TYPE_CHECKING:
@@ -47,6 +48,16 @@ def guest(browser: Browser, site: Path, shown: Classifier) -> Iterator[Visitor]:
     visitor = Visitor(browser, site)
     yield visitor
     assert visitor.wrong == []
+
+
+def test_the_examples_are_what_they_are_called(shown: Classifier) -> None:
+    import classify_page
+
+    images = classify_page.examples()
+    names = Table({"name": list(classify_page.EXAMPLES)})
+    table = shown.classify(Sample(images, np.full(len(images), -1), names))
+    assert table["class"].tolist() == [kind for kind, *_ in classify_page.EXAMPLES.values()]
+    assert table.meta["notes"] == []
 
 
 @pytest.fixture(scope="module")
