@@ -59,7 +59,8 @@ def copy_figures(app: Sphinx, error: Exception | None) -> None:
         from records import MissingRecordError
 
         with suppress(MissingRecordError):  # the page itself says so
-            (Path(app.outdir) / "radiosynth.pdf").write_bytes(compose.compile_text(compose.ROOT, "pdf"))
+            pdf = compose.compile_text(compose.ROOT, "pdf", figures.paper_folder())
+            (Path(app.outdir) / "radiosynth.pdf").write_bytes(pdf)
         target = Path(app.outdir) / "_images" / "paper"
         target.mkdir(parents=True, exist_ok=True)
         for figure in (figures.paper_folder() / "figures").glob("*.png"):
