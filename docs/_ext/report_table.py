@@ -297,7 +297,7 @@ class Outcome(SphinxDirective):
         record, path = found
         self.env.note_dependency(str(path))
         if rows := changes_of(name):
-            header = ["", "change in accuracy (95 %, over sources)", "p", "finding"]
+            header = ["", "change in accuracy (95 %)", "p", "finding"]
             return self.parse_text_to_nodes(list_table(header, rows, [34, 32, 12, 22]))
         if name not in NUMBERS:
             return []
@@ -361,47 +361,28 @@ class Finding(SphinxDirective):
             return []
         self.env.note_dependency(str(folder / "summary.json"))
         numbers = json.loads((folder / "summary.json").read_text())["numbers"]
-        changes = {arm: change_over_folds(folder, arm) for arm in ("real+geometric", "real+gan")}
-        text = finding(folder.name.partition("-")[0], numbers, changes)
+        text = finding(folder.name.partition("-")[0], numbers)
         return self.parse_text_to_nodes(f"{text}\n\n{verdict}")
 
 
-def change_over_folds(folder: Path, arm: str) -> tuple[float, float, float]:
-    """Return the mean change in accuracy over the folds of a study, and its corrected 95 % interval.
-
-    The variance of the mean allows for the overlap of the training sets, eight folds in ten (Nadeau & Bengio
-    2003), so that the interval holds the scatter of sources and of trainings.
-    """
-    hits: dict[tuple[str, str], dict[str, bool]] = defaultdict(dict)
-    with (folder / "sources.csv").open(newline="") as stream:
-        for row in csv.DictReader(stream):
-            best = np.argmax([float(row[f"p{code}"]) for code in range(4)])
-            hits[row["arm"], row["fold"]][row["name"]] = best == int(row["label"])
-    folds = sorted({fold for _, fold in hits})
-    changes = [
-        np.mean([hits[arm, fold][name] - float(hit) for name, hit in hits["real", fold].items()])
-        for fold in folds
-    ]
-    mean, n = float(np.mean(changes)), len(changes)
-    half = stats.t.ppf(0.975, n - 1) * np.std(changes, ddof=1) * np.sqrt(1 / n + 1 / 8)
-    return mean, mean - half, mean + half
+CHANGES = ("change: real+geometric", "training.gain of real+gan")
+"""The changes that the front page states, by their names in the summary of a study."""
 
 
-def finding(
-    scale: str, numbers: dict[str, dict[str, Any]], changes: dict[str, tuple[float, float, float]]
-) -> str:
+def finding(scale: str, numbers: dict[str, dict[str, Any]]) -> str:
     """Say in two sentences what a comparison of the three training sets found."""
-    keys = {"real+geometric": "change: real+geometric", "real+gan": "training.gain of real+gan"}
-    findings = {arm: numbers[key]["finding"] for arm, key in keys.items()}
-    settled = set(findings.values()) != {"not established"}
+    changes = [numbers[key] for key in CHANGES]
+    settled = {change["finding"] for change in changes} != {"not established"}
     claim = "" if settled else "**No effect of synthetic images on the accuracy is established so far.** "
     geometric, adversarial = (
-        points(changes[arm]) + (f": {said(findings[arm])}" if settled else "") for arm in keys
+        points(tuple(change[key] for key in ("value", "low", "high")))
+        + (f": {said(change['finding'])}" if settled else "")
+        for change in changes
     )
     return (
         f"{claim}Adding geometric simulations to the real training images changes it by {geometric}; adding "
         f"images from an adversarial network changes it by {adversarial} (95 % intervals over "
-        f"{numbers['divisions']['value']} of ten folds at {SHOWN[scale]} scale, scatter between trainings "
+        f"{numbers['divisions']['value']} of ten folds at {SHOWN[scale]} scale, run-to-run scatter "
         "included; :figure:`study1_protocol`)."
     )
 
@@ -421,13 +402,17 @@ def said(finding: str) -> str:
 def forest(path: Path) -> None:
     """Draw the changes that the report claims, and those of the full-scale comparison, with intervals."""
     folder = runs.runs_root() / "report-study-protocol"
+    numbers = json.loads((folder / "summary.json").read_text())["numbers"]
     stated = published.published()["accuracy"]
     rows = []
-    for arm, label in (("real+geometric", "+ geometric"), ("real+gan", "+ GAN")):
+    for arm, label, key in (
+        ("real+geometric", "+ geometric", CHANGES[0]),
+        ("real+gan", "+ GAN", CHANGES[1]),
+    ):
         claim = stated[arm]["validation"] - stated["real"]["validation"]
         rows.append((f"{label}, report", claim, None))
-        value, *ends = change_over_folds(folder, arm)
-        rows.append((f"{label}, here", value, ends))
+        change = numbers[key]
+        rows.append((f"{label}, here", change["value"], (change["low"], change["high"])))
     with plt.rc_context():
         plotting.use_style()
         figure, axes = plt.subplots(figsize=(5.6, 1.9), layout="constrained")

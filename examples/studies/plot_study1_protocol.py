@@ -6,10 +6,9 @@ The report compares 91 % with 92 % on one split. Here the sources are divided in
 fold is tested once by networks, and generators, trained without it. At laptop scale all ten folds are
 saved, at full scale four. All three training sets get the same number of optimiser steps.
 
-Right: the change in accuracy due to synthetic images, with its 95 % interval over sources, and the change
-in balanced accuracy (open), since training is balanced and the test sets are not. These intervals exclude
-run-to-run scatter; the finding includes it (:doc:`/methods/studies`). The dotted line is the gain claimed
-in the report.
+Right: the change in accuracy due to synthetic images, and the change in balanced accuracy (open), since
+training is balanced and the test sets are not. The 95 % intervals are over folds and include run-to-run
+scatter (:doc:`/methods/studies`). The dotted line is the gain claimed in the report.
 """
 
 import matplotlib.pyplot as plt

@@ -7,9 +7,9 @@ generators were trained on the validation sources too, sources that share a patc
 sides of the split, and the notebook stops after 30 of 100 epochs. Each error is switched on separately,
 with the same sources.
 
-Look at which intervals exclude zero (open: balanced accuracy). Above the line, each error is compared
-with training set (c) without it; below it, a split that ignores shared patches of sky is compared with
-one that keeps them together, for real images alone, on the sources tested in both.
+Look at which intervals (95 %, over folds) exclude zero (open: balanced accuracy). Above the line, each
+error is compared with training set (c) without it; below it, a split that ignores shared patches of sky
+is compared with one that keeps them together, for real images alone, on the sources tested in both.
 """
 
 import matplotlib.pyplot as plt

@@ -4,10 +4,12 @@ Study 3: dependence on the number of real images
 
 Synthetic images might be most useful where real ones are scarce. Here only part of the real training
 sources is used, down to one in twenty, always augmented to the same number of images, with and without as
-many geometric simulations, at an equal number of optimiser steps.
+many geometric simulations, at an equal number of optimiser steps: with simulations, each real image is
+seen half as often, and at laptop scale neither network has converged. So a loss here is not one that
+simulations cause at equal exposure to real images (:doc:`/methods/studies`).
 
-Look where the two lines differ by more than their intervals (95 %, over sources). Open symbols are
-balanced accuracies.
+Intervals of the points are 95 %, over sources; open symbols are balanced accuracies. The changes in the
+table below have intervals over folds.
 """
 
 import matplotlib.pyplot as plt

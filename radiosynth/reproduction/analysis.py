@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
-from scipy import stats
 
 from radiosynth._io import check, read_arrays
 from radiosynth.metrics import two_axes
+from radiosynth.reproduction.comparisons import over_folds
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials as trials_of
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -152,20 +152,9 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     by_fold = [[balanced_accuracy(_only(networks, [fold])) for fold in common] for networks in pair]
     found = {"value": value, "low": float(low), "high": float(high), "p": p}
     found |= {"detectable": 2.8 * float(sample.std())}
-    corrected = _corrected(np.subtract(*np.array(by_fold)))
+    _, *corrected = over_folds(np.subtract(*np.array(by_fold)), protocol()["sources"]["folds"])
     found |= dict(zip(("corrected_low", "corrected_high", "corrected_p"), corrected, strict=True))
     return found | {"folds": len(common), "seeds": len(pair[0].probabilities[0])}
-
-
-def _corrected(each: NDArray[np.float64]) -> tuple[float, float, float]:
-    """Return interval and p value of the mean over folds, with the variance of Nadeau & Bengio (2003)."""
-    n = len(each)
-    n_folds = protocol()["sources"]["folds"]
-    # Training sets of two folds share most sources: the variance is larger than that of independent ones.
-    error = np.sqrt((1 / n + 1 / (n_folds - 2)) * each.var(ddof=1))
-    half = stats.t.ppf(0.975, n - 1) * error
-    p = 2 * stats.t.sf(abs(each.mean()) / error, n - 1) if error else float(each.mean() == 0)
-    return float(each.mean() - half), float(each.mean() + half), float(p)
 
 
 def _only(networks: Networks, folds: Any) -> Networks:

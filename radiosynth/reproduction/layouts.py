@@ -6,7 +6,6 @@ set of real images alone gets twice the epochs.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -35,7 +34,7 @@ class Plan:
     """
 
     def __init__(self, scale: str, *, short: bool) -> None:
-        self.scale, self.grid = scale, SCALES[scale]["grid"]
+        self.scale = scale
         self.settings: dict[str, Any] = dict(SCALES[scale]["study"])
         self.folds, self.repeats, self.few = (self.settings.pop(key) for key in ("folds", "repeats", "few"))
         epochs = self.settings.pop("short", None)
@@ -61,10 +60,9 @@ def _paired(plan: Plan, others: Sequence[str], number: int, variants: Variants) 
     conditions: Conditions = {}
     references: dict[str, str] = {}
     for end, changes in variants.items():
-        epochs: int = changes.get("epochs", plan.epochs)
-        conditions[f"real{end}"] = plan.make("real", **changes | {"epochs": 2 * epochs})[:number]
+        conditions[f"real{end}"] = plan.make("real", epochs=2 * plan.epochs, **changes)[:number]
         for other in others:
-            conditions[other + end] = plan.make(other, **changes | {"epochs": epochs})[:number]
+            conditions[other + end] = plan.make(other, epochs=plan.epochs, **changes)[:number]
             references[other + end] = f"real{end}"
     return conditions, references
 
@@ -90,59 +88,22 @@ def _published_code(plan: Plan) -> Layout:
     return conditions, {**dict.fromkeys(wrong, correct), shared: "real"}
 
 
-def _data_size(plan: Plan, fractions: Sequence[float] = (1.0, 0.25, 0.05)) -> Layout:
-    """Ask how the gain depends on the number of real sources."""
-    variants: Variants = {f", {fraction:.0%}": {"fraction": fraction} for fraction in fractions}
+def _data_size(plan: Plan) -> Layout:
+    """Ask how accuracy and gain depend on the number of real sources."""
+    variants: Variants = {f", {part:.0%}": {"fraction": part} for part in (1.0, 0.25, 0.1, 0.05)}
     return _paired(plan, ["real+geometric"], plan.few, variants)
-
-
-def _learning_curve(plan: Plan) -> Layout:
-    """Ask what more real sources would bring."""
-    return _data_size(plan, (1.0, 0.25, 0.1, 0.05))
-
-
-def _augmentations(plan: Plan) -> Layout:
-    """Ask how many augmented images are enough."""
-    # As many images of each class are shown in all, whatever the number of different ones.
-    shown = plan.grid.get("shown") or plan.epochs * plan.make("real")[0].per_class
-    variants = {
-        f", {images}": {**plan.grid["settings"], "per_class": images, "epochs": shown // images}
-        for images in plan.grid["per_class"]
-    }
-    return _paired(plan, ["real+geometric"], plan.grid["few"], variants)
 
 
 def _populations(plan: Plan) -> Layout:
     """Ask whether a population that is fitted to real images teaches better."""
-    others = ("real+geometric", "real+fitted")
-    conditions, references = _paired(plan, others, plan.few, {"": {}})
-    if settings := plan.grid["settings"]:  # a bad set does more harm to a short training
-        short = {", short": {**settings, "epochs": settings["epochs"] // 2}}
-        more = _paired(plan, others, plan.grid["few"], short)
-        conditions, references = conditions | more[0], references | more[1]
-    return conditions, references
-
-
-def _image_size(plan: Plan) -> Layout:
-    """Ask how large the images need to be."""
-    # At a constant rate, what the last epoch leaves of a large residual network is luck.
-    schedules = {"report": "constant", "residual": "cosine"}
-    conditions = {}
-    for (architecture, schedule), size in itertools.product(schedules.items(), plan.grid["sizes"]):
-        changes = {**plan.grid["settings"], "size": size, "architecture": architecture, "schedule": schedule}
-        conditions[f"{architecture}, {size} px"] = plan.make("real", **changes)[: plan.grid["few"]]
-    reference = "report, 56 px"
-    return conditions, {name: reference for name in conditions if name != reference}
+    return _paired(plan, ("real+geometric", "real+fitted"), plan.few, {"": {}})
 
 
 STUDIES: dict[str, Callable[[Plan], Layout]] = {
     "protocol": _protocol,
     "published-code": _published_code,
     "data-size": _data_size,
-    "image-size": _image_size,
-    "augmentations": _augmentations,
     "populations": _populations,
-    "learning-curve": _learning_curve,
 }
 """What lays out the conditions of each study; the question that it asks is the documentation of it."""
 

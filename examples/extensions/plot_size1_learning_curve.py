@@ -9,7 +9,7 @@ power law is fitted to each and extrapolated to all 2158 labelled images of Grie
 
 Note the width of the bands (95 %): they come from resampling the test sources and refitting. They exclude
 run-to-run scatter, and assume that further sources would resemble these. Laptop scale loads saved runs of
-all ten folds (``radiosynth study learning-curve``, an hour or two on one core).
+all ten folds (``radiosynth study data-size``, an hour or two on one core).
 """
 
 import matplotlib.pyplot as plt
@@ -21,9 +21,9 @@ from radiosynth import plotting
 from radiosynth.reproduction import figures, layouts, samples, studies
 
 plotting.use_style()
-study = studies.best_study("learning-curve")
+study = studies.best_study("data-size")
 table = study.summary()
-conditions = layouts.study_conditions("learning-curve", study.config.scale)
+conditions = layouts.study_conditions("data-size", study.config.scale)
 firsts = [configs[0] for condition, configs in conditions.items() if condition.startswith("real,")]
 train = {f"{config.sources.fraction:.0%}": len(samples.split_sample(config.sources)[0]) for config in firsts}
 table.add_column(
@@ -57,7 +57,7 @@ for name, colour, style in (("real", plotting.TRAINING, "o"), ("real+geometric",
 axes.axvline(2158, color="0.6", lw=0.8, ls=":")
 axes.set(xscale="log", xlabel="real training sources", ylabel="accuracy on the test sources")
 axes.legend(loc="lower right")
-figures.save_figure(figure, "size3_learning_curve", runs=[study])
+figures.save_figure(figure, "size1_learning_curve", runs=[study])
 names = ("training set", "a", "b at 100", "c", "sources", "accuracy", "low", "high")
-figures.save_table(Table(rows=rows, names=names), "size3_learning_curve", runs=[study]).pprint_all()
+figures.save_table(Table(rows=rows, names=names), "size1_learning_curve", runs=[study]).pprint_all()
 plt.show()
