@@ -33,11 +33,12 @@ class Energy(GeneratorModel):
     logs = ("apart", "variety")
 
     def terms(self, images, labels, training):
-        """Return twice the distance of real and drawn images, less that of drawn ones from each other."""
-        noise = keras.random.normal((ops.shape(images)[0], self.settings.latent_dim), seed=self.seeds)
+        """Return twice the distance of real and drawn images, less that of drawn ones."""
+        shape = (ops.shape(images)[0], self.settings.latent_dim)
+        noise = keras.random.normal(shape, seed=self.seeds)
         drawn = self.generator(noise, training=training)
         apart = distance(images, drawn)
-        variety = distance(drawn, ops.roll(drawn, 1, axis=0))  # each with its neighbour in the batch
+        variety = distance(drawn, ops.roll(drawn, 1, axis=0))  # from its neighbour
         return 2 * apart - variety, (apart, variety)
 
 

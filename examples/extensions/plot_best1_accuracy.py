@@ -2,15 +2,15 @@
 The best classifier: how accurate can a classifier of these images be?
 ======================================================================
 
-A residual network that views the centre of an image at high and all of it at low resolution, trained with
-on-the-fly augmentation on the five folds of Rustige et al. (2023): each fold validates one network,
-trained on the others, and 400 images, 100 of each class, are the test set. With and without an equal
-number of geometric simulations, at equal optimiser steps; at the scale of this page and at a larger one
-if saved.
+A residual network that views the centre of an image at high and all of it at low
+resolution, trained with on-the-fly augmentation on the five folds of Rustige et al.
+(2023): each fold validates one network, trained on the others, and 400 images, 100 of
+each class, are the test set. With and without an equal number of geometric simulations,
+at equal optimiser steps; at the scale of this page and at a larger one if saved.
 
-Compare the dots (single networks) and diamonds (the ensemble of a row, with 95 % intervals over the test
-images) with the published means over folds (dotted). The test classes are equal in number, so accuracy
-and balanced accuracy are the same.
+Compare the dots (single networks) and diamonds (the ensemble of a row, with 95 %
+intervals over the test images) with the published means over folds (dotted). The test
+classes are equal in number, so accuracy and balanced accuracy are the same.
 """
 
 import matplotlib.pyplot as plt
@@ -22,15 +22,16 @@ from radiosynth import metrics, plotting
 from radiosynth.reproduction import figures, presets, published, recipes
 
 plotting.use_style()
-conditions = {"real": 0.0, "real + geometric": 1.0}
-here = {
-    condition: recipes.run(presets.ensemble_config(synthetic=share))
-    for condition, share in conditions.items()
-}
-best = {condition: recipes.best_ensemble(share) for condition, share in conditions.items()}
-rows = {(condition, run.config.scale): run for group in (here, best) for condition, run in group.items()}
+synthetic = {"real": 0.0, "real + geometric": 1.0}
+here = {k: presets.ensemble_config(synthetic=share) for k, share in synthetic.items()}
+here = {k: recipes.run(config) for k, config in here.items()}
+best = {k: recipes.best_ensemble(share) for k, share in synthetic.items()}
+rows = {}
+for group in (here, best):
+    rows |= {(condition, run.config.scale): run for condition, run in group.items()}
 
-figure, (axes, matrix) = plt.subplots(1, 2, figsize=(7.6, 3.2), width_ratios=(3, 2), layout="constrained")
+shape = {"figsize": (7.6, 3.2), "width_ratios": (3, 2), "layout": "constrained"}
+figure, (axes, matrix) = plt.subplots(1, 2, **shape)
 found, right = [], {}
 for y, ((condition, scale), run) in enumerate(rows.items()):
     stored = run.predictions
@@ -38,17 +39,19 @@ for y, ((condition, scale), run) in enumerate(rows.items()):
     right[condition, scale] = stored["probabilities"].argmax(axis=1) == stored["labels"]
     value, low, high = metrics.proportion(right[condition, scale], confidence=0.95)
     axes.plot(single, np.full(len(single), y), "o", color=plotting.TRAINING, alpha=0.5)
-    axes.errorbar(value, y, xerr=[[value - low], [high - value]], fmt="D", color=plotting.VALIDATION)
+    error = [[value - low], [high - value]]
+    axes.errorbar(value, y, xerr=error, fmt="D", color=plotting.VALIDATION)
     one, other = right[condition, scale], right["real", scale]
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
     p_value = binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
     spread = single.mean(), single.std(ddof=min(1, len(single) - 1))
-    found.append((condition, scale, len(single), *spread, value, low, high, gained, lost, p_value))
+    numbers = (len(single), *spread, value, low, high, gained, lost, p_value)
+    found.append((condition, scale, *numbers))
 for name, value in published.published()["rustige"].items():
     if not name.startswith("FCN"):  # 0.59 and 0.69, further left
         axes.axvline(value, ls=":", color="0.4", lw=1)
         axes.text(value, len(rows) - 0.45, name, rotation=90, fontsize=6, ha="center")
-axes.set_yticks(range(len(rows)), [f"{condition}\n{scale}" for condition, scale in rows])
+axes.set_yticks(range(len(rows)), ["\n".join(row) for row in rows])
 axes.set(xlabel="accuracy on the test images", ylim=(-0.5, len(rows) - 0.5))
 last, scale = best["real"].predictions, best["real"].config.scale
 classes = metrics.confusion_matrix(last["labels"], last["probabilities"])
@@ -57,9 +60,11 @@ figures.save_figure(figure, "best1_accuracy", runs=rows.values())
 plt.show()
 
 # %%
-# Gained and lost: test images classified correctly only with, or only without, simulations.
+# Gained and lost: test images classified correctly only with, or only without,
+# simulations.
 
-columns = ["condition", "scale", "n", "mean", "sd", "ensemble", "low", "high", "gained", "lost", "p_value"]
+columns = ["condition", "scale", "n", "mean", "sd", "ensemble", "low", "high"]
+columns += ["gained", "lost", "p_value"]
 table = Table(rows=found, names=columns)
 table.round(4)
 figures.save_table(table, "best1_accuracy", runs=rows.values()).pprint_all()

@@ -2,14 +2,16 @@
 The best classifier: are its probabilities calibrated?
 ======================================================
 
-A classifier is calibrated if 80 % of the images to which it assigns a probability of 80 % are classified
-correctly. One temperature, fitted on the folds by the networks that were not trained on them and never on
-the test images, rescales the probabilities. Right: accuracy on the images with the highest confidence.
+A classifier is calibrated if 80 % of the images to which it assigns a probability of 80
+% are classified correctly. One temperature, fitted on the folds by the networks that
+were not trained on them and never on the test images, rescales the probabilities.
+Right: accuracy on the images with the highest confidence.
 
-Look whether the points after scaling are closer to the diagonal than before, within their 95 % intervals,
-and how many images must be left to a human before nine in ten of the rest are correct. The calibration
-holds for images like these: from FIRST, from the same catalogues, with equal numbers in each class.
-Fainter sources, other surveys and other proportions were not tested.
+Look whether the points after scaling are closer to the diagonal than before, within
+their 95 % intervals, and how many images must be left to a human before nine in ten of
+the rest are correct. The calibration holds for images like these: from FIRST, from the
+same catalogues, with equal numbers in each class. Fainter sources, other surveys and
+other proportions were not tested.
 """
 
 import matplotlib.pyplot as plt
@@ -30,23 +32,28 @@ labels = stored["labels"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2), layout="constrained")
 left.plot([0.25, 1], [0.25, 1], color="0.6", lw=1)
 losses = {}
-for name, p, style, shift in (("before", before, "s", -0.004), ("after scaling", after, "o", 0.004)):
+styles = {
+    "before": (before, "s", plotting.TRAINING, -0.004),
+    "after scaling": (after, "o", plotting.VALIDATION, 0.004),
+}
+for name, (p, style, colour, shift) in styles.items():
     sure, correct = p.max(axis=1), p.argmax(axis=1) == labels
-    losses[name] = float(-np.log(np.maximum(p[np.arange(len(labels)), labels], 1e-7)).mean())
+    true = p[np.arange(len(labels)), labels]
+    losses[name] = float(-np.log(np.maximum(true, 1e-7)).mean())
     for number, part in enumerate(np.array_split(np.argsort(sure), 6)):
         value, low, high = metrics.proportion(correct[part], confidence=0.95)
-        colour = plotting.TRAINING if name == "before" else plotting.VALIDATION
+        x, error = sure[part].mean() + shift, [[value - low], [high - value]]
         label = f"{name} (log loss {losses[name]:.3f})" if number == 0 else None
-        error = [[value - low], [high - value]]
-        left.errorbar(sure[part].mean() + shift, value, error, fmt=style, color=colour, label=label, ms=4)
+        left.errorbar(x, value, error, fmt=style, color=colour, label=label, ms=4)
 left.set(xlabel="probability of the class chosen", ylabel="proportion correct")
 left.legend(fontsize=7)
 order = np.argsort(-after.max(axis=1))
 correct = (after.argmax(axis=1) == labels)[order]
 kept = np.arange(1, len(order) + 1)
-right.plot(100 * kept[20:] / len(kept), (np.cumsum(correct) / kept)[20:], color=plotting.VALIDATION)
+accuracy = np.cumsum(correct) / kept
+right.plot(100 * kept[20:] / len(kept), accuracy[20:], color=plotting.VALIDATION)
 right.axhline(0.9, ls=":", color="0.4", lw=1)
 right.set(xlabel="most confident images kept (%)", ylabel="accuracy on these")
-temperature = run.provenance["temperature"]
-figures.save_figure(figure, "best2_calibration", runs=[run], log_loss=losses, temperature=temperature)
+numbers = {"log_loss": losses, "temperature": run.provenance["temperature"]}
+figures.save_figure(figure, "best2_calibration", runs=[run], **numbers)
 plt.show()

@@ -2,12 +2,13 @@
 The best classifier: where it disagrees with the catalogues
 ===========================================================
 
-Test images that the classifier assigns to another class than the catalogue, most confident first. Each
-panel gives the catalogue's class, an arrow, the classifier's class, and its probability.
+Test images that the classifier assigns to another class than the catalogue, most
+confident first. Each panel gives the catalogue's class, an arrow, the classifier's
+class, and its probability.
 
-Judge each by eye: not all are errors of the classifier. Labels come from several authors, some from
-deeper or sharper images than these, and a source that is both bent and edge-darkened belongs to two
-classes.
+Judge each by eye: not all are errors of the classifier. Labels come from several
+authors, some from deeper or sharper images than these, and a source that is both bent
+and edge-darkened belongs to two classes.
 """
 
 import matplotlib.pyplot as plt
@@ -43,13 +44,18 @@ figures.save_figure(figure, "best3_disagreements", runs=[run])
 plt.show()
 
 # %%
-# How often each class is assigned to another, and how often by all networks: since these were trained on
-# different sources, errors common to all would also be made by further networks of this kind.
+# How often each class is assigned to another, and how often by all networks: since
+# these were trained on different sources, errors common to all would also be made by
+# further networks of this kind.
 
 alike = (stored["members"].argmax(axis=2) == chosen).all(axis=0)[chosen != labels]
-pairs, kinds = np.unique(np.stack([labels, chosen], 1)[chosen != labels], axis=0, return_inverse=True)
+both = np.stack([labels, chosen], 1)[chosen != labels]
+pairs, kinds = np.unique(both, axis=0, return_inverse=True)
 counts = np.bincount(kinds), np.bincount(kinds, alike).astype(int)
-names = [(CLASS_NAMES[a], CLASS_NAMES[b], *n) for (a, b), *n in zip(pairs, *counts, strict=True)]
-table = Table(rows=names, names=["catalogue", "classifier", "test images", "by all networks"])
+rows = []
+for (a, b), *numbers in zip(pairs, *counts, strict=True):
+    rows.append((CLASS_NAMES[a], CLASS_NAMES[b], *numbers))
+columns = ["catalogue", "classifier", "test images", "by all networks"]
+table = Table(rows=rows, names=columns)
 table.sort("test images", reverse=True)
 figures.save_table(table, "best3_disagreements", runs=[run]).pprint_all()

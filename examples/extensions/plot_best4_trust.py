@@ -2,13 +2,14 @@
 The best classifier: can it be trusted outside its own sample?
 ==============================================================
 
-Top: accuracy of the default network and of the ensemble that taught it on the 399 published test images,
-as they are and degraded. Bottom: the proportion of images that the default network flags as fitting none of
-its classes, for the test images, 1 % of which set the limit, and for images of something else. Bars are
-95 % intervals. ``benchmarks/trust.py`` made the numbers; the kinds of image are described there.
+Top: accuracy of the default network and of the ensemble that taught it on the 399
+published test images, as they are and degraded. Bottom: the proportion of images that
+the default network flags as fitting none of its classes, for the test images, 1 % of
+which set the limit, and for images of something else. Bars are 95 % intervals.
+``benchmarks/trust.py`` made the numbers; the kinds of image are described there.
 
-Look how far noise lowers the accuracy, since faint tails sink below the threshold and no classifier can see
-them, and which kinds of image pass unflagged.
+Look how far noise lowers the accuracy, since faint tails sink below the threshold and
+no classifier can see them, and which kinds of image pass unflagged.
 """
 
 import json
@@ -29,23 +30,24 @@ flagged = [degraded[0], *(row for row in record["rows"] if "default" not in row)
 # %%
 # Each value has its 95 % interval (Wilson).
 
-heights = [len(degraded), len(flagged)]
-figure, (top, bottom) = plt.subplots(2, 1, figsize=(5.6, 6), height_ratios=heights, layout="constrained")
-for name, style, colour, shift in (
-    ("ensemble", "s", plotting.TRAINING, 0.14),
-    ("default", "o", plotting.VALIDATION, -0.14),
-):
+shape = {"figsize": (5.6, 6), "height_ratios": (len(degraded), len(flagged))}
+figure, (top, bottom) = plt.subplots(2, 1, layout="constrained", **shape)
+ensemble = {"fmt": "s", "color": plotting.TRAINING, "label": "ensemble, 40 passes"}
+default = {"fmt": "o", "color": plotting.VALIDATION, "label": "default, one pass"}
+styles = {"ensemble": (ensemble, 0.14), "default": (default, -0.14)}
+for name, (style, shift) in styles.items():
     value, low, high = np.transpose([row[name] for row in degraded])
-    label = "ensemble, 40 passes" if name == "ensemble" else "default, one pass"
     where = np.arange(len(degraded)) + shift
-    top.errorbar(value, where, xerr=(value - low, high - value), fmt=style, color=colour, label=label, ms=4)
+    top.errorbar(value, where, xerr=(value - low, high - value), ms=4, **style)
 top.set_yticks(range(len(degraded)), [row["case"] for row in degraded])
 top.set(xlabel="proportion correct", xlim=(0.6, 1))
 top.legend(loc="upper left")
 value, low, high = np.transpose([row["flagged"] for row in flagged])
 where = np.arange(len(flagged))
-bottom.errorbar(value, where, xerr=(value - low, high - value), fmt="D", color="black", ms=4)
-bottom.set_yticks(where, ["test images, as published", *(row["case"] for row in flagged[1:])])
+error = value - low, high - value
+bottom.errorbar(value, where, xerr=error, fmt="D", color="black", ms=4)
+cases = ["test images, as published", *(row["case"] for row in flagged[1:])]
+bottom.set_yticks(where, cases)
 bottom.set(xlabel="proportion flagged", xlim=(-0.02, 1.02))
 for axes in (top, bottom):
     axes.invert_yaxis()

@@ -2,11 +2,12 @@
 Resolution 1: the GAN at 56, 112 and 152 pixels
 ===============================================
 
-The same networks at the report's size, twice and almost three times that size, for all classes. At laptop
-scale the larger ones are trained on *fewer images*, and none has converged. The curves show the mean
-Kolmogorov–Smirnov distance of measured properties from held-out real images (dotted: 64 training images).
-Compare them at equal time. A generator has collapsed if its images vary by less than a quarter of what real
-ones do. The table gives the realism of the final images, resampled to 56 pixels.
+The same networks at the report's size, twice and almost three times that size, for all
+classes. At laptop scale the larger ones are trained on *fewer images*, and none has
+converged. The curves show the mean Kolmogorov–Smirnov distance of measured properties
+from held-out real images (dotted: 64 training images). Compare them at equal time. A
+generator has collapsed if its images vary by less than a quarter of what real ones do.
+The table gives the realism of the final images, resampled to 56 pixels.
 """
 
 import matplotlib.pyplot as plt
@@ -14,51 +15,74 @@ import numpy as np
 from astropy.table import Table
 from scipy.stats import ks_2samp
 
-from radiosynth import generators, measurements, plotting, preprocessing, realism, surveys
+from radiosynth import (
+    generators,
+    measurements,
+    plotting,
+    preprocessing,
+    realism,
+    surveys,
+)
 from radiosynth.reproduction import figures, presets, recipes, samples, scales
 
 plotting.use_style()
 quick = {**scales.QUICK, "batch_size": 16, "width": 0.125, "average": 0.98}
-full = {**quick, "batch_size": 64, "width": 1.0, "learning_rate": 2e-4, "per_class": 6000, "epochs": 80}
+full = {**quick, "batch_size": 64, "width": 1.0, "learning_rate": 2e-4}
+full |= {"per_class": 6000, "epochs": 80}
 few = {**quick, "per_class": 48, "fraction": 0.1, "epochs": 1}
 laptop = [{**quick, "per_class": 400, "epochs": epochs} for epochs in (8, 4, 2)]
-changes = {"smoke": [few] * 2, "laptop": laptop, "report": [full] * 3}[scales.current_scale()]
+settings = {"smoke": [few] * 2, "laptop": laptop, "report": [full] * 3}
+changes = settings[scales.current_scale()]
 thin, draws, number = (4, 2, 10) if changes[0] is few else (1, 10, 60)
-sizes = zip((56, 112, 152), changes, strict=False)
-runs = [recipes.run(presets.gan_config("all", size=size, **change)) for size, change in sizes]
+runs, fakes, kinds = [], [], ["real"]
+for size, change in zip((56, 112, 152), changes, strict=False):
+    run = recipes.run(presets.gan_config("all", size=size, **change))
+    rng = np.random.default_rng(0)
+    fakes.append(generators.sample_generators([run.folder], number, rng=rng))
+    kinds.append("GAN,\ncollapsed" if run.provenance["collapsed"] else "GAN")
+    runs.append(run)
 judge = recipes.run(presets.classifier_config("real")).model()
-reals, held_out, _ = zip(*(samples.split_sample(run.config.sources) for run in runs), strict=True)
-fakes = [generators.sample_generators([run.folder], number, rng=np.random.default_rng(0)) for run in runs]
-kinds = ["real", *("GAN,\ncollapsed" if run.provenance["collapsed"] else "GAN" for run in runs)]
+sources = [samples.split_sample(run.config.sources) for run in runs]
+reals, held_out, _ = zip(*sources, strict=True)
 figure, axes = plt.subplots(1 + len(runs), 12, figsize=(8.4, 3.2))
 for line, sample, kind in zip(axes, (reals[-1], *fakes), kinds, strict=True):
     line[0].set_ylabel(f"{kind}, {sample.size}", fontsize=7)
-    chosen = np.concatenate([np.flatnonzero(sample.labels == code)[:3] for code in range(4)])
+    firsts = [np.flatnonzero(sample.labels == code)[:3] for code in range(4)]
+    chosen = np.concatenate(firsts)
     for panel, image in zip(line, sample.images[chosen], strict=True):
         plotting.show_image(panel, np.sqrt((image + 1) / 2), vmin=0, vmax=1)
 figures.save_figure(figure, "resolution1_gan", runs=runs)
 
 # %%
 figure, axes = plt.subplots(figsize=(5, 3))
-rng, rows, names = np.random.default_rng(0), [], ("concentration", "angular_size", "axis_ratio", "components")
+rng, rows = np.random.default_rng(0), []
+names = ("concentration", "angular_size", "axis_ratio", "components")
 for run, real, unseen, fake in zip(runs, reals, held_out, fakes, strict=True):
     frames, epochs = run.frames
-    even = [rng.permutation(np.flatnonzero(real.labels == code))[:16] for code in range(4)]
-    sets = (unseen.images, real.images[np.concatenate(even)], *frames[:, ::thin])
-    scale = surveys.FIRST.scale(real.size)
-    truth, *others = (measurements.source_properties(x, pixel_scale=scale) for x in sets)
-    reference, *gaps = (np.mean([ks_2samp(truth[n], each[n]).statistic for n in names]) for each in others)
+    members = [np.flatnonzero(real.labels == code) for code in range(4)]
+    even = np.concatenate([rng.permutation(each)[:16] for each in members])
+    sets, scale = [unseen.images, real.images[even]], surveys.FIRST.scale(real.size)
+    sets += list(frames[:, ::thin])
+    truth, *others = (
+        measurements.source_properties(images, pixel_scale=scale) for images in sets
+    )
+    reference, *gaps = (
+        np.mean([ks_2samp(truth[name], each[name]).statistic for name in names])
+        for each in others
+    )
     steps = epochs * (4 * run.config.per_class // run.config.settings.batch_size)
     seconds = np.append(0, np.cumsum(run.history["seconds"]))[epochs]
     axes.plot(seconds, gaps, "o-", ms=3, label=f"{real.size} px, {steps[-1]} steps")
     axes.axhline(reference, color="0.5", ls=":", lw=0.8)
-    small = fake.derived(preprocessing.scale(preprocessing.resize(fake.images, 56)), "resized")
-    judged = realism.realism(held_out[0], small, judge, training=reals[0], draws=draws, rng=rng)
+    resized = preprocessing.scale(preprocessing.resize(fake.images, 56))
+    small, options = fake.derived(resized, "resized"), {"draws": draws, "rng": rng}
+    judged = realism.realism(held_out[0], small, judge, training=reals[0], **options)
     rows += [(real.size, steps[-1], seconds[-1], gaps[-1], *row) for row in judged]
 axes.set(xlabel="seconds of training", ylabel="distance from real images", ylim=(0, 1))
 axes.legend()
 figures.save_figure(figure, "resolution1_cost", runs=runs)
-columns = ("size", "steps", "seconds", "distance", "class", "measure", "value", "low", "high", "reference")
+columns = ["size", "steps", "seconds", "distance", "class", "measure"]
+columns += ["value", "low", "high", "reference"]
 table = Table(rows=rows, names=columns)
 table.round(4)
 figures.save_table(table, "resolution1_gan", runs=runs).pprint_all()

@@ -2,12 +2,14 @@
 VAE 2: a path through latent space
 ==================================
 
-Images from the decoder of the variational autoencoder along a circle through its 16 latent values, the
-same for all classes: each column shows the same latent values, decoded as four classes.
+Images from the decoder of the variational autoencoder along a circle through its 16
+latent values, the same for all classes: each column shows the same latent values,
+decoded as four classes.
 
-Look for sources that rotate, stretch and bend gradually, without jumps: nearby values give similar
-images. Where a source fades or fragments, the circle crosses values that no training image had. The
-animation shows two circles, one per row, with FR I, FR II, bent-tailed and compact from left to right.
+Look for sources that rotate, stretch and bend gradually, without jumps: nearby values
+give similar images. Where a source fades or fragments, the circle crosses values that
+no training image had. The animation shows two circles, one per row, with FR I, FR II,
+bent-tailed and compact from left to right.
 """
 
 import matplotlib.pyplot as plt
@@ -23,22 +25,23 @@ run = recipes.run(presets.vae_config())
 decoder = run.model()
 
 # %%
-# Two random points span a circle about the origin with the radius of a typical random vector.
+# Two random points span a circle about the origin with the radius of a typical random
+# vector.
 
 angles = np.linspace(0, 2 * np.pi, STEPS, endpoint=False)[:, None]
-places = np.random.default_rng(1).standard_normal((2, 2, run.config.settings.latent_dim))
+rng, latent_dim = np.random.default_rng(1), run.config.settings.latent_dim
+places = rng.standard_normal((2, 2, latent_dim))
 walks = [np.cos(angles) * start + np.sin(angles) * side for start, side in places]
-images = np.stack(
-    [
-        decoder([walk.astype("float32"), np.full(STEPS, code, "int32")], training=False)[..., 0]
-        for walk in walks
-        for code in range(4)
-    ],
-    axis=1,
-)
+drawn = []
+for walk in walks:
+    for code in range(4):
+        given = [walk.astype("float32"), np.full(STEPS, code, "int32")]
+        drawn.append(decoder(given, training=False)[..., 0])
+images = np.stack(drawn, axis=1)
 
 figure, axes = plt.subplots(4, SHOWN, figsize=(7.6, 3.9))
-for line, morphology, drawn in zip(axes, CLASSES, images[:: STEPS // SHOWN].swapaxes(0, 1), strict=False):
+rows = images[:: STEPS // SHOWN].swapaxes(0, 1)
+for line, morphology, drawn in zip(axes, CLASSES, rows, strict=False):
     line[0].set_ylabel(morphology.label)
     for panel, image in zip(line, drawn, strict=True):
         plotting.show_image(panel, image[12:-12, 12:-12] + 1, norm=PowerNorm(0.5, 0, 2))
@@ -52,6 +55,5 @@ plt.show()
 
 frames = np.round((images + 1) * 127.5).astype(np.uint8)
 degrees = np.degrees(angles[:, 0]).round().astype(int)
-generators.write_animation(
-    frames, degrees, path.with_suffix(".gif"), columns=4, caption="{}° of a circle", milliseconds=120
-)
+options = {"columns": 4, "caption": "{}° of a circle", "milliseconds": 120}
+generators.write_animation(frames, degrees, path.with_suffix(".gif"), **options)

@@ -2,13 +2,15 @@
 VAE 3: training set (d), real images and those of an autoencoder
 ================================================================
 
-Images from the variational autoencoder compared with those of the geometric simulation and of the
-conditional GAN: their distance from real images, and the accuracy of a classifier trained with them. The
-report compared real images (a) with a GAN's among them (c), and gives 91 % and 92 % in validation.
+Images from the variational autoencoder compared with those of the geometric simulation
+and of the conditional GAN: their distance from real images, and the accuracy of a
+classifier trained with them. The report compared real images (a) with a GAN's among
+them (c), and gives 91 % and 92 % in validation.
 
-Left: realism relative to its real-to-real reference, medians over the classes. Right: change in accuracy
-on the 160 validation sources, 40 of each class (so accuracy and balanced accuracy are the same), relative
-to that of (a), with paired 95 % intervals over sources.
+Left: realism relative to its real-to-real reference, medians over the classes. Right:
+change in accuracy on the 160 validation sources, 40 of each class (so accuracy and
+balanced accuracy are the same), relative to that of (a), with paired 95 % intervals
+over sources.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +24,7 @@ from radiosynth.reproduction import figures, presets, recipes, samples, scales
 plotting.use_style()
 sets = ("real", "real+gan", "real+vae")
 runs = [recipes.run(presets.classifier_config(name)) for name in sets]
-drawing = [recipes.run(config) for config in (presets.gan_config("all"), presets.vae_config())]
+drawing = [recipes.run(presets.gan_config("all")), recipes.run(presets.vae_config())]
 train, real, _ = samples.split_sample(runs[0].config.sources)
 number, draws = (60, 2) if scales.current_scale() == "smoke" else (300, 10)
 rng = np.random.default_rng(0)
@@ -30,7 +32,7 @@ fakes = {"geometric": simulation.simulate(number, real.size, rng=rng)}
 for name, run in zip(("GAN", "VAE"), drawing, strict=True):
     fakes[name] = generators.sample_generators([run.folder], number, rng=rng)
 judge, options = runs[0].model(), {"training": train, "draws": draws, "rng": rng}
-found = {kind: realism.realism(real, fake, judge, **options) for kind, fake in fakes.items()}
+found = {k: realism.realism(real, fake, judge, **options) for k, fake in fakes.items()}
 table = found["VAE"]["class", "measure", "reference"]
 table.add_columns([found[name]["value"] for name in fakes], names=list(fakes))
 figures.save_table(table, "vae3_realism", runs=runs + drawing).pprint_all()
@@ -39,7 +41,8 @@ figures.save_table(table, "vae3_realism", runs=runs + drawing).pprint_all()
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
 groups = table[table["measure"] != "kernel distance"].group_by("measure").groups
 for k in fakes:
-    left.plot([np.nanmedian(g[k] / g["reference"]) for g in groups], groups.keys["measure"], "o", label=k)
+    ratios = [np.nanmedian(group[k] / group["reference"]) for group in groups]
+    left.plot(ratios, groups.keys["measure"], "o", label=k)
 left.set(xscale="log", xlabel="distance from real images / reference")
 left.legend(loc="upper right")
 rows, hits = [], {}
@@ -49,7 +52,8 @@ for name, run in zip(sets, runs, strict=True):
     _, source = np.unique(stored["names"], return_inverse=True)
     hits[name] = np.bincount(source, right_ones) / np.bincount(source)
     for kind, x in (("accuracy", hits[name]), ("gain", hits[name] - hits["real"])):
-        ends = bootstrap((x,), np.mean, method="percentile", rng=rng).confidence_interval
+        drawn = bootstrap((x,), np.mean, method="percentile", rng=rng)
+        ends = drawn.confidence_interval
         rows.append((name, kind, 100 * x.mean(), 100 * ends.low, 100 * ends.high))
 scores = Table(rows=rows, names=("training set", "number", "percent", "low", "high"))
 figures.save_table(scores, "vae3_training_set_d", runs=runs + drawing).pprint_all()

@@ -4,14 +4,15 @@ Figure 1: three radio galaxies of the sample
 
 FIRST images, 4.5 arcminutes wide, of a typical FR I, FR II and bent-tailed source.
 
-**Report and reproduction.** The report shows one source of each class; here are three sources of its
-sample, taken from the published images. The classes look as the report describes them.
+**Report and reproduction.** The report shows one source of each class; here are three
+sources of its sample, taken from the published images. The classes look as the report
+describes them.
 
-Look for where the light is. An **FR I** galaxy is brightest near its centre and its two jets fade
-outwards; an **FR II** galaxy is brightest at the far ends of its lobes, in the hotspots; in a
-**bent-tailed** source the two jets are not aligned. Brightness is shown on a square-root scale to make
-the faint tails visible. Pixels below three times the noise are black: the published images are clipped at
-that threshold.
+Look for where the light is. An **FR I** galaxy is brightest near its centre and its two
+jets fade outwards; an **FR II** galaxy is brightest at the far ends of its lobes, in
+the hotspots; in a **bent-tailed** source the two jets are not aligned. Brightness is
+shown on a square-root scale to make the faint tails visible. Pixels below three times
+the noise are black: the published images are clipped at that threshold.
 """
 
 import matplotlib.pyplot as plt
@@ -34,9 +35,9 @@ for panel, name in zip(axes, names, strict=True):
     source = sample[sample.table["name"] == name]
     image = source.images[0] / source.images[0].max()
     label = CLASSES[source.labels[0]].label
-    artist = plotting.show_image(
-        panel, image, f"{label}\n{name}", pixel_scale=1.8, norm=PowerNorm(0.5, vmin=0, vmax=1)
-    )
-figure.colorbar(artist, ax=axes, label="flux density / peak", shrink=0.8, ticks=[0, 0.25, 0.5, 1])
+    options = {"pixel_scale": 1.8, "norm": PowerNorm(0.5, vmin=0, vmax=1)}
+    artist = plotting.show_image(panel, image, f"{label}\n{name}", **options)
+bar = figure.colorbar(artist, ax=axes, shrink=0.8, ticks=[0, 0.25, 0.5, 1])
+bar.set_label("flux density / peak")
 figures.save_figure(figure, "fig01_first_cutouts", sources=list(names))
 plt.show()

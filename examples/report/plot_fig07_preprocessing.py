@@ -2,15 +2,16 @@
 Figure 7: one source through pre-processing
 ===========================================
 
-A bent-tailed source as cut out, after the noise threshold, resampled from 150 to 56 pixels, and rotated
-and flipped.
+A bent-tailed source as cut out, after the noise threshold, resampled from 150 to 56
+pixels, and rotated and flipped.
 
-**Report and reproduction.** The report shows the same stages. They agree, except that the second panel
-equals the first here, because the published images are already thresholded.
+**Report and reproduction.** The report shows the same stages. They agree, except that
+the second panel equals the first here, because the published images are already
+thresholded.
 
-Resampling by a factor of 2.7 loses detail: the beam of the survey, 5.4 arcseconds, is sampled by three
-pixels before and by 1.1 pixels after. The report gives this as the probable reason why its accuracy is
-below that of other work.
+Resampling by a factor of 2.7 loses detail: the beam of the survey, 5.4 arcseconds, is
+sampled by three pixels before and by 1.1 pixels after. The report gives this as the
+probable reason why its accuracy is below that of other work.
 """
 
 import matplotlib.pyplot as plt
@@ -44,6 +45,8 @@ steps = {
 }
 figure, axes = plt.subplots(1, 5, figsize=(7.2, 1.85))
 for panel, (title, images) in zip(axes, steps.items(), strict=True):
-    plotting.show_image(panel, images[0], title, pixel_scale=1.8 * 150 / images.shape[-1])
+    plotting.show_image(
+        panel, images[0], title, pixel_scale=1.8 * 150 / images.shape[-1]
+    )
 figures.save_figure(figure, "fig07_preprocessing", sources=["J124100.0+183312"])
 plt.show()

@@ -2,17 +2,19 @@
 Figure 9: a generator learns to draw FR II galaxies
 ===================================================
 
-Images generated from the same eight noise vectors before training, after one fifth and after three fifths
-of it. Below, the whole training as an animation (two rows of eight noise vectors).
+Images generated from the same eight noise vectors before training, after one fifth and
+after three fifths of it. Below, the whole training as an animation (two rows of eight
+noise vectors).
 
-**Report and reproduction.** The report shows epochs 0, 100 and 300 of 500. Beyond smoke scale the course
-of the learning agrees: first a dark background with a bright centre, then two lobes, finally the
-variation of their positions.
+**Report and reproduction.** The report shows epochs 0, 100 and 300 of 500. Beyond smoke
+scale the course of the learning agrees: first a dark background with a bright centre,
+then two lobes, finally the variation of their positions.
 
-Compare one position from panel to panel. Blobs without two separate lobes remain: 4.5′ in 56 pixels leave
-many FR II sources only a few pixels wide. Brightness is shown on a square-root scale. At smoke and laptop
-scale one class-conditional network replaces the report's four, and its FR II images are shown; at smoke
-scale it has hardly been trained.
+Compare one position from panel to panel. Blobs without two separate lobes remain: 4.5′
+in 56 pixels leave many FR II sources only a few pixels wide. Brightness is shown on a
+square-root scale. At smoke and laptop scale one class-conditional network replaces the
+report's four, and its FR II images are shown; at smoke scale it has hardly been
+trained.
 """
 
 import shutil
@@ -31,8 +33,9 @@ conditional = "all" in scales.GENERATORS[scales.current_scale()]
 run = recipes.run(presets.gan_config("all" if conditional else CLASS))
 
 # %%
-# A frame holds 16 images, or 16 of each class if the network is class-conditional. Frames are not saved after
-# every epoch, so each panel shows the first one at or after the given fraction of the training.
+# A frame holds 16 images, or 16 of each class if the network is class-conditional.
+# Frames are not saved after every epoch, so each panel shows the first one at or after
+# the given fraction of the training.
 
 frames, epochs = run.frames
 if conditional:
@@ -45,13 +48,14 @@ for panel, i in zip(figure.subfigures(1, 3), chosen, strict=True):
     panel.suptitle(f"epoch {epochs[i]} of {last}", fontsize=10)
     for axes, image in zip(panel.subplots(2, 4).flat, frames[i], strict=False):
         plotting.show_image(axes, image, norm=PowerNorm(0.5, 0, 255))
-shown = epochs[chosen].tolist()
-path = figures.save_figure(figure, "fig09_gan_training", runs=[run], morphology=CLASS, epochs=shown)
+notes = {"morphology": CLASS, "epochs": epochs[chosen].tolist()}
+path = figures.save_figure(figure, "fig09_gan_training", runs=[run], **notes)
 plt.show()
 
 # %%
-# The frames are closer together at the beginning, where changes are largest: they are thinned as the square
-# root of the epoch. If ffmpeg is installed, a video is written too.
+# The frames are closer together at the beginning, where changes are largest: they are
+# thinned as the square root of the epoch. If ffmpeg is installed, a video is written
+# too.
 
 generators.write_animation(frames, epochs, path.with_suffix(".gif"))
 if shutil.which("ffmpeg"):

@@ -2,16 +2,16 @@
 Figure 11: the classifier
 =========================
 
-Three convolutions, each followed by pooling that halves the image, a dense layer, and four probabilities.
-The input is a real FR II galaxy of the validation set, and the bars are the output of the trained
-network.
+Three convolutions, each followed by pooling that halves the image, a dense layer, and
+four probabilities. The input is a real FR II galaxy of the validation set, and the bars
+are the output of the trained network.
 
-**Report and reproduction.** The layers agree with the report's, and so does the number of parameters at
-full scale; it is printed below.
+**Report and reproduction.** The layers agree with the report's, and so does the number
+of parameters at full scale; it is printed below.
 
-The number of channels increases as the maps become smaller: in the report from 32 channels of 56×56
-pixels to 194 of 14×14, fewer at the small scales. Nine tenths of the weights connect the last map to the
-dense layer.
+The number of channels increases as the maps become smaller: in the report from 32
+channels of 56×56 pixels to 194 of 14×14, fewer at the small scales. Nine tenths of the
+weights connect the last map to the dense layer.
 """
 
 import matplotlib.pyplot as plt
@@ -26,7 +26,8 @@ run = recipes.run(presets.classifier_config("real"))
 _, validation, _ = samples.split_sample(run.config.sources)
 
 # %%
-# The image is the FR II galaxy of the validation set that is classified with the highest probability.
+# The image is the FR II galaxy of the validation set that is classified with the
+# highest probability.
 
 model = run.model()
 stated = published.published()["parameters"]["classifier"]
@@ -41,17 +42,22 @@ stack.imshow(candidates.images[best], extent=(0, size, -size / 2, size / 2))
 stack.text(size / 2, -size / 2 - 4, f"image\n{size}×{size}", **below)
 
 # Each layer is a slab, as tall as its maps and as deep as it has channels.
-colours = {"Conv2D": plotting.CONVOLUTION, "MaxPooling2D": plotting.POOLING, "Dense": plotting.DENSE}
+colours = {"Conv2D": plotting.CONVOLUTION, "MaxPooling2D": plotting.POOLING}
+colours["Dense"] = plotting.DENSE
 left = size + 10
 for layer in (layer for layer in model.layers if type(layer).__name__ in colours):
-    shape = layer.output.shape[1:]
-    tall, deep = (shape[0], 2 + shape[-1] / 9) if len(shape) == 3 else (6 + 60 * min(1, shape[0] / 194), 4)
+    shape, colour = layer.output.shape[1:], colours[type(layer).__name__]
+    if len(shape) == 3:
+        tall, deep = shape[0], 2 + shape[-1] / 9
+        text = f"{shape[0]}×{shape[1]}\n×{shape[2]}"
+    else:
+        tall, deep = 6 + 60 * min(1, shape[0] / 194), 4
+        text = f"{shape[0]}"
     right, high = left + deep, tall / 2
     front = np.array([(left, -high), (right, -high), (right, high), (left, high)])
-    corners = np.concatenate([front, front + 0.22 * tall])  # of the front, and of the back
+    corners = np.concatenate([front, front + 0.22 * tall])  # then those of the back
     for face, opacity in (([1, 5, 6, 2], 0.45), ([3, 7, 6, 2], 0.7), ([0, 1, 2, 3], 1)):
-        stack.add_patch(Polygon(corners[face], alpha=opacity, fc=colours[type(layer).__name__], **edge))
-    text = "×".join(map(str, shape[:2])) + f"\n×{shape[2]}" if len(shape) == 3 else f"{shape[0]}"
+        stack.add_patch(Polygon(corners[face], alpha=opacity, fc=colour, **edge))
     stack.text(left + deep / 2, -high - 4, text, **below)
     left = corners[5, 0] + 11
 stack.set(xlim=(-2, left), ylim=(-size / 2 - 20, size / 2 + 24))
@@ -61,5 +67,6 @@ kinds = ["convolution 3×3", "max-pooling 2×2", "dense"]
 stack.legend(handles, kinds, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)
 plotting.probability_bars(bars, probabilities[best], truth=1)
 bars.set(xlabel="probability", box_aspect=1.6)
-figures.save_figure(figure, "fig11_classifier", runs=[run], sources=[str(candidates.table["name"][best])])
+name = str(candidates.table["name"][best])
+figures.save_figure(figure, "fig11_classifier", runs=[run], sources=[name])
 plt.show()

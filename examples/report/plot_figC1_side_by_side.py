@@ -2,16 +2,17 @@
 Figure C1: real, adversarial and geometric images side by side
 ==============================================================
 
-Real sources, images from the adversarial network, and geometric simulations, one class per row. All are
-random draws. Brightness is shown on a square-root scale.
+Real sources, images from the adversarial network, and geometric simulations, one class
+per row. All are random draws. Brightness is shown on a square-root scale.
 
-**Report and reproduction.** The report shows the same comparison. The differences are the same by eye,
-and :figure:`gan4_realism` measures them.
+**Report and reproduction.** The report shows the same comparison. The differences are
+the same by eye, and :figure:`gan4_realism` measures them.
 
-The simulated sources are smooth sums of two lobes, a core and halos. The adversarial network has learned
-from real images the ragged edges that the noise threshold leaves, and irregular sources; some of its
-images belong to no class. At smoke and laptop scale it is one class-conditional network in place of the
-report's four, and at smoke scale it has hardly been trained.
+The simulated sources are smooth sums of two lobes, a core and halos. The adversarial
+network has learned from real images the ragged edges that the noise threshold leaves,
+and irregular sources; some of its images belong to no class. At smoke and laptop scale
+it is one class-conditional network in place of the report's four, and at smoke scale it
+has hardly been trained.
 """
 
 import matplotlib.pyplot as plt
@@ -31,19 +32,22 @@ runs = [recipes.run(presets.gan_config(name)) for name in names]
 
 rng = np.random.default_rng(SEED)
 sources, *_ = samples.split_sample(runs[0].config.sources)
+folders = [run.folder for run in runs]
 samples = {
     "real": sources[rng.permutation(len(sources))],
-    "adversarial network": generators.sample_generators([run.folder for run in runs], EACH, rng=rng),
+    "adversarial network": generators.sample_generators(folders, EACH, rng=rng),
     "geometric simulation": simulate(EACH, runs[0].config.sources.size, rng=rng),
 }
 
-figure, axes = plt.subplots(4, 11, figsize=(9.6, 4.4), width_ratios=[1, 1, 1, 0.15] * 2 + [1, 1, 1])
+widths = [1, 1, 1, 0.15] * 2 + [1, 1, 1]
+figure, axes = plt.subplots(4, 11, figsize=(9.6, 4.4), width_ratios=widths)
 for panel in axes[:, 3::4].flat:
     panel.axis("off")
 for column, (title, sample) in enumerate(samples.items()):
     panels = axes[:, 4 * column : 4 * column + EACH]
     for row, morphology in zip(panels, CLASSES, strict=True):
-        for panel, image in zip(row, sample.images[sample.labels == morphology.code], strict=False):
+        images = sample.images[sample.labels == morphology.code]
+        for panel, image in zip(row, images, strict=False):
             plotting.show_image(panel, image, norm=PowerNorm(0.5, -1, 1))
     panels[0, 1].set_title(title)
 for panel, morphology in zip(axes[:, 0], CLASSES, strict=True):

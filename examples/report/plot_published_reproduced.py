@@ -2,36 +2,47 @@
 Published and reproduced numbers
 ================================
 
-Every number in the report beside ours: counts of sources, layers and weights, settings, the ranges of the
-simulation, accuracies and confusion matrices.
+Every number in the report beside ours: counts of sources, layers and weights, settings,
+the ranges of the simulation, accuracies and confusion matrices.
 
-Look at the verdicts of the *measured* numbers, which depend on a training: accuracies and confusion
-matrices. The rest agrees by construction, since settings, layers, parameter ranges and tables of
-decisions are the report's own, and shows only that they were copied correctly. Exact numbers agree if
-they are equal. A measurement agrees if the published value differs from ours by less than our 95 %
-interval and two standard errors of the published value, combined in quadrature; most are proportions of
-40 sources, which is a weak test. Where a number cannot be reproduced, the reason is given. Settings are
-those of the full scale, results those of the scale of this page.
+Look at the verdicts of the *measured* numbers, which depend on a training: accuracies
+and confusion matrices. The rest agrees by construction, since settings, layers,
+parameter ranges and tables of decisions are the report's own, and shows only that they
+were copied correctly. Exact numbers agree if they are equal. A measurement agrees if
+the published value differs from ours by less than our 95 % interval and two standard
+errors of the published value, combined in quadrature; most are proportions of 40
+sources, which is a weak test. Where a number cannot be reproduced, the reason is given.
+Settings are those of the full scale, results those of the scale of this page.
 """
 
 from contextlib import suppress
 
 from astropy import conf
 
-from radiosynth.reproduction import configs, figures, presets, published, recipes, studies
+from radiosynth.reproduction import (
+    configs,
+    figures,
+    presets,
+    published,
+    recipes,
+    studies,
+)
 
 runs = [recipes.run(presets.classifier_config(name)) for name in configs.TRAINING_SETS]
+scales = {"published-code": studies.saved_scale("published-code"), "protocol": None}
 found = []
-for name, scale in (("published-code", studies.saved_scale("published-code")), ("protocol", None)):
+for name, scale in scales.items():
     with suppress(FileNotFoundError):  # many runs taken together, where they are saved
         found.append(published.study_summary(name, scale))
 table = published.compare(runs, found)
 
 # %%
-# How many of each verdict there are, measured results apart; then the whole table. It is also a CSV file.
+# How many of each verdict there are, measured results apart; then the whole table. It
+# is also a CSV file.
 
 for part in table.group_by(["kind", "verdict"]).groups:
-    print(f"{len(part):4d} {part['verdict'][0]} {part['kind'][0] and '(' + part['kind'][0] + ')'}")
+    verdict, kind = part["verdict"][0], part["kind"][0]
+    print(f"{len(part):4d} {verdict} {kind and f'({kind})'}")
 for column in ("reproduced", "low", "high"):
     table[column] = table[column].round(5)
 conf.max_lines = len(table) + 10  # show all of them

@@ -2,8 +2,9 @@
 Table A2: layers of the discriminator
 =====================================
 
-Generated from the network itself. **Report and reproduction.** All layers agree, with 231,681 parameters.
-The output is a logit, positive for images taken to be real; the probability is its sigmoid.
+Generated from the network itself. **Report and reproduction.** All layers agree, with
+231,681 parameters. The output is a logit, positive for images taken to be real; the
+probability is its sigmoid.
 """
 
 import radiosynth

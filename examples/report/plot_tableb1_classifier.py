@@ -2,8 +2,8 @@
 Table B1: layers of the classifier
 ==================================
 
-Generated from the network itself. **Report and reproduction.** All layers agree, with 1,975,892
-parameters.
+Generated from the network itself. **Report and reproduction.** All layers agree, with
+1,975,892 parameters.
 """
 
 import radiosynth

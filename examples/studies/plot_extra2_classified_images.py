@@ -2,11 +2,12 @@
 Classified images and their probabilities
 =========================================
 
-Validation images with their four class probabilities. The true class is printed in bold.
+Validation images with their four class probabilities. The true class is printed in
+bold.
 
-The first two rows are sources drawn at random, two of each class; the last row shows the misclassified
-sources with the lowest probability of the true class. Some of these are errors of the network, others
-debatable labels.
+The first two rows are sources drawn at random, two of each class; the last row shows
+the misclassified sources with the lowest probability of the true class. Some of these
+are errors of the network, others debatable labels.
 """
 
 import matplotlib.pyplot as plt
@@ -24,17 +25,17 @@ probabilities = predict(run.model(), validation.images)
 # Two random sources of each class, and the four worst errors.
 
 rng = np.random.default_rng(run.config.settings.seed)
-chosen = [
-    i for code in range(4) for i in rng.choice(np.flatnonzero(validation.labels == code), 2, replace=False)
-]
+chosen = []
+for code in range(4):
+    members = np.flatnonzero(validation.labels == code)
+    chosen += rng.choice(members, 2, replace=False).tolist()
 on_truth = probabilities[np.arange(len(validation)), validation.labels]
 chosen += np.argsort(on_truth)[:4].tolist()
 
 figure, axes = plt.subplots(3, 8, figsize=(9.6, 4.2), width_ratios=(1.1, 0.8) * 4)
 for i, (picture, bars) in zip(chosen, axes.reshape(-1, 2), strict=True):
-    plotting.show_image(
-        picture, validation.images[i], str(validation.table["name"][i]), pixel_scale=1.8 * 150 / 56
-    )
+    image, name = validation.images[i], str(validation.table["name"][i])
+    plotting.show_image(picture, image, name, pixel_scale=1.8 * 150 / 56)
     picture.title.set_fontsize(7)
     plotting.probability_bars(bars, probabilities[i], truth=int(validation.labels[i]))
     bars.set_box_aspect(1.4)

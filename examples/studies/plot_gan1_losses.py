@@ -2,15 +2,16 @@
 Losses of generator and discriminator
 =====================================
 
-The loss of each network per epoch (top), and the proportion of real and of generated images that the
-discriminator classifies correctly (bottom). The dotted lines mark a discriminator at chance level, which
-assigns every image a probability of one half: its two cross-entropies sum to 2 ln 2, the generator's is
-ln 2, and half of its classifications are correct.
+The loss of each network per epoch (top), and the proportion of real and of generated
+images that the discriminator classifies correctly (bottom). The dotted lines mark a
+discriminator at chance level, which assigns every image a probability of one half: its
+two cross-entropies sum to 2 ln 2, the generator's is ln 2, and half of its
+classifications are correct.
 
-These losses are not expected to decrease steadily. Each depends on how good the other network is, and
-images may improve while both curves stay level. If the discriminator's loss tends to zero, the generator
-hardly learns. At smoke and laptop scale one class-conditional network replaces the report's four, so
-there is one column.
+These losses are not expected to decrease steadily. Each depends on how good the other
+network is, and images may improve while both curves stay level. If the discriminator's
+loss tends to zero, the generator hardly learns. At smoke and laptop scale one
+class-conditional network replaces the report's four, so there is one column.
 """
 
 import matplotlib.pyplot as plt
@@ -34,16 +35,18 @@ CURVES = {
     "accuracy_on_fake": ("generated images", plotting.VALIDATION, "--"),
 }
 labels = {morphology.name: morphology.label for morphology in CLASSES}
-size = (2.4 * max(2, len(runs)), 4.4)
-figure, axes = plt.subplots(2, len(runs), figsize=size, sharex="col", sharey="row", squeeze=False)
+shape = {"figsize": (2.4 * max(2, len(runs)), 4.4), "squeeze": False}
+figure, axes = plt.subplots(2, len(runs), sharex="col", sharey="row", **shape)
 for (loss, accuracy), (name, run) in zip(axes.T, runs.items(), strict=True):
     history = run.history
     for column, (label, colour, style) in CURVES.items():
         panel = loss if column.endswith("loss") else accuracy
-        panel.plot(history["epoch"], history[column], color=colour, ls=style, label=label)
-    for panel, guesses in ((loss, (2 * np.log(2), np.log(2))), (accuracy, (0.5,))):
-        for guess in guesses:
-            panel.axhline(guess, color="0.4", ls=":", lw=1, label="chance" if guess <= np.log(2) else "")
+        line = {"color": colour, "ls": style, "label": label}
+        panel.plot(history["epoch"], history[column], **line)
+    line = {"color": "0.4", "ls": ":", "lw": 1}
+    loss.axhline(2 * np.log(2), **line)
+    for panel, chance in ((loss, np.log(2)), (accuracy, 0.5)):
+        panel.axhline(chance, label="chance", **line)
         panel.grid(alpha=0.25, lw=0.5)
     loss.set(title=labels.get(name, "all classes in one network"), ylim=(0, None))
     accuracy.set(ylim=(0, 1.02), xlabel="epoch")

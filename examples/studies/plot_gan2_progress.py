@@ -2,14 +2,16 @@
 How long does a generator keep improving?
 =========================================
 
-The kernel distance, in the features of a classifier, between sixteen images of each class generated from
-fixed noise and held-out real ones, as a function of training; it is unbiased even for so few images.
-Lines are means over five neighbouring epochs. The horizontal axis counts training images, so that
-networks for one class can be compared with the conditional one, which shares its images among four.
+The kernel distance, in the features of a classifier, between sixteen images of each
+class generated from fixed noise and held-out real ones, as a function of training; it
+is unbiased even for so few images. Lines are means over five neighbouring epochs. The
+horizontal axis counts training images, so that networks for one class can be compared
+with the conditional one, which shares its images among four.
 
-Look whether a curve still decreases at its right end. The table gives the factor by which the distance
-changes when the training doubles, with a 95 % interval, fitted to all but its first tenth; 1 means no
-further improvement. The report trained five times as long as the full scale here, 2.3 doublings more.
+Look whether a curve still decreases at its right end. The table gives the factor by
+which the distance changes when the training doubles, with a 95 % interval, fitted to
+all but its first tenth; 1 means no further improvement. The report trained five times
+as long as the full scale here, 2.3 doublings more.
 """
 
 import matplotlib.pyplot as plt
@@ -29,33 +31,39 @@ _, real, _ = samples.split_sample(config.sources)
 networks = {m.name: recipes.run(presets.gan_config(m.name)) for m in CLASSES}
 shared = recipes.run(presets.gan_config("all"))
 
-figure, panels = plt.subplots(1, 4, figsize=(9.6, 2.7), sharey=True, layout="constrained")
+frame = {"figsize": (9.6, 2.7), "sharey": True, "layout": "constrained"}
+figure, panels = plt.subplots(1, 4, **frame)
 rows = []
 for panel, morphology in zip(panels, CLASSES, strict=True):
     truth = realism.features(model, real.images[real.labels == morphology.code])
-    for run, label in ((networks[morphology.name], "one class"), (shared, "conditional")):
+    own_network = networks[morphology.name]
+    for run, label in ((own_network, "one class"), (shared, "conditional")):
         frames, epochs = run.frames
         own = frames[:, 16 * morphology.code :][:, :16] if run is shared else frames
         drawn = realism.features(model, np.concatenate(own) / np.float32(127.5) - 1)
-        distances = np.array([realism.kernel_distance(part, truth) for part in np.split(drawn, len(own))])
+        parts = np.split(drawn, len(own))
+        distances = np.array([realism.kernel_distance(part, truth) for part in parts])
         seen = epochs * sum(run.provenance["training_images"].values())
         late = (epochs > epochs[-1] / 10) & (distances > 0)
         x, y = np.log2(seen[late]), np.log2(distances[late])
         means = [2 ** np.mean(y[max(0, i - 2) : i + 3]) for i in range(len(y))]
         colour = plotting.TRAINING if run is shared else plotting.VALIDATION
-        panel.loglog(seen[distances > 0], distances[distances > 0], ".", color=colour, alpha=0.35, ms=4)
+        dots = {"color": colour, "alpha": 0.35, "ms": 4}
+        panel.loglog(seen[distances > 0], distances[distances > 0], ".", **dots)
         panel.loglog(seen[late], means, color=colour, label=label)
         if len(y) > 3:
             fit = linregress(x, y)
-            factors = 2 ** (fit.slope + fit.stderr * t.ppf([0.5, 0.025, 0.975], len(y) - 2))
+            ends = t.ppf([0.5, 0.025, 0.975], len(y) - 2)
+            factors = 2 ** (fit.slope + fit.stderr * ends)
             rows.append((morphology.name, label, int(epochs[-1]), means[-1], *factors))
     panel.set(title=morphology.label, xlabel="images seen")
     panel.xaxis.set_minor_formatter(NullFormatter())
 panels[0].set_ylabel("distance from real images")
 panels[0].legend()
-figures.save_figure(figure, "gan2_progress", runs=[judge, *networks.values(), shared])
+runs = [judge, *networks.values(), shared]
+figures.save_figure(figure, "gan2_progress", runs=runs)
 plt.show()
 names = ["class", "network", "epochs", "distance", "per doubling", "low", "high"]
 table = Table(rows=rows or None, names=names, dtype=[str, str, int, *4 * [float]])
 table.round(2)
-figures.save_table(table, "gan2_progress", runs=[judge, *networks.values(), shared]).pprint_all()
+figures.save_table(table, "gan2_progress", runs=runs).pprint_all()

@@ -2,64 +2,86 @@
 How realistic are the synthetic images?
 =======================================
 
-Measured properties of real images, geometric simulations and images from the adversarial networks, by
-class. The real sources are held out: no network was trained on them. Boxes contain the central half of
-the sources, with a line at the median; whiskers contain nine tenths.
+Measured properties of real images, geometric simulations and images from the
+adversarial networks, by class. The real sources are held out: no network was trained on
+them. Boxes contain the central half of the sources, with a line at the median; whiskers
+contain nine tenths.
 
-Look for boxes of one class that agree in position and length. Images of a collapsed network are nearly
-identical: its boxes are short. Classes with hardly any source of two components have no bending angle.
+Look for boxes of one class that agree in position and length. Images of a collapsed
+network are nearly identical: its boxes are short. Classes with hardly any source of two
+components have no bending angle.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import vstack
 
-from radiosynth import CLASS_NAMES, CLASSES, generators, measurements, plotting, realism, simulation, surveys
+from radiosynth import (
+    CLASS_NAMES,
+    CLASSES,
+    generators,
+    measurements,
+    plotting,
+    realism,
+    simulation,
+    surveys,
+)
 from radiosynth.reproduction import figures, presets, recipes, samples
 
 plotting.use_style()
 config = presets.classifier_config("real")
-runs = [recipes.run(each) for each in (config, *presets.classifier_config("real+gan").generators)]
+used = presets.classifier_config("real+gan").generators
+judge, *runs = (recipes.run(each) for each in (config, *used))
 training, real, _ = samples.split_sample(config.sources)
-number = max(training.counts().values())
-samples = {
-    "real": real,
-    "geometric": simulation.simulate(number, config.sources.size, rng=np.random.default_rng(0)),
-    "GAN": generators.sample_generators(
-        [run.folder for run in runs[1:]], number, rng=np.random.default_rng(0)
-    ),
-}
+number, size = max(training.counts().values()), config.sources.size
+
+
+def draw(networks):
+    """Return as many images of each class as the largest class has training sources."""
+    folders, rng = [run.folder for run in networks], np.random.default_rng(0)
+    return generators.sample_generators(folders, number, rng=rng)
+
+
+simulated = simulation.simulate(number, size, rng=np.random.default_rng(0))
+samples = {"real": real, "geometric": simulated, "GAN": draw(runs)}
 
 # %%
 # Rows are measurements, columns classes.
 
-scale = surveys.FIRST.scale(config.sources.size)
-measured = {kind: measurements.source_properties(s.images, pixel_scale=scale) for kind, s in samples.items()}
+scale, measured = surveys.FIRST.scale(size), {}
+for kind, sample in samples.items():
+    measured[kind] = measurements.source_properties(sample.images, pixel_scale=scale)
 figure, axes = plt.subplots(5, 4, figsize=(7.6, 8.2), sharex=True, sharey="row")
 for row, name in zip(axes, measured["real"].colnames, strict=True):
     for panel, morphology in zip(row, CLASSES, strict=True):
-        chosen = {k: table[name][samples[k].labels == morphology.code] for k, table in measured.items()}
+        chosen = {
+            k: table[name][samples[k].labels == morphology.code]
+            for k, table in measured.items()
+        }
         # An untrained network draws hundreds of specks.
         plotting.boxes(panel, chosen, log=name in ("angular_size", "components"))
     unit = f" ({chosen['real'].unit})" if chosen["real"].unit else ""
     row[0].set_ylabel(name.replace("_", " ") + unit)
 for panel, morphology in zip(axes[0], CLASSES, strict=True):
     panel.set_title(morphology.label)
-figures.save_figure(figure, "gan4_realism", runs=runs)
+figures.save_figure(figure, "gan4_realism", runs=[judge, *runs])
 plt.show()
 
 # %%
-# Distances from the held-out images, with their real-to-real reference; the nearest neighbour is sought among
-# the training images, and its reference is that of held-out images. The networks of training set (c) are
-# compared with the other kind: one for each class, or a conditional one for all.
+# Distances from the held-out images, with their real-to-real reference; the nearest
+# neighbour is sought among the training images, and its reference is that of held-out
+# images. The networks of training set (c) are compared with the other kind: one for
+# each class, or a conditional one for all.
 
-names, other = (("all",), "conditional GAN") if len(runs) > 2 else (CLASS_NAMES, "GANs, one per class")
+names, other = CLASS_NAMES, "GANs, one per class"
+if len(runs) > 1:
+    names, other = ("all",), "conditional GAN"
 trained = [recipes.run(presets.gan_config(name)) for name in names]
-samples[other] = generators.sample_generators(
-    [r.folder for r in trained], number, rng=np.random.default_rng(0)
-)
-tables, options = [], {"training": training, "draws": 20, "rng": np.random.default_rng(0)}
+samples[other] = draw(trained)
+options = {"training": training, "draws": 20, "rng": np.random.default_rng(0)}
+tables = []
 for kind in ("geometric", "GAN", other):
-    tables.append(realism.realism(real, samples[kind], runs[0].model(), **options))
+    tables.append(realism.realism(real, samples[kind], judge.model(), **options))
     tables[-1].add_column(kind, name="images", index=0)
-figures.save_table(vstack(tables), "gan4_realism", runs=runs + trained).pprint_all()
+runs = [judge, *runs, *trained]
+figures.save_table(vstack(tables), "gan4_realism", runs=runs).pprint_all()

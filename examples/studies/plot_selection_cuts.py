@@ -2,15 +2,16 @@
 What the selection removed
 ==========================
 
-The author of the report inspected 1478 images and rejected 384. For each of the nine reasons, six of the
-rejected sources are shown.
+The author of the report inspected 1478 images and rejected 384. For each of the nine
+reasons, six of the rejected sources are shown.
 
-The image cut removes images unsuitable for a network: too faint or disturbed (not great), several sources
-in the field, a source listed twice, or one larger than the 4.5 arcminutes shown. The morphology cut
-removes sources that do not match their class: uncertain ones, an FR I that is bent or looks like an FR
-II, a bent one that is straight, a compact one that is resolved. Many decisions are subjective. Beside
-each reason are the number of sources rejected for it and, in brackets, the number of those with a
-published image; the examples are spread evenly over these.
+The image cut removes images unsuitable for a network: too faint or disturbed (not
+great), several sources in the field, a source listed twice, or one larger than the 4.5
+arcminutes shown. The morphology cut removes sources that do not match their class:
+uncertain ones, an FR I that is bent or looks like an FR II, a bent one that is
+straight, a compact one that is resolved. Many decisions are subjective. Beside each
+reason are the number of sources rejected for it and, in brackets, the number of those
+with a published image; the examples are spread evenly over these.
 """
 
 import matplotlib.pyplot as plt
@@ -26,7 +27,8 @@ everything = radiosynth.load_first_dataset(size=150)
 row_of = {key: row for row, key in enumerate(everything.table["griese_key"])}
 dropped = radiosynth.load_report_candidates()
 dropped = dropped[dropped["decision"] == "drop"]
-reasons = list(dict.fromkeys(dropped["reason"][np.lexsort((dropped["reason"], dropped["cut"]))].tolist()))
+order = np.lexsort((dropped["reason"], dropped["cut"]))
+reasons = list(dict.fromkeys(dropped["reason"][order].tolist()))
 shown, labels, titles = np.full((6 * len(reasons), 150, 150), np.nan), [], []
 for i, reason in enumerate(reasons):
     of_reason = dropped[dropped["reason"] == reason]
@@ -38,14 +40,17 @@ for i, reason in enumerate(reasons):
     classes = [CLASSES[class_code(name)].label for name in pictured["class"][spread]]
     titles += classes + [""] * (6 - len(classes))
     words = reason.replace("_", " ").replace("fr2", "FR II")
-    labels.append(f"{words}\n{of_reason['cut'][0]} cut\n{len(of_reason)} ({len(pictured)})")
+    numbers = f"{len(of_reason)} ({len(pictured)})"
+    labels.append(f"{words}\n{of_reason['cut'][0]} cut\n{numbers}")
 
 # %%
-# Above each image is the class given by the catalogue. The brightness scale is a square root.
+# Above each image is the class given by the catalogue. The brightness scale is a square
+# root.
 
-figure = plotting.image_grid(shown, len(reasons), 6, titles=titles, pixel_scale=1.8, panel=0.95)
-for i, label in enumerate(labels):
-    axes = figure.axes[6 * i]
-    axes.text(-0.1, 0.5, label, transform=axes.transAxes, ha="right", va="center", fontsize=8)
+options = {"titles": titles, "pixel_scale": 1.8, "panel": 0.95}
+figure = plotting.image_grid(shown, len(reasons), 6, **options)
+style = {"ha": "right", "va": "center", "fontsize": 8}
+for axes, label in zip(figure.axes[::6], labels, strict=True):
+    axes.text(-0.1, 0.5, label, transform=axes.transAxes, **style)
 figures.save_figure(figure, "selection_cuts")
 plt.show()

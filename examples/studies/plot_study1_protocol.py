@@ -2,13 +2,15 @@
 Study 1: do synthetic images improve the accuracy?
 ==================================================
 
-The report compares 91 % with 92 % on one split. Here the sources are divided into ten folds, and each
-fold is tested once by networks, and generators, trained without it. At laptop scale all ten folds are
-saved, at full scale four. All three training sets get the same number of optimiser steps.
+The report compares 91 % with 92 % on one split. Here the sources are divided into ten
+folds, and each fold is tested once by networks, and generators, trained without it. At
+laptop scale all ten folds are saved, at full scale four. All three training sets get
+the same number of optimiser steps.
 
-Right: the change in accuracy due to synthetic images, and the change in balanced accuracy (open), since
-training is balanced and the test sets are not. The 95 % intervals are over folds and include run-to-run
-scatter (:doc:`/methods/studies`). The dotted line is the gain claimed in the report.
+Right: the change in accuracy due to synthetic images, and the change in balanced
+accuracy (open), since training is balanced and the test sets are not. The 95 %
+intervals are over folds and include run-to-run scatter (:doc:`/methods/studies`). The
+dotted line is the gain claimed in the report.
 """
 
 import matplotlib.pyplot as plt
@@ -22,15 +24,16 @@ study = studies.best_study("protocol")
 reference, *others = study.conditions
 
 # %%
-# Left: the accuracy in each fold; lines join the same sources. Right: the paired comparison.
+# Left: the accuracy in each fold; lines join the same sources. Right: the paired
+# comparison.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.9), width_ratios=(3, 4))
 folds = np.array([study.accuracy_by_fold(condition) for condition in study.conditions])
 left.plot(folds, color="0.75", lw=0.8, marker="o", ms=3)
-left.errorbar(range(len(folds)), folds.mean(1), folds.std(1), fmt="D", color=plotting.TRAINING, capsize=4)
-left.set_xticks(
-    range(len(folds)), [plotting.set_label(condition).replace("+ ", "+\n") for condition in study.conditions]
-)
+places, style = range(len(folds)), {"fmt": "D", "color": plotting.TRAINING}
+left.errorbar(places, folds.mean(1), folds.std(1), capsize=4, **style)
+labels = [plotting.set_label(condition) for condition in study.conditions]
+left.set_xticks(places, [label.replace("+ ", "+\n") for label in labels])
 left.set(ylabel="accuracy on the test sources", xlim=(-0.4, len(folds) - 0.6))
 table = study.summary()
 plotting.differences(right, table[1:])

@@ -2,14 +2,15 @@
 Study 2: effects of the errors in the published code
 ====================================================
 
-The code behind the report differs from its text. It labels images of the FR I generator as FR II, its
-generators were trained on the validation sources too, sources that share a patch of sky fall on both
-sides of the split, and the notebook stops after 30 of 100 epochs. Each error is switched on separately,
-with the same sources.
+The code behind the report differs from its text. It labels images of the FR I generator
+as FR II, its generators were trained on the validation sources too, sources that share
+a patch of sky fall on both sides of the split, and the notebook stops after 30 of 100
+epochs. Each error is switched on separately, with the same sources.
 
-Look at which intervals (95 %, over folds) exclude zero (open: balanced accuracy). Above the line, each
-error is compared with training set (c) without it; below it, a split that ignores shared patches of sky
-is compared with one that keeps them together, for real images alone, on the sources tested in both.
+Look at which intervals (95 %, over folds) exclude zero (open: balanced accuracy). Above
+the line, each error is compared with training set (c) without it; below it, a split
+that ignores shared patches of sky is compared with one that keeps them together, for
+real images alone, on the sources tested in both.
 """
 
 import matplotlib.pyplot as plt
@@ -35,27 +36,27 @@ figures.save_figure(figure, "study2_published_code", runs=[study])
 figures.save_table(table, "study2_published_code", runs=[study]).pprint_all()
 
 # %%
-# Thirty epochs or a hundred: the change in validation accuracy over the last 70 % of the epochs, in the runs
-# of :figure:`study1_protocol`. And the effect of the wrong labels on the *training* accuracy: the report's
-# fell from 0.99 to 0.90 with images from adversarial networks, which does not happen with correct labels.
+# Thirty epochs or a hundred: the change in validation accuracy over the last 70 % of
+# the epochs, in the runs of :figure:`study1_protocol`. And the effect of the wrong
+# labels on the *training* accuracy: the report's fell from 0.99 to 0.90 with images
+# from adversarial networks, which does not happen with correct labels.
 
 protocol = studies.best_study("protocol")
 for condition in ("real", "real+gan"):
-    value, low, high = protocol.epochs_gain(condition)
-    print(f"{protocol.config.scale} scale, {condition}: {value:+.3f} ({low:+.3f} to {high:+.3f})")
+    gain = "{:+.3f} ({:+.3f} to {:+.3f})".format(*protocol.epochs_gain(condition))
+    print(f"{protocol.config.scale} scale, {condition}: {gain}")
 wrong = study.numbers()["change in training: FR I generator for FR II"]
-print(
-    "{} scale, wrong labels, in training: {value:+.3f} ({low:+.3f} to {high:+.3f})".format(
-        study.config.scale, **wrong
-    )
-)
+change = "{value:+.3f} ({low:+.3f} to {high:+.3f})".format(**wrong)
+print(f"{study.config.scale} scale, wrong labels, in training: {change}")
 
 # %%
-# Pixels below the threshold set to zero, as in the text, or to the threshold, as in the notebooks: for the
-# published images, which are already thresholded, both give the same training images. For raw images they do
-# not (:figure:`preparation1_raw_and_published`).
+# Pixels below the threshold set to zero, as in the text, or to the threshold, as in the
+# notebooks: for the published images, which are already thresholded, both give the same
+# training images. For raw images they do not
+# (:figure:`preparation1_raw_and_published`).
 
 sample = load_report_sample()
-zero, threshold = (preprocess(sample, fill=fill).images for fill in ("zero", "threshold"))
-print(f"largest difference in a pixel of {len(zero)} images: {np.abs(zero - threshold).max():.3g}")
+zero, threshold = (preprocess(sample, fill=to).images for to in ("zero", "threshold"))
+largest = np.abs(zero - threshold).max()
+print(f"largest difference in a pixel of {len(zero)} images: {largest:.3g}")
 plt.show()

@@ -2,14 +2,15 @@
 Comparison 1: have the networks converged?
 ==========================================
 
-The comparison that settles whether synthetic images help is written down before it is run, in
-``radiosynth/reproduction/protocol.toml``: ten folds, three networks of each, equal exposure
-to real images, a learning rate that falls to zero. This page asks whether the networks saved so far have
-converged. It uses the validation sources only; no test is looked at until all networks of the main comparison
-are saved.
+The comparison that settles whether synthetic images help is written down before it is
+run, in ``radiosynth/reproduction/protocol.toml``: ten folds, three networks of each,
+equal exposure to real images, a learning rate that falls to zero. This page asks
+whether the networks saved so far have converged. It uses the validation sources only;
+no test is looked at until all networks of the main comparison are saved.
 
-Look at the last third of each curve, shaded: it should be flat. The table gives the mean change over it and
-its standard error, in percentage points. Thin lines are single networks, thick ones their mean.
+Look at the last third of each curve, shaded: it should be flat. The table gives the
+mean change over it and its standard error, in percentage points. Thin lines are single
+networks, thick ones their mean.
 """
 
 import matplotlib.pyplot as plt
@@ -29,30 +30,36 @@ saved = [trial for trials in conditions.values() for trial in trials]
 print(f"{len(saved)} of the {asked} networks of the main comparison are saved")
 
 # %%
-# Balanced accuracy on the validation sources of each fold after each part of the training.
+# Balanced accuracy on the validation sources of each fold after each part of the
+# training.
 
-figure, panels = plt.subplots(1, len(conditions), figsize=(7.4, 2.4), sharey=True, squeeze=False)
+shape = {"figsize": (7.4, 2.4), "sharey": True, "squeeze": False}
+figure, panels = plt.subplots(1, len(conditions), **shape)
 rows = []
 for axes, (condition, trials) in zip(panels[0], conditions.items(), strict=True):
     curves = 100 * analysis.validation_curves(trials)
-    views = np.arange(1, curves.shape[1] + 1) * trials[0].exposure / curves.shape[1] / 1000
+    parts = curves.shape[1]
+    views = np.arange(1, parts + 1) * trials[0].exposure / parts / 1000
     axes.plot(views, curves.T, color="0.75", lw=0.6)
     axes.plot(views, curves.mean(axis=0), color=plotting.TRAINING)
     last = views > 2 / 3 * views[-1]
     axes.axvspan(views[last][0], views[-1], color="0.93", zorder=0)
     name = plotting.set_label("real+" + condition if trials[0].synthetic else condition)
     axes.set(title=name, xlabel="real views / 1000")
-    change = np.array([np.polyfit(views[last], curve[last], 1)[0] for curve in curves]) * np.ptp(views[last])
+    slopes = [np.polyfit(views[last], curve[last], 1)[0] for curve in curves]
+    change = np.array(slopes) * np.ptp(views[last])
     error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
     rows.append((name, len(trials), curves[:, last].mean(), change.mean(), error))
 panels[0, 0].set_ylabel("balanced accuracy / %")
-names = {"networks": [trial.name for trial in saved]}
-figures.save_figure(figure, "verdict1_convergence", scale="that of the protocol", loaded=True, **names)
+notes = {"networks": [trial.name for trial in saved], "loaded": True}
+notes["scale"] = "that of the protocol"
+figures.save_figure(figure, "verdict1_convergence", **notes)
 
 # %%
 # Level and change over the last third of the training.
 
-columns = ("training set", "networks", "balanced accuracy / %", "change / points", "standard error / points")
+columns = ["training set", "networks", "balanced accuracy / %"]
+columns += ["change / points", "standard error / points"]
 table = Table(rows=rows, names=columns)
 for name in columns[2:]:
     table[name].format = ".1f"
