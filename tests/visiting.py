@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import mimetypes
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,12 @@ PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
 
 
 class Visitor:
-    """A browser that is given the site's files, and a record of what went wrong."""
+    """A browser that is given the site's files, and a record of what went wrong and what was sent."""
 
     def __init__(self, browser: Browser, site: Path) -> None:
         self.browser, self.site = browser, site
         self.wrong: list[str] = []
+        self.sent: dict[str, int] = {}
 
     def page(self, **options: Any) -> Page:
         """Open a window."""
@@ -48,4 +50,8 @@ class Visitor:
             route.fulfill(status=404, body="")
         else:
             kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-            route.fulfill(body=file.read_bytes(), content_type=kind)
+            content = file.read_bytes()
+            # Servers compress text, as pictures and fonts are already.
+            text = kind.startswith("text/") or kind.endswith(("javascript", "json", "xml"))
+            self.sent[parts.path] = len(gzip.compress(content) if text else content)
+            route.fulfill(body=content, content_type=kind)

@@ -342,7 +342,8 @@ class Drawn(SphinxDirective):
         self.env.note_dependency(str(path))
         place = "/" + os.path.relpath(path, self.env.srcdir).replace(os.sep, "/")
         number, title = title_of(script)
-        caption = f":figure:`{name}`" + (f": {title[0].lower() + title[1:]}." if number else "")
+        end = "" if title.endswith("?") else "."
+        caption = f":figure:`{name}`" + (f": {title[0].lower() + title[1:]}{end}" if number else "")
         text = f".. figure:: {place}\n   :alt: {title}\n   :width: 38rem\n\n   {caption}"
         return self.parse_text_to_nodes(text)
 

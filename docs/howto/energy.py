@@ -33,7 +33,7 @@ class Energy(GeneratorModel):
     logs = ("apart", "variety")
 
     def terms(self, images, labels, training):
-        """Return twice the distance of real and drawn images, less that of drawn ones."""
+        """Return the energy distance, less the part of the real images alone."""
         shape = (ops.shape(images)[0], self.settings.latent_dim)
         noise = keras.random.normal(shape, seed=self.seeds)
         drawn = self.generator(noise, training=training)

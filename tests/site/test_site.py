@@ -278,6 +278,20 @@ def test_pages_load_without_errors_and_fit_a_phone(visitor: Visitor, scheme: str
     assert wide == []
 
 
+MOST = {"index.html": 1.5e6, "gallery.html": 3e6}
+"""Bytes that a page may send, with all that it shows; the others 8 MB, and above 3 MB they say so."""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", [*PAGES, "paper.html"])
+def test_pages_are_light(visitor: Visitor, site: Path, name: str) -> None:
+    visitor.page().goto(f"{ORIGIN}/{name}")
+    sent = sum(visitor.sent.values())
+    assert f"/{name}" in visitor.sent
+    assert sent < MOST.get(name, 8e6), sorted(visitor.sent.items(), key=lambda each: -each[1])[:5]
+    assert sent < 3e6 or re.search(r"\d MB", (site / name).read_text("utf-8"))
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("name", "picture"),
