@@ -88,6 +88,8 @@ def codemeta(cff: Record) -> Record:
         "description": cff["abstract"].strip(),
         "version": str(cff["version"]),
         "license": f"https://spdx.org/licenses/{cff['license']}",
+        **({"codeRepository": cff["repository-code"]} if "repository-code" in cff else {}),
+        **({"identifier": f"https://doi.org/{cff['doi']}"} if "doi" in cff else {}),
         "author": [author(person) for person in cff["authors"]],
         "keywords": cff["keywords"],
         "programmingLanguage": "Python",

@@ -7,7 +7,7 @@ A classifier is calibrated if 80 % of the images to which it assigns a probabili
 were not trained on them and never on the test images, rescales the probabilities.
 Right: accuracy on the images with the highest confidence.
 
-Look whether the points after scaling are closer to the diagonal than before, within
+Check whether the points after scaling are closer to the diagonal than before, within
 their 95 % intervals, and how many images must be left to a human before nine in ten of
 the rest are correct. The calibration holds for images like these: from FIRST, from the
 same catalogues, with equal numbers in each class. Fainter sources, other surveys and

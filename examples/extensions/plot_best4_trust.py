@@ -8,7 +8,7 @@ the default network flags as fitting none of its classes, for the test images, 1
 which set the limit, and for images of something else. Bars are 95 % intervals.
 ``benchmarks/trust.py`` made the numbers; the kinds of image are described there.
 
-Look how far noise lowers the accuracy, since faint tails sink below the threshold and
+Note how far noise lowers the accuracy, since faint tails sink below the threshold and
 no classifier can see them, and which kinds of image pass unflagged.
 """
 

@@ -67,5 +67,6 @@ axes.set(xlabel="mean distance from the distributions of real sources", xlim=(0,
 axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1, 1))
 numbers = {"report": before, "fitted": after, "real_to_real": same}
 figures.save_figure(figure, "population2_parameters", seed=0, **numbers)
+table.round(4)
 figures.save_table(table, "population2_parameters", seed=0).pprint_all()
 plt.show()

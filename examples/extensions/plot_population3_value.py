@@ -8,7 +8,7 @@ from held-out real sources; 0.5 is chance. Right: the change in accuracy when a 
 is trained with them in addition to real images, on the same sources and with equal
 optimiser steps.
 
-Look how much closer to the reference the fitted points are, and whether the intervals
+Note how much closer to the reference the fitted points are, and whether the intervals
 (95 %, over folds) exclude zero: neither does, in accuracy or in balanced accuracy
 (open), so no loss is established. The saved study has all ten folds; the rest is live.
 """
@@ -18,7 +18,15 @@ import numpy as np
 from astropy.table import Table
 
 from radiosynth import CLASSES, concatenate, plotting, realism, simulation
-from radiosynth.reproduction import figures, presets, recipes, samples, scales, studies
+from radiosynth.reproduction import (
+    comparisons,
+    figures,
+    presets,
+    recipes,
+    samples,
+    scales,
+    studies,
+)
 
 plotting.use_style()
 number = 100 if scales.current_scale() == "smoke" else 1000
@@ -62,5 +70,6 @@ right.margins(x=0.25)
 right.set_xlabel("change in accuracy / percentage points")
 figures.save_figure(figure, "population3_value", runs=[run, study])
 figures.save_table(accuracies, "population3_value", runs=[study]).pprint_all()
-Table([study.compare("real+geometric", "real+fitted")]).pprint_all()
+compared = study.compare("real+geometric", "real+fitted")
+comparisons.formatted(Table([compared])).pprint_all()
 plt.show()

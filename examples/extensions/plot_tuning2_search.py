@@ -8,7 +8,7 @@ units. Trials are scored on the tuning set, and pruned when below the median of 
 trials. Images are 32 pixels wide. There is one search for each of some test folds,
 which it does not see.
 
-Look how much the families differ before tuning, and how much tuning adds. Importances
+Note how much the families differ before tuning, and how much tuning adds. Importances
 and slices combine the searches of one family.
 """
 

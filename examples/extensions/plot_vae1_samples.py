@@ -7,7 +7,7 @@ Its decoder then turns random numbers into new images; one network represents al
 classes. Top: *held-out* sources; middle: their reconstructions; bottom: images from
 random numbers. Shown are the central 2.6 arcmin, with a square-root stretch.
 
-Look what is lost between the first two rows: companions and sharp edges, since the
+Note what is lost between the first two rows: companions and sharp edges, since the
 network predicts the mean of all images compatible with the numbers. Below are the two
 parts of the loss: the reconstruction error, and the information in the numbers, in
 nats; zero would mean that they are ignored. At smoke scale the network has hardly been
@@ -60,4 +60,6 @@ plt.show()
 # scaled to −1 to 1.
 
 columns = ["epoch", "reconstruction", "divergence", "seconds"]
-figures.save_table(history[columns], "vae1_samples", runs=[run]).pprint_all()
+table = history[columns]
+table.round(4)
+figures.save_table(table, "vae1_samples", runs=[run]).pprint_all()

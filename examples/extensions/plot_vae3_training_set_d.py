@@ -35,6 +35,7 @@ judge, options = runs[0].model(), {"training": train, "draws": draws, "rng": rng
 found = {k: realism.realism(real, fake, judge, **options) for k, fake in fakes.items()}
 table = found["VAE"]["class", "measure", "reference"]
 table.add_columns([found[name]["value"] for name in fakes], names=list(fakes))
+table.round(5)
 figures.save_table(table, "vae3_realism", runs=runs + drawing).pprint_all()
 # %%
 # The kernel distance is in the table only, since its reference is about zero.
@@ -56,6 +57,7 @@ for name, run in zip(sets, runs, strict=True):
         ends = drawn.confidence_interval
         rows.append((name, kind, 100 * x.mean(), 100 * ends.low, 100 * ends.high))
 scores = Table(rows=rows, names=("training set", "number", "percent", "low", "high"))
+scores.round(2)
 figures.save_table(scores, "vae3_training_set_d", runs=runs + drawing).pprint_all()
 gains = scores[scores["number"] == "gain"][1:]
 error = (gains["percent"] - gains["low"], gains["high"] - gains["percent"])

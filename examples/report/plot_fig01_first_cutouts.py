@@ -8,7 +8,7 @@ FIRST images, 4.5 arcminutes wide, of a typical FR I, FR II and bent-tailed sour
 sources of its sample, taken from the published images. The classes look as the report
 describes them.
 
-Look for where the light is. An **FR I** galaxy is brightest near its centre and its two
+Look at where the light is. An **FR I** galaxy is brightest near its centre and its two
 jets fade outwards; an **FR II** galaxy is brightest at the far ends of its lobes, in
 the hotspots; in a **bent-tailed** source the two jets are not aligned. Brightness is
 shown on a square-root scale to make the faint tails visible. Pixels below three times

@@ -8,7 +8,7 @@ is unbiased even for so few images. Lines are means over five neighbouring epoch
 horizontal axis counts training images, so that networks for one class can be compared
 with the conditional one, which shares its images among four.
 
-Look whether a curve still decreases at its right end. The table gives the factor by
+Check whether a curve still decreases at its right end. The table gives the factor by
 which the distance changes when the training doubles, with a 95 % interval, fitted to
 all but its first tenth; 1 means no further improvement. The report trained five times
 as long as the full scale here, 2.3 doublings more.

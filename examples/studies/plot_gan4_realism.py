@@ -83,5 +83,6 @@ tables = []
 for kind in ("geometric", "GAN", other):
     tables.append(realism.realism(real, samples[kind], judge.model(), **options))
     tables[-1].add_column(kind, name="images", index=0)
-runs = [judge, *runs, *trained]
-figures.save_table(vstack(tables), "gan4_realism", runs=runs).pprint_all()
+table, runs = vstack(tables), [judge, *runs, *trained]
+table.round(5)
+figures.save_table(table, "gan4_realism", runs=runs).pprint_all()

@@ -2,11 +2,11 @@
 Comparison 1: have the networks converged?
 ==========================================
 
-The comparison that settles whether synthetic images help is written down before it is
-run, in ``radiosynth/reproduction/protocol.toml``: ten folds, three networks of each,
-equal exposure to real images, a learning rate that falls to zero. This page asks
+The comparison that is to settle whether synthetic images help was specified before its
+first run, in ``radiosynth/reproduction/protocol.toml``: ten folds with three networks
+each, equal exposure to real images, a learning rate that falls to zero. This page asks
 whether the networks saved so far have converged. It uses the validation sources only;
-no test is looked at until all networks of the main comparison are saved.
+the test sources are not looked at until all networks of the main comparison are saved.
 
 Look at the last third of each curve, shaded: it should be flat. The table gives the
 mean change over it and its standard error, in percentage points. Thin lines are single

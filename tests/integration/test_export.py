@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import ROOT
 
-import radiosynth
 from radiosynth import build_foveated_classifier, classification, load_classifier, metrics, simulate
 from radiosynth.classification.exporting import model_card
 from radiosynth.networks.classifiers import build_ensemble
@@ -137,27 +133,3 @@ def test_the_packaged_classifier_has_the_card_of_its_run() -> None:
     assert f"correctly: {best.card['accuracy']:.3f} (" in text
     assert "networks (5) and over rotations and mirror images of each image (8), at temperature 0.805" in text
     assert json.dumps(best.card["training_images"])[1:-1].replace('"', "").replace(":", "") in text
-
-
-def test_the_howto_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page's code as it stands there; only the classifier and the cutouts are small."""
-    pytest.importorskip("onnxruntime")
-    raw = simulate(1, 192, rng=np.random.default_rng(2))
-    noise = np.random.default_rng(3).normal(0, 0.01, raw.images.shape)
-    radiosynth.write_cutouts(raw.derived(raw.images + noise, "noise"), tmp_path / "cutouts")
-    network = build_foveated_classifier(64, width_multiplier=0.125, seed=0)
-    usual = simulate(9, 64, rng=np.random.default_rng(4))
-    oddness = classification.Oddness.fitted(network, usual.images, usual.labels, usual.images)
-    classifier = classification.Classifier(
-        network, {"networks": [NETWORK], "pixel_scale": 1.8}, oddness=oddness
-    )
-    monkeypatch.setattr(radiosynth, "load_classifier", lambda: classifier, raising=False)
-    monkeypatch.chdir(tmp_path)
-    text = (ROOT / "docs" / "howto" / "export.rst").read_text("utf-8")
-    names: dict = {}
-    for block in re.findall(r"code-block:: python\n\n((?:   .*\n|\n)+)", text):
-        exec(textwrap.dedent(block), names)
-    expected = classifier.predict(names["images"][..., 0])
-    for said in (names["by_keras"], names["by_onnx"]):
-        np.testing.assert_allclose(said, expected, atol=1e-5)
-    assert "Proportion of 4 images" in Path("mine.md").read_text("utf-8")

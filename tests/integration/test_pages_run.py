@@ -178,6 +178,11 @@ def inputs_of_another_generator(patch: pytest.MonkeyPatch) -> dict[str, Any]:
     return {"my_generator": lambda number: np.random.default_rng(1).random((number, 56, 56))}
 
 
+def inputs_of_own_population(patch: pytest.MonkeyPatch) -> dict[str, Any]:
+    mine = simulation.simulate(2, 56, rng=np.random.default_rng(5))
+    return {"angles": [1, 2, 3], "my_images": mine.images, "my_labels": mine.labels}
+
+
 GIVEN: dict[str, Callable[[pytest.MonkeyPatch], dict[str, Any] | None]] = {
     "README": cutouts,
     "index": cutouts,
@@ -188,7 +193,7 @@ GIVEN: dict[str, Callable[[pytest.MonkeyPatch], dict[str, Any] | None]] = {
     "howto/cluster": inputs_of_cluster,
     "howto/export": inputs_of_export,
     "howto/own_data": inputs_of_own_data,
-    "howto/own_population": lambda _: {"angles": [1, 2, 3]},
+    "howto/own_population": inputs_of_own_population,
     "howto/select": inputs_of_select,
 }
 SHORTER = {
@@ -196,7 +201,7 @@ SHORTER = {
     "index": {"per_class=6000": "per_class=60"},
     "howto/another_generator": {"my_generator(4000)": "my_generator(80)", "3], 1000)": "3], 20)"},
     "howto/another_survey": {"simulate(2000": "simulate(20", "test_per_class=200": "test_per_class=5"},
-    "howto/cluster": {'"report", ': '"smoke", **TINY, '},
+    "howto/cluster": {'"report", ': '"smoke", **TINY, ', "jobs=2": "jobs=1"},
     "howto/own_data": {
         "test_per_class=40": "test_per_class=3",
         "epochs=20, width_multiplier=0.5": "epochs=2, width_multiplier=0.05",

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import textwrap
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from samples import ROOT
 
 import radiosynth
-from radiosynth import datasets, generators, simulation
+from radiosynth import generators, simulation
 from radiosynth.training_sets import Fitted, Generated, Geometric, Real
 
 SOURCES = simulation.simulate(12, 24, rng=np.random.default_rng(0))
@@ -91,36 +88,3 @@ def test_what_is_no_training_set_is_refused() -> None:
         radiosynth.TrainingSet([Geometric(0)])
     with pytest.raises(TypeError, match="rng is 7"):
         radiosynth.TrainingSet([Real(20)]).draw(SOURCES, rng=7)  # type: ignore[arg-type]
-
-
-def test_the_howto_draws_figure_12_with_its_own_population(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sky = simulation.simulate(50, 48, rng=np.random.default_rng(1))
-    sky.table["sky_group"] = -1
-    monkeypatch.setattr(datasets, "load_report_sample", lambda: sky)
-    monkeypatch.setattr(radiosynth, "load_report_sample", lambda: sky, raising=False)
-    monkeypatch.chdir(tmp_path)
-    text = (ROOT / "docs" / "howto" / "own_population.rst").read_text("utf-8")
-    (shown,) = (
-        block
-        for block in re.findall(r"code-block:: python\n\n((?:   .*\n|\n)+)", text)
-        if "training_curve" in block
-    )
-    code = textwrap.dedent(shown)
-    for long, short in (  # the same in seconds
-        ("per_class=400", "per_class=40"),
-        ("number = 2000", "number = 40"),
-        ("epochs=14, batch_size=32, width_multiplier=0.5", "epochs=2, batch_size=32, width_multiplier=0.05"),
-    ):
-        assert long in code
-        code = code.replace(long, short)
-    names: dict = {}
-    exec(code, names)
-    assert names["train"].counts() == dict.fromkeys(radiosynth.CLASS_NAMES, 80)
-    bent = np.asarray(names["train"].table["bending_angle"])[160:][names["train"].labels[160:] == 2]
-    assert bent.min() >= 40
-    assert bent.max() <= 120
-    assert len(names["table"]) == 2
-    assert [len(axes.lines) for axes in names["axes"].flat] == [2] * 4
-    assert (tmp_path / "my-fig12.png").stat().st_size > 5000

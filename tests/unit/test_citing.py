@@ -87,6 +87,7 @@ CODEMETA = {
         "@context": {"const": "https://doi.org/10.5063/schema/codemeta-2.0"},
         "@type": {"const": "SoftwareSourceCode"},
         **dict.fromkeys(("name", "description", "version", "programmingLanguage"), TEXT),
+        **dict.fromkeys(("codeRepository", "identifier"), TEXT),
         "license": {"type": "string", "pattern": r"^https://spdx\.org/licenses/[\w.-]+$"},
         "author": {"type": "array", "minItems": 1, "items": AGENT},
         **dict.fromkeys(("keywords", "operatingSystem"), TEXTS),

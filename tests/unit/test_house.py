@@ -152,6 +152,42 @@ def test_versions_agree() -> None:
     assert {radiosynth.__version__, str(citation()["version"]), changes[0]} == {version}
 
 
+def test_the_package_is_described_as_in_the_citation_file() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    cited = citation()
+    assert project["license"] == cited["license"]
+    assert [each["name"] for each in project["authors"]] == [each["name"] for each in cited["authors"]]
+    assert project["keywords"] == cited["keywords"]
+    # The address is not known before the first release.
+    assert project.get("urls", {}).get("Repository") == cited.get("repository-code")
+
+
+def test_the_classifiers_name_the_versions_of_python_that_are_tested() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    start = "Programming Language :: Python :: 3."
+    named = [f"3.{each.removeprefix(start)}" for each in project["classifiers"] if each.startswith(start)]
+    assert project["requires-python"] == f">={named[0]}"
+    jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text("utf-8"))["jobs"]
+    assert [job["strategy"]["matrix"]["python"] for job in jobs.values() if "strategy" in job] == [named]
+
+
+def test_the_list_for_a_release_names_all_that_a_release_changes() -> None:
+    steps = (ROOT / "CONTRIBUTING.md").read_text("utf-8").partition("## Release")[2]
+    files = {"pyproject.toml", "CITATION.cff", "CHANGELOG.md", ".zenodo.json", "codemeta.json"}
+    wanted = {
+        *files,
+        "docs/_ext/colab.py",
+        "docs/cite.py",
+        "project.urls",
+        "tox -e package",
+        "tag",
+        "DOI",
+        "site",
+    }
+    assert {each for each in wanted if each not in steps} == set()
+    assert all((ROOT / each).exists() for each in files)
+
+
 def test_the_oldest_releases_are_those_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
