@@ -278,6 +278,20 @@ def test_pages_load_without_errors_and_fit_a_phone(visitor: Visitor, scheme: str
     assert wide == []
 
 
+WIDE = """() => [...document.querySelectorAll(".bd-article div.highlight pre")]
+  .filter((shown) => !shown.closest(".sphx-glr-script-out, .nboutput"))
+  .filter((shown) => shown.scrollWidth > shown.clientWidth)
+  .map((shown) => shown.innerText.slice(0, 60))"""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", [name for name in PAGES if not name.startswith("api/generated")])
+def test_code_is_not_wider_than_its_page(visitor: Visitor, name: str) -> None:
+    page = visitor.page()
+    page.goto(f"{ORIGIN}/{name}")
+    assert page.evaluate(WIDE) == []
+
+
 MOST = {"index.html": 1.5e6, "gallery.html": 3e6}
 """Bytes that a page may send, with all that it shows; the others 8 MB, and above 3 MB they say so."""
 

@@ -28,13 +28,14 @@ BETTER = {
     r"\bcut (trials|when|after epoch)\b|\btrials? that (was|were) cut\b": "pruned",
     r"\bstep (of|size of) (0\.0|10)": "learning rate",
     r"\bgo(es)? on (with|where|from)\b": "resumes",
-    r"\btold from (chance|luck)\b|\bcannot be told\b": "not statistically significant",
+    r"\b(told|tell \w+ \w+) from (chance|luck)\b|\bcannot be told\b": "not statistically significant",
     r"\bequal work\b|\bin equally many steps\b": "equal optimiser steps",
     r"\bmeasured anew\b": "recalibrated",
     r"\bis easily had\b|\bseen part of its exam\b|\btoo modest\b|\bcarrying a curve\b": "plain words",
     r"\bshare of (the )?(images|sources|sky|variance)\b": "proportion, fraction",
     r"\bthe scale of the report\b|\bat report scale\b": "full scale",
-    r"\bdecides? nothing\b|\b(says|teaches) nothing\b": "cannot resolve, is uninformative",
+    r"\bdecides? nothing\b|\b(says?|teach(es)?) nothing\b": "cannot resolve, is uninformative",
+    r"\blook (whether|how|what)\b": "check whether, note how",
 }
 
 
