@@ -347,6 +347,7 @@ def test_the_code_of_a_page_runs(page: Path, monkeypatch: pytest.MonkeyPatch) ->
         kind, _, said = block.note.partition(": ")
         if kind == "run by":
             assert page.name in (ROOT / said).read_text("utf-8")
+        assert all((ROOT / file).exists() for file in re.findall(r"tests/[\w/]+\.py", said))
         skipped = bool(block.note)
         if block.language == "python":
             code = re.sub(r"(?m)^%", "# %", block.code)
