@@ -22,6 +22,7 @@ from radiosynth.sample import Sample
 from radiosynth.simulation import Observation, draw_parameters, render
 
 TARGET = 56  # pixels of a training image
+GRID = [(10, 150), (100, 150), (500, 150), (100, 300)]  # images, pixels
 
 
 def observed(number: int, size: int = 150) -> Sample:
@@ -53,7 +54,7 @@ def clipping(quick: bool) -> Iterator[Case]:
             target[:] = np.where(image >= least, image, least)
         return result
 
-    for number, size in [(3, 64)] if quick else [(10, 150), (100, 150), (1000, 150), (100, 300)]:
+    for number, size in [(3, 64)] if quick else GRID:
         images = observed(number, size).images
         ours, peer = (lambda i=images: radiosynth.noise_threshold(i)[0]), partial(loop, images)
         check = lambda o=ours, p=peer, i=images: difference(o(), p()) / i.max()  # noqa: E731
@@ -68,7 +69,7 @@ def resizing(peer: str, note: str, tolerance: float) -> Callable[[Callable[[np.n
 
     def add(resize: Callable[[np.ndarray], np.ndarray]) -> None:
         def cases(quick: bool) -> Iterator[Case]:
-            for number, size in [(3, 150)] if quick else [(10, 150), (100, 150), (1000, 150), (100, 300)]:
+            for number, size in [(3, 150)] if quick else GRID:
                 images = radiosynth.scale(observed(number, size).images, 0, 1)
                 ours, theirs = partial(radiosynth.resize, images, TARGET), partial(resize, images)
                 check = lambda o=ours, t=theirs: difference(o(), t())  # noqa: E731
@@ -116,7 +117,7 @@ def reading(peer: str, note: str, read: Callable[[list[Path]], np.ndarray]) -> N
     """Add a way to read files to the comparisons."""
 
     def cases(quick: bool) -> Iterator[Case]:
-        for number, size in [(3, 64)] if quick else [(10, 150), (100, 150), (1000, 150), (100, 300)]:
+        for number, size in [(3, 64)] if quick else GRID:
             with tempfile.TemporaryDirectory() as folder:
                 radiosynth.write_cutouts(observed(number, size), folder, pixel_scale=1.8)
                 files = sorted(Path(folder).glob("*.fits"))

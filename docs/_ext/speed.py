@@ -154,11 +154,12 @@ class Installation(SphinxDirective):
         if "installation" not in part:
             return self.parse_text_to_nodes(f"Not measured: {'; '.join(part['missing'].values())}.")
         found = part["installation"]
-        first, again = found["seconds"]["empty cache"], found["seconds"]["filled cache"]
+        seconds, size = found["seconds"], found["bytes"]
         text = (
-            f"``pip install`` of the wheel into an empty environment takes {first:.0f} s when pip has to "
-            f"fetch everything, and {again:.0f} s from its cache. The {found['packages']} packages fill "
-            f"{found['bytes'] / 1e9:.1f} GB. The five largest:\n\n"
+            f"With everything it needs, the package is a download of {size['download'] / 1e6:,.0f} MB in "
+            f"{found['packages']} wheels, which took {seconds['download']:.0f} s here. Installing them into "
+            f"an empty environment takes {seconds['installation']:.0f} s, and they fill "
+            f"{size['installed'] / 1e9:.1f} GB. The five largest:\n\n"
         )
         rows = [[each["name"], f"{each['bytes'] / 1e6:,.0f}", each["why"]] for each in found["largest"]]
         return self.parse_text_to_nodes(text + list_table(["Package", "MB", "What for"], rows, [24, 10, 66]))
