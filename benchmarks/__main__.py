@@ -29,6 +29,7 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART")
     parser.add_argument("--quick", action="store_true", help="a few tiny cases, whose times mean nothing")
+    parser.add_argument("--repeats", type=int, default=7, help="pairs of calls, at most (default: 7)")
     parser.add_argument("--record", type=Path, help=f"file to write (default: {RECORD.name} of paper/runs)")
     options = parser.parse_args()
     if options.quick and options.record is None:
@@ -41,7 +42,7 @@ def main() -> None:
     for part in options.only:
         fresh = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=fresh) as process:
-            found = process.submit(timing.run, part, options.quick).result()
+            found = process.submit(timing.run, part, options.quick, options.repeats).result()
         print(f"{part}: {found['seconds']['wall']} s", flush=True)
         record[part] = found
         ordered = {name: record[name] for name in PARTS if name in record}

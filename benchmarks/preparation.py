@@ -74,7 +74,7 @@ def resizing(peer: str, note: str, tolerance: float) -> Callable[[Callable[[np.n
                 ours, theirs = partial(radiosynth.resize, images, TARGET), partial(resize, images)
                 check = lambda o=ours, t=theirs: difference(o(), t())  # noqa: E731
                 moved = images.nbytes * (1 + (TARGET / size) ** 2)
-                yield Case(ours, theirs, number, size, check, tolerance, f"to {TARGET} px", moved)
+                yield Case(ours, theirs, number, size, check, tolerance, moved=moved)
 
         comparison("resizing", peer, note)(cases)
 

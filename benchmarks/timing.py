@@ -260,7 +260,7 @@ def setting(quick: bool) -> dict[str, Any]:
     }
 
 
-def measure_all(quick: bool, repeats: int = 7) -> dict[str, Any]:
+def measure_all(quick: bool, repeats: int) -> dict[str, Any]:
     """Measure what this process has loaded, and return its part of the record."""
     about = setting(quick)  # before the load is our own
     pin({max(CORES)})
@@ -269,7 +269,7 @@ def measure_all(quick: bool, repeats: int = 7) -> dict[str, Any]:
     for each in COMPARISONS:
         try:
             for case in each.cases(quick):
-                row = measure(case, most, 2 if quick else repeats)
+                row = measure(case, most, repeats)
                 found.append({"task": each.task, "peer": each.peer, "note": each.note} | row)
                 line = f"{case.number} × {case.size} px {case.what}"
                 print(f"{each.task:24} {each.peer:26} {line:32} {row['ratio'][1]:9.3g} ×", flush=True)
@@ -279,10 +279,10 @@ def measure_all(quick: bool, repeats: int = 7) -> dict[str, Any]:
     return {"setting": about, "limits": most, "missing": missing, "comparisons": found}
 
 
-def run(part: str, quick: bool) -> dict[str, Any]:
+def run(part: str, quick: bool, repeats: int) -> dict[str, Any]:
     """Return what a part of the record holds: of a module with a measurement of its own, or of its cases."""
     begun = time.perf_counter()
     module = importlib.import_module(part)
-    found = module.measure(quick) if hasattr(module, "measure") else measure_all(quick)
+    found = module.measure(quick) if hasattr(module, "measure") else measure_all(quick, repeats)
     wall, processor = time.perf_counter() - begun, time.process_time()
     return found | {"seconds": {"wall": round(wall), "processor": round(processor)}}

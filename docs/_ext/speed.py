@@ -83,8 +83,6 @@ class Speed(SphinxDirective):
         for row in found:
             low, median, high = map(number, row["ratio"])
             case = row["what"] or f"{row['number']:,} × {row['size']} px"
-            if row["what"].startswith("to "):
-                case = f"{row['number']:,} × {row['size']} {row['what']}"
             cells = [
                 row["peer"],
                 case,
@@ -96,12 +94,12 @@ class Speed(SphinxDirective):
                 every = row["seconds"].get("all cores")
                 cells.append(number(row["seconds"]["peer"][1] / every[1]) if every else NOTHING)
             cells.append(f"{memory(row, 'peer')} / {memory(row, 'ours')}")
-            if limits:
-                cells.append(f"{100 * row['limit']['fraction']:.2g} %")
+            if row["limit"]:
+                cells.append(f"{number(100 * row['limit']['fraction'])} %")
             table.append(cells)
         header = ["Peer", "Images", "peer, images/s", "here, images/s", "ratio (quartiles)"]
         header += ["ratio, all cores"] if threads else []
-        header += ["MB, peer / here", *(f"of the limit ({each})" for each in limits)]
+        header += ["MB, peer / here", *([f"of the limit ({', '.join(sorted(limits))})"] if limits else [])]
         widths = [18, 18, 11, 11, 18, *([10] if threads else []), 12, *([12] if limits else [])]
         text = list_table(header, table, widths) + "\n\n"
         for peer, group in groupby(found, key=lambda row: row["peer"]):
@@ -189,7 +187,9 @@ def growth(axes: Axes, task: str, over: str, fixed: tuple[str, int] | None, labe
     axes.set_xticks(xs, [f"{x:,}" for x in xs])
     axes.minorticks_off()
     axes.grid(alpha=0.25, lw=0.5)
-    axes.legend(fontsize=6.5)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** 0.5)  # room for the legend
+    axes.legend(loc="upper center", ncol=2, fontsize=6.5)
 
 
 def draw(path: Path, panels: list[tuple[str, str, tuple[str, int] | None, str]]) -> None:
