@@ -41,6 +41,7 @@ extensions = [
     "paper_page",
     "report_table",
     "short_names",
+    "speed",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx_copybutton",

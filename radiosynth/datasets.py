@@ -69,7 +69,7 @@ def load_first_dataset(*, size: int = _FULL) -> Sample:
     The images are 1.4 GHz cutouts at 1.8 arcsec a pixel, set to the threshold below three times the rms and
     scaled from there to the peak of the 300×300 pixels, to 0–255, rounded down. ``data_1910`` is blank. On
     first use the archive is taken from the cache folder, the installed package ``firstgalaxydata``, its DOI
-    or the package index, whichever first has it.
+    or, by pip if there is one, the package index, whichever first has it.
 
     Parameters
     ----------
@@ -395,7 +395,7 @@ def _from_doi() -> bytes:
 def _from_index() -> bytes:
     log.info("fetching %s %s (14 MB) from the package index", PACKAGE, PACKAGE_VERSION)
     with tempfile.TemporaryDirectory() as folder:
-        # By pip, which knows the index that this machine uses.
+        # By pip, where it is installed: it knows the index that this machine uses.
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
         command += ["--retries", "1", "--timeout", "10", "--no-input", "--disable-pip-version-check"]
         command += ["--dest", folder, f"{PACKAGE}=={PACKAGE_VERSION}"]
