@@ -89,7 +89,8 @@ def cases(
         labels = rng.integers(0, 4, number)
         mine, theirs, check, work = build(width, batch, (images, labels))
         what = f"width {width:g}, batches of {batch}"
-        yield Case(mine, theirs, number, SIZE, check, 1e-4, what, flop=number * work)
+        memory = "alone" if batch == IMAGES else ""
+        yield Case(mine, theirs, number, SIZE, check, 1e-4, what, flop=number * work, memory=memory)
 
 
 def mirrored(images: np.ndarray) -> torch.Tensor:

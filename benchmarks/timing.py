@@ -12,11 +12,14 @@ import ctypes
 import gc
 import importlib
 import importlib.metadata
+import itertools
 import math
+import multiprocessing
 import os
 import platform
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,8 +54,9 @@ PACKAGES = (
     "albumentations",
 )  # fmt: skip
 
+SIDES = ("ours", "peer")
 SHORTEST = 0.02  # seconds of a measurement: what is faster is called several times
-LONGEST = 3.0  # seconds of a case, after which no further pair of calls is begun
+LONGEST = 2.0  # seconds of a case, after which no further pair of calls is begun
 
 
 @dataclass
@@ -75,6 +79,9 @@ class Case:
         Bytes that have to be read and written at least, and floating-point operations.
     threads : bool
         Whether ours uses all cores by itself: then it is measured with all of them, too.
+    memory : {"here", "alone", ""}
+        Where the memory is measured. TensorFlow keeps what it once had: so that of networks is measured for
+        the first call of a process that does nothing else, or not at all.
     """
 
     ours: Work
@@ -87,6 +94,7 @@ class Case:
     moved: float = 0.0
     flop: float = 0.0
     threads: bool = False
+    memory: str = "here"
 
 
 @dataclass
@@ -196,7 +204,7 @@ def limits(quick: bool) -> dict[str, float]:
 
 
 def measure(case: Case, most: dict[str, float], repeats: int) -> dict[str, Any]:
-    """Return what the record says of a case."""
+    """Return what the record says of a case, but for memory that is measured alone."""
     found = case.check()
     if not found <= case.tolerance:
         msg = f"the results differ by {found:.3g}; at most {case.tolerance:.3g} was expected"
@@ -224,7 +232,7 @@ def measure(case: Case, most: dict[str, float], repeats: int) -> dict[str, Any]:
         "seconds": {name: quartiles(values[:, 0]) for name, values in taken.items()},
         "processor_seconds": {name: rounded(np.median(values[:, 1])) for name, values in taken.items()},
         "ratio": quartiles(taken["peer"][:, 0] / taken["ours"][:, 0]),
-        "memory": {name: peak_memory(works[name]) for name in ("ours", "peer")},
+        "memory": {name: peak_memory(works[name]) if case.memory == "here" else None for name in SIDES},
         "limit": {"of": kind, "fraction": rounded(least / ours)} if least else None,
     }
 
@@ -260,16 +268,31 @@ def setting(quick: bool) -> dict[str, Any]:
     }
 
 
-def measure_all(quick: bool, repeats: int) -> dict[str, Any]:
+def first_memory(part: str, quick: bool, number: int, position: int, side: str) -> int | None:
+    """Return the memory of the first call of a side of a case, by its position in a comparison."""
+    importlib.import_module(part)
+    case = next(itertools.islice(COMPARISONS[number].cases(quick), position, None))
+    return peak_memory(getattr(case, side))
+
+
+def alone(*arguments: Any) -> int | None:
+    """Return `first_memory` of a process that does nothing else."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(first_memory, *arguments).result()
+
+
+def measure_all(part: str, quick: bool, repeats: int) -> dict[str, Any]:
     """Measure what this process has loaded, and return its part of the record."""
     about = setting(quick)  # before the load is our own
     pin({max(CORES)})
     most = limits(quick)
     found, missing = [], {}
-    for each in COMPARISONS:
+    for i, each in enumerate(COMPARISONS):
         try:
-            for case in each.cases(quick):
+            for j, case in enumerate(each.cases(quick)):
                 row = measure(case, most, repeats)
+                if case.memory == "alone":
+                    row["memory"] = {side: alone(part, quick, i, j, side) for side in SIDES}
                 found.append({"task": each.task, "peer": each.peer, "note": each.note} | row)
                 line = f"{case.number} × {case.size} px {case.what}"
                 print(f"{each.task:24} {each.peer:26} {line:32} {row['ratio'][1]:9.3g} ×", flush=True)
@@ -283,6 +306,6 @@ def run(part: str, quick: bool, repeats: int) -> dict[str, Any]:
     """Return what a part of the record holds: of a module with a measurement of its own, or of its cases."""
     begun = time.perf_counter()
     module = importlib.import_module(part)
-    found = module.measure(quick) if hasattr(module, "measure") else measure_all(quick, repeats)
+    found = module.measure(quick) if hasattr(module, "measure") else measure_all(part, quick, repeats)
     wall, processor = time.perf_counter() - begun, time.process_time()
     return found | {"seconds": {"wall": round(wall), "processor": round(processor)}}

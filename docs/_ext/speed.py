@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import LogLocator
 from report_table import NOTHING, list_table
 from sphinx.util.docutils import SphinxDirective
 
@@ -93,7 +94,8 @@ class Speed(SphinxDirective):
             if threads:
                 every = row["seconds"].get("all cores")
                 cells.append(number(row["seconds"]["peer"][1] / every[1]) if every else NOTHING)
-            cells.append(f"{memory(row, 'peer')} / {memory(row, 'ours')}")
+            sides = {side: memory(row, side) for side in ("peer", "ours")}
+            cells.append(" / ".join(sides.values()) if set(sides.values()) != {NOTHING} else NOTHING)
             if row["limit"]:
                 cells.append(f"{number(100 * row['limit']['fraction'])} %")
             table.append(cells)
@@ -186,6 +188,9 @@ def growth(axes: Axes, task: str, over: str, fixed: tuple[str, int] | None, labe
     axes.set(xscale="log", yscale="log", xlabel=label)
     axes.set_xticks(xs, [f"{x:,}" for x in xs])
     axes.minorticks_off()
+    bottom, top = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if top < 50 * bottom else (1,)))
+    axes.yaxis.set_major_formatter("{x:,g}")
     axes.grid(alpha=0.25, lw=0.5)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.5)  # room for the legend
