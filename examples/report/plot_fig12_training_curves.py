@@ -47,7 +47,8 @@ for column, (name, run) in enumerate(runs.items()):
     last = run.history[-max(1, len(run.history) // 5) :]
     means = {key: float(np.mean(last[key])) for key in ("accuracy", "val_accuracy")}
     measured[name] = {key: round(mean, 4) for key, mean in means.items()}
-    print(f"{name}: {measured[name]}, in the report {stated[name]}")
+    here, there = means["val_accuracy"], stated[name]["validation"]
+    print(f"{name}: validation accuracy {here:.3f}, in the report {there:.2f}")
 axes[1, 0].legend(loc="lower right")
 numbers = {"measured": measured}
 figures.save_figure(figure, "fig12_training_curves", runs=runs.values(), **numbers)
