@@ -27,6 +27,7 @@ from radiosynth.simulation.observe import beam_noise
 from radiosynth.surveys import FIRST
 
 SIZE, NUMBER = 192, 300
+FRAMES = 150, 300  # sizes of the files, with whatever lies beside the sources
 BEAM = FIRST.beam * gaussian_fwhm_to_sigma / FIRST.pixel_scale  # standard deviation in pixels
 ROW, COLUMN = np.indices((SIZE, SIZE)) - (SIZE - 1) / 2
 DISTANCE, ANGLE = np.hypot(ROW, COLUMN), np.arctan2(ROW, COLUMN)
@@ -153,17 +154,18 @@ def main() -> None:
     parser.add_argument("--record", type=Path, help="JSON file to write")
     arguments = parser.parse_args()
     default, ensemble = radiosynth.load_classifier(), radiosynth.load_classifier("ensemble")
-    ready = default.prepare(radiosynth.load_first_dataset(size=SIZE))
-    test = ready[np.asarray(ready.table["fold"]) == -1]
-    rng, rows = np.random.default_rng(0), []
+    test, rng, rows = tested(default, SIZE), np.random.default_rng(0), []
 
     def note(case: str, **said: tuple[float, float, float]) -> None:
         rows.append({"case": case} | {name: [round(x, 4) for x in values] for name, values in said.items()})
         print(case, *(f"{name} {v:.3f} ({a:.3f} to {b:.3f})" for name, (v, a, b) in said.items()), sep=" | ")
 
-    for case, change in DEGRADED.items():
-        light = change((test.images + 1) / 2, rng)
-        sample = test.derived(scale(light), case)
+    cases = {
+        case: test.derived(scale(change((test.images + 1) / 2, rng)), case)
+        for case, change in DEGRADED.items()
+    }
+    cases |= {f"frames of {size} pixels": tested(default, size) for size in FRAMES}
+    for case, sample in cases.items():
         said, oddness = classes(default, sample.images)
         by_ensemble = ensemble.predict(sample.images).argmax(axis=1)
         note(
@@ -175,16 +177,22 @@ def main() -> None:
     shuffled = test.images.reshape(len(test), -1).copy()
     for image in shuffled:
         rng.shuffle(image)
-    cases = {
+    others = {
         "noise alone": prepared(beam_noise((NUMBER, SIZE, SIZE), BEAM, rng)),
         "shuffled pixels": shuffled.reshape(test.images.shape),
         **{name: observed(shape, rng) for name, shape in ODD.items()},
     }
-    for case, images in cases.items():
+    for case, images in others.items():
         note(case, flagged=proportion(classes(default, images)[1] > 1, confidence=0.95))
     if arguments.record:
         record = {"classifier": default.card["name"], **provenance.provenance(), "rows": rows}
         arguments.record.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def tested(classifier: radiosynth.Classifier, size: int) -> radiosynth.Sample:
+    """Return the published test images as a classifier prepares them, from frames of some size."""
+    ready = classifier.prepare(radiosynth.load_first_dataset(size=size))
+    return ready[np.asarray(ready.table["fold"]) == -1]
 
 
 def classes(classifier: radiosynth.Classifier, images: Light) -> tuple[np.ndarray, np.ndarray]:
