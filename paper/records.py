@@ -20,10 +20,6 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FIGURES = (
     "fig01_first_cutouts",
-    "fig02_neuron",
-    "fig03_network",
-    "fig04_convolution",
-    "fig05_cnn",
     "fig06_gan_loop",
     "fig07_preprocessing",
     "fig08_geometric_grid",
@@ -43,9 +39,6 @@ TABLES = (
     "table1_surveys",
     "table2_selection",
     "table3_split",
-    "tablea1_generator",
-    "tablea2_discriminator",
-    "tableb1_classifier",
     "gan4_realism",
     "published_reproduced",
 )
