@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 RECORD = Path(__file__).parents[2] / "paper" / "runs" / "benchmarks.json"
 MADE = Path(__file__).parents[1] / "_made"
 BUSY = 2.0
-"""Processes that wanted a core before a measurement began, above which its times are not to be trusted: one of
-them is the part before."""
+"""Processes that wanted a core before a measurement began, above which its times are not to be trusted.
+One of them is the part before."""
 STYLES = (
     {"color": plotting.VALIDATION, "ls": "--", "marker": "s"},
     {"color": plotting.TRAINING, "ls": "-.", "marker": "^"},
