@@ -1,7 +1,7 @@
 """Measure the speed of this package against what people would use instead, and write one record.
 
     python benchmarks                                # all, in less than ten minutes on two idle cores
-    python benchmarks --only rotation training       # renews these parts of the record
+    python benchmarks --only rotation networks       # renews these parts of the record
     python benchmarks --quick --record trial.json    # tiny: whether everything runs
 
 Each part is a module beside this one and runs in a process of its own, one after the other. Peers that are

@@ -111,6 +111,17 @@ def made(net: nn.Module, value: torch.Tensor) -> np.ndarray:
     return found[:, 0, ::-1, ::-1] if found.ndim == 4 else found
 
 
+def apart(model: keras.Model, net: nn.Module, images: np.ndarray | None = None) -> float:
+    """Return the largest difference of two networks on the same images, or on the same noise."""
+    import torch
+
+    if images is not None:
+        return difference(model(images[..., None], training=False), made(net, mirrored(images)))
+    noise = np.random.default_rng(0).normal(size=(8, model.input_shape[1])).astype(np.float32)
+    drawn = made(net, torch.from_numpy(noise).to(device()))
+    return difference(model(noise, training=False)[..., 0], drawn)
+
+
 def convolutions(
     channels: tuple[int, ...], after: Callable[[int], list[nn.Module]], bias: bool
 ) -> list[nn.Module]:
@@ -217,13 +228,7 @@ def gan(quick: bool) -> Iterator[Case]:
             adams[1].step()
 
         def check() -> float:
-            noise = np.random.default_rng(0).normal(size=(8, settings.latent_dim)).astype(np.float32)
-            drawn = made(drawing, torch.from_numpy(noise).to(device()))
-            judged = made(judging, mirrored(images[:8]))
-            return max(
-                difference(model.generator(noise, training=False)[..., 0], drawn),
-                difference(model.discriminator(images[:8, ..., None], training=False), judged),
-            )
+            return max(apart(model.generator, drawing), apart(model.discriminator, judging, images[:8]))
 
         # Forward and backward of each network, and through the discriminator once more to the generator.
         work = 3 * flop(model.generator) + 8 * flop(model.discriminator)
@@ -264,13 +269,7 @@ def vae(quick: bool) -> Iterator[Case]:
             adam.step()
 
         def check() -> float:
-            values = np.random.default_rng(0).normal(size=(8, settings.latent_dim)).astype(np.float32)
-            drawn = made(drawing, torch.from_numpy(values).to(device()))
-            found = made(encoding, mirrored(images[:8]))
-            return max(
-                difference(model.generator(values, training=False)[..., 0], drawn),
-                difference(model.encoder(images[:8, ..., None], training=False), found),
-            )
+            return max(apart(model.generator, drawing), apart(model.encoder, encoding, images[:8]))
 
         work = 3 * (flop(model.generator) + flop(model.encoder))
         return ours(model, (images,), batch), by_hand(step, (images,), batch), check, work

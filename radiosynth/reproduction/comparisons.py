@@ -62,7 +62,7 @@ class StudyResult:
     def accuracy_by_fold(self, condition: str) -> NDArray[np.float64]:
         """Return the accuracy of a condition in each fold."""
         table = self.tested(condition)
-        return _by_fold(table["fold"], table["correct"])
+        return np.array([table["correct"][table["fold"] == fold].mean() for fold in np.unique(table["fold"])])
 
     def at_epoch(self, condition: str, column: str, proportion: float = 1.0) -> NDArray[np.float64]:
         """Return what the histories of a condition hold after a proportion of the epochs, fold by fold."""
@@ -99,7 +99,7 @@ class StudyResult:
         Returns
         -------
         dict
-            The second against the first:
+            The second against the first, in the folds of the first:
 
             ``difference``, ``low``, ``high``, ``p_value``: accuracy of the second minus that of the first,
             the ends of its 95 % interval and the p value of no difference, by `over_folds`.
@@ -118,17 +118,26 @@ class StudyResult:
         check(len(rows_a), f"{first!r} and {second!r} tested no source in common: compare others")
         a, b = a[rows_a], b[rows_b]
         change = np.asarray(b["correct"], int) - np.asarray(a["correct"], int)
-        parts = [(change[a["fold"] == fold], a["label"][a["fold"] == fold]) for fold in np.unique(a["fold"])]
-        recalls = [np.mean([part[of == code].mean() for code in np.unique(of)]) for part, of in parts]
-        found: dict[str, Any] = {}
-        for names, by_fold in (
-            (("difference", "low", "high", "p_value"), [part.mean() for part, _ in parts]),
-            (("balanced", "balanced_low", "balanced_high"), recalls),
-        ):
-            found |= dict(zip(names, over_folds(by_fold, self.config.sources.folds), strict=False))
-        intervals = ((found[f"{of}low"], found[f"{of}high"]) for of in ("", "balanced_"))
-        found |= {"gained": int((change > 0).sum()), "lost": int((change < 0).sum())}
-        return found | {"finding": finding(*intervals)}
+        folds, labels = np.asarray(a["fold"]), np.asarray(a["label"])
+        by_fold, recalls = [], []
+        for fold in np.unique(folds):
+            part, of = change[folds == fold], labels[folds == fold]
+            by_fold.append(part.mean())
+            recalls.append(np.mean([part[of == code].mean() for code in np.unique(of)]))
+        value, low, high, p_value = over_folds(by_fold, self.config.sources.folds)
+        balanced, balanced_low, balanced_high, _ = over_folds(recalls, self.config.sources.folds)
+        return {
+            "difference": value,
+            "low": low,
+            "high": high,
+            "p_value": p_value,
+            "balanced": balanced,
+            "balanced_low": balanced_low,
+            "balanced_high": balanced_high,
+            "gained": int((change > 0).sum()),
+            "lost": int((change < 0).sum()),
+            "finding": finding((low, high), (balanced_low, balanced_high)),
+        }
 
     def summary(self) -> Table:
         """Return the accuracy of each condition and its comparison with its reference.
@@ -255,11 +264,6 @@ def formatted(table: Table) -> Table:
         if column.dtype.kind == "f":
             column.info.format = ".2g" if column.name == "p_value" else ".4f"
     return table
-
-
-def _by_fold(folds: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the mean of values in each fold."""
-    return np.array([np.asarray(values)[folds == fold].mean() for fold in np.unique(folds)])
 
 
 def _number(value: float, low: float, high: float) -> dict[str, Any]:
