@@ -6,16 +6,18 @@
     python paper/make.py --list
 
 Each script is a process of its own, so that its memory is free again when it ends and a failure stops only
-itself. The scripts share saved runs: the first that needs a trained network trains it, the others wait for it
-and load it.
+itself. On Linux it is forked from one that has imported the libraries, which takes longer than most figures.
+The scripts share saved runs: the first that needs a trained network trains it, the others wait for it and
+load it.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
+import runpy
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -24,6 +26,7 @@ from pathlib import Path
 
 SCALES = ("smoke", "laptop", "report")
 REPORT, EXTENSIONS = ("report", "studies"), ("extensions",)  # folders of examples
+LIBRARIES = ("matplotlib.pyplot", "radiosynth.reproduction.recipes", "radiosynth.generators.drawing")
 ROOT = Path(__file__).resolve().parent.parent
 TAIL = 15  # lines of a failed script's log that are shown
 
@@ -45,34 +48,37 @@ def choose(scripts: dict[str, Path], prefixes: Sequence[str]) -> dict[str, Path]
     return {name: path for name, path in scripts.items() if not prefixes or name.startswith(tuple(prefixes))}
 
 
+def draw(path: Path, log: Path) -> None:
+    """Run a script in this process, which prints to its log."""
+    with log.open("wb") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    os.chdir(path.parent)
+    sys.argv[:] = [str(path)]
+    runpy.run_path(str(path), run_name="__main__")
+
+
 class Runner:
     """Runs scripts, each as a process that prints to its log; when stopped, it ends those at work."""
 
-    def __init__(self, logs: Path, scale: str) -> None:
-        self.logs, self.running = logs, set[subprocess.Popen[bytes]]()
+    def __init__(self, logs: Path, scale: str, imports: Sequence[str]) -> None:
+        self.logs, self.running = logs, set[multiprocessing.process.BaseProcess]()
         quiet = {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUTF8": "1"}
         # Scripts that run at the same time share a GPU, if there is one.
         shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
-        self.environment = {**shared, **os.environ, **quiet, "RADIOSYNTH_SCALE": scale}
+        os.environ.update({**shared, **os.environ, **quiet, "RADIOSYNTH_SCALE": scale})
+        self.context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+        self.context.set_forkserver_preload([*imports])
 
     def run(self, name: str, path: Path) -> tuple[str, int, float]:
         """Run a script and return its name, its exit status and how many seconds it took."""
         begun = time.perf_counter()
-        with (
-            (self.logs / f"{name}.log").open("wb") as log,
-            subprocess.Popen(
-                [sys.executable, str(path)],
-                cwd=path.parent,
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            ) as process,
-        ):
-            self.running.add(process)
-            status = process.wait()
+        process = self.context.Process(target=draw, args=(path, self.logs / f"{name}.log"))
+        process.start()
+        self.running.add(process)
+        process.join()
         self.running.discard(process)
-        return name, status, time.perf_counter() - begun
+        return name, process.exitcode, time.perf_counter() - begun
 
     def stop(self) -> None:
         """Ask the scripts at work to end; trainings keep their checkpoints."""
@@ -94,9 +100,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     scale, said = os.environ.get("RADIOSYNTH_SCALE", "laptop"), "only these, by the beginning of the name"
     add = parser.add_argument
-    add(
-        "--scale", choices=SCALES, default=scale, help="laptop if not given; see the methods, runs and scales"
-    )
+    add("--scale", choices=SCALES, default=scale, help="laptop if not given; see methods, runs and scales")
     add("--only", nargs="+", default=[], metavar="NAME", help=said)
     add("--extensions", action="store_true", help="what goes beyond the report, in place of the report")
     add("--jobs", type=int, default=2, metavar="N", help="scripts at the same time; 2 if not given")
@@ -126,7 +130,8 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         return 2
     logs = root / "paper" / "figures" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    runner, begun = Runner(logs, options.scale), time.perf_counter()
+    imports, begun = LIBRARIES if len(chosen) > 5 else (), time.perf_counter()  # few scripts import their own
+    runner = Runner(logs, options.scale, imports)
     drawn, failed = 0, list[str]()
     print(f"{len(chosen)} figures and tables at {options.scale} scale", flush=True)
     pool = ThreadPoolExecutor(options.jobs)
