@@ -97,9 +97,8 @@ def validation_curves(trials: Sequence[Trial]) -> NDArray[np.float64]:
 
 
 def balanced_accuracy(networks: Networks) -> float:
-    """Return the mean recall of the classes, over all sources and networks."""
-    correct, total = _sums(networks, np.ones((1, len(networks.folds))), None)
-    return float((correct / total).mean())
+    """Return the mean recall of the classes that are tested, over all sources and networks."""
+    return float(_mean_recall(*_sums(networks, np.ones((1, len(networks.folds))), None))[0])
 
 
 def difference(condition: Networks, reference: Networks, *, rng: np.random.Generator) -> dict[str, float]:
@@ -141,11 +140,12 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     fold_weights = rng.multinomial(len(common), np.full(len(common), 1 / len(common)), REPLICATES)
     # The same sources and folds are drawn for both, but networks for each.
     source_seed = int(rng.integers(2**63))
-    drawn = []
-    for networks in pair:
-        correct, total = _sums(networks, fold_weights, np.random.default_rng(source_seed), rng)
-        drawn.append((correct / np.maximum(total, 1e-9)).mean(axis=1))
-    sample = drawn[0] - drawn[1]
+    sample = np.subtract(
+        *(
+            _mean_recall(*_sums(networks, fold_weights, np.random.default_rng(source_seed), rng))
+            for networks in pair
+        )
+    )
     value = balanced_accuracy(pair[0]) - balanced_accuracy(pair[1])
     low, high = np.quantile(sample, [0.025, 0.975])
     p = min(1.0, 2 * (1 + min((sample <= 0).sum(), (sample >= 0).sum())) / (len(sample) + 1))
@@ -155,6 +155,11 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     _, *corrected = over_folds(np.subtract(*np.array(by_fold)), protocol()["sources"]["folds"])
     found |= dict(zip(("corrected_low", "corrected_high", "corrected_p"), corrected, strict=True))
     return found | {"folds": len(common), "seeds": len(pair[0].probabilities[0])}
+
+
+def _mean_recall(correct: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over the classes that have sources: a catalogue that is left out may lack some."""
+    return np.nanmean(np.divide(correct, total, out=np.full_like(total, np.nan), where=total > 0), axis=1)
 
 
 def _only(networks: Networks, folds: Any) -> Networks:
@@ -178,15 +183,16 @@ def _sums(
         if source_rng is None:
             sources = np.ones((n, n_sources))
         elif sources is None or not networks.shared:
-            sources = source_rng.multinomial(n_sources, np.full(n_sources, 1 / n_sources), n)
+            drawn = source_rng.multinomial(n_sources, np.full(n_sources, 1 / n_sources), n)
+            sources = drawn.astype(float)
         if network_rng is None:
             seeds = np.full((n, n_seeds), 1 / n_seeds)
         else:
             seeds = network_rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), n) / n_seeds
         of_class = np.eye(len(CLASS_NAMES))[labels]
-        weights = sources * fold_weights[:, i, None]
-        correct += (weights * (seeds @ hits)) @ of_class
-        total += weights @ of_class
+        by_network = np.tensordot(sources, hits.T[:, :, None] * of_class[:, None], axes=1)
+        correct += fold_weights[:, i, None] * np.einsum("rs,rsc->rc", seeds, by_network)
+        total += fold_weights[:, i, None] * (sources @ of_class)
     return correct, total
 
 
@@ -216,39 +222,44 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 @lru_cache
-def comparison(test: Test = "test", folder: Path | None = None) -> Table:
-    """Compare every condition that is saved with the real images alone.
+def comparison(test: Test = "test", part: str = "main", folder: Path | None = None) -> Table:
+    """Compare every condition of a part that is saved with the real images alone.
 
     Parameters
     ----------
     test : {"test", "external"}
         Which sources the networks are tested on.
+    part : str
+        Part of the protocol; the main one includes the controls.
     folder : Path, optional
         Folder of the records, if it is not the usual one.
 
     Returns
     -------
     `~astropy.table.Table`
-        One row for each condition with two complete folds or more: ``condition``, ``folds``, ``seeds``,
-        ``accuracy``, ``balanced_accuracy``, ``FR I or II`` and ``bent or not`` of its networks
-        (`radiosynth.metrics.two_axes`) and, against ``real``, the columns of `difference`, ``adjusted_p``
-        (Holm) and ``found`` (gain, loss or no effect detected).
+        One row for each condition, proportion of the labels and ratio with two complete folds or more:
+        ``condition``, ``fraction``, ``ratio``, ``folds``, ``seeds``, ``accuracy``, ``balanced_accuracy``,
+        ``FR I or II`` and ``bent or not`` of its networks (`radiosynth.metrics.two_axes`) and, against
+        ``real`` of the same proportion, the columns of `difference`, ``adjusted_p`` (Holm, over the part)
+        and ``found`` (gain, loss or no effect detected).
     """
-    rng = np.random.default_rng(0)
-    listed = [trial for part in ("main", "controls") for trial in trials_of(part)]
-    names = dict.fromkeys(trial.condition for trial in listed)
-    networks = {name: read([t for t in listed if t.condition == name], test, folder) for name in names}
-    real, rows = networks["real"], []
-    for name, found in networks.items():
+    rng, rows = np.random.default_rng(0), []
+    groups: dict[tuple[str, float, float], list[Trial]] = {}
+    for trial in trials_of(part) + (trials_of("controls") if part == "main" else []):
+        groups.setdefault((trial.condition, trial.fraction, trial.ratio), []).append(trial)
+    networks = {key: read(trials, test, folder) for key, trials in groups.items()}
+    for (name, fraction, ratio), found in networks.items():
         if len(found.folds) < 2:
             continue
         seeds = len(found.probabilities[0])
         hits = np.concatenate([each.mean(axis=0) for each in found.correct()])
-        row: dict[str, Any] = {"condition": name, "folds": len(found.folds), "seeds": seeds}
+        row: dict[str, Any] = {"condition": name, "fraction": fraction, "ratio": ratio}
+        row |= {"folds": len(found.folds), "seeds": seeds}
         row |= {"accuracy": hits.mean(), "balanced_accuracy": balanced_accuracy(found)}
         labels = np.concatenate([np.tile(each, seeds) for each in found.labels])
         said = np.concatenate([each.reshape(-1, len(CLASS_NAMES)) for each in found.probabilities])
         row |= {question: score[0] for question, score in two_axes(labels, said).items()}
+        real = networks["real", fraction, 0.0]
         if name != "real" and len(np.intersect1d(found.folds, real.folds)) > 1:
             # Against as many networks of each fold as the condition has.
             fewer = replace(real, probabilities=[each[:seeds] for each in real.probabilities])
@@ -287,7 +298,7 @@ def verdict(folder: Path | None = None) -> str:
         changes = [
             f"{row['condition']} {100 * row['value']:+.1f} points ({100 * row['low']:+.1f} to "
             f"{100 * row['high']:+.1f}, p = {row['adjusted_p']:.2g}: {row['found']})"
-            for row in comparison(test, folder)
+            for row in comparison(test, folder=folder)
             if row["condition"] != "real"
         ]
         said.append(f"on {name} {', '.join(changes)}")

@@ -156,7 +156,10 @@ def simulated(effect: float, rng: np.random.Generator, shared: bool = False) -> 
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_a_difference_is_found_where_there_is_one_and_seldom_where_there_is_none(shared: bool) -> None:
+def test_a_difference_is_found_where_there_is_one_and_seldom_where_there_is_none(
+    shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analysis, "REPLICATES", 1000)
     rng = np.random.default_rng(1)
     strong = SimpleNamespace(**analysis.difference(*simulated(0.6, rng, shared), rng=rng))
     assert strong.p < 0.01
@@ -182,7 +185,7 @@ def test_records_are_compared_when_folds_are_complete(tmp_path: Path) -> None:
             "test_probabilities": networks.probabilities[trial.fold][trial.seed],
         }
         np.savez(tmp_path / f"{trial.name}.npz", **arrays)
-    table = analysis.comparison("test", tmp_path)
+    table = analysis.comparison("test", folder=tmp_path)
     assert table["condition"].tolist() == ["real", "geometric"]
     assert table["folds"].tolist() == [10, 9]  # one is not complete
     assert table["found"][1] == "gain"
@@ -191,6 +194,37 @@ def test_records_are_compared_when_folds_are_complete(tmp_path: Path) -> None:
         table["balanced_accuracy"][1] - analysis.balanced_accuracy(analysis._only(reference, range(9))),
         table["value"][1],
     )
+
+
+def test_parts_are_compared_with_real_images_of_the_same_proportion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(protocol.protocol(), "chosen", {"best": "geometric", "second": "gan"})
+    monkeypatch.setattr(analysis, "REPLICATES", 500)
+    rng = np.random.default_rng(3)
+    better, reference = simulated(0.6, rng)
+    worse = analysis._only(reference, range(10))
+    for part in ("few-labels", "left-out-catalogue"):
+        folds: dict[object, int] = {}
+        for trial in protocol.trials(part):
+            fold = folds.setdefault(trial.left_out or trial.fold, len(folds))
+            networks = better if trial.condition == "geometric" and trial.fraction != 0.05 else worse
+            known = networks.labels[fold] < 3 if trial.left_out else slice(None)  # no compact source there
+            arrays = {
+                "test_labels": networks.labels[fold][known],
+                "test_probabilities": networks.probabilities[fold][trial.seed][known],
+            }
+            np.savez(tmp_path / f"{trial.name}.npz", **arrays)
+    few = analysis.comparison("test", "few-labels", tmp_path)
+    assert few["condition", "fraction"][few["found"] == "gain"].as_array().tolist() == [("geometric", 0.25)]
+    assert len(few) == 8
+    left_out = analysis.comparison("test", "left-out-catalogue", tmp_path)
+    assert left_out["condition", "folds", "seeds"].as_array().tolist() == [
+        ("real", 6, 3),
+        ("geometric", 6, 3),
+    ]
+    assert left_out["found"][1] == "gain"
+    assert np.isfinite(left_out["corrected_p"][1])
 
 
 def test_nothing_is_said_of_a_test_before_every_network_is_saved(tmp_path: Path) -> None:
