@@ -58,7 +58,7 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
         "--pixel-scale",
         type=positive,
         metavar="ARCSEC",
-        help="resample FITS files to pixels of this width; the models need 1.8",
+        help="resample FITS files to pixels of this width; the default model needs 1.8",
     )
     parser.add_argument(
         "--skip", action="store_true", default=None, help="skip files that cannot be read, and say why"
