@@ -18,13 +18,13 @@ __all__ = ["main"]
 
 COMMANDS = {
     "classify": ("images", "class probabilities of cutouts"),
-    "select": ("images", "write a page for reviewing cutouts; apply and compare decisions"),
+    "select": ("images", "review cutouts on a page; apply and compare decisions"),
     "catalogue": ("sources", "labelled positions from VizieR or from lists"),
     "cutouts": ("sources", "fetch cutouts by position"),
     "run": ("trainings", "train a classifier, or load the saved run"),
     "gan": ("trainings", "train a GAN, or draw images from one"),
     "study": ("trainings", "repeat a comparison over folds, or load the saved study"),
-    "verdict": ("trainings", "print the result of the comparison of training sets; train its networks"),
+    "verdict": ("trainings", "result of the comparison of training sets; train for it"),
     "tune": ("trainings", "search for a network and its settings"),
     "runs": ("trainings", "list the saved runs"),
     "data": ("sources", "fetch the labelled images and describe them"),
