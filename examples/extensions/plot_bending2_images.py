@@ -2,9 +2,9 @@
 Bending angles 2: what the network sees
 =======================================
 
-Real sources in order of their bending angle, each with the angle measured by Garon et
-al. (2019) and that predicted by a network trained without this source, with its
-predicted error.
+Real sources in order of their bending angle. Above each: the angle measured by Garon et
+al. (2019), an arrow, and that predicted by a network trained without this source, with
+its predicted error.
 
 The catalogue's angle is measured at the host galaxy, identified in the infrared and
 marked by the cross in the middle. Look for sources whose bend is not apparent without
@@ -32,7 +32,7 @@ sample = datasets.load_bending_sample(size=configs[0].crop)
 row_of = {name: row for row, name in enumerate(sample.table["name"])}
 images = sample.images[[row_of[name] for name in table["name"][chosen]]]
 shown = table["truth", "bending_angle", "spread"][chosen]
-titles = ["{:.0f}°, read {:.0f} ± {:.0f}°".format(*row) for row in shown]
+titles = ["{:.0f}° → {:.0f} ± {:.0f}°".format(*row) for row in shown]
 options = {"pixel_scale": surveys.FIRST.pixel_scale, "panel": 1.4}
 figure = plotting.image_grid(np.sqrt(images), 3, 6, titles=titles, **options)
 middle = (configs[0].crop - 1) / 2

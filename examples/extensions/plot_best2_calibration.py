@@ -3,12 +3,12 @@ The best classifier: are its probabilities calibrated?
 ======================================================
 
 A classifier is calibrated if 80 % of the images to which it assigns a probability of 80
-% are classified correctly. One temperature, fitted on the folds by the networks that
-were not trained on them and never on the test images, rescales the probabilities.
-Right: accuracy on the images with the highest confidence.
+% are classified correctly. Left: the proportion correct against that probability,
+before and after scaling by one temperature, fitted to out-of-fold predictions and never
+to the test images. Right: accuracy on the most confident images.
 
-Check whether the points after scaling are closer to the diagonal than before, within
-their 95 % intervals, and how many images must be left to a human before nine in ten of
+Check whether the points are closer to the diagonal after scaling than before, within
+their 95 % intervals, and how many images must be left to a human so that nine in ten of
 the rest are correct. The calibration holds for images like these: from FIRST, from the
 same catalogues, with equal numbers in each class. Fainter sources, other surveys and
 other proportions were not tested.

@@ -3,8 +3,8 @@ The best classifier: where it disagrees with the catalogues
 ===========================================================
 
 Test images that the classifier assigns to another class than the catalogue, most
-confident first. Each panel gives the catalogue's class, an arrow, the classifier's
-class, and its probability.
+confident first. Above each: the catalogue's class, an arrow, the classifier's class,
+and its probability.
 
 Judge each by eye: not all are errors of the classifier. Labels come from several
 authors, some from deeper or sharper images than these, and a source that is both bent

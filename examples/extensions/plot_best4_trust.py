@@ -2,14 +2,14 @@
 The best classifier: can it be trusted outside its own sample?
 ==============================================================
 
-Top: accuracy of the default network and of the ensemble that taught it on the 399
-published test images, as they are and degraded. Bottom: the proportion of images that
-the default network flags as fitting none of its classes, for the test images, 1 % of
-which set the limit, and for images of something else. Bars are 95 % intervals.
-``benchmarks/trust.py`` made the numbers; the kinds of image are described there.
+Top: accuracy of the default network, and of the ensemble from which it was distilled,
+on the 399 published test images, as published and degraded. Bottom: the proportion of
+images that the default network flags as fitting none of its classes, for the test
+images (1 % by definition) and for images of something else. Bars are 95 % intervals.
+The numbers are from ``benchmarks/trust.py``, which describes the kinds of image.
 
-Note how far noise lowers the accuracy, since faint tails sink below the threshold and
-no classifier can see them, and which kinds of image pass unflagged.
+Note how far noise lowers the accuracy, since faint tails fall below the threshold, and
+which kinds of image pass unflagged.
 """
 
 import json

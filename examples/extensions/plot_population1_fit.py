@@ -3,15 +3,16 @@ A population fitted to real images
 ==================================
 
 The report chose the distributions of its simulated sources by hand. Here they are
-fitted, class by class, to the measured properties of the real *training* images, and
-compared on *other* real sources. Boxes contain the central half of the sources, with a
-line at the median; whiskers contain nine tenths.
+fitted, class by class, to the measured properties of real *training* images, and both
+populations are compared with *other* real sources. Boxes contain the central half of
+the sources, with a line at the median; whiskers contain nine tenths. Below, sources
+drawn at random from each.
 
 Look for boxes of "fitted" that coincide with those of "real". The report's FR I and FR
 II galaxies are about three times as large as the real ones at 56 pixels, with little
 spread in size; its lobes are too wide and too bright. The fit cannot reproduce
-correlations, since each parameter is drawn independently. This page is computed live,
-in about a minute.
+correlations, since each parameter is drawn independently. Nothing here is saved: the
+page takes about a minute.
 """
 
 import matplotlib.pyplot as plt

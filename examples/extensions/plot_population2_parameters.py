@@ -10,7 +10,7 @@ the report's, and the others are fitted.
 Squares far to the right of the line of the fitted population mark parameters for which
 no other compensates: here the widths of lobes and core, and the distance of the lobes.
 All dots are near the report's line: no parameter helps alone. Differences below 0.02
-are within the scatter. Computed live, in about a minute.
+are within the scatter. Nothing here is saved: the page takes about a minute.
 """
 
 import itertools

@@ -4,13 +4,13 @@ Are fitted populations more realistic, and do they improve the accuracy?
 
 The report's population of simulated sources compared with one fitted to real training
 sources. Left: the accuracy with which a newly trained classifier distinguishes them
-from held-out real sources; 0.5 is chance. Right: the change in accuracy when a network
-is trained with them in addition to real images, on the same sources and with equal
-optimiser steps.
+from held-out real sources; 0.5 is chance. Right: the change in accuracy when they are
+added to the real training images, on the same sources and with equal optimiser steps.
 
 Note how much closer to the reference the fitted points are, and whether the intervals
 (95 %, over folds) exclude zero: neither does, in accuracy or in balanced accuracy
-(open), so no loss is established. The saved study has all ten folds; the rest is live.
+(open), so no loss is established. The changes are loaded from a saved study of all ten
+folds; the rest is computed for this page.
 """
 
 import matplotlib.pyplot as plt
@@ -57,7 +57,7 @@ for name, colour in (("report", plotting.TRAINING), ("fitted", plotting.VALIDATI
     left.errorbar(range(4), part["value"], error, **style)
 left.plot(range(4), part["reference"], "_", color="0.3", ms=16, label="reference")
 left.set_xticks(range(4), [morphology.label for morphology in CLASSES])
-left.set(ylabel="accuracy against real ones", ylim=(0.4, 1.02))
+left.set(ylabel="accuracy, real or simulated", ylim=(0.4, 1.02))
 left.legend(loc="center", bbox_to_anchor=(0.5, 0.65), ncols=3)
 
 # The accuracies are compared with real images alone, and those of the two populations

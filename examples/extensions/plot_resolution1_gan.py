@@ -2,12 +2,13 @@
 Resolution 1: the GAN at 56, 112 and 152 pixels
 ===============================================
 
-The same networks at the report's size, twice and almost three times that size, for all
-classes. At laptop scale the larger ones are trained on *fewer images*, and none has
-converged. The curves show the mean Kolmogorov–Smirnov distance of measured properties
-from held-out real images (dotted: 64 training images). Compare them at equal time. A
-generator has collapsed if its images vary by less than a quarter of what real ones do.
-The table gives the realism of the final images, resampled to 56 pixels.
+Real images and images of class-conditional networks at the report's size, twice and
+almost three times that size. At laptop scale the larger networks are trained on *fewer
+images*, and none has converged. The curves show the mean Kolmogorov–Smirnov distance of
+measured properties from held-out real images (dotted: 64 training images). Compare them
+at equal training time. A generator has collapsed if its images vary by less than a
+quarter of what real ones do. The table gives the realism of the final images, resampled
+to 56 pixels.
 """
 
 import matplotlib.pyplot as plt

@@ -10,8 +10,8 @@ balanced accuracies.
 
 Note the width of the bands (95 %): they come from resampling the test sources and
 refitting. They exclude run-to-run scatter, and assume that further sources would
-resemble these. Laptop scale loads saved runs of all ten folds (``radiosynth study
-data-size``, an hour or two on one core).
+resemble these. The runs, ten folds at laptop scale, are saved (``radiosynth study
+data-size`` takes about two hours on one core).
 """
 
 import matplotlib.pyplot as plt

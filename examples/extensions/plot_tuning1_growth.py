@@ -3,17 +3,17 @@ How deep can a network be before it over-fits?
 ==============================================
 
 The report's plan for future work begins with a simple network, to which convolution and
-pooling are added until it over-fits. Here are one to five blocks of 3×3 convolution and
-2×2 max-pooling, the first of 8 channels, doubling in each further block; then all
-channels are doubled. Global average pooling and a softmax follow; there is no dropout.
-Images are 32 pixels wide.
+pooling are added until it over-fits. The figure shows the loss of networks with one to
+five blocks of 3×3 convolution and 2×2 max-pooling, the first of 8 channels, doubling in
+each further block, and of one with twice the channels. Global average pooling and a
+softmax follow; there is no dropout. Images are 32 pixels wide.
 
 Solid: training images; dashed: validation sources. A network over-fits where the dashed
 loss no longer decreases while the solid one does. The minimum of the dashed curve is
 marked.
 
 At laptop scale this happens with five blocks, after about fifteen epochs. Yet the fifth
-block costs no accuracy: only the loss over-fits. Two of five folds are saved.
+block does not lower the accuracy: only the loss over-fits. Two of five folds are saved.
 """
 
 import matplotlib.pyplot as plt

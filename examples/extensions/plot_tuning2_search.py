@@ -4,9 +4,10 @@ Comparison and tuning of network families
 
 Four families of networks are compared with settings near the report's; then Optuna
 tunes the best two: learning rate, dropout, kernels, stride, channels, blocks, dense
-units. Trials are scored on the tuning set, and pruned when below the median of earlier
-trials. Images are 32 pixels wide. There is one search for each of some test folds,
-which it does not see.
+units. Trials are scored on the validation fold, and pruned when below the median of
+earlier trials. Images are 32 pixels wide. Each search is for one test fold, which it
+does not see. Shown are the history of the searches for one family, the importance of
+its settings, and the accuracy against each.
 
 Note how much the families differ before tuning, and how much tuning adds. Importances
 and slices combine the searches of one family.

@@ -8,8 +8,8 @@ classes. Top: *held-out* sources; middle: their reconstructions; bottom: images 
 random numbers. Shown are the central 2.6 arcmin, with a square-root stretch.
 
 Note what is lost between the first two rows: companions and sharp edges, since the
-network predicts the mean of all images compatible with the numbers. Below are the two
-parts of the loss: the reconstruction error, and the information in the numbers, in
+network predicts the mean of all images compatible with the numbers. The curves are the
+two parts of the loss: the reconstruction error, and the information in the numbers, in
 nats; zero would mean that they are ignored. At smoke scale the network has hardly been
 trained.
 """

@@ -2,9 +2,8 @@
 VAE 2: a path through latent space
 ==================================
 
-Images from the decoder of the variational autoencoder along a circle through its 16
-latent values, the same for all classes: each column shows the same latent values,
-decoded as four classes.
+Images from the decoder of the variational autoencoder along a circle in the space of
+its 16 latent values: each column shows the same latent values, decoded as four classes.
 
 Look for sources that rotate, stretch and bend gradually, without jumps: nearby values
 give similar images. Where a source fades or fragments, the circle crosses values that

@@ -4,10 +4,10 @@ VAE 3: training set (d), real images and those of an autoencoder
 
 Images from the variational autoencoder compared with those of the geometric simulation
 and of the conditional GAN: their distance from real images, and the accuracy of a
-classifier trained with them. The report compared real images (a) with a GAN's among
-them (c), and gives 91 % and 92 % in validation.
+classifier trained with them. The report compares real images alone (a), 91 %, with GAN
+images added (c), 92 %.
 
-Left: realism relative to its real-to-real reference, medians over the classes. Right:
+Left: distances relative to the real-to-real reference, medians over the classes. Right:
 change in accuracy on the 160 validation sources, 40 of each class (so accuracy and
 balanced accuracy are the same), relative to that of (a), with paired 95 % intervals
 over sources.

@@ -4,15 +4,14 @@ Figure 1: three radio galaxies of the sample
 
 FIRST images, 4.5 arcminutes wide, of a typical FR I, FR II and bent-tailed source.
 
-**Report and reproduction.** The report shows one source of each class; here are three
-sources of its sample, taken from the published images. The classes look as the report
-describes them.
+**Report and reproduction.** The report shows one source of each class, as here; these
+are three sources of its sample, from the published images.
 
-Look at where the light is. An **FR I** galaxy is brightest near its centre and its two
-jets fade outwards; an **FR II** galaxy is brightest at the far ends of its lobes, in
-the hotspots; in a **bent-tailed** source the two jets are not aligned. Brightness is
-shown on a square-root scale to make the faint tails visible. Pixels below three times
-the noise are black: the published images are clipped at that threshold.
+An **FR I** galaxy is brightest near its centre and its two jets fade outwards; an **FR
+II** galaxy is brightest at the far ends of its lobes, in the hotspots; in a
+**bent-tailed** source the two jets are not aligned. A square-root stretch makes the
+faint tails visible. Pixels below three times the noise are black, since the published
+images are clipped there.
 """
 
 import matplotlib.pyplot as plt

@@ -9,7 +9,7 @@ applies an activation function to the result.
 
 Weights and bias are learned. The activation shown is the rectifier, zero for negative
 sums, used in the hidden layers of the classifier. Without a non-linear activation,
-several layers could do no more than one.
+several layers would be equivalent to one.
 """
 
 import matplotlib.pyplot as plt

@@ -3,7 +3,7 @@ Figure 4: a convolution, without and with padding
 =================================================
 
 A small kernel slides over the image; at each position its values are multiplied by the
-pixels under it and summed. The shaded window gives the shaded number of the result.
+pixels under it and summed. The shaded window gives the shaded value of the result.
 
 **Report and reproduction.** A schematic, redrawn with numbers that are computed.
 

@@ -3,8 +3,9 @@ Figure 5: a convolutional network
 =================================
 
 Convolutions map where a pattern occurs, pooling halves the size of the maps, and after
-a few rounds of both a fully connected part assigns the class. **Report and
-reproduction.** A schematic, redrawn.
+a few repetitions a fully connected part assigns the class.
+
+**Report and reproduction.** A schematic, redrawn; it contains no result.
 
 The maps are the computed responses of four kernels, which detect edges in four
 directions, to a simulated FR II galaxy. A trained network learns its own kernels.

@@ -3,8 +3,9 @@ Figure 6: how a generative adversarial network learns
 =====================================================
 
 The generator turns noise into images, the discriminator estimates the probability that
-an image is real, and each network is updated by its own loss (dashed). **Report and
-reproduction.** A schematic, redrawn.
+an image is real, and each network is updated by its own loss (dashed).
+
+**Report and reproduction.** A schematic, redrawn; it contains no result.
 
 The discriminator's loss is low when it classifies real and generated images correctly,
 the generator's when the discriminator takes its images for real. The generator never

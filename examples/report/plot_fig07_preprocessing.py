@@ -5,9 +5,8 @@ Figure 7: one source through pre-processing
 A bent-tailed source as cut out, after the noise threshold, resampled from 150 to 56
 pixels, and rotated and flipped.
 
-**Report and reproduction.** The report shows the same stages. They agree, except that
-the second panel equals the first here, because the published images are already
-thresholded.
+**Report and reproduction.** The report shows the same stages. Here the second panel
+equals the first, because the published images are already thresholded.
 
 Resampling by a factor of 2.7 loses detail: the beam of the survey, 5.4 arcseconds, is
 sampled by three pixels before and by 1.1 pixels after. The report gives this as the

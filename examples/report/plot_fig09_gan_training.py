@@ -3,17 +3,17 @@ Figure 9: a generator learns to draw FR II galaxies
 ===================================================
 
 Images generated from the same eight noise vectors before training, after one fifth and
-after three fifths of it. Below, the whole training as an animation (two rows of eight
-noise vectors).
+after three fifths of it. Below, the whole training as an animation, for sixteen noise
+vectors.
 
-**Report and reproduction.** The report shows epochs 0, 100 and 300 of 500. Beyond smoke
-scale the course of the learning agrees: first a dark background with a bright centre,
-then two lobes, finally the variation of their positions.
+**Report and reproduction.** The report shows epochs 0, 100 and 300 of 500. Except at
+smoke scale, the order in which features appear agrees: first a dark background with a
+bright centre, then two lobes, finally the variation in their positions.
 
 Compare one position from panel to panel. Blobs without two separate lobes remain: 4.5′
-in 56 pixels leave many FR II sources only a few pixels wide. Brightness is shown on a
-square-root scale. At smoke and laptop scale one class-conditional network replaces the
-report's four, and its FR II images are shown; at smoke scale it has hardly been
+in 56 pixels leave many FR II sources only a few pixels wide. The images have a
+square-root stretch. At smoke and laptop scale one class-conditional network replaces
+the report's four, and its FR II images are shown; at smoke scale it has hardly been
 trained.
 """
 

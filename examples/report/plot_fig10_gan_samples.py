@@ -2,16 +2,16 @@
 Figure 10: images from the trained generators
 =============================================
 
-The first images drawn with one seed, one class per column, not selected. Brightness is
-shown on a square-root scale.
+The first images drawn with one seed, not selected, one class per column, with a
+square-root stretch.
 
 **Report and reproduction.** The report shows FR I, FR II and bent-tailed sources;
-compact ones are added here. At full scale the three classes are as recognisable as in
-the report, by eye.
+compact ones are added here. By eye, the three classes are as recognisable at full scale
+as in the report.
 
 Look for the features of each class: a bright centre that fades outwards, two separate
 bright ends, a bend, a point. Then look for artefacts: repeated images, isolated specks,
-arcs that end nowhere, and a faint grid, which transposed convolutions leave
+detached arcs, and a faint grid, which transposed convolutions leave
 (:doc:`/methods/gan`). At smoke and laptop scale one class-conditional network draws all
 columns; at full scale there is one network for each class, as in the report. At smoke
 scale the networks have hardly been trained.

@@ -6,12 +6,12 @@ Three convolutions, each followed by pooling that halves the image, a dense laye
 four probabilities. The input is a real FR II galaxy of the validation set, and the bars
 are the output of the trained network.
 
-**Report and reproduction.** The layers agree with the report's, and so does the number
-of parameters at full scale; it is printed below.
+**Report and reproduction.** The layers agree with the report's, and at full scale so
+does the number of parameters, printed below.
 
 The number of channels increases as the maps become smaller: in the report from 32
-channels of 56×56 pixels to 194 of 14×14, fewer at the small scales. Nine tenths of the
-weights connect the last map to the dense layer.
+channels of 56×56 pixels to 194 of 14×14, fewer at the smaller scales. Nine tenths of
+the weights connect the last map to the dense layer.
 """
 
 import matplotlib.pyplot as plt

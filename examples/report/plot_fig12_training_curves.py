@@ -7,14 +7,13 @@ real validation images (red, dashed), for real images alone and with synthetic i
 added.
 
 **Report and reproduction.** In the report, images from adversarial networks raise the
-validation accuracy from 91 % to 92 % (dotted lines). Here the difference is not
-established: one split of 160 sources has a standard error of 2.3 points, and
-:figure:`study1_protocol` compares the training sets over several folds.
+validation accuracy from 91 % to 92 % (dotted lines). One split of 160 sources, with a
+standard error of 2.3 points, cannot establish this; :figure:`study1_protocol` compares
+the training sets over several folds.
 
-Look at the gap between the curves. Where the training accuracy keeps improving and the
-validation accuracy does not, the network over-fits. The report concludes from this
-figure that synthetic images narrow the gap; :figure:`study2_published_code` shows what
-mislabelled images do to it.
+Where the training accuracy keeps improving and the validation accuracy does not, the
+network over-fits. The report concludes from this figure that synthetic images narrow
+the gap; :figure:`study2_published_code` shows what mislabelled images do to it.
 """
 
 import matplotlib.pyplot as plt

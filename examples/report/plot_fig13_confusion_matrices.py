@@ -7,12 +7,12 @@ each class (columns). The upper panels count the most probable class of each ima
 in the report's figure; the lower ones sum the class probabilities, as its code also
 does.
 
-**Report and reproduction.** The report gives the matrices for (a) and (c). Compact
-sources are nearly always recognised in both, and most errors are among the other three
-classes.
+**Report and reproduction.** The report gives the matrices for (a) and (c). In these and
+in ours, compact sources are nearly always recognised, and most errors are among the
+other three classes.
 
-After a short training, small FR I galaxies are also classified as compact, since they
-look alike at 56 pixels.
+After a short training, small FR I galaxies are also classified as compact, since the
+two look alike at 56 pixels.
 """
 
 import matplotlib.pyplot as plt

@@ -3,10 +3,10 @@ Figure C1: real, adversarial and geometric images side by side
 ==============================================================
 
 Real sources, images from the adversarial network, and geometric simulations, one class
-per row. All are random draws. Brightness is shown on a square-root scale.
+per row, drawn at random, with a square-root stretch.
 
-**Report and reproduction.** The report shows the same comparison. The differences are
-the same by eye, and :figure:`gan4_realism` measures them.
+**Report and reproduction.** The report shows the same comparison, with the same
+differences by eye; :figure:`gan4_realism` measures them.
 
 The simulated sources are smooth sums of two lobes, a core and halos. The adversarial
 network has learned from real images the ragged edges that the noise threshold leaves,

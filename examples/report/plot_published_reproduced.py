@@ -6,8 +6,8 @@ Every number in the report beside ours: counts of sources, layers and weights, s
 the ranges of the simulation, accuracies and confusion matrices.
 
 Look at the verdicts of the *measured* numbers, which depend on a training: accuracies
-and confusion matrices. The rest agrees by construction, since settings, layers,
-parameter ranges and tables of decisions are the report's own, and shows only that they
+and confusion matrices. Most others agree by construction: settings, layers, parameter
+ranges and tables of decisions are the report's own, and agreement shows only that they
 were copied correctly. Exact numbers agree if they are equal. A measurement agrees if
 the published value differs from ours by less than our 95 % interval and two standard
 errors of the published value, combined in quadrature; most are proportions of 40

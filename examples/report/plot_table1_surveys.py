@@ -3,9 +3,12 @@ Table 1: radio surveys
 ======================
 
 Past, present and planned radio surveys: fraction of the sky, angular resolution,
-sensitivity and number of sources. **Report and reproduction.** Quoted from the report;
-nothing is measured. FIRST, the survey used here, has 0.9 million sources; the Square
-Kilometre Array is expected to find 500 times as many, too many to classify by eye.
+sensitivity and number of sources.
+
+**Report and reproduction.** Quoted from the report; nothing is measured.
+
+FIRST, the survey used here, has 0.9 million sources; the Square Kilometre Array is
+expected to find 500 times as many, too many to classify by eye.
 """
 
 from astropy import units as u

@@ -3,12 +3,12 @@ Table 2: which sources are kept
 ===============================
 
 From the catalogues to the sample: of 1478 catalogued sources the author of the report
-kept 1094. Rejected were images that show too much or too little (image cut) and sources
-whose class is not apparent (morphology cut).
+kept 1094. The image cut rejects unsuitable images, the morphology cut sources whose
+class is not apparent.
 
-**Report and reproduction.** The counts are compared in the column "report". They follow
-from the author's own decisions, so agreement shows that his table has been
-reconstructed correctly.
+**Report and reproduction.** The column "report" compares the counts. They follow from
+the author's own decisions, so agreement shows only that these have been reconstructed
+correctly.
 
 The sources come from VizieR: all rows of FRICAT, FRIICAT, CoNFIG and Proctor (2011)
 with one of the four classes. Each is looked up, by name and position, in the package's

@@ -3,13 +3,12 @@ Table 3: training and validation images
 =======================================
 
 Number of sources, of those held out for validation and those left for training, and of
-training images after rotation and flipping. Each number stands beside the published
+training images after rotation and flipping. Each number is followed by the published
 one.
 
 **Report and reproduction.** The validation set agrees; the training set is smaller,
-because 1013 of the report's 1094 sources have a published image, one of which is blank.
-Sources that share a field on the sky are kept together here, which the report did not
-ensure.
+because only 1013 of the report's 1094 sources have a published image, one of which is
+blank. Neighbours on the sky are kept on one side here, which the report did not ensure.
 """
 
 from astropy.table import Table

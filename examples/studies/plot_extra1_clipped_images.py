@@ -2,7 +2,8 @@
 Sixty-four real sources
 =======================
 
-Sixty-four real images of the sample, prepared at 56 pixels, sixteen of each class.
+Sixty-four real images, prepared at 56 pixels, sixteen of each class, two rows per
+class.
 
 The report's code draws such a grid to check its input. The first two rows are FR I
 galaxies, many of them barely wider than the beam, which makes the classification

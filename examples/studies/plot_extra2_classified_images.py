@@ -2,12 +2,11 @@
 Classified images and their probabilities
 =========================================
 
-Validation images with their four class probabilities. The true class is printed in
-bold.
+Validation images with their four class probabilities; the true class is in bold.
 
-The first two rows are sources drawn at random, two of each class; the last row shows
-the misclassified sources with the lowest probability of the true class. Some of these
-are errors of the network, others debatable labels.
+The first two rows show sources drawn at random, two of each class; the last row, the
+four sources with the lowest probability of the true class. Some of these are errors of
+the network, others debatable labels.
 """
 
 import matplotlib.pyplot as plt

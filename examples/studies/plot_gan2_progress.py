@@ -3,15 +3,15 @@ How long does a generator keep improving?
 =========================================
 
 The kernel distance, in the features of a classifier, between sixteen images of each
-class generated from fixed noise and held-out real ones, as a function of training; it
-is unbiased even for so few images. Lines are means over five neighbouring epochs. The
-horizontal axis counts training images, so that networks for one class can be compared
-with the conditional one, which shares its images among four.
+class generated from fixed noise and held-out real ones, in the course of the training;
+it is unbiased even for so few images. Lines are means over five neighbouring frames.
+The horizontal axis counts training images, so that networks of one class can be
+compared with the conditional one, which divides its images among four.
 
 Check whether a curve still decreases at its right end. The table gives the factor by
 which the distance changes when the training doubles, with a 95 % interval, fitted to
 all but its first tenth; 1 means no further improvement. The report trained five times
-as long as the full scale here, 2.3 doublings more.
+as long as the full scale here: 2.3 more doublings.
 """
 
 import matplotlib.pyplot as plt

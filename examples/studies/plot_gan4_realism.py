@@ -7,9 +7,9 @@ adversarial networks, by class. The real sources are held out: no network was tr
 them. Boxes contain the central half of the sources, with a line at the median; whiskers
 contain nine tenths.
 
-Look for boxes of one class that agree in position and length. Images of a collapsed
-network are nearly identical: its boxes are short. Classes with hardly any source of two
-components have no bending angle.
+Check whether the boxes of one class agree in position and length. Images of a collapsed
+network are nearly identical, and its boxes short. Where hardly any source has two
+components, no bending angle is shown.
 """
 
 import matplotlib.pyplot as plt

@@ -2,11 +2,12 @@
 Raw and published images of the same source
 ===========================================
 
-Four sources as published, as raw FITS images, prepared for the classifier, and prepared
-after beam-correlated noise was added until the signal-to-noise ratio of the peak is
-1/2, 1/4 and 1/8 of the original. Above each: per cent of FR I, FR II, bent, compact.
-``RADIOSYNTH_RAW_FITS`` names a folder of raw FIRST files of these sources; without it
-the raw images are derived from the published ones, and the figure says so.
+Four sources, from left to right: as published; raw; prepared for the classifier; and
+prepared after adding beam-correlated noise until the signal-to-noise ratio of the peak
+is 1/2, 1/4 and 1/8 of the original. Above: the probabilities of FR I, FR II, bent and
+compact, in per cent. ``RADIOSYNTH_RAW_FITS`` names a folder of raw FIRST files of these
+sources; without it the raw images are derived from the published ones, and the figure
+says so.
 
 Columns one and three show the same source and should agree. The fainter a source, the
 less of its tails remains above three times the noise, until its class changes.

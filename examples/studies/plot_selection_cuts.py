@@ -8,7 +8,7 @@ reasons, six of the rejected sources are shown.
 The image cut removes images unsuitable for a network: too faint or disturbed (not
 great), several sources in the field, a source listed twice, or one larger than the 4.5
 arcminutes shown. The morphology cut removes sources that do not match their class:
-uncertain ones, an FR I that is bent or looks like an FR II, a bent one that is
+uncertain ones, an FR I that is bent or looks like an FR II, a bent source that is
 straight, a compact one that is resolved. Many decisions are subjective. Beside each
 reason are the number of sources rejected for it and, in brackets, the number of those
 with a published image; the examples are spread evenly over these.

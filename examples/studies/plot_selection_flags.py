@@ -7,8 +7,7 @@ compared with the author's decisions. Each row shows images flagged by one cut: 
 left some that the author rejected, with his reason, on the right some that he kept.
 
 Most flags describe the image correctly, and yet the author kept the source: a neighbour
-in the corner does not hide an FR I. Flags are therefore hints on the review page, and
-no cut removes a source by itself.
+in the corner does not hide an FR I. Flags are therefore only hints on the review page.
 """
 
 import numpy as np
@@ -62,10 +61,11 @@ for axes, name in zip(figure.axes[::8], drawn, strict=True):
 figures.save_figure(figure, "selection_flags")
 
 # %%
-# Precision and recall for equivalent reasons, with 68 % intervals. The thresholds were
-# chosen by eye on these images, so the values are optimistic. Of all candidates 0.25
-# were rejected. Images clipped at three times the noise show no artefacts, and their
-# noise is only estimated: the last rows say little about those cuts.
+# Precision and recall for equivalent reasons ("meant"), with 68 % intervals, and the
+# proportion of flagged sources rejected for any reason. The thresholds were chosen by
+# eye on these images, so the values are optimistic. Of all candidates 0.25 were
+# rejected. Images clipped at three times the noise show no artefacts, and their noise
+# is only estimated: the last rows say little about those cuts.
 columns = ["cut", "reason", "flagged", "meant", "both"]
-columns += ["precision", "recall", "dropped at all"]
+columns += ["precision", "recall", "rejected"]
 figures.save_table(Table(rows=rows, names=columns), "selection_flags")

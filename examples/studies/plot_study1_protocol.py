@@ -3,14 +3,15 @@ Study 1: do synthetic images improve the accuracy?
 ==================================================
 
 The report compares 91 % with 92 % on one split. Here the sources are divided into ten
-folds, and each fold is tested once by networks, and generators, trained without it. At
-laptop scale all ten folds are saved, at full scale four. All three training sets get
-the same number of optimiser steps.
+folds, each of which tests networks that, like their generators, were trained without
+it. At laptop scale all ten folds are saved, at full scale four. All three training sets
+get the same number of optimiser steps.
 
-Right: the change in accuracy due to synthetic images, and the change in balanced
-accuracy (open), since training is balanced and the test sets are not. The 95 %
-intervals are over folds and include run-to-run scatter (:doc:`/methods/studies`). The
-dotted line is the gain claimed in the report.
+Left: the accuracy in each fold; lines join the same sources, diamonds are means. Right:
+the change in accuracy due to synthetic images, and in balanced accuracy (open), since
+the training sets are balanced and the test sets are not. The 95 % intervals are over
+folds and include run-to-run scatter (:doc:`/methods/studies`). The dotted line is the
+gain claimed in the report.
 """
 
 import matplotlib.pyplot as plt
@@ -24,8 +25,7 @@ study = studies.best_study("protocol")
 reference, *others = study.conditions
 
 # %%
-# Left: the accuracy in each fold; lines join the same sources. Right: the paired
-# comparison.
+# The accuracy in each fold, and the paired comparison.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(7.4, 2.9), width_ratios=(3, 4))
 folds = np.array([study.accuracy_by_fold(condition) for condition in study.conditions])

@@ -3,14 +3,14 @@ Study 2: effects of the errors in the published code
 ====================================================
 
 The code behind the report differs from its text. It labels images of the FR I generator
-as FR II, its generators were trained on the validation sources too, sources that share
-a patch of sky fall on both sides of the split, and the notebook stops after 30 of 100
-epochs. Each error is switched on separately, with the same sources.
+as FR II, its generators were trained on the validation sources too, neighbours on the
+sky fall on both sides of the split, and the notebook stops after 30 of 100 epochs. The
+effect of each is measured separately.
 
-Look at which intervals (95 %, over folds) exclude zero (open: balanced accuracy). Above
-the line, each error is compared with training set (c) without it; below it, a split
-that ignores shared patches of sky is compared with one that keeps them together, for
-real images alone, on the sources tested in both.
+The figure shows the change in accuracy (open: balanced accuracy), with 95 % intervals
+over folds. Above the line, each error is compared with training set (c) without it;
+below it, a split that ignores neighbours is compared with one that keeps them together,
+for real images alone, on the sources tested in both.
 """
 
 import matplotlib.pyplot as plt

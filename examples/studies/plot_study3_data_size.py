@@ -4,10 +4,10 @@ Study 3: dependence on the number of real images
 
 Synthetic images might be most useful where real ones are scarce. Here only part of the
 real training sources is used, down to one in twenty, always augmented to the same
-number of images, with and without as many geometric simulations, at an equal number of
-optimiser steps: with simulations, each real image is seen half as often, and at laptop
-scale neither network has converged. So a loss here is not one that simulations cause at
-equal exposure to real images (:doc:`/methods/studies`).
+number of images, with and without as many geometric simulations, for the same number of
+optimiser steps. With simulations, each real image is then seen half as often, and at
+laptop scale neither network has converged, so a loss here need not occur at equal
+exposure to real images (:doc:`/methods/studies`).
 
 Intervals of the points are 95 %, over sources; open symbols are balanced accuracies.
 The changes in the table below have intervals over folds.

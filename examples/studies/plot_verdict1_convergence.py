@@ -2,15 +2,15 @@
 Comparison 1: have the networks converged?
 ==========================================
 
-The comparison that is to settle whether synthetic images help was specified before its
-first run, in ``radiosynth/reproduction/protocol.toml``: ten folds with three networks
-each, equal exposure to real images, a learning rate that falls to zero. This page asks
-whether the networks saved so far have converged. It uses the validation sources only;
-the test sources are not looked at until all networks of the main comparison are saved.
+Balanced accuracy on the validation sources during training, for the networks saved so
+far of the comparison that was designed before its first run
+(``radiosynth/reproduction/protocol.toml``): ten folds with three networks each, equal
+exposure to real images, a learning rate that falls to zero. The test sources are not
+used until all networks of the main comparison are saved.
 
-Look at the last third of each curve, shaded: it should be flat. The table gives the
-mean change over it and its standard error, in percentage points. Thin lines are single
-networks, thick ones their mean.
+Thin lines are single networks, thick ones their mean. The last third, shaded, should be
+flat; the table gives the mean change over it, with its standard error, in percentage
+points.
 """
 
 import matplotlib.pyplot as plt

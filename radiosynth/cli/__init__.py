@@ -18,17 +18,17 @@ __all__ = ["main"]
 
 COMMANDS = {
     "classify": ("images", "class probabilities of cutouts"),
-    "select": ("images", "a page to review cutouts on; apply and compare the decisions"),
+    "select": ("images", "review cutouts on a page; apply and compare decisions"),
     "catalogue": ("sources", "labelled positions from VizieR or from lists"),
     "cutouts": ("sources", "fetch cutouts by position"),
     "run": ("trainings", "train a classifier, or load the saved run"),
     "gan": ("trainings", "train a GAN, or draw images from one"),
     "study": ("trainings", "repeat a comparison over folds, or load the saved study"),
-    "verdict": ("trainings", "what the comparison of training sets found, and the training of its networks"),
+    "verdict": ("trainings", "result of the comparison of training sets; train for it"),
     "tune": ("trainings", "search for a network and its settings"),
     "runs": ("trainings", "list the saved runs"),
-    "data": ("sources", "fetch the data and say what it holds"),
-    "cite": ("sources", "what to cite, with BibTeX"),
+    "data": ("sources", "fetch the labelled images and describe them"),
+    "cite": ("sources", "print what to cite, with BibTeX"),
 }
 """Each command: the module with its function and its ``<command>_options``, and what it does in a line."""
 

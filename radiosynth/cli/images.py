@@ -35,39 +35,39 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
     parser.add_argument(
         "--model",
-        help="ensemble (five networks, slower), or a saved run by folder or name (default: one network)",
+        help="ensemble (five networks, slower), or folder or name of a saved run (default: one network)",
     )
     written = parser.add_mutually_exclusive_group()
     written.add_argument(
         "--out",
         type=Path,
         metavar="FILE",
-        help=f"write a table instead of printing it, by the suffix: {', '.join(TABLES)}",
+        help=f"write the table to this file instead of printing it; suffixes: {', '.join(TABLES)}",
     )
-    written.add_argument("--csv", type=Path, metavar="FILE", help="the same as CSV, whatever the suffix")
+    written.add_argument("--csv", type=Path, metavar="FILE", help="the same, always as CSV")
     parser.add_argument(
-        "--page", type=Path, metavar="FILE", help="write one HTML page of images, classes and flags"
+        "--page", type=Path, metavar="FILE", help="write an HTML page of images, classes and flags"
     )
     parser.add_argument(
         "--crop",
         type=some,
         default=CROP,
-        help="central pixels to use; the models know 4.5 arcmin, %(default)s pixels of 1.8 arcsec (default)",
+        help="central pixels to use (default: %(default)s, 4.5 arcmin in pixels of 1.8 arcsec)",
     )
     parser.add_argument(
         "--pixel-scale",
         type=positive,
         metavar="ARCSEC",
-        help="resample to pixels of this width, by the coordinates in FITS files; the models know 1.8",
+        help="resample FITS files to pixels of this width; the default model needs 1.8",
     )
     parser.add_argument(
-        "--skip", action="store_true", default=None, help="leave out files that cannot be read, and say why"
+        "--skip", action="store_true", default=None, help="skip files that cannot be read, and say why"
     )
     parser.add_argument("--jobs", type=some, help="processes, or jobs of a cluster (default: 1)")
     parser.add_argument("--cluster", metavar="WHERE", help="address of a Dask scheduler, or slurm")
 
 
-FILES = "FITS, npy or PNG cutouts, stacks or folders of them, or tables with a column path"
+FILES = "FITS, npy, PNG or JPEG cutouts, stacks or folders of them, or tables with a column path"
 
 
 def classify(arguments: argparse.Namespace) -> None:
@@ -195,9 +195,9 @@ def expanded(patterns: Sequence[Path]) -> list[Path]:
 
 def select_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth select``."""
-    parser.description = "Write a page to keep, drop or relabel sources on, or apply the decisions."
+    parser.description = "Write a page on which to keep, drop or relabel sources, or apply the decisions."
     parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="cutouts, perhaps with a manifest.ecsv; or a saved sample"
+        "folder", type=Path, metavar="FOLDER", help="cutouts, perhaps with manifest.ecsv; or a saved sample"
     )
     parser.add_argument(
         "--out", type=Path, help="file to write (default: FOLDER/review.html or selected.npz)"
@@ -210,15 +210,15 @@ def select_options(parser: argparse.ArgumentParser) -> None:
         help="width of a pixel (default: the files', or 1.8)",
     )
     parser.add_argument(
-        "--decisions", type=Path, metavar="FILE", help="what the page exported, to be applied"
+        "--decisions", type=Path, metavar="FILE", help="decisions exported by the page, to be applied"
     )
     parser.add_argument(
         "--undecided",
         choices=["raise", "keep", "drop"],
-        help="what becomes of sources without a decision (default: raise an error)",
+        help="what to do with sources without a decision (default: raise an error)",
     )
     parser.add_argument(
-        "--second", type=Path, metavar="FILE", help="decisions of another reader, to be compared instead"
+        "--second", type=Path, metavar="FILE", help="decisions of another reader, for comparison"
     )
 
 

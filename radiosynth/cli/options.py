@@ -49,26 +49,26 @@ def add_scale(parser: argparse.ArgumentParser) -> None:
 
 def add_seeds(parser: argparse.ArgumentParser) -> None:
     """Add the seeds of a run."""
-    parser.add_argument("--seed", type=whole, default=0)
-    parser.add_argument("--split-seed", type=whole, default=0)
+    parser.add_argument("--seed", type=whole, default=0, help="of the training (default: 0)")
+    parser.add_argument("--split-seed", type=whole, default=0, help="of the split (default: 0)")
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add how many runs are trained side by side."""
     parser.add_argument(
-        "--jobs", type=some, default=1, help="runs or trials at a time (default: %(default)s)"
+        "--jobs", type=some, default=1, help="runs or trials in parallel (default: %(default)s)"
     )
 
 
 def add_mosaic(parser: argparse.ArgumentParser) -> None:
     """Add a mosaic and its beam."""
-    parser.add_argument("--mosaic", type=Path, metavar="FITS", help="a large image to cut the sources out of")
+    parser.add_argument("--mosaic", type=Path, metavar="FITS", help="large image that holds the sources")
     parser.add_argument(
         "--beam",
         nargs="+",
         type=float,
         metavar="ARCSEC",
-        help="beam of the mosaic: width, or major axis, minor axis and position angle (default: its header)",
+        help="beam of the mosaic: FWHM, or major axis, minor axis and position angle (default: its header)",
     )
 
 

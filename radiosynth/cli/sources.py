@@ -27,7 +27,7 @@ from radiosynth.taxonomy import CLASS_NAMES
 
 def catalogue_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth catalogue``."""
-    parser.description = "Count the sources of catalogues and lists by class, and find pairs on the sky."
+    parser.description = "Count the sources of catalogues and lists by class, and find close pairs."
     parser.add_argument(
         "sources",
         nargs="*",
@@ -37,7 +37,7 @@ def catalogue_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, help="table to write, .ecsv or .csv")
     parser.add_argument(
-        "--radius", type=positive, default=60, help="of pairs, in arcsec (default: %(default)g)"
+        "--radius", type=positive, default=60, help="separation of pairs in arcsec (default: %(default)g)"
     )
     _add_classes(parser)
 
@@ -71,7 +71,7 @@ def cutouts_options(parser: argparse.ArgumentParser) -> None:
 
     known = {name.lower(): name for name in ("first", "skyview", *HIPS)}
     said = "Fetch a FITS cutout for each position, or cut it out of a mosaic."
-    parser.description = f"{said} May be stopped; the same command resumes."
+    parser.description = f"{said} If it is stopped, the same command resumes."
     parser.add_argument("list", metavar="SOURCE", help="file with ra and dec, or a catalogue of VizieR")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the files and manifest.ecsv go")
     parser.add_argument(
@@ -79,14 +79,14 @@ def cutouts_options(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=lambda text: known.get(text.lower(), text),
         choices=list(known.values()),
-        help="whom to ask, in this order (default: first, then skyview)",
+        help="surveys to query, in this order (default: first, then skyview)",
     )
     add_mosaic(parser)
     for option, kind, default, text in (
-        ("--width", positive, 4.5, "of the cutouts in arcmin"),
-        ("--concurrency", some, 4, "requests under way at once"),
-        ("--rate", positive, 4, "requests a second"),
-        ("--retries", whole, 3, "repetitions of a failed request"),
+        ("--width", positive, 4.5, "width of the cutouts in arcmin"),
+        ("--concurrency", some, 4, "simultaneous requests"),
+        ("--rate", positive, 4, "requests per second"),
+        ("--retries", whole, 3, "retries of a failed request"),
         ("--timeout", positive, 60, "seconds to wait for an answer"),
     ):
         parser.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)g)")
@@ -145,7 +145,7 @@ def _add_classes(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="LABEL=CLASS",
-        help=f"what labels of a list mean: one of {', '.join(CLASS_NAMES)}, or nothing for none",
+        help=f"class for a label in a list: {', '.join(CLASS_NAMES)}, or empty for none",
     )
 
 
@@ -184,7 +184,7 @@ def data(arguments: argparse.Namespace) -> None:
 
 def cite_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth cite``."""
-    parser.add_argument("names", nargs="*", help="some of the references; all if not given")
+    parser.add_argument("names", nargs="*", help="names of references (default: all)")
 
 
 def cite(arguments: argparse.Namespace) -> None:

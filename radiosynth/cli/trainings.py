@@ -1,4 +1,4 @@
-"""Commands about trainings: run, gan, study, tune, runs."""
+"""Commands about trainings: run, gan, study, verdict, tune, runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth run``."""
     from radiosynth.reproduction.configs import ALL_TRAINING_SETS
 
-    parser.add_argument("--training-set", choices=ALL_TRAINING_SETS, default="real")
+    parser.add_argument("--training-set", choices=ALL_TRAINING_SETS, default="real", help="default: real")
     add_scale(parser)
     add_seeds(parser)
 
@@ -61,7 +61,7 @@ def gan_options(parser: argparse.ArgumentParser) -> None:
         dest="morphology",
         choices=[*CLASS_NAMES, "all"],
         default="all",
-        help="class to learn; all (the default) is one class-conditional network",
+        help="class to train on (default: all, with one class-conditional network)",
     )
     add_scale(train)
     add_seeds(train)
@@ -84,7 +84,7 @@ def gan_train(arguments: argparse.Namespace) -> None:
     run = recipes.run(config, time_limit=arguments.time_limit)
     variety = ", ".join(f"{value:.2f}" for value in run.provenance["diversity"])
     print(f"{run.folder}{' (loaded)' if run.loaded else ''}")
-    print(f"variety of its images relative to real ones: {variety}")
+    print(f"diversity of its images relative to real ones: {variety}")
 
 
 def gan_sample(arguments: argparse.Namespace) -> None:
@@ -126,12 +126,12 @@ def verdict_options(parser: argparse.ArgumentParser) -> None:
     from radiosynth.reproduction.protocol import protocol
 
     parser.description = (
-        "Say what the comparison of training sets found; or train the networks of parts of its protocol that "
-        "are not saved yet. Several processes and machines that share the folder of runs share the work; "
-        "what is stopped resumes."
+        "Print the result of the comparison of training sets, or train networks of its protocol that are not "
+        "saved yet. Several processes and machines that share the folder of runs share the work; "
+        "an interrupted training resumes."
     )
     parser.add_argument(
-        "--train", nargs="+", choices=list(protocol()["parts"]), metavar="PART", help="main, …"
+        "--train", nargs="+", choices=list(protocol()["parts"]), metavar="PART", help="any of %(choices)s"
     )
     parser.add_argument("--conditions", nargs="+", choices=list(protocol()["conditions"]), help="only these")
     add_jobs(parser)
@@ -161,11 +161,11 @@ def tune_options(parser: argparse.ArgumentParser) -> None:
     from radiosynth.reproduction.scales import WRITTEN
 
     parser.description = (
-        "Tune a family of networks. Stopped searches resume; several processes can share one."
+        "Tune a family of networks. A stopped search resumes; several processes can share one."
     )
     parser.add_argument("--family", choices=list(WRITTEN["families"]), required=True)
-    parser.add_argument("--fold", type=whole, default=0, help="that is kept for tests (default: 0)")
-    parser.add_argument("--trials", type=some, help="of the search, saved ones included")
+    parser.add_argument("--fold", type=whole, default=0, help="fold kept for testing (default: 0)")
+    parser.add_argument("--trials", type=some, help="trials of the search in all, saved ones included")
     add_jobs(parser)
     add_scale(parser)
 
