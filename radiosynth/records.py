@@ -19,6 +19,8 @@ EARLIER_NAMES = {
     "average": "ema_decay",
     "batch_aware": "minibatch_stddev",
     "latent": "latent_dim",
+    "mistaken": "mislabelled",
+    "turns": "n_rotations",
     "width": "width_multiplier",
 }
 """Settings by their names in saved configurations and files of earlier versions, and in the library."""

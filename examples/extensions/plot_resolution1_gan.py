@@ -27,8 +27,8 @@ from radiosynth import (
 from radiosynth.reproduction import figures, presets, recipes, samples, scales
 
 plotting.use_style()
-quick = {**scales.QUICK, "batch_size": 16, "width": 0.125, "average": 0.98}
-full = {**quick, "batch_size": 64, "width": 1.0, "learning_rate": 2e-4}
+quick = {**scales.QUICK, "batch_size": 16, "width_multiplier": 0.125, "ema_decay": 0.98}
+full = {**quick, "batch_size": 64, "width_multiplier": 1.0, "learning_rate": 2e-4}
 full |= {"per_class": 6000, "epochs": 80}
 few = {**quick, "per_class": 48, "fraction": 0.1, "epochs": 1}
 laptop = [{**quick, "per_class": 400, "epochs": epochs} for epochs in (8, 4, 2)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from radiosynth._io import check
 from radiosynth.classification.settings import ClassifierSettings, OnTheFlySettings, RegressorSettings
 from radiosynth.generators.settings import GANSettings, GeneratorSettings, VAESettings
-from radiosynth.records import EARLIER_NAMES
-from radiosynth.reproduction.scales import check_scale
+from radiosynth.records import EARLIER_NAMES, renamed
+from radiosynth.reproduction.scales import SCALES
 from radiosynth.sample import check_choice, check_count
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -38,7 +38,6 @@ BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
 
 
 SAVED_NAMES = {name: saved for saved, name in EARLIER_NAMES.items()}
-SAVED_NAMES |= {"mislabelled": "mistaken", "n_rotations": "turns"}
 """Names of values in saved configurations, and so in hashes, where they are not the names in the code."""
 
 
@@ -76,10 +75,10 @@ class Sources:
 
     def __post_init__(self) -> None:
         check_count(self.split_seed, "split_seed")
-        if self.folds in (1, 2) or not 0 <= self.fold < max(1, self.folds):
-            given = f"folds={self.folds}, fold={self.fold}"
-            msg = f"{given}: give 0 for the report's split, or at least 3, and a fold from 0 to folds - 1"
-            raise ValueError(msg)
+        possible = self.folds not in (1, 2) and 0 <= self.fold < max(1, self.folds)
+        fault = f"folds={self.folds}, fold={self.fold}: give 0 for the report's split, or at least 3"
+        check(possible, f"{fault}, and a fold from 0 to folds - 1")
+
         fault = f"fraction={self.fraction}: give a proportion of the training sources above 0, at most 1"
         check(0 < self.fraction <= 1, fault)
 
@@ -109,7 +108,7 @@ class Config:
     scale: str = "report"
 
     def __post_init__(self) -> None:
-        check_scale(self.scale)
+        check_choice(self.scale, "scale", SCALES)
         least = {"seed": 0, "epochs": 1, "per_class": 1, "rounds": 1}
         for name, value in self.flat().items():
             if name in least:
@@ -122,10 +121,7 @@ class Config:
 
     def changed(self, **changes: Any) -> Self:
         """Return the configuration with some values changed, by their names in the code or as saved."""
-        known = self.flat()
-        for name, saved in SAVED_NAMES.items():
-            if saved in changes and saved not in known:
-                changes[name] = changes.pop(saved)
+        changes = renamed(changes)
         nested: set[str] = set()
         parts: dict[str, Any] = {}
         for each in fields(self):
@@ -167,17 +163,8 @@ class Config:
         Values at their defaults do not count, so that one added later, whose default is what was done
         before, leaves the saved runs valid.
         """
-        text = json.dumps({"kind": self.kind, **self._changes()}, sort_keys=True)
+        text = json.dumps({"kind": self.kind, **self._saved(changes_only=True)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-    def _changes(self) -> dict[str, Any]:
-        usual = type(self)().flat()
-        changes = {
-            name: value
-            for name, value in self.flat().items()
-            if value != usual[name] or (isinstance(value, tuple) and value)
-        }
-        return _by_saved_names(changes, Config._changes)
 
     @property
     def name(self) -> str:
@@ -188,20 +175,20 @@ class Config:
         """Return the configuration as it is saved."""
         return json.dumps({"kind": self.kind, **self._saved()}, indent=1, sort_keys=True) + "\n"
 
-    def _saved(self) -> dict[str, Any]:
-        return _by_saved_names(self.flat(), Config._saved)
+    def _saved(self, *, changes_only: bool = False) -> dict[str, Any]:
+        """Return all values, or only those that are not at their defaults, by their saved names."""
+        usual, found = type(self)().flat(), {}
+        for name, value in self.flat().items():
+            saved_name = SAVED_NAMES.get(name, name)
+            if value and isinstance(value, tuple):  # of configurations, which count at their defaults, too
+                found[saved_name] = [each._saved(changes_only=changes_only) for each in value]
+            elif not changes_only or value != usual[name]:
+                found[saved_name] = value
+        return found
 
 
 def _is_nested(value: Any) -> bool:
     return is_dataclass(value) and not isinstance(value, Config)
-
-
-def _by_saved_names(values: dict[str, Any], inner: Callable[[Config], dict[str, Any]]) -> dict[str, Any]:
-    """Return values as they are saved; of configurations among them, what `inner` returns of each."""
-    return {
-        SAVED_NAMES.get(name, name): [inner(each) for each in value] if isinstance(value, tuple) else value
-        for name, value in values.items()
-    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -306,17 +293,15 @@ class ClassifierConfig(Config):
         super().__post_init__()
         check_choice(self.training_set, "training set", ALL_TRAINING_SETS)
         advice = "let presets.classifier_config set them"
-        if (self.training_set in GENERATED) != bool(self.generators):
-            given = f"training set {self.training_set!r} with {len(self.generators)} generators"
-            msg = f"{given}: {' and '.join(GENERATED)} need some and the others have none; {advice}"
-            raise ValueError(msg)
+        given = f"training set {self.training_set!r} with {len(self.generators)} generators"
+        fault = f"{given}: {' and '.join(GENERATED)} need some and the others have none; {advice}"
+        check((self.training_set in GENERATED) == bool(self.generators), fault)
         for generator in self.generators:
             theirs, ours = vars(generator.sources), vars(self.sources)
             other = [name for name in ours if theirs[name] != ours[name]]
-            if other and not generator.leak:
-                fault = f"differs in {', '.join(other)}, so it could learn from test sources"
-                msg = f"the generator {generator.name} {fault}: {advice}, or say leak=True"
-                raise ValueError(msg)
+            fault = f"the generator {generator.name} differs in {', '.join(other)}"
+            why = f"so it could learn from test sources: {advice}, or say leak=True"
+            check(generator.leak or not other, f"{fault}, {why}")
 
     @property
     def label(self) -> str:
@@ -389,11 +374,10 @@ class BendingConfig(Config):
         super().__post_init__()
         check_choice(self.training_set, "training set", BENDING_SETS)
         check_choice(self.population, "population", ("report", "matched"))
-        known = 0 <= self.fold < max(1, self.folds)
-        if (self.training_set == "synthetic") != (self.folds == 0) or not known:
-            given = f"fold {self.fold} of {self.folds} for {self.training_set}"
-            msg = f"{given}: simulations alone have folds=0; else fold counts from 0 to folds - 1"
-            raise ValueError(msg)
+        folds_or_none = (self.training_set == "synthetic") == (self.folds == 0)
+        given = f"fold {self.fold} of {self.folds} for {self.training_set}"
+        fault = f"{given}: simulations alone have folds=0; else fold counts from 0 to folds - 1"
+        check(folds_or_none and 0 <= self.fold < max(1, self.folds), fault)
 
     @property
     def label(self) -> str:
@@ -413,12 +397,8 @@ class BendingConfig(Config):
         from radiosynth.networks import build_regressor
         from radiosynth.training import load_weights
 
-        model = build_regressor(
-            self.size,
-            self.settings.width_multiplier,
-            output=self.settings.output,
-            architecture=self.settings.architecture,
-        )
+        of_network = {**self.settings.arguments(), "precision": "float32"}
+        model = build_regressor(self.size, output=self.settings.output, **of_network)
         load_weights(model, folder / "model.npz")
         return model
 

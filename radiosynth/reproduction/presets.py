@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
-from radiosynth.reproduction.configs import (
-    GENERATED,
-    BendingConfig,
-    ClassifierConfig,
-    EnsembleConfig,
-    FoldConfig,
-    GANConfig,
-    GeneratorConfig,
-    Sources,
-    VAEConfig,
-)
+from radiosynth.reproduction import configs
 from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, asked_scale, scaled
 
 
-def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> GANConfig:
+def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> configs.GANConfig:
     """Return the configuration of the GAN of one class, or of ``"all"``, at a scale.
 
     Parameters
@@ -39,10 +28,10 @@ def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any
     scale, values = scaled(scale, "gan", {})
     if morphology == "all":
         values |= scaled(scale, "conditional", {})[1]
-    return GANConfig.of(scale=scale, morphology=morphology, **{**values, **changes})
+    return configs.GANConfig.of(scale=scale, morphology=morphology, **{**values, **changes})
 
 
-def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
+def vae_config(scale: str | None = None, **changes: Any) -> configs.VAEConfig:
     """Return the configuration of the variational autoencoder of all classes at a scale.
 
     Parameters
@@ -58,12 +47,12 @@ def vae_config(scale: str | None = None, **changes: Any) -> VAEConfig:
         The frozen configuration.
     """
     scale, values = scaled(scale, "vae", changes)
-    return VAEConfig.of(scale=scale, **values)
+    return configs.VAEConfig.of(scale=scale, **values)
 
 
 def classifier_config(
     training_set: str = "real", scale: str | None = None, **changes: Any
-) -> ClassifierConfig:
+) -> configs.ClassifierConfig:
     """Return the configuration of a classifier at a scale.
 
     Parameters
@@ -86,13 +75,13 @@ def classifier_config(
     100
     """
     scale, values = scaled(scale, "classifier", changes)
-    if training_set in GENERATED and "generators" not in values:
-        shared = {each.name: values[each.name] for each in fields(Sources) if each.name in values}
+    if training_set in configs.GENERATED and "generators" not in values:
+        shared = {name: values[name] for name in vars(configs.Sources()) if name in values}
         values["generators"] = _generators(training_set, scale, shared)
-    return ClassifierConfig.of(scale=scale, training_set=training_set, **values)
+    return configs.ClassifierConfig.of(scale=scale, training_set=training_set, **values)
 
 
-def _generators(training_set: str, scale: str, shared: dict[str, Any]) -> tuple[GeneratorConfig, ...]:
+def _generators(training_set: str, scale: str, shared: dict[str, Any]) -> tuple[configs.GeneratorConfig, ...]:
     """Return the generators of a training set, which learn from the same sources as its classifier."""
     if training_set == "real+vae":
         return (vae_config(scale, **shared),)
@@ -100,7 +89,9 @@ def _generators(training_set: str, scale: str, shared: dict[str, Any]) -> tuple[
     return tuple(gan_config(name, scale, **shared) for name in names)
 
 
-def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **changes: Any) -> EnsembleConfig:
+def ensemble_config(
+    scale: str | None = None, *, synthetic: float = 0.0, **changes: Any
+) -> configs.EnsembleConfig:
     """Return the configuration of an ensemble of networks of the five-fold scheme at a scale.
 
     Parameters
@@ -125,15 +116,15 @@ def ensemble_config(scale: str | None = None, *, synthetic: float = 0.0, **chang
     [50, 50, 50, 50, 50]
     """
     scale, values = scaled(scale, "fold", changes)
-    first = FoldConfig.of(scale=scale, synthetic=synthetic, **values)
+    first = configs.FoldConfig.of(scale=scale, synthetic=synthetic, **values)
     epochs, seed = max(1, round(first.settings.epochs / (1 + synthetic))), first.settings.seed
     members = (
         first.changed(fold=fold, seed=seed + fold, epochs=epochs) for fold in range(SCALES[scale]["members"])
     )
-    return EnsembleConfig(scale=scale, members=tuple(members))
+    return configs.EnsembleConfig(scale=scale, members=tuple(members))
 
 
-def student_config(fold: int = -1) -> FoldConfig:
+def student_config(fold: int = -1) -> configs.FoldConfig:
     """Return the configuration of a network that is taught by the ensemble of full scale.
 
     Parameters
@@ -146,10 +137,10 @@ def student_config(fold: int = -1) -> FoldConfig:
     FoldConfig
         The frozen configuration.
     """
-    return FoldConfig.of(scale="report", fold=fold, seed=fold + 10, **WRITTEN["student"])
+    return configs.FoldConfig.of(scale="report", fold=fold, seed=fold + 10, **WRITTEN["student"])
 
 
-def bending_conditions(scale: str | None = None, **changes: Any) -> dict[str, list[BendingConfig]]:
+def bending_conditions(scale: str | None = None, **changes: Any) -> dict[str, list[configs.BendingConfig]]:
     """Return the networks for bending angles that are compared, one per fold, by what they are trained on.
 
     Parameters
@@ -165,12 +156,12 @@ def bending_conditions(scale: str | None = None, **changes: Any) -> dict[str, li
         The author's three; then those on simulations matched to the real sources, predictions being averaged
         over eight rotations: alone, followed by real images, and so with the other outputs.
     """
-    conditions = {}
-    few = {"real", "with spread"} if asked_scale(scale) == "smoke" else WRITTEN["bending"]
-    for name in (name for name in WRITTEN["bending"] if name in few):
-        used, values = scaled(scale, "bending", {**WRITTEN["bending"][name], **changes})
+    scale, conditions = asked_scale(scale), {}
+    for name in ("real", "with spread") if scale == "smoke" else WRITTEN["bending"]:
+        _, values = scaled(scale, "bending", {**WRITTEN["bending"][name], **changes})
         if values.get("training_set") == "synthetic":
             values["folds"] = 0
-        first = BendingConfig.of(scale=used, **values)
+        first = configs.BendingConfig.of(scale=scale, **values)
+
         conditions[name] = [first.changed(fold=fold) for fold in range(max(1, first.folds))]
     return conditions

@@ -54,11 +54,9 @@ def best_ensemble(synthetic: float = 0.0) -> Run[EnsembleConfig]:
         The run, made now if none is saved.
     """
     saved = saved_runs()
-    for scale in reversed(SCALES):
-        config = ensemble_config(scale, synthetic=synthetic)
-        if config.name in saved:
-            return find_run(config.name)
-    return run(ensemble_config(synthetic=synthetic))
+    of_scales = [ensemble_config(scale, synthetic=synthetic) for scale in reversed(SCALES)]
+    largest = next((config for config in of_scales if config.name in saved), None)
+    return run(largest or ensemble_config(synthetic=synthetic))
 
 
 def cross_validate(configs: Sequence[BendingConfig]) -> tuple[list[Run[BendingConfig]], Table]:
@@ -189,9 +187,8 @@ def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
         write_arrays(folder / "predictions.npz", **made.predictions)
     if made.oddness is not None:
         made.oddness.save(folder)
-    write_table(
-        folder / "history.csv", Table({"epoch": np.arange(1, config.settings.epochs + 1), **made.history})
-    )
+    epochs = np.arange(1, config.settings.epochs + 1)
+    write_table(folder / "history.csv", Table({"epoch": epochs, **made.history}))
     whole = {
         **provenance(),
         "seed": config.settings.seed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from radiosynth import augmentation, datasets, metrics, preprocessing, simulation, splitting, surveys
 from radiosynth._io import check
 from radiosynth.preprocessing import frame
-from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, Sources
+from radiosynth.reproduction.configs import GENERATED, BendingConfig, ClassifierConfig, FoldConfig, Sources
 from radiosynth.reproduction.runs import find_run, run_folder
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES
@@ -65,28 +65,18 @@ class Mislabelled:
         return drawn.derived(images, "images of FR I in the place of those of FR II")
 
 
-def _generated(config: ClassifierConfig, number: int, generators: Sequence[Path]) -> list[Part]:
-    part = Generated(number, generators)
-    return [Mislabelled(part) if config.mislabelled else part]
-
-
-_SYNTHETIC: dict[str, Callable[[ClassifierConfig, int, Sequence[Path]], list[Part]]] = {
-    "real": lambda config, number, generators: [],
-    "real+geometric": lambda config, number, generators: [Geometric(number)],
-    "real+gan": _generated,
-    "real+vae": _generated,
-    # A small training need not wait for the fit.
-    "real+fitted": lambda config, number, generators: [
-        Fitted(number, trials=min(1000, 2 * config.per_class))
-    ],
-}
-"""What each training set adds to real images, of a number of images of each class."""
-
-
 def training_set(config: ClassifierConfig, generators: Sequence[Path]) -> TrainingSet:
     """Return the training set of a configuration, with the images of generators in these folders."""
     number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
-    return TrainingSet([Real(config.per_class), *_SYNTHETIC[config.training_set](config, number, generators)])
+    parts: list[Part] = [Real(config.per_class)]
+    if config.training_set == "real+geometric":
+        parts.append(Geometric(number))
+    elif config.training_set == "real+fitted":
+        parts.append(Fitted(number, trials=min(1000, 2 * config.per_class)))  # a small training need not wait
+    elif config.training_set in GENERATED:
+        drawn = Generated(number, generators)
+        parts.append(Mislabelled(drawn) if config.mislabelled else drawn)
+    return TrainingSet(parts)
 
 
 def prepare(

@@ -25,12 +25,6 @@ GENERATORS: dict[str, tuple[str, ...]] = {name: tuple(scale["generators"]) for n
 """The GANs of each scale: one for each class, as in the report, or one conditional network for all."""
 
 
-def check_scale(scale: str) -> str:
-    """Return the name of a scale, or raise an error that lists those there are."""
-    check_choice(scale, "scale", SCALES)
-    return scale
-
-
 def current_scale() -> str:
     """Return the scale named by the environment variable ``RADIOSYNTH_SCALE``, or ``"laptop"``.
 
@@ -44,7 +38,9 @@ def current_scale() -> str:
 
 def asked_scale(scale: str | None) -> str:
     """Return the name of a scale, that of the environment if none is named; see `current_scale`."""
-    return check_scale(scale or os.environ.get("RADIOSYNTH_SCALE") or "laptop")
+    scale = scale or os.environ.get("RADIOSYNTH_SCALE") or "laptop"
+    check_choice(scale, "scale", SCALES)
+    return scale
 
 
 def scaled(scale: str | None, kind: str, changes: dict[str, Any]) -> tuple[str, dict[str, Any]]:

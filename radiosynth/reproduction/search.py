@@ -18,7 +18,7 @@ from filelock import FileLock
 from optuna.storages import JournalStorage, journal
 from optuna.trial import TrialState
 
-from radiosynth import augmentation, classification
+from radiosynth import classification
 from radiosynth._io import check, readable
 from radiosynth.reproduction import samples, scales, studies
 from radiosynth.reproduction.comparisons import StudyResult
@@ -85,7 +85,7 @@ def grown_conditions(scale: str | None = None) -> Conditions:
     conditions = {}
     for blocks, channels in plan(scale)["stacks"]:
         network = {"channels": [channels * 2**i for i in range(blocks)], "dense": 0, "dropout": 0}
-        changes: dict[str, Any] = {"architecture": "stacked", "network": json.dumps(network), "width": 1.0}
+        changes = {"architecture": "stacked", "network": json.dumps(network), "width_multiplier": 1.0}
         changes |= {"schedule": "constant", "learning_rate": 2e-3}
         short = [_budget(scale, fold) for fold in range(plan(scale)["grown"])]
         conditions[f"{blocks} × {channels}"] = [
@@ -130,11 +130,7 @@ def inner_sets(config: ClassifierConfig) -> tuple[Sample, Sample]:
     train, validation : Sample
         Augmented images of the folds that do not test.
     """
-    train, validation, _ = samples.split_sample(config.sources)
-    return (
-        augmentation.augment(train, config.per_class, "ordered"),
-        augmentation.augment(validation, config.validation_per_class, "ordered"),
-    )
+    return samples.prepare(config)[:2]
 
 
 def _suggest(trial: optuna.trial.BaseTrial, family: str, config: ClassifierConfig) -> ClassifierConfig:
@@ -156,7 +152,7 @@ def _suggest(trial: optuna.trial.BaseTrial, family: str, config: ClassifierConfi
         architecture=FAMILIES[family]["architecture"],
         network=json.dumps(network, sort_keys=True),
         learning_rate=rate,
-        width=width,
+        width_multiplier=width,
     )
 
 
@@ -189,7 +185,7 @@ def finished(search: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def _open(scale: str, family: str, fold: int) -> optuna.Study:
     """Open a search in the journal of its scale, or begin it."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that is stopped is no news
-    config, name = _budget(scale, fold), f"{family}-{fold}"
+    config, name = _budget(scale, fold), Task(scale, family, fold).name
     folder = studies.study_folder("tuning", scale)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "journal.jsonl"

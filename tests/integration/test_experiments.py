@@ -248,6 +248,13 @@ def test_values_go_where_they_belong() -> None:
     assert presets.gan_config("FRI", "report").settings.conditional == 0
 
 
+def test_what_is_asked_for_counts_more_than_what_the_scale_sets() -> None:
+    for name in ("width", "width_multiplier"):  # its name in saved configurations, and in the library
+        assert presets.classifier_config("real", "laptop", **{name: 0.1}).settings.width_multiplier == 0.1
+        assert presets.ensemble_config("laptop", **{name: 0.1}).members[0].settings.width_multiplier == 0.1
+    assert presets.gan_config("all", "laptop", ema_decay=0.5).settings.ema_decay == 0.5
+
+
 @pytest.mark.parametrize(
     ("training_set", "scale", "message"),
     [
