@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
-from functools import cache
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
 from radiosynth._io import read_json
-from radiosynth.reproduction import reproduced, scales
+from radiosynth.reproduction import reproduced
 from radiosynth.reproduction.reproduced import WRITTEN, Reproduced
-from radiosynth.reproduction.runs import Run, runs_root
+from radiosynth.reproduction.runs import Run
+from radiosynth.reproduction.scales import asked_scale
+from radiosynth.reproduction.studies import study_folder
 from radiosynth.taxonomy import CLASS_NAMES
 
 __all__ = ["Reproduced", "compare", "published", "published_numbers", "study_summary"]
@@ -39,10 +40,9 @@ MISLABELLED = "change in training: FR I generator for FR II"
 """What explains the training accuracy of the report's set (c), where a study has measured it."""
 
 
-@cache
 def published() -> dict[str, Any]:
     """Return the numbers that the report states, as nested dictionaries."""
-    return reproduced.read(float)["stated"]
+    return WRITTEN["stated"]
 
 
 def published_numbers() -> dict[str, float]:
@@ -91,12 +91,9 @@ def study_summary(name: str, scale: str | None = None) -> dict[str, Any]:
     FileNotFoundError
         If the study is not saved at that scale.
     """
-    scale = scales.asked_scale(scale)
-    folder = runs_root() / f"{scale}-study-{name}"
-    if not folder.exists():
-        msg = f"the study {folder.name} is not saved: there is no {folder}"
-        raise FileNotFoundError(msg)
-    return {**read_json(folder / "summary.json", ["name", "numbers"]), "scale": scale}
+    scale = asked_scale(scale)
+    path, advice = study_folder(name, scale) / "summary.json", f"`radiosynth study {name} --scale {scale}`"
+    return {**read_json(path, ["name", "numbers"], advice=f"make it by {advice}"), "scale": scale}
 
 
 def compare(runs: Iterable[Run[Any]] = (), studies: Iterable[dict[str, Any]] = ()) -> Table:

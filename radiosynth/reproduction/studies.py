@@ -24,17 +24,13 @@ from radiosynth.reproduction.configs import ClassifierConfig, Config
 from radiosynth.reproduction.layouts import Conditions, layout
 from radiosynth.reproduction.parallel import run_missing
 from radiosynth.reproduction.provenance import provenance
-from radiosynth.reproduction.runs import Run, runs_root
+from radiosynth.reproduction.runs import Run, run_folder, runs_root
 
 log = logging.getLogger("radiosynth")
 
 
 def run_study(
-    name: str,
-    scale: str | None = None,
-    *,
-    jobs: int = 1,
-    time_limit: float | None = None,
+    name: str, scale: str | None = None, *, jobs: int = 1, time_limit: float | None = None
 ) -> StudyResult:
     """Return a study, loaded if it is saved; otherwise its missing runs are made first.
 
@@ -158,7 +154,7 @@ def _names(conditions: Conditions) -> dict[str, list[str]]:
 
 
 def _finished(config: Config) -> bool:
-    return (runs_root() / config.name / "provenance.json").exists()
+    return (run_folder(config) / "provenance.json").exists()
 
 
 # Saved studies ----------------------------------------------------------------------------------------
@@ -174,19 +170,6 @@ def _saved_names(folder: Path) -> dict[str, list[str]]:
         return {str(condition): list(runs) for condition, runs in arms.items()}
 
 
-def _tables(folder: Path, names: dict[str, list[str]]) -> list[Table]:
-    """Return sources and histories of a saved study, which have to have rows of all of its runs."""
-    tables, number = [], sum(map(len, names.values()))
-    for file in ("sources.csv", "histories.csv"):
-        table = read_table(folder / file, text=("arm", "name"))
-        with readable(folder / file):
-            table.rename_column("arm", "condition")
-            held = set(zip(table["condition"].tolist(), table["fold"].tolist(), strict=True))
-            check(len(held) == number, f"{len(held)} of {number} runs")
-        tables.append(table)
-    return tables
-
-
 def _load(
     folder: Path,
     conditions: Conditions,
@@ -195,9 +178,17 @@ def _load(
     *,
     loaded: bool,
 ) -> StudyResult:
+    """Return a saved study, whose tables have to have rows of all of its runs, which have these names."""
+    tables, number = [], sum(map(len, names.values()))
+    for file in ("sources.csv", "histories.csv"):
+        table = read_table(folder / file, text=("arm", "name"))
+        with readable(folder / file):
+            table.rename_column("arm", "condition")
+            held = set(zip(table["condition"].tolist(), table["fold"].tolist(), strict=True))
+            check(len(held) == number, f"{len(held)} of {number} runs")
+        tables.append(table)
     first = next(iter(conditions.values()))[0]
-    sources, histories = _tables(folder, names)
-    return StudyResult(folder, first, references, sources, histories, loaded=loaded)
+    return StudyResult(folder, first, references, *tables, loaded=loaded)
 
 
 def _save(name: str, folder: Path, conditions: Conditions, references: dict[str, str]) -> StudyResult:
