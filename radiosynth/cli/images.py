@@ -7,20 +7,12 @@ import glob
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from astropy.table import Table
 
 from radiosynth._io import SAMPLE, TABLES, check, is_stream, refuse_to_replace, table_format, write_table
-from radiosynth.cli.options import (
-    CROP,
-    add_mosaic,
-    from_mosaic,
-    positive,
-    print_table,
-    refuse_ignored,
-    some,
-)
+from radiosynth.cli import options
 from radiosynth.taxonomy import CLASSES
 
 if TYPE_CHECKING:
@@ -30,44 +22,24 @@ if TYPE_CHECKING:
 def classify_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth classify``."""
     parser.description = f"Probabilities of {', '.join(m.label for m in CLASSES)} for cutouts of sources."
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help=FILES)
-    add_mosaic(parser)
-    parser.add_argument("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
-    parser.add_argument(
-        "--model",
-        help="ensemble (five networks, slower), or folder or name of a saved run (default: one network)",
-    )
+    add = parser.add_argument
+    files = "FITS, npy, PNG or JPEG cutouts, stacks or folders of them, or tables with a column path"
+    add("files", nargs="*", type=Path, metavar="FILE", help=files)
+    options.add_mosaic(parser)
+    add("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
+    model = "ensemble (five networks, slower), or folder or name of a saved run (default: one network)"
+    add("--model", help=model)
     written = parser.add_mutually_exclusive_group()
-    written.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help=f"write the table to this file instead of printing it; suffixes: {', '.join(TABLES)}",
-    )
+    suffixes = f"write the table to this file instead of printing it; suffixes: {', '.join(TABLES)}"
+    written.add_argument("--out", type=Path, metavar="FILE", help=suffixes)
     written.add_argument("--csv", type=Path, metavar="FILE", help="the same, always as CSV")
-    parser.add_argument(
-        "--page", type=Path, metavar="FILE", help="write an HTML page of images, classes and flags"
-    )
-    parser.add_argument(
-        "--crop",
-        type=some,
-        default=CROP,
-        help="central pixels to use (default: %(default)s, 4.5 arcmin in pixels of 1.8 arcsec)",
-    )
-    parser.add_argument(
-        "--pixel-scale",
-        type=positive,
-        metavar="ARCSEC",
-        help="resample FITS files to pixels of this width; the default model needs 1.8",
-    )
-    parser.add_argument(
-        "--skip", action="store_true", default=None, help="skip files that cannot be read, and say why"
-    )
-    parser.add_argument("--jobs", type=some, help="processes, or jobs of a cluster (default: 1)")
-    parser.add_argument("--cluster", metavar="WHERE", help="address of a Dask scheduler, or slurm")
-
-
-FILES = "FITS, npy, PNG or JPEG cutouts, stacks or folders of them, or tables with a column path"
+    add("--page", type=Path, metavar="FILE", help="write an HTML page of images, classes and flags")
+    add("--crop", type=options.some, help="central pixels to use (default: as many as the model needs, 150)")
+    width = "resample FITS files to pixels of this width; the default model needs 1.8"
+    add("--pixel-scale", type=options.positive, metavar="ARCSEC", help=width)
+    add("--skip", action="store_const", const="skip", help="skip files that cannot be read, and say why")
+    add("--jobs", type=options.some, help="processes, or jobs of a cluster (default: 1)")
+    add("--cluster", metavar="WHERE", help="address of a Dask scheduler, or slurm")
 
 
 def classify(arguments: argparse.Namespace) -> None:
@@ -77,17 +49,15 @@ def classify(arguments: argparse.Namespace) -> None:
 
     named, inputs = "file", expanded(arguments.files)
     if arguments.mosaic:
-        refuse_ignored(arguments, "with --mosaic", "files", "skip", "jobs", "cluster")
+        options.refuse_ignored(arguments, "with --mosaic", "files", "skip", "jobs", "cluster")
         check(arguments.positions, "--mosaic needs --positions, a file with ra and dec of the sources")
         named, inputs = "name", [arguments.mosaic, Path(arguments.positions)]
     else:
-        refuse_ignored(arguments, "without --mosaic", "positions", "beam")
+        options.refuse_ignored(arguments, "without --mosaic", "positions", "beam")
         check(inputs, "give the files to classify, or --mosaic and --positions")
-    out, kind = arguments.csv or arguments.out, "ascii.csv"
+    out, kind = arguments.csv or arguments.out, ""
     if out:
-        like = f"{named},class,".encode()
-        if not arguments.csv:
-            kind, like = table_format(out, (named.encode(), b"class"))
+        kind, like = table_format(Path("of.csv") if arguments.csv else out, (named.encode(), b"class"))
         refuse_to_replace(out, like, inputs)
     if arguments.page:
         from radiosynth.classification.page import PAGE, class_page
@@ -100,7 +70,7 @@ def classify(arguments: argparse.Namespace) -> None:
         said = f"{number} images are classified in chunks"
         check(out, f"{said}: say where to write, by --out")
         check(not is_stream(out), f"{said}, which are kept beside the table: {out} is no file, give one")
-        refuse_ignored(arguments, f"for {number} images, which one page cannot show", "page")
+        options.refuse_ignored(arguments, f"for {number} images, which one page cannot show", "page")
     classifier = load_classifier(arguments.model)
     if many:
         _classify_many(arguments, classifier, chunks, out, kind)
@@ -108,11 +78,10 @@ def classify(arguments: argparse.Namespace) -> None:
     if arguments.mosaic:
         from radiosynth.cli.sources import read_sources
 
-        how = {"size": arguments.crop, "pixel_scale": arguments.pixel_scale}
-        sample = from_mosaic(arguments, read_sources([arguments.positions], []), **how)
+        sources, size = read_sources([arguments.positions], []), arguments.crop or classifier.card["crop"]
+        sample = options.from_mosaic(arguments, sources, size, arguments.pixel_scale)
     else:
-        on_error: Literal["skip", "raise"] = "skip" if arguments.skip else "raise"
-        sample = classifier.read(chunks[0], arguments.crop, arguments.pixel_scale, on_error)
+        sample = classifier.read(chunks[0], arguments.crop, arguments.pixel_scale, arguments.skip or "raise")
     table = classifier.classify(sample)
     table.meta["skipped"][:0] = without_image(inputs)
     told = _told(table)
@@ -127,7 +96,7 @@ def classify(arguments: argparse.Namespace) -> None:
     elif not arguments.page:
         for name in table.colnames[2:]:
             table[name].info.format = ".3f"
-        print_table(table)
+        options.print_table(table)
     print(model, file=sys.stderr)
 
 
@@ -156,19 +125,13 @@ def _classify_many(
     for name, reason in without_image(expanded(arguments.files)):
         told.append(f"skipped {name}: {reason}")
         print(told[-1], file=sys.stderr)
+    how = {"crop": arguments.crop, "pixel_scale": arguments.pixel_scale}
     with (
         on_cluster(arguments.cluster, arguments.jobs or 1) as jobs,
         tqdm(total=count_images(chunks), unit=" images", disable=None) as progress,
     ):
-        for table in classify_in_chunks(
-            classifier,
-            chunks,
-            parts,
-            crop=arguments.crop,
-            pixel_scale=arguments.pixel_scale,
-            on_error="skip" if arguments.skip else "raise",
-            jobs=jobs,
-        ):
+        on_error = arguments.skip or "raise"
+        for table in classify_in_chunks(classifier, chunks, parts, on_error=on_error, jobs=jobs, **how):
             for line in _told(table):
                 progress.write(line, sys.stderr)
                 told.append(line)
@@ -185,41 +148,26 @@ def expanded(patterns: Sequence[Path]) -> list[Path]:
     for pattern in patterns:
         if part_of(str(pattern))[0].exists() or not glob.has_magic(str(pattern)):
             found.append(pattern)
-        elif matching := sorted(map(Path, glob.glob(str(pattern)))):  # noqa: PTH207 (takes any path)
-            found += matching
         else:
-            msg = f"no file is called {pattern}; give names of files, or a pattern that some have"
-            raise ValueError(msg)
+            matching = sorted(map(Path, glob.glob(str(pattern))))  # noqa: PTH207 (takes any path)
+            check(matching, f"no file is called {pattern}; give names of files, or a pattern that some have")
+            found += matching
     return found
 
 
 def select_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth select``."""
     parser.description = "Write a page on which to keep, drop or relabel sources, or apply the decisions."
-    parser.add_argument(
-        "folder", type=Path, metavar="FOLDER", help="cutouts, perhaps with manifest.ecsv; or a saved sample"
-    )
-    parser.add_argument(
-        "--out", type=Path, help="file to write (default: FOLDER/review.html or selected.npz)"
-    )
-    parser.add_argument("--crop", type=some, help=f"central pixels to show and to keep (default: {CROP})")
-    parser.add_argument(
-        "--pixel-scale",
-        type=positive,
-        metavar="ARCSEC",
-        help="width of a pixel (default: the files', or 1.8)",
-    )
-    parser.add_argument(
-        "--decisions", type=Path, metavar="FILE", help="decisions exported by the page, to be applied"
-    )
-    parser.add_argument(
-        "--undecided",
-        choices=["raise", "keep", "drop"],
-        help="what to do with sources without a decision (default: raise an error)",
-    )
-    parser.add_argument(
-        "--second", type=Path, metavar="FILE", help="decisions of another reader, for comparison"
-    )
+    add = parser.add_argument
+    add("folder", type=Path, metavar="FOLDER", help="cutouts, perhaps with manifest.ecsv; or a saved sample")
+    add("--out", type=Path, help="file to write (default: FOLDER/review.html or selected.npz)")
+    add("--crop", type=options.some, help=f"central pixels to show and to keep (default: {options.CROP})")
+    width = "width of a pixel (default: the files', or 1.8)"
+    add("--pixel-scale", type=options.positive, metavar="ARCSEC", help=width)
+    add("--decisions", type=Path, metavar="FILE", help="decisions exported by the page, to be applied")
+    undecided = "what to do with sources without a decision (default: raise an error)"
+    add("--undecided", choices=["raise", "keep", "drop"], help=undecided)
+    add("--second", type=Path, metavar="FILE", help="decisions of another reader, for comparison")
 
 
 def select(arguments: argparse.Namespace) -> None:
@@ -227,20 +175,20 @@ def select(arguments: argparse.Namespace) -> None:
     from radiosynth import selection
 
     if not arguments.decisions:
-        refuse_ignored(arguments, "without --decisions", "second", "undecided")
+        options.refuse_ignored(arguments, "without --decisions", "second", "undecided")
     elif arguments.second:
-        refuse_ignored(arguments, "with --second", "out", "crop", "undecided", "pixel_scale")
+        options.refuse_ignored(arguments, "with --second", "out", "crop", "undecided", "pixel_scale")
         _compare(arguments.decisions, arguments.second)
         return
     else:
-        refuse_ignored(arguments, "with --decisions", "pixel_scale")
+        options.refuse_ignored(arguments, "with --decisions", "pixel_scale")
     if arguments.folder.is_file():
-        refuse_ignored(arguments, "for a saved sample", "crop")
+        options.refuse_ignored(arguments, "for a saved sample", "crop")
     inside = arguments.folder if arguments.folder.is_dir() else arguments.folder.parent
     out = arguments.out or inside / ("selected.npz" if arguments.decisions else "review.html")
     inputs = [arguments.folder, arguments.decisions] if arguments.decisions else [arguments.folder]
     refuse_to_replace(out, SAMPLE if arguments.decisions else b"<!doctype html", inputs)
-    sample = selection.read_folder(arguments.folder, size=arguments.crop or CROP)
+    sample = selection.read_folder(arguments.folder, size=arguments.crop or options.CROP)
     for name, reason in sample.table.meta.get("skipped", []):
         print(f"no image of {name}: {reason}", file=sys.stderr)
     if not arguments.decisions:
@@ -264,4 +212,4 @@ def _compare(first: Path, second: Path) -> None:
     print(f"{found.number} sources read twice, {found.proportion:.1%} alike")
     print(f"Cohen's kappa {found.kappa:.3f} ({found.low:.3f} to {found.high:.3f})")
     if len(found.disagreements):
-        print_table(found.disagreements)
+        options.print_table(found.disagreements)

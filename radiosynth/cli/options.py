@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from astropy.table import Table
 
+from radiosynth._io import check
+
 if TYPE_CHECKING:
     from radiosynth.sample import Sample
 
@@ -44,6 +46,11 @@ def add_scale(parser: argparse.ArgumentParser) -> None:
     from radiosynth.reproduction.scales import SCALES
 
     parser.add_argument("--scale", choices=list(SCALES), help="default: RADIOSYNTH_SCALE, or laptop")
+    add_time_limit(parser)
+
+
+def add_time_limit(parser: argparse.ArgumentParser) -> None:
+    """Add a time limit."""
     parser.add_argument("--time-limit", type=seconds, metavar="S", help="stop cleanly after about S seconds")
 
 
@@ -55,9 +62,7 @@ def add_seeds(parser: argparse.ArgumentParser) -> None:
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add how many runs are trained side by side."""
-    parser.add_argument(
-        "--jobs", type=some, default=1, help="runs or trials in parallel (default: %(default)s)"
-    )
+    parser.add_argument("--jobs", type=some, default=1, help="runs or trials in parallel (default: 1)")
 
 
 def add_mosaic(parser: argparse.ArgumentParser) -> None:
@@ -72,12 +77,15 @@ def add_mosaic(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def from_mosaic(arguments: argparse.Namespace, sources: Table, **how: float) -> Sample:
+def from_mosaic(
+    arguments: argparse.Namespace, sources: Table, size: int, pixel_scale: float | None = None
+) -> Sample:
     """Return sources cut out of a mosaic, and print how it was done."""
     from radiosynth.cutouts import cutouts_from_mosaic
+    from radiosynth.surveys import FIRST
 
-    given = {name: value for name, value in how.items() if value is not None}
-    sample = cutouts_from_mosaic(arguments.mosaic, sources, beam=arguments.beam, nan="keep", **given)  # type: ignore[arg-type]
+    how = {"size": size, "pixel_scale": pixel_scale or FIRST.pixel_scale, "beam": arguments.beam}
+    sample = cutouts_from_mosaic(arguments.mosaic, sources, **how, nan="keep")
     print("\n".join(sample.history), file=sys.stderr)
     return sample
 
@@ -85,9 +93,7 @@ def from_mosaic(arguments: argparse.Namespace, sources: Table, **how: float) -> 
 def refuse_ignored(arguments: argparse.Namespace, why: str, *names: str) -> None:
     """Raise where options were given that would have no effect."""
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, [])]
-    if given:
-        msg = f"{' and '.join(given)} has no effect {why}; leave it out"
-        raise ValueError(msg)
+    check(not given, f"{' and '.join(given)} has no effect {why}; leave it out")
 
 
 def print_table(table: Table) -> None:

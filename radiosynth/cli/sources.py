@@ -12,32 +12,22 @@ import numpy as np
 from astropy.table import Table
 
 from radiosynth._io import check, refuse_to_replace, table_format, write_table
-from radiosynth.cli.options import (
-    CROP,
-    add_mosaic,
-    from_mosaic,
-    positive,
-    print_table,
-    refuse_ignored,
-    some,
-    whole,
-)
+from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
 
 
 def catalogue_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth catalogue``."""
     parser.description = "Count the sources of catalogues and lists by class, and find close pairs."
-    parser.add_argument(
-        "sources",
-        nargs="*",
-        metavar="SOURCE",
-        help="CoNFIG, FRICAT, FRIICAT, Proctor2011 or Garon2019 (from VizieR), or a file with ra and dec "
-        "(default: the report's four)",
-    )
-    parser.add_argument("--out", type=Path, help="table to write, .ecsv or .csv")
-    parser.add_argument(
-        "--radius", type=positive, default=60, help="separation of pairs in arcsec (default: %(default)g)"
+    add, known = parser.add_argument, "CoNFIG, FRICAT, FRIICAT, Proctor2011 or Garon2019 (from VizieR)"
+    lists = f"{known}, or a file with ra and dec (default: the report's four)"
+    add("sources", nargs="*", metavar="SOURCE", help=lists)
+    add("--out", type=Path, help="table to write, .ecsv or .csv")
+    add(
+        "--radius",
+        type=options.positive,
+        default=60,
+        help="separation of pairs in arcsec (default: %(default)g)",
     )
     _add_classes(parser)
 
@@ -53,7 +43,7 @@ def catalogue(arguments: argparse.Namespace) -> None:
     counts = Table(rows=sources["catalogue", "class"].as_array().tolist(), names=["catalogue", "class"])
     counts["sources"] = 1
     counts = counts.group_by(["catalogue", "class"]).groups.aggregate(np.sum)
-    print_table(counts)
+    options.print_table(counts)
     pairs = catalogues.find_duplicates(sources, arguments.radius)
     known = (pairs["class_1"] != "") & (pairs["class_2"] != "")
     two = int((known & (pairs["class_1"] != pairs["class_2"])).sum())
@@ -81,13 +71,13 @@ def cutouts_options(parser: argparse.ArgumentParser) -> None:
         choices=list(known.values()),
         help="surveys to query, in this order (default: first, then skyview)",
     )
-    add_mosaic(parser)
+    options.add_mosaic(parser)
     for option, kind, default, text in (
-        ("--width", positive, 4.5, "width of the cutouts in arcmin"),
-        ("--concurrency", some, 4, "simultaneous requests"),
-        ("--rate", positive, 4, "requests per second"),
-        ("--retries", whole, 3, "retries of a failed request"),
-        ("--timeout", positive, 60, "seconds to wait for an answer"),
+        ("--width", options.positive, 4.5, "width of the cutouts in arcmin"),
+        ("--concurrency", options.some, 4, "simultaneous requests"),
+        ("--rate", options.positive, 4, "requests per second"),
+        ("--retries", options.whole, 3, "retries of a failed request"),
+        ("--timeout", options.positive, 60, "seconds to wait for an answer"),
     ):
         parser.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)g)")
     _add_classes(parser)
@@ -99,14 +89,14 @@ def cutouts(arguments: argparse.Namespace) -> None:
 
     sources = read_sources([arguments.list], arguments.classes)
     if arguments.mosaic:
-        refuse_ignored(arguments, "with --mosaic", "survey")
-        sample = from_mosaic(arguments, sources, size=surveys.FIRST.pixels(arguments.width))
+        options.refuse_ignored(arguments, "with --mosaic", "survey")
+        sample = options.from_mosaic(arguments, sources, size=surveys.FIRST.pixels(arguments.width))
         cutouts.write_cutouts(sample, arguments.folder)
         for name, reason in sample.table.meta["skipped"]:
             print(f"skipped {name}: {reason}", file=sys.stderr)
         print(f"{len(sample)} of {len(sources)} cutouts in {arguments.folder}")
         return
-    refuse_ignored(arguments, "without --mosaic", "beam")
+    options.refuse_ignored(arguments, "without --mosaic", "beam")
     servers = {"first": surveys.First, "skyview": surveys.SkyView}
     waits = {"timeout": arguments.timeout}
     asked = [
@@ -115,15 +105,8 @@ def cutouts(arguments: argparse.Namespace) -> None:
     ]
     logging.getLogger("radiosynth").setLevel(logging.INFO)
     try:
-        manifest = cutouts.download_cutouts(
-            sources,
-            arguments.folder,
-            survey=asked,
-            width=arguments.width,
-            concurrency=arguments.concurrency,
-            rate=arguments.rate,
-            retries=arguments.retries,
-        )
+        how = {name: getattr(arguments, name) for name in ("width", "concurrency", "rate", "retries")}
+        manifest = cutouts.download_cutouts(sources, arguments.folder, survey=asked, **how)
     except KeyboardInterrupt:
         msg = "stopped; the same command resumes"
         raise OSError(msg) from None
@@ -155,9 +138,8 @@ def read_sources(names: Sequence[str], classes: Sequence[str]) -> Table:
 
     from radiosynth import catalogues
 
-    if wrong := [pair for pair in classes if "=" not in pair]:
-        msg = f"--classes {' '.join(wrong)}: give LABEL=CLASS, and lists before this option"
-        raise ValueError(msg)
+    wrong = [pair for pair in classes if "=" not in pair]
+    check(not wrong, f"--classes {' '.join(wrong)}: give LABEL=CLASS, and lists before this option")
     lists = [name for name in names if name.lower() not in map(str.lower, catalogues.CATALOGUES)]
     fault = "--classes has no effect on catalogues of VizieR; leave it out, or give a list"
     check(not classes or lists, fault)
@@ -178,7 +160,7 @@ def data(arguments: argparse.Namespace) -> None:
     """Fetch the data and say what it holds."""
     from radiosynth import datasets
 
-    print(datasets.load_first_dataset(size=CROP))
+    print(datasets.load_first_dataset(size=options.CROP))
     print(datasets.load_report_sample())
 
 

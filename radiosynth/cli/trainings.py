@@ -9,15 +9,7 @@ import numpy as np
 
 from radiosynth import records
 from radiosynth._io import SAMPLE, refuse_to_replace
-from radiosynth.cli.options import (
-    add_jobs,
-    add_scale,
-    add_seeds,
-    print_table,
-    seconds,
-    some,
-    whole,
-)
+from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
 
 
@@ -26,8 +18,8 @@ def run_options(parser: argparse.ArgumentParser) -> None:
     from radiosynth.reproduction.configs import ALL_TRAINING_SETS
 
     parser.add_argument("--training-set", choices=ALL_TRAINING_SETS, default="real", help="default: real")
-    add_scale(parser)
-    add_seeds(parser)
+    options.add_scale(parser)
+    options.add_seeds(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -56,21 +48,19 @@ def gan_options(parser: argparse.ArgumentParser) -> None:
     """Add the commands ``radiosynth gan train`` and ``radiosynth gan sample``, with their options."""
     commands = parser.add_subparsers(required=True, metavar="command")
     train = commands.add_parser("train", help="train the GAN of a class, or load the saved run")
-    train.add_argument(
-        "--class",
-        dest="morphology",
-        choices=[*CLASS_NAMES, "all"],
-        default="all",
-        help="class to train on (default: all, with one class-conditional network)",
+    known, said = (
+        [*CLASS_NAMES, "all"],
+        "class to train on (default: all, with one class-conditional network)",
     )
-    add_scale(train)
-    add_seeds(train)
+    train.add_argument("--class", dest="morphology", choices=known, default="all", help=said)
+    options.add_scale(train)
+    options.add_seeds(train)
     train.set_defaults(do=gan_train)
     sample = commands.add_parser("sample", help="draw images from saved GANs into one .npz file")
     sample.add_argument("runs", nargs="+", metavar="RUN", help="folder or name of a saved GAN")
-    sample.add_argument("--number", type=some, default=100, help="images per class (default: %(default)s)")
+    sample.add_argument("--number", type=options.some, default=100, help="images per class (default: 100)")
     sample.add_argument("--out", type=Path, required=True, help="file for Sample.load")
-    sample.add_argument("--seed", type=whole, default=0)
+    sample.add_argument("--seed", type=options.whole, default=0)
     sample.set_defaults(do=gan_sample)
 
 
@@ -106,8 +96,8 @@ def study_options(parser: argparse.ArgumentParser) -> None:
     from radiosynth.reproduction.layouts import STUDIES
 
     parser.add_argument("name", choices=list(STUDIES))
-    add_jobs(parser)
-    add_scale(parser)
+    options.add_jobs(parser)
+    options.add_scale(parser)
 
 
 def study(arguments: argparse.Namespace) -> None:
@@ -118,7 +108,7 @@ def study(arguments: argparse.Namespace) -> None:
         arguments.name, arguments.scale, jobs=arguments.jobs, time_limit=arguments.time_limit
     )
     print(f"{result.folder}{' (loaded)' if result.loaded else ''}")
-    print_table(result.summary())
+    options.print_table(result.summary())
 
 
 def verdict_options(parser: argparse.ArgumentParser) -> None:
@@ -134,8 +124,8 @@ def verdict_options(parser: argparse.ArgumentParser) -> None:
         "--train", nargs="+", choices=list(protocol()["parts"]), metavar="PART", help="any of %(choices)s"
     )
     parser.add_argument("--conditions", nargs="+", choices=list(protocol()["conditions"]), help="only these")
-    add_jobs(parser)
-    parser.add_argument("--time-limit", type=seconds, metavar="S", help="stop cleanly after about S seconds")
+    options.add_jobs(parser)
+    options.add_time_limit(parser)
 
 
 def verdict(arguments: argparse.Namespace) -> None:
@@ -143,16 +133,13 @@ def verdict(arguments: argparse.Namespace) -> None:
     from radiosynth.reproduction import analysis, protocol
 
     if not arguments.train:
+        options.refuse_ignored(arguments, "without --train", "conditions", "time_limit")
         print(analysis.verdict())
         return
     from radiosynth.reproduction import verdict
 
-    number = verdict.run_all(
-        arguments.train,
-        conditions=arguments.conditions,
-        jobs=arguments.jobs,
-        time_limit=arguments.time_limit,
-    )
+    how = {name: getattr(arguments, name) for name in ("conditions", "jobs", "time_limit")}
+    number = verdict.run_all(arguments.train, **how)
     print(f"all {number} networks are saved in {protocol.networks_folder()}")
 
 
@@ -164,24 +151,20 @@ def tune_options(parser: argparse.ArgumentParser) -> None:
         "Tune a family of networks. A stopped search resumes; several processes can share one."
     )
     parser.add_argument("--family", choices=list(WRITTEN["families"]), required=True)
-    parser.add_argument("--fold", type=whole, default=0, help="fold kept for testing (default: 0)")
-    parser.add_argument("--trials", type=some, help="trials of the search in all, saved ones included")
-    add_jobs(parser)
-    add_scale(parser)
+    parser.add_argument("--fold", type=options.whole, default=0, help="fold kept for testing (default: 0)")
+    parser.add_argument(
+        "--trials", type=options.some, help="trials of the search in all, saved ones included"
+    )
+    options.add_jobs(parser)
+    options.add_scale(parser)
 
 
 def tune(arguments: argparse.Namespace) -> None:
     """Search for a network and its settings."""
     from radiosynth.reproduction import search
 
-    found = search.tune(
-        arguments.family,
-        arguments.scale,
-        fold=arguments.fold,
-        trials=arguments.trials,
-        jobs=arguments.jobs,
-        time_limit=arguments.time_limit,
-    )
+    how = {name: getattr(arguments, name) for name in ("fold", "trials", "jobs", "time_limit")}
+    found = search.tune(arguments.family, arguments.scale, **how)
     trials, best = search.finished(found), found.best_trial
     print(f"best of {len(trials)} trials: {best.number}, validation accuracy {best.value:.3f}")
     for name, value in best.params.items():

@@ -273,6 +273,20 @@ def test_the_command_writes_every_format_from_a_list_of_files(
     assert "8 images are classified in chunks: say where to write, by --out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [[], ["--jobs", "1"]], ids=["at once", "in chunks"])
+def test_the_command_uses_as_many_pixels_as_the_model_knows(
+    tiny: Path, images: np.ndarray, tmp_path: Path, options: list[str]
+) -> None:
+    files = [tmp_path / f"{number}.fits" for number in range(3)]
+    for file, image in zip(files, images, strict=False):
+        fits.writeto(file, np.pad(image, 60, mode="wrap"))
+    whole, out = load_classifier(tiny).classify(files), tmp_path / "out.csv"
+    assert main(["classify", *map(str, files), "--model", str(tiny), "--csv", str(out), *options]) == 0
+    np.testing.assert_allclose(Table.read(out)["FRI"], whole["FRI"], atol=1e-6)
+    assert main(["classify", *map(str, files), "--model", str(tiny), "--csv", str(out), "--crop", "150"]) == 0
+    assert not np.allclose(Table.read(out)["FRI"], whole["FRI"], atol=1e-4)
+
+
 def command(tiny: Path, cutouts: Path, out: Path, *options: str) -> list[str]:
     return [
         "classify",
