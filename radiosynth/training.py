@@ -21,6 +21,7 @@ import sys
 import time
 import zlib
 from collections.abc import Callable, Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +113,10 @@ def check_images(images: NDArray[Any], name: str = "training") -> None:
     """
     low, high = images.min(axis=(1, 2)), images.max(axis=(1, 2))
     span = np.quantile(high - low, 0.9, method="lower")
-    # Not "above 1", which is false of what is not a number. Rotation rounds in the last digit.
-    if not (low.min() >= -1.0001 and high.max() <= 1.0001) or 0 < span < 0.5:
-        msg = (
-            f"{name} images range from {low.min():.4g} to {high.max():.4g}, most over {span:.4g} or less; "
-            "training needs [-1, 1], each image scaled to it: use radiosynth.preprocess"
-        )
-        raise ValueError(msg)
+    within = low.min() >= -1.0001 and high.max() <= 1.0001  # not so of NaN; rotation rounds in the last digit
+    given = f"{name} images range from {low.min():.4g} to {high.max():.4g}, most over {span:.4g} or less"
+    advice = "training needs [-1, 1], each image scaled to it: use radiosynth.preprocess"
+    check(within and not 0 < span < 0.5, f"{given}; {advice}")
 
 
 def check_pair(train: Sample, validation: Sample) -> None:
@@ -144,10 +142,8 @@ def _state(model: keras.Model) -> list[Any]:
     """Return every variable that the next epoch depends on; metrics start anew with each epoch."""
     metrics = {id(variable) for variable in model.metrics_variables}
     kept = [variable for variable in model.variables if id(variable) not in metrics]
-    if model.optimizer is not None:
-        model.optimizer.build(model.trainable_variables)
-        kept += model.optimizer.variables
-    return kept
+    model.optimizer.build(model.trainable_variables)
+    return [*kept, *model.optimizer.variables]
 
 
 def _save_checkpoint(path: Path, model: keras.Model, history: History, fingerprint: str) -> None:
@@ -176,11 +172,9 @@ def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> Histor
         lengths = set(map(len, history.values()))
         check(len(lengths) == 1, f"epochs of its history: {lengths}")
         check(all(np.isfinite(array).all() for array in stored.values()), "some weights are not finite")
-    fault = (
-        f"{path} is a checkpoint of another training ({meta.get('fingerprint')}, not {fingerprint}): "
-        "give another folder, or remove that file"
-    )
-    check(meta.get("fingerprint") == fingerprint and len(stored) == len(variables), fault)
+    same = meta.get("fingerprint") == fingerprint and len(stored) == len(variables)
+    fault = f"{path} is a checkpoint of another training ({meta.get('fingerprint')}, not {fingerprint})"
+    check(same, f"{fault}: give another folder, or remove that file")
     with readable(path, **said):
         for i, variable in enumerate(variables):
             variable.assign(stored[f"v{i}"])
@@ -302,10 +296,7 @@ def fit(
         log.info("%s resumes after epoch %d of %d", title, done, epochs)
     bar = tqdm(total=epochs, initial=done, desc=title, unit="epoch", disable=not sys.stderr.isatty())
     images, stream = batches.steps * batches.batch_size, [batches.stream(done)]
-
-    def save() -> None:
-        _save_checkpoint(path, model, history, fingerprint)
-
+    save = partial(_save_checkpoint, path, model, history, fingerprint)
     conductor = _Conductor(save, history, images, time_limit, bar)
 
     def check_loss(epoch: int, logs: dict[str, float]) -> None:
@@ -331,10 +322,8 @@ def fit(
         finally:
             stream.clear()
     if (done := len(history.get("seconds", []))) < epochs:
-        msg = (
-            f"{title} was stopped by {conductor.reason} after {done} of {epochs} epochs; "
-            "run the same command again to resume"
-        )
+        stopped = f"{title} was stopped by {conductor.reason} after {done} of {epochs} epochs"
+        msg = f"{stopped}; run the same command again to resume"
         raise TrainingStopped(msg, interrupted=conductor.interrupted)
     return history
 
@@ -357,10 +346,8 @@ def load_weights(model: keras.Model, path: Path) -> None:
     stored = read_arrays(path, None, **said)
     with readable(path, **said):
         arrays = [stored[f"w{i}"] for i in range(len(stored))]
-        check(
-            all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays),
-            "not all are finite",
-        )
+        finite = all(array.dtype.kind == "f" and np.isfinite(array).all() for array in arrays)
+        check(finite, "not all are finite")
     shapes, expected = [a.shape for a in arrays], [tuple(w.shape) for w in model.weights]
     fault = f"{path} does not hold the weights of this {model.name}: shapes {shapes}, expected {expected}"
     check(shapes == expected, fault)

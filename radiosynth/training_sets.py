@@ -87,19 +87,13 @@ class Geometric:
 
     def draw(self, sources: Sample, rng: np.random.Generator) -> Sample:
         """Return simulated images; see `Part`."""
+        how: dict[str, Any] = {"population": self.population, "observation": self.observation, "rng": rng}
         if self.observation is None:
-            return simulation.simulate(self.per_class, sources.size, population=self.population, rng=rng)
+            return simulation.simulate(self.per_class, sources.size, **how)
         edge = round(FIRST.field * 60 / (self.observation.pixel_scale or FIRST.pixel_scale))
         drawn = []
         for name in CLASS_NAMES:  # one after the other: images as observed are several times as large
-            seen = simulation.simulate(
-                {name: self.per_class},
-                edge,
-                classes=[name],
-                population=self.population,
-                observation=self.observation,
-                rng=rng,
-            )
+            seen = simulation.simulate({name: self.per_class}, edge, classes=[name], **how)
             images = scale(resize(seen.images, sources.size))
             drawn.append(seen.derived(images, f"resize: {edge} to {sources.size} px"))
         return concatenate(drawn)

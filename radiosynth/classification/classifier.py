@@ -24,7 +24,7 @@ from radiosynth.cutouts import read_cutouts
 from radiosynth.networks.classifiers import build_ensemble, build_network
 from radiosynth.networks.layers import keras_defaults
 from radiosynth.preprocessing import preprocess, preprocess_unresized
-from radiosynth.sample import Sample, check_choice
+from radiosynth.sample import Sample, check_choice, floats
 from radiosynth.surveys import COARSEST_BEAM, FIRST
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -92,17 +92,13 @@ class Classifier:
     oddness: Oddness | None = None
 
     def __post_init__(self) -> None:
-        if unknown := self.card.keys() - CARD.keys():
-            msg = f"unknown entries of a card, {', '.join(sorted(unknown))}: there are {', '.join(CARD)}"
-            raise ValueError(msg)
-        object.__setattr__(self, "card", {**CARD, "size": self.model.input_shape[1], **self.card})
-        asked, given = (self.card["size"], len(self.card["classes"])), self.model.output_shape[-1]
-        if asked != (self.model.input_shape[1], given):
-            msg = (
-                f"the card says size and classes {asked}, the network takes {self.model.input_shape[1]} px "
-                f"and knows {given}: give the card of this network"
-            )
-            raise ValueError(msg)
+        unknown = sorted(self.card.keys() - CARD.keys())
+        check(not unknown, f"unknown entries of a card, {', '.join(unknown)}: there are {', '.join(CARD)}")
+        size, classes = self.model.input_shape[1], self.model.output_shape[-1]
+        object.__setattr__(self, "card", {**CARD, "size": size, **self.card})
+        asked = self.card["size"], len(self.card["classes"])
+        taken = f"the network takes {size} px and knows {classes}: give the card of this network"
+        check(asked == (size, classes), f"the card says size and classes {asked}, {taken}")
         if self.oddness is not None:
             self.oddness.check(self.model)
 
@@ -223,21 +219,17 @@ class Classifier:
     def _doubts(self, sample: Sample) -> list[tuple[str, str]]:
         """Return the images whose pixels or beam are known to be of another width than the network's."""
         sharper = "sharper than FIRST's; cut it out by radiosynth.cutouts_from_mosaic (--mosaic)"
-        beams = sample.table["name", "beam"] if "beam" in sample.table.colnames else []
+        names = sample.table["name"]
         doubts = [
             (name, f"a beam of {beam:.3g} arcsec, {sharper if beam < FIRST.beam else _COARSER}")
-            for name, beam in beams
+            for name, beam in zip(names, floats(sample.table, "beam"), strict=True)
             if beam < 0.9 * FIRST.beam or beam > 1.005 * COARSEST_BEAM  # not so of NaN, one not known
         ]
-        if "pixel_scale" not in sample.table.colnames:
-            return doubts
         asked = self.card["pixel_scale"] or FIRST.scale(sample.size)
-        advice = (
-            f"the network knows sizes in pixels of {asked:.3g} arcsec: resample to pixel scale {asked:.3g}"
-        )
+        known = f"the network knows sizes in pixels of {asked:.3g} arcsec"
         return doubts + [
-            (name, f"pixels of {scale:.2f} arcsec; {advice}")
-            for name, scale in sample.table["name", "pixel_scale"]
+            (name, f"pixels of {scale:.2f} arcsec; {known}: resample to pixel scale {asked:.3g}")
+            for name, scale in zip(names, floats(sample.table, "pixel_scale"), strict=True)
             if abs(scale / asked - 1) > SCALE_TOLERANCE  # not so of NaN, a width that is not known
         ]
 

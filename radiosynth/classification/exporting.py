@@ -123,15 +123,12 @@ def _accuracy(predictions: Mapping[str, NDArray[Any]]) -> str:
 
 def _errors(classes: Sequence[str], predictions: Mapping[str, NDArray[Any]]) -> str:
     """Return the most frequent errors on independent images."""
-    counts = confusion_matrix(predictions["labels"], predictions["probabilities"], normalise=False).astype(
-        int
-    )
-    pairs = [(true, given) for true in range(len(counts)) for given in range(len(counts)) if true != given]
-    frequent = sorted((pair for pair in pairs if counts[pair]), key=lambda pair: -counts[pair])[:4]
-    return (
-        "\n".join(
-            f"- {classes[true]} taken for {classes[given]}: {counts[true, given]} of {counts[true].sum()}"
-            for true, given in frequent
-        )
-        or "None."
-    )
+    labels, probabilities = predictions["labels"], predictions["probabilities"]
+    counts = confusion_matrix(labels, probabilities, normalise=False).astype(int)
+    errors = counts * (1 - np.eye(len(counts), dtype=int))
+    frequent = sorted(zip(*np.nonzero(errors), strict=True), key=lambda pair: -errors[pair])[:4]
+    lines = [
+        f"- {classes[true]} taken for {classes[given]}: {counts[true, given]} of {counts[true].sum()}"
+        for true, given in frequent
+    ]
+    return "\n".join(lines) or "None."

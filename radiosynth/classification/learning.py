@@ -124,14 +124,9 @@ class _OnTheFly(training.Batches):
         self.degrade = settings.degrade
         self.weights = np.ones(len(sample))
         if settings.balance_catalogues:
-            _, of, counts = np.unique(
-                [
-                    f"{code} {name}"
-                    for code, name in zip(sample.labels, sample.table["catalogue"], strict=True)
-                ],
-                return_inverse=True,
-                return_counts=True,
-            )
+            labelled = zip(sample.labels, sample.table["catalogue"], strict=True)
+            catalogues = [f"{code} {name}" for code, name in labelled]
+            _, of, counts = np.unique(catalogues, return_inverse=True, return_counts=True)
             self.weights /= np.sqrt(counts[of])
         self.weights /= np.bincount(sample.labels, self.weights)[sample.labels]
         self.weights /= self.weights.sum()

@@ -19,9 +19,7 @@ PAGE = rb"(?s)<!doctype html>\s*<!-- by radiosynth classify -->"
 """How a page of ours begins."""
 
 
-def class_page(
-    sample: Sample, table: Table, path: str | os.PathLike[str], *, title: str = "Classes of sources"
-) -> Path:
+def class_page(sample: Sample, table: Table, path: str | os.PathLike[str]) -> Path:
     """Write one HTML page of sources with image, class, probabilities and flags.
 
     It can be sorted by confidence and filtered by class, and asks no other host for anything.
@@ -35,8 +33,6 @@ def class_page(
         further columns are shown as text.
     path : path-like
         File to write.
-    title : str
-        Heading of the page.
 
     Returns
     -------
@@ -66,4 +62,4 @@ def class_page(
         source["note"] = " · ".join(filter(None, texts))
     skipped = [list(pair) for pair in [*table.meta["skipped"], *left_out]]
     content |= {"sources": sources, "skipped": skipped, "model": table.meta["model"]}
-    return write_page(Path(path), "classes.html", title, pixels, content)
+    return write_page(Path(path), "classes.html", "Classes of sources", pixels, content)

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from radiosynth._io import check
 from radiosynth.networks.layers import keras_defaults
 
 EAGER = 4
@@ -40,12 +41,9 @@ def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> An
     """
     pixels = np.asarray(images, np.float32)
     size = model.input_shape[1]
-    if pixels.ndim != 3 or pixels.shape[1:] != (size, size):
-        msg = (
-            f"images have the shape {pixels.shape}; this model takes (n, {size}, {size}): "
-            f"prepare them with radiosynth.preprocess(sample, size={size})"
-        )
-        raise ValueError(msg)
+    needed = f"(n, {size}, {size}): prepare them with radiosynth.preprocess(sample, size={size})"
+    fits = pixels.ndim == 3 and pixels.shape[1:] == (size, size)
+    check(fits, f"images have the shape {pixels.shape}; this model takes {needed}")
     outputs = [np.empty((0, *output.shape[1:]), np.float32) for output in model.outputs]
     batch_size = batch_size or max(1, 2**20 // size**2)
     # Layer by layer, an accelerator would wait for each; compiled, many batches take half of the time.

@@ -68,13 +68,8 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
 def add_mosaic(parser: argparse.ArgumentParser) -> None:
     """Add a mosaic and its beam."""
     parser.add_argument("--mosaic", type=Path, metavar="FITS", help="large image that holds the sources")
-    parser.add_argument(
-        "--beam",
-        nargs="+",
-        type=float,
-        metavar="ARCSEC",
-        help="beam of the mosaic: FWHM, or major axis, minor axis and position angle (default: its header)",
-    )
+    beam = "beam of the mosaic: FWHM, or major axis, minor axis and position angle (default: its header)"
+    parser.add_argument("--beam", nargs="+", type=float, metavar="ARCSEC", help=beam)
 
 
 def from_mosaic(

@@ -123,13 +123,8 @@ def cutouts(arguments: argparse.Namespace) -> None:
 
 
 def _add_classes(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--classes",
-        nargs="+",
-        default=[],
-        metavar="LABEL=CLASS",
-        help=f"class for a label in a list: {', '.join(CLASS_NAMES)}, or empty for none",
-    )
+    meaning = f"class for a label in a list: {', '.join(CLASS_NAMES)}, or empty for none"
+    parser.add_argument("--classes", nargs="+", default=[], metavar="LABEL=CLASS", help=meaning)
 
 
 def read_sources(names: Sequence[str], classes: Sequence[str]) -> Table:

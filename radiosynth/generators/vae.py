@@ -46,17 +46,15 @@ class VAE(GeneratorModel):
 
     def terms(self, images: Any, labels: Any, training: bool) -> tuple[Any, tuple[Any, ...]]:
         """Return the mean squared difference of the pixels plus beta times the divergence."""
-        mean, log_variance = ops.split(
-            self.encoder(with_labels(images, labels), training=training), 2, axis=1
-        )
+        encoded = self.encoder(with_labels(images, labels), training=training)
+        mean, log_variance = ops.split(encoded, 2, axis=1)
         noise = keras.random.normal(ops.shape(mean), seed=self.seeds)
         latent = mean + ops.exp(log_variance / 2) * noise
         drawn = self.generator(with_labels(latent, labels), training=training)
         reconstruction = ops.mean(ops.square(drawn - images))
         # From the normal distribution of one image to the standard one, in nats.
-        divergence = ops.mean(
-            ops.sum(ops.square(mean) + ops.exp(log_variance) - log_variance - 1, axis=1) / 2
-        )
+        of_each = ops.sum(ops.square(mean) + ops.exp(log_variance) - log_variance - 1, axis=1) / 2
+        divergence = ops.mean(of_each)
         return reconstruction + self.settings.beta * divergence, (reconstruction, divergence)
 
 

@@ -492,10 +492,8 @@ class EnsembleConfig(Config):
         return self.members
 
 
-KINDS: dict[str, type[Config]] = {
-    each.kind: each
-    for each in (ClassifierConfig, GANConfig, VAEConfig, FoldConfig, EnsembleConfig, BendingConfig)
-}
+_ALL = (ClassifierConfig, GANConfig, VAEConfig, FoldConfig, EnsembleConfig, BendingConfig)
+KINDS: dict[str, type[Config]] = {each.kind: each for each in _ALL}
 """Configurations by the kind that their record names."""
 
 

@@ -133,11 +133,8 @@ def _saved(config: C, root: Path | None) -> Run[C] | None:
     finished = (folder / "provenance.json").exists()
     if not finished and not (folder / "config.json").exists():
         return None
-    fault = (
-        f"{folder} holds another configuration than its name says: remove that folder, or give "
-        "another with RADIOSYNTH_RUNS"
-    )
-    check(read_configuration(folder) == config, fault)
+    fault = f"{folder} holds another configuration than its name says: remove that folder"
+    check(read_configuration(folder) == config, f"{fault}, or give another with RADIOSYNTH_RUNS")
     if not finished:
         return None
     log.info("loading the saved run %s", folder.name)

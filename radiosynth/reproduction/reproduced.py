@@ -23,9 +23,8 @@ from radiosynth.taxonomy import CLASS_NAMES
 
 def read(parse_float: Callable[[str], Any]) -> dict[str, Any]:
     """Return ``published.toml``, with numbers that have decimals made by `parse_float`."""
-    return tomllib.loads(
-        files(__package__).joinpath("published.toml").read_text("utf-8"), parse_float=parse_float
-    )
+    text = files(__package__).joinpath("published.toml").read_text("utf-8")
+    return tomllib.loads(text, parse_float=parse_float)
 
 
 WRITTEN = read(float)

@@ -158,7 +158,7 @@ def test_a_number_without_reason_or_counterpart_is_an_error(monkeypatch: pytest.
 def test_a_study_replaces_the_numbers_of_single_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
-    with pytest.raises(FileNotFoundError, match="missing: make it by `radiosynth study protocol --scale laptop`"):
+    with pytest.raises(FileNotFoundError, match="make it by `radiosynth study protocol --scale laptop`"):
         published.study_summary("protocol", "laptop")
     folder = tmp_path / "laptop-study-protocol"
     folder.mkdir()
