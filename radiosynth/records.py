@@ -9,7 +9,7 @@ from typing import Any
 
 from radiosynth._io import cache_folder
 
-__all__ = ["renamed", "runs_root", "saved_runs"]
+__all__ = ["find_folder", "renamed", "runs_root", "saved_runs"]
 
 PACKAGED_RUNS = Path(__file__).parent / "runs"
 """Those that come with the package, for who has saved none."""
@@ -47,3 +47,15 @@ def saved_runs() -> dict[str, Path]:
     """Return the folders of the finished runs, the packaged ones and those of `runs_root`, by name."""
     finished = (path for root in (PACKAGED_RUNS, runs_root()) for path in root.glob("*/provenance.json"))
     return {path.parent.name: path.parent for path in finished}
+
+
+def find_folder(source: str | os.PathLike[str]) -> Path:
+    """Return the folder that is meant by a path, or by the name of a saved run."""
+    if Path(source).is_dir():
+        return Path(source).resolve()
+    saved = saved_runs()
+    if os.fspath(source) not in saved:
+        known = ", ".join(sorted(saved)) or "none"
+        msg = f"{source} is neither a folder nor a saved run; those there are: {known}"
+        raise FileNotFoundError(msg)
+    return saved[os.fspath(source)]

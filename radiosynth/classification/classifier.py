@@ -325,7 +325,10 @@ def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
     >>> classifier.card["size"], classifier.card["pixel_scale"], len(classifier.card["networks"])
     (192, 1.8, 1)
     """
-    folder = _found(records.PACKAGED_RUNS / DEFAULT if source is None else source)
+    if source is None or source == "ensemble":
+        folder = records.PACKAGED_RUNS / (ENSEMBLE if source else DEFAULT)
+    else:
+        folder = records.find_folder(source)
     said = {"advice": "save it anew", "fault": "is no card of a classifier"}
     path = folder / "card.json"
     card = read_json(path, CARD, **said) if path.exists() else _card_of_run(folder)
@@ -355,19 +358,6 @@ def _independent(path: Path) -> dict[str, NDArray[Any]]:
     stored = read_arrays(path, {"labels": "i1", "plain": "b1", "probabilities": "f2"})
     names = [name for name in ("labels", "probabilities", "catalogues") if name in stored]
     return {name: stored[name][stored["plain"]] for name in names}
-
-
-def _found(source: str | os.PathLike[str]) -> Path:
-    """Return the folder that is meant by a path, or by the name of a saved run."""
-    if source == "ensemble":
-        return records.PACKAGED_RUNS / ENSEMBLE
-    if Path(source).is_dir():
-        return Path(source).resolve()
-    if found := records.saved_runs().get(os.fspath(source)):
-        return found
-    known = ", ".join(sorted(records.saved_runs())) or "none"
-    msg = f"{source} is neither a folder nor a saved run; those there are: {known}"
-    raise FileNotFoundError(msg)
 
 
 def _card_of_run(folder: Path) -> dict[str, Any]:

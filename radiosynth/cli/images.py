@@ -7,7 +7,7 @@ import glob
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from astropy.table import Table
 
@@ -125,13 +125,13 @@ def _classify_many(
     for name, reason in without_image(expanded(arguments.files)):
         told.append(f"skipped {name}: {reason}")
         print(told[-1], file=sys.stderr)
-    how = {"crop": arguments.crop, "pixel_scale": arguments.pixel_scale}
+    how: dict[str, Any] = {"crop": arguments.crop, "pixel_scale": arguments.pixel_scale}
+    how["on_error"] = arguments.skip or "raise"
     with (
         on_cluster(arguments.cluster, arguments.jobs or 1) as jobs,
         tqdm(total=count_images(chunks), unit=" images", disable=None) as progress,
     ):
-        on_error = arguments.skip or "raise"
-        for table in classify_in_chunks(classifier, chunks, parts, on_error=on_error, jobs=jobs, **how):
+        for table in classify_in_chunks(classifier, chunks, parts, jobs=jobs, **how):
             for line in _told(table):
                 progress.write(line, sys.stderr)
                 told.append(line)

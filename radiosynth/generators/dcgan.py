@@ -27,9 +27,9 @@ class DCGAN(GeneratorModel):
 
     def __init__(self, settings: GANSettings) -> None:
         super().__init__(settings)
-        options = {"classes": settings.conditional, "minibatch_stddev": settings.minibatch_stddev}
+        options: dict[str, Any] = {"classes": settings.conditional, "seed": settings.seed + 1}
         self.discriminator = build_discriminator(
-            settings.size, settings.width_multiplier, **options, seed=settings.seed + 1
+            settings.size, settings.width_multiplier, minibatch_stddev=settings.minibatch_stddev, **options
         )
         self.averaged = None
         if settings.ema_decay:

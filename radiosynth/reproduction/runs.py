@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from radiosynth._io import check, read_arrays, read_json, read_table, readable
 from radiosynth.generators.animation import read_frames
-from radiosynth.records import PACKAGED_RUNS, runs_root, saved_runs
+from radiosynth.records import PACKAGED_RUNS, find_folder, runs_root, saved_runs
 from radiosynth.reproduction.configs import Config, read_config
 
 if TYPE_CHECKING:
@@ -124,15 +124,11 @@ def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
     Raises
     ------
     FileNotFoundError
-        If there is no such finished run; the message lists those there are.
+        If there is no such finished run; the message lists those there are, or names what is missing.
     ValueError
         If the folder does not match its configuration.
     """
-    saved = saved_runs()
-    path = Path(folder).resolve() if Path(folder).is_dir() else saved.get(str(folder), Path(folder))
-    if not (path / "provenance.json").exists():
-        msg = f"{folder} is not a finished run; those there are: {', '.join(sorted(saved)) or 'none'}"
-        raise FileNotFoundError(msg)
+    path = find_folder(folder)
     config = read_configuration(path)
     fault = f"{path} holds the run {config.name}: it was renamed or edited; remove it and run it again"
     check(path.name == config.name, fault)

@@ -106,7 +106,7 @@ def run_conditions(
     if saved:
         lacking = len(set().union(*asked.values()) - set().union(*saved.values()))
         log.info("loading the saved %s%s", folder.name, f" without {lacking} runs" if lacking else "")
-        return _load(folder, conditions, references, saved, loaded=True)
+        return _load(folder, conditions, references, sum(map(len, saved.values())), loaded=True)
     needed = list(itertools.chain(*conditions.values()))
     generators = [each for config in needed if not _finished(config) for each in config.requires]
     for configs in (generators, needed):
@@ -171,24 +171,20 @@ def _saved_names(folder: Path) -> dict[str, list[str]]:
 
 
 def _load(
-    folder: Path,
-    conditions: Conditions,
-    references: dict[str, str],
-    names: dict[str, list[str]],
-    *,
-    loaded: bool,
+    folder: Path, conditions: Conditions, references: dict[str, str], number: int, *, loaded: bool
 ) -> StudyResult:
-    """Return a saved study, whose tables have to have rows of all of its runs, which have these names."""
-    tables, number = [], sum(map(len, names.values()))
-    for file in ("sources.csv", "histories.csv"):
-        table = read_table(folder / file, text=("arm", "name"))
-        with readable(folder / file):
+    """Return a saved study of a number of runs, whose tables have to have rows of all of these."""
+    tables = {}
+    for kind in ("sources", "histories"):
+        path = folder / f"{kind}.csv"
+        table = read_table(path, text=("arm", "name"))
+        with readable(path):
             table.rename_column("arm", "condition")
             held = set(zip(table["condition"].tolist(), table["fold"].tolist(), strict=True))
             check(len(held) == number, f"{len(held)} of {number} runs")
-        tables.append(table)
+        tables[kind] = table
     first = next(iter(conditions.values()))[0]
-    return StudyResult(folder, first, references, *tables, loaded=loaded)
+    return StudyResult(folder, first, references, **tables, loaded=loaded)
 
 
 def _save(name: str, folder: Path, conditions: Conditions, references: dict[str, str]) -> StudyResult:
@@ -206,13 +202,12 @@ def _save(name: str, folder: Path, conditions: Conditions, references: dict[str,
         whole = formatted(vstack(list(tables)))
         whole.rename_column("condition", "arm")
         write_table(folder / f"{file}.csv", whole[list(dict.fromkeys(["arm", "fold", *whole.colnames]))])
-    names = _names(conditions)
-    result = _load(folder, conditions, references, names, loaded=False)
+    result = _load(folder, conditions, references, len(made), loaded=False)
     write_json(folder / "summary.json", {"name": name, "numbers": result.numbers()})
     last = max(made, key=lambda each: each["finished"])
     content = {key: last[key] for key in provenance()}  # where the runs were done, not this
     seconds = round(float(np.sum(result.histories["seconds"])))
-    content |= {"study": name, "arms": names, "seconds_training": seconds}
+    content |= {"study": name, "arms": _names(conditions), "seconds_training": seconds}
     write_json(folder / "study.json", content)
     return result
 
