@@ -103,9 +103,8 @@ def on_cluster(where: str | None, jobs: int) -> Iterator[int]:
             usual = {"cores": 1, "memory": "4GB"}
             set_by_user = dask.config.get("jobqueue.slurm", {})
             cluster = SLURMCluster(**{name: set_by_user.get(name) or usual[name] for name in usual})
-            stack.enter_context(cluster).adapt(
-                minimum_jobs=jobs, maximum_jobs=jobs
-            )  # those that end come again
+            # Jobs that end are submitted again.
+            stack.enter_context(cluster).adapt(minimum_jobs=jobs, maximum_jobs=jobs)
         client = stack.enter_context(Client(cluster))
         client.wait_for_workers(1)
         stack.enter_context(joblib.parallel_config(_dask(client)))

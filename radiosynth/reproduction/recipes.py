@@ -17,14 +17,7 @@ from numpy.typing import NDArray
 from radiosynth import augmentation, classification, generators, metrics, networks
 from radiosynth._io import check, write_arrays, write_json, write_table, write_text
 from radiosynth.records import saved_runs
-from radiosynth.reproduction.configs import (
-    BendingConfig,
-    ClassifierConfig,
-    Config,
-    EnsembleConfig,
-    FoldConfig,
-    GeneratorConfig,
-)
+from radiosynth.reproduction import configs
 from radiosynth.reproduction.presets import ensemble_config
 from radiosynth.reproduction.provenance import provenance
 from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, run_folder
@@ -40,7 +33,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("radiosynth")
 
 
-def best_ensemble(synthetic: float = 0.0) -> Run[EnsembleConfig]:
+def best_ensemble(synthetic: float = 0.0) -> Run[configs.EnsembleConfig]:
     """Return the ensemble of the largest scale that is saved; without one, that of the current scale.
 
     Parameters
@@ -59,14 +52,14 @@ def best_ensemble(synthetic: float = 0.0) -> Run[EnsembleConfig]:
     return run(largest or ensemble_config(synthetic=synthetic))
 
 
-def cross_validate(configs: Sequence[BendingConfig]) -> tuple[list[Run[BendingConfig]], Table]:
+def cross_validate(folds: Sequence[configs.BendingConfig]) -> tuple[list[Run[configs.BendingConfig]], Table]:
     """Run the folds of one condition and join what each says of the sources that it was not trained on.
 
     Simulations of a matched population know the distribution of the angles of all sources.
 
     Parameters
     ----------
-    configs : sequence of BendingConfig
+    folds : sequence of BendingConfig
         The folds, as in `bending_conditions`.
 
     Returns
@@ -77,7 +70,7 @@ def cross_validate(configs: Sequence[BendingConfig]) -> tuple[list[Run[BendingCo
         One row per source, by name: ``truth``, ``bending_angle`` (predicted), ``baseline`` (median of
         the training images) and ``spread`` (nan where the network has none), all in degrees.
     """
-    runs = [run(config) for config in configs]
+    runs = [run(config) for config in folds]
     table = vstack([Table(each.predictions) for each in runs])
     table.rename_column("guess", "baseline")
     table.sort("name")
@@ -120,7 +113,7 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
     return _make(config, root, deadline)
 
 
-def _missing(config: Config, root: Path | None) -> list[Config]:
+def _missing(config: configs.Config, root: Path | None) -> list[configs.Config]:
     """Return what a run needs that is not saved, in the order in which it has to be made."""
     direct = [each for each in config.requires if not _saved(each, root)]
     needed = [each for first in direct for each in [*_missing(first, root), first]]
@@ -207,7 +200,7 @@ def _said(model: keras.Model, *parts: Sample) -> dict[str, NDArray[Any]]:
     }
 
 
-def _train_classifier(config: ClassifierConfig, needed: list[Path], limits: Limits) -> _Made:
+def _train_classifier(config: configs.ClassifierConfig, needed: list[Path], limits: Limits) -> _Made:
     train, validation, test = prepare(config, needed)
     model, found = classification.train_classifier(train, validation, config.settings, **limits)
     # Saved runs call the unaugmented validation images plain.
@@ -216,7 +209,7 @@ def _train_classifier(config: ClassifierConfig, needed: list[Path], limits: Limi
     return _Made(history, {**counts, "preparation": train.history}, model, _said(model, test))
 
 
-def _train_generator(config: GeneratorConfig, needed: list[Path], limits: Limits) -> _Made:
+def _train_generator(config: configs.GeneratorConfig, needed: list[Path], limits: Limits) -> _Made:
     sources, *held_out = split_sample(config.sources)
     if config.leak:
         sources = concatenate([sources, *(held_out if config.sources.folds else held_out[:1])])
@@ -241,7 +234,7 @@ def _train_generator(config: GeneratorConfig, needed: list[Path], limits: Limits
     return _Made(trained.history, record)
 
 
-def _train_fold(config: FoldConfig, needed: list[Path], limits: Limits) -> _Made:
+def _train_fold(config: configs.FoldConfig, needed: list[Path], limits: Limits) -> _Made:
     train, validation, test = prepare_fold(config)
     seed = config.settings.seed + 1000 * (config.rounds - 1)  # views that were not seen in the rounds before
     settings = replace(config.settings, seed=seed)
@@ -270,7 +263,7 @@ def _train_fold(config: FoldConfig, needed: list[Path], limits: Limits) -> _Made
     return _Made(history, record, model, predictions, oddness)
 
 
-def _join_members(config: EnsembleConfig, needed: list[Path], limits: Limits) -> _Made:
+def _join_members(config: configs.EnsembleConfig, needed: list[Path], limits: Limits) -> _Made:
     """Put the weights of the members together and calibrate them on the folds that they did not see."""
     runs = [find_run(folder) for folder in needed]
     stored = [each.predictions for each in runs]
@@ -303,7 +296,7 @@ def _join_members(config: EnsembleConfig, needed: list[Path], limits: Limits) ->
     return _Made(history, record, model, predictions)
 
 
-def _train_bending(config: BendingConfig, needed: list[Path], limits: Limits) -> _Made:
+def _train_bending(config: configs.BendingConfig, needed: list[Path], limits: Limits) -> _Made:
     from radiosynth import bending
 
     settings, start = config.settings, None
