@@ -7,16 +7,17 @@ import glob
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from astropy.table import Table
+from tqdm import tqdm
 
+import radiosynth
+from radiosynth import classification
 from radiosynth._io import SAMPLE, TABLES, check, is_stream, refuse_to_replace, table_format, write_table
 from radiosynth.cli import options
+from radiosynth.cli.sources import read_sources
 from radiosynth.taxonomy import CLASSES
-
-if TYPE_CHECKING:
-    from radiosynth.classification import Classifier
 
 
 def classify_options(parser: argparse.ArgumentParser) -> None:
@@ -44,9 +45,6 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
 
 def classify(arguments: argparse.Namespace) -> None:
     """Print or write the classes of the sources on images."""
-    from radiosynth.classification import load_classifier
-    from radiosynth.classification.chunks import count_images, in_chunks, without_image
-
     named, inputs = "file", expanded(arguments.files)
     if arguments.mosaic:
         options.refuse_ignored(arguments, "with --mosaic", "files", "skip", "jobs", "cluster")
@@ -63,27 +61,25 @@ def classify(arguments: argparse.Namespace) -> None:
         from radiosynth.classification.page import PAGE, class_page
 
         refuse_to_replace(arguments.page, PAGE, inputs)
-    chunks = [] if arguments.mosaic else in_chunks(inputs)
+    chunks = [] if arguments.mosaic else classification.in_chunks(inputs)
     many = len(chunks) > 1 or arguments.jobs or arguments.cluster
     if many:
-        number = count_images(chunks)
+        number = classification.count_images(chunks)
         said = f"{number} images are classified in chunks"
         check(out, f"{said}: say where to write, by --out")
         check(not is_stream(out), f"{said}, which are kept beside the table: {out} is no file, give one")
         options.refuse_ignored(arguments, f"for {number} images, which one page cannot show", "page")
-    classifier = load_classifier(arguments.model)
+    classifier = classification.load_classifier(arguments.model)
     if many:
-        _classify_many(arguments, classifier, chunks, out, kind)
+        _classify_many(arguments, classifier, chunks, kind)
         return
     if arguments.mosaic:
-        from radiosynth.cli.sources import read_sources
-
         sources, size = read_sources([arguments.positions], []), arguments.crop or classifier.card["crop"]
         sample = options.from_mosaic(arguments, sources, size, arguments.pixel_scale)
     else:
         sample = classifier.read(chunks[0], arguments.crop, arguments.pixel_scale, arguments.skip or "raise")
     table = classifier.classify(sample)
-    table.meta["skipped"][:0] = without_image(inputs)
+    table.meta["skipped"][:0] = classification.without_image(inputs)
     told = _told(table)
     model = f"model: {table.meta['model']}"
     print(*told, sep="\n", end="\n" if told else "", file=sys.stderr)
@@ -108,35 +104,31 @@ def _told(table: Table) -> list[str]:
 
 
 def _classify_many(
-    arguments: argparse.Namespace, classifier: Classifier, chunks: list[list[str]], out: Path, kind: str
+    arguments: argparse.Namespace, classifier: radiosynth.Classifier, chunks: list[list[str]], kind: str
 ) -> None:
     """Write the classes of more images than fit into memory, or of some on many processors."""
-    from tqdm import tqdm
-
-    from radiosynth.classification.chunks import classify_in_chunks, count_images, join_chunks, without_image
-    from radiosynth.parallel import on_cluster
-
+    out = arguments.csv or arguments.out
     parts = out.with_name(f"{out.name}.parts")
     if arguments.cluster:
         chunks = [[str(Path(file).absolute()) for file in chunk] for chunk in chunks]
     strange = [file for chunk in chunks for file in chunk if kind == "fits" and not file.isascii()]
     check(not strange, f"{out}: a table in FITS holds ASCII only, not {strange[:1]}; write CSV")
     told = [f"model: {classifier.card['name']}"]
-    for name, reason in without_image(expanded(arguments.files)):
+    for name, reason in classification.without_image(expanded(arguments.files)):
         told.append(f"skipped {name}: {reason}")
         print(told[-1], file=sys.stderr)
     how: dict[str, Any] = {"crop": arguments.crop, "pixel_scale": arguments.pixel_scale}
     how["on_error"] = arguments.skip or "raise"
     with (
-        on_cluster(arguments.cluster, arguments.jobs or 1) as jobs,
-        tqdm(total=count_images(chunks), unit=" images", disable=None) as progress,
+        radiosynth.parallel.on_cluster(arguments.cluster, arguments.jobs or 1) as jobs,
+        tqdm(total=classification.count_images(chunks), unit=" images", disable=None) as progress,
     ):
-        for table in classify_in_chunks(classifier, chunks, parts, jobs=jobs, **how):
+        for table in classification.classify_in_chunks(classifier, chunks, parts, jobs=jobs, **how):
             for line in _told(table):
                 progress.write(line, sys.stderr)
                 told.append(line)
             progress.update(len(table) + len(table.meta["skipped"]) + len(table.meta["left_out"]))
-    join_chunks(parts, out, kind, told)
+    classification.join_chunks(parts, out, kind, told)
     print(told[0], file=sys.stderr)
 
 
@@ -172,8 +164,6 @@ def select_options(parser: argparse.ArgumentParser) -> None:
 
 def select(arguments: argparse.Namespace) -> None:
     """Write a review page, or apply or compare decisions."""
-    from radiosynth import selection
-
     if not arguments.decisions:
         options.refuse_ignored(arguments, "without --decisions", "second", "undecided")
     elif arguments.second:
@@ -188,27 +178,25 @@ def select(arguments: argparse.Namespace) -> None:
     out = arguments.out or inside / ("selected.npz" if arguments.decisions else "review.html")
     inputs = [arguments.folder, arguments.decisions] if arguments.decisions else [arguments.folder]
     refuse_to_replace(out, SAMPLE if arguments.decisions else b"<!doctype html", inputs)
-    sample = selection.read_folder(arguments.folder, size=arguments.crop or options.CROP)
+    sample = radiosynth.read_folder(arguments.folder, size=arguments.crop or options.CROP)
     for name, reason in sample.table.meta.get("skipped", []):
         print(f"no image of {name}: {reason}", file=sys.stderr)
     if not arguments.decisions:
         scale = arguments.pixel_scale
-        cuts = None if scale is None else selection.Cuts(pixel_scale=scale)
-        page = selection.review_page(sample, out, cuts=cuts)
+        cuts = None if scale is None else radiosynth.Cuts(pixel_scale=scale)
+        page = radiosynth.review_page(sample, out, cuts=cuts)
         print(f"{page}: {len(sample)} sources. Open it in a browser, decide, export, and then\n")
         print(f"  radiosynth select {arguments.folder} --decisions FILE")
         return
-    decisions = selection.read_decisions(arguments.decisions)
-    kept = selection.apply_decisions(sample, decisions, undecided=arguments.undecided or "raise")
+    decisions = radiosynth.read_decisions(arguments.decisions)
+    kept = radiosynth.apply_decisions(sample, decisions, undecided=arguments.undecided or "raise")
     kept.save(out)
     print(f"{out}: {kept.history[-1]}\n{kept}")
 
 
 def _compare(first: Path, second: Path) -> None:
     """Print how far two readers agree."""
-    from radiosynth import selection
-
-    found = selection.agreement(selection.read_decisions(first), selection.read_decisions(second))
+    found = radiosynth.agreement(radiosynth.read_decisions(first), radiosynth.read_decisions(second))
     print(f"{found.number} sources read twice, {found.proportion:.1%} alike")
     print(f"Cohen's kappa {found.kappa:.3f} ({found.low:.3f} to {found.high:.3f})")
     if len(found.disagreements):

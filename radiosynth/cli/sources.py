@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from astropy.table import Table
+from astropy.table import Table, vstack
 
+import radiosynth
 from radiosynth._io import check, refuse_to_replace, table_format, write_table
 from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
@@ -34,8 +35,6 @@ def catalogue_options(parser: argparse.ArgumentParser) -> None:
 
 def catalogue(arguments: argparse.Namespace) -> None:
     """Count the sources of catalogues and lists, and find pairs."""
-    from radiosynth import catalogues
-
     if arguments.out:
         like = table_format(arguments.out)[1]
         refuse_to_replace(arguments.out, like, map(Path, arguments.sources))
@@ -44,22 +43,20 @@ def catalogue(arguments: argparse.Namespace) -> None:
     counts["sources"] = 1
     counts = counts.group_by(["catalogue", "class"]).groups.aggregate(np.sum)
     options.print_table(counts)
-    pairs = catalogues.find_duplicates(sources, arguments.radius)
+    pairs = radiosynth.catalogues.find_duplicates(sources, arguments.radius)
     known = (pairs["class_1"] != "") & (pairs["class_2"] != "")
     two = int((known & (pairs["class_1"] != pairs["class_2"])).sum())
     print(
         f"{len(sources)} sources; {len(pairs)} pairs within {arguments.radius:g} arcsec, {two} of two classes"
     )
     if arguments.out:
-        sources["sky_group"] = catalogues.sky_groups(sources, arguments.radius)
+        sources["sky_group"] = radiosynth.catalogues.sky_groups(sources, arguments.radius)
         write_table(arguments.out, sources)
 
 
 def cutouts_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth cutouts``."""
-    from radiosynth.surveys import HIPS
-
-    known = {name.lower(): name for name in ("first", "skyview", *HIPS)}
+    known = {name.lower(): name for name in ("first", "skyview", *radiosynth.surveys.HIPS)}
     said = "Fetch a FITS cutout for each position, or cut it out of a mosaic."
     parser.description = f"{said} If it is stopped, the same command resumes."
     parser.add_argument("list", metavar="SOURCE", help="file with ra and dec, or a catalogue of VizieR")
@@ -129,8 +126,6 @@ def _add_classes(parser: argparse.ArgumentParser) -> None:
 
 def read_sources(names: Sequence[str], classes: Sequence[str]) -> Table:
     """Return the sources of catalogues and of lists, by name and by file."""
-    from astropy.table import vstack
-
     from radiosynth import catalogues
 
     wrong = [pair for pair in classes if "=" not in pair]
@@ -153,10 +148,8 @@ def read_sources(names: Sequence[str], classes: Sequence[str]) -> Table:
 
 def data(arguments: argparse.Namespace) -> None:
     """Fetch the data and say what it holds."""
-    from radiosynth import datasets
-
-    print(datasets.load_first_dataset(size=options.CROP))
-    print(datasets.load_report_sample())
+    print(radiosynth.load_first_dataset(size=options.CROP))
+    print(radiosynth.load_report_sample())
 
 
 def cite_options(parser: argparse.ArgumentParser) -> None:
@@ -166,6 +159,4 @@ def cite_options(parser: argparse.ArgumentParser) -> None:
 
 def cite(arguments: argparse.Namespace) -> None:
     """Print what to cite."""
-    from radiosynth import citing
-
-    print(citing.citations(*arguments.names))
+    print(radiosynth.citations(*arguments.names))

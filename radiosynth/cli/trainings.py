@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from radiosynth import records
+import radiosynth
+from radiosynth import records, reproduction
 from radiosynth._io import SAMPLE, refuse_to_replace
 from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
@@ -15,22 +16,18 @@ from radiosynth.taxonomy import CLASS_NAMES
 
 def run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth run``."""
-    from radiosynth.reproduction.configs import ALL_TRAINING_SETS
-
-    parser.add_argument("--training-set", choices=ALL_TRAINING_SETS, default="real", help="default: real")
+    known = reproduction.configs.ALL_TRAINING_SETS
+    parser.add_argument("--training-set", choices=known, default="real", help="default: real")
     options.add_scale(parser)
     options.add_seeds(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train a classifier, or load it, and print its accuracy."""
-    from radiosynth import metrics
-    from radiosynth.reproduction import presets, recipes
-
-    config = presets.classifier_config(
+    config = reproduction.presets.classifier_config(
         arguments.training_set, arguments.scale, seed=arguments.seed, split_seed=arguments.split_seed
     )
-    made = recipes.run(config, time_limit=arguments.time_limit)
+    made = reproduction.recipes.run(config, time_limit=arguments.time_limit)
     stored = made.predictions
     plain = stored["plain"]
     labels, probabilities = stored["labels"][plain], stored["probabilities"][plain]
@@ -38,8 +35,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"{made.folder}{' (loaded)' if made.loaded else ''}")
     print(f"on {plain.sum()} validation sources, with 95 % intervals:")
     for name, (value, low, high) in (
-        ("accuracy", metrics.proportion(correct, confidence=0.95)),
-        ("balanced accuracy", metrics.class_mean(labels, correct)),
+        ("accuracy", radiosynth.metrics.proportion(correct, confidence=0.95)),
+        ("balanced accuracy", radiosynth.metrics.class_mean(labels, correct)),
     ):
         print(f"{name} {value:.3f} ({low:.3f} to {high:.3f})")
 
@@ -66,12 +63,10 @@ def gan_options(parser: argparse.ArgumentParser) -> None:
 
 def gan_train(arguments: argparse.Namespace) -> None:
     """Train a GAN, or load it."""
-    from radiosynth.reproduction import presets, recipes
-
-    config = presets.gan_config(
+    config = reproduction.presets.gan_config(
         arguments.morphology, arguments.scale, seed=arguments.seed, split_seed=arguments.split_seed
     )
-    run = recipes.run(config, time_limit=arguments.time_limit)
+    run = reproduction.recipes.run(config, time_limit=arguments.time_limit)
     variety = ", ".join(f"{value:.2f}" for value in run.provenance["diversity"])
     print(f"{run.folder}{' (loaded)' if run.loaded else ''}")
     print(f"diversity of its images relative to real ones: {variety}")
@@ -79,32 +74,24 @@ def gan_train(arguments: argparse.Namespace) -> None:
 
 def gan_sample(arguments: argparse.Namespace) -> None:
     """Draw images from saved GANs."""
-    from radiosynth import generators
-    from radiosynth.reproduction import runs
-
-    folders = [runs.find_run(name).folder for name in arguments.runs]
+    folders = [reproduction.runs.find_run(name).folder for name in arguments.runs]
     refuse_to_replace(arguments.out, SAMPLE, [file for folder in folders for file in folder.iterdir()])
-    sample = generators.sample_generators(
-        folders, arguments.number, rng=np.random.default_rng(arguments.seed)
-    )
+    rng = np.random.default_rng(arguments.seed)
+    sample = radiosynth.sample_generators(folders, arguments.number, rng=rng)
     sample.save(arguments.out)
     print(f"{arguments.out}: {sample}")
 
 
 def study_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth study``."""
-    from radiosynth.reproduction.layouts import STUDIES
-
-    parser.add_argument("name", choices=list(STUDIES))
+    parser.add_argument("name", choices=list(reproduction.layouts.STUDIES))
     options.add_jobs(parser)
     options.add_scale(parser)
 
 
 def study(arguments: argparse.Namespace) -> None:
     """Repeat a comparison over folds, or load it, and print its table."""
-    from radiosynth.reproduction import studies
-
-    result = studies.run_study(
+    result = reproduction.studies.run_study(
         arguments.name, arguments.scale, jobs=arguments.jobs, time_limit=arguments.time_limit
     )
     print(f"{result.folder}{' (loaded)' if result.loaded else ''}")
@@ -113,59 +100,46 @@ def study(arguments: argparse.Namespace) -> None:
 
 def verdict_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth verdict``."""
-    from radiosynth.reproduction.protocol import protocol
-
+    plan = reproduction.protocol.protocol()
     parser.description = (
         "Print the result of the comparison of training sets, or train networks of its protocol that are not "
         "saved yet. Several processes and machines that share the folder of runs share the work; "
         "an interrupted training resumes."
     )
-    parser.add_argument(
-        "--train", nargs="+", choices=list(protocol()["parts"]), metavar="PART", help="any of %(choices)s"
-    )
-    parser.add_argument("--conditions", nargs="+", choices=list(protocol()["conditions"]), help="only these")
+    parts, conditions = list(plan["parts"]), list(plan["conditions"])
+    parser.add_argument("--train", nargs="+", choices=parts, metavar="PART", help="any of %(choices)s")
+    parser.add_argument("--conditions", nargs="+", choices=conditions, help="only these")
     options.add_jobs(parser)
     options.add_time_limit(parser)
 
 
 def verdict(arguments: argparse.Namespace) -> None:
     """Say what the comparison of training sets found, or train what is missing of it."""
-    from radiosynth.reproduction import analysis, protocol
-
     if not arguments.train:
         options.refuse_ignored(arguments, "without --train", "conditions", "time_limit")
-        print(analysis.verdict())
+        print(reproduction.analysis.verdict())
         return
-    from radiosynth.reproduction import verdict
 
     how = {name: getattr(arguments, name) for name in ("conditions", "jobs", "time_limit")}
-    number = verdict.run_all(arguments.train, **how)
-    print(f"all {number} networks are saved in {protocol.networks_folder()}")
+    number = reproduction.verdict.run_all(arguments.train, **how)
+    print(f"all {number} networks are saved in {reproduction.protocol.networks_folder()}")
 
 
 def tune_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth tune``."""
-    from radiosynth.reproduction.scales import WRITTEN
-
-    parser.description = (
-        "Tune a family of networks. A stopped search resumes; several processes can share one."
-    )
-    parser.add_argument("--family", choices=list(WRITTEN["families"]), required=True)
+    parser.description = "Tune a family of networks. A stopped search resumes; several processes can share one."
+    parser.add_argument("--family", choices=list(reproduction.scales.WRITTEN["families"]), required=True)
     parser.add_argument("--fold", type=options.whole, default=0, help="fold kept for testing (default: 0)")
-    parser.add_argument(
-        "--trials", type=options.some, help="trials of the search in all, saved ones included"
-    )
+    parser.add_argument("--trials", type=options.some, help="trials of the search, saved ones included")
     options.add_jobs(parser)
     options.add_scale(parser)
 
 
 def tune(arguments: argparse.Namespace) -> None:
     """Search for a network and its settings."""
-    from radiosynth.reproduction import search
-
     how = {name: getattr(arguments, name) for name in ("fold", "trials", "jobs", "time_limit")}
-    found = search.tune(arguments.family, arguments.scale, **how)
-    trials, best = search.finished(found), found.best_trial
+    found = reproduction.search.tune(arguments.family, arguments.scale, **how)
+    trials, best = reproduction.search.finished(found), found.best_trial
     print(f"best of {len(trials)} trials: {best.number}, validation accuracy {best.value:.3f}")
     for name, value in best.params.items():
         print(f"  {name} = {value:.4g}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
+from radiosynth import networks
 from radiosynth._io import check
 from radiosynth.sample import check_positive
 
@@ -75,10 +76,8 @@ class GeneratorSettings:
 
         It takes noise (n, latent_dim) and, if there are classes, their codes (n,).
         """
-        from radiosynth.networks import build_generator
-
         options = {"classes": self.conditional, "seed": self.seed}
-        return build_generator(self.size, self.latent_dim, self.width_multiplier, **options)
+        return networks.build_generator(self.size, self.latent_dim, self.width_multiplier, **options)
 
     def build(self) -> keras.Model:
         """Return the untrained generator of these settings, which draws images in [-1, 1]."""
@@ -192,10 +191,8 @@ class VAESettings(GeneratorSettings):
 
     def encoder(self) -> keras.Model:
         """Return the untrained encoder."""
-        from radiosynth.networks import build_encoder
-
         options = {"classes": self.conditional, "seed": self.seed + 1}
-        return build_encoder(self.size, self.latent_dim, self.width_multiplier, **options)
+        return networks.build_encoder(self.size, self.latent_dim, self.width_multiplier, **options)
 
 
 GENERATORS: dict[str, type[GeneratorSettings]] = {

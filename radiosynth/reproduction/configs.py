@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import radiosynth
 from radiosynth._io import check
 from radiosynth.classification.settings import ClassifierSettings, OnTheFlySettings, RegressorSettings
 from radiosynth.generators.settings import GANSettings, GeneratorSettings, VAESettings
@@ -152,9 +153,7 @@ class Config:
 
     def load(self, folder: Path) -> keras.Model:
         """Return the trained network of a run."""
-        from radiosynth.classification import load_classifier
-
-        return load_classifier(folder).model
+        return radiosynth.load_classifier(folder).model
 
     @property
     def hash(self) -> str:
@@ -231,9 +230,7 @@ class GeneratorConfig(Config):
 
     def load(self, folder: Path) -> keras.Model:
         """Return the trained generator."""
-        from radiosynth.generators import load_generator
-
-        return load_generator(folder)
+        return radiosynth.load_generator(folder)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -394,12 +391,9 @@ class BendingConfig(Config):
 
     def load(self, folder: Path) -> keras.Model:
         """Return the trained network."""
-        from radiosynth.networks import build_regressor
-        from radiosynth.training import load_weights
-
         of_network = {**self.settings.arguments(), "precision": "float32"}
-        model = build_regressor(self.size, output=self.settings.output, **of_network)
-        load_weights(model, folder / "model.npz")
+        model = radiosynth.build_regressor(self.size, output=self.settings.output, **of_network)
+        radiosynth.training.load_weights(model, folder / "model.npz")
         return model
 
 

@@ -14,6 +14,7 @@ from astropy.table import Table, vstack
 from filelock import FileLock
 from numpy.typing import NDArray
 
+import radiosynth
 from radiosynth import augmentation, classification, generators, metrics, networks
 from radiosynth._io import check, write_arrays, write_json, write_table, write_text
 from radiosynth.records import saved_runs
@@ -171,9 +172,7 @@ class _Made:
 def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
     """Write what came of a run and, last of all, its provenance: a folder that has one is whole."""
     if made.model is not None:
-        from radiosynth import training
-
-        training.save_weights(made.model, folder / "model.npz", dtype="float16")
+        radiosynth.training.save_weights(made.model, folder / "model.npz", dtype="float16")
         write_arrays(folder / "predictions.npz", **made.predictions)
     if made.oddness is not None:
         made.oddness.save(folder)
@@ -297,15 +296,13 @@ def _join_members(config: configs.EnsembleConfig, needed: list[Path], limits: Li
 
 
 def _train_bending(config: configs.BendingConfig, needed: list[Path], limits: Limits) -> _Made:
-    from radiosynth import bending
-
     settings, start = config.settings, None
     if needed:
         start = find_run(needed[0]).model()
         settings = replace(settings, learning_rate=settings.learning_rate / 3)
     train, test = prepare_bending(config)
-    model, history = bending.train_regressor(train, test, settings, start=start, **limits)
-    predicted = bending.predict_angles(model, test.images, n_rotations=config.n_rotations)
+    model, history = radiosynth.bending.train_regressor(train, test, settings, start=start, **limits)
+    predicted = radiosynth.bending.predict_angles(model, test.images, n_rotations=config.n_rotations)
     unknown = np.full(len(test), np.nan)
     predictions = {
         "name": np.asarray(test.table["name"], str),
