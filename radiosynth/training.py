@@ -194,9 +194,8 @@ class Validation(keras.callbacks.Callback):
         super().__init__()
         self.scores = scores
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """Add the scores of the model as Keras hands it over: with JAX that brings its weights up to date."""
-        assert logs is not None
         logs.update(self.scores(self.model))
 
 
@@ -218,14 +217,14 @@ class _Conductor(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.epoch_begun = time.monotonic()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         if self.reason:  # the epoch was cut short by a signal: it is done again when training resumes
             return
         now = time.monotonic()
         seconds = now - self.epoch_begun
-        for key, value in {**(logs or {}), "seconds": seconds}.items():
+        for key, value in {**logs, "seconds": seconds}.items():
             self.history.setdefault(key, []).append(float(value))
-        shown = {key: f"{value:.3g}" for key, value in (logs or {}).items()}
+        shown = {key: f"{value:.3g}" for key, value in logs.items()}
         self.bar.set_postfix({"images/s": f"{self.images / seconds:.0f}", **shown}, refresh=False)
         self.bar.update()
         self.save()

@@ -133,9 +133,9 @@ def read_sources(names: Sequence[str], classes: Sequence[str]) -> Table:
     lists = [name for name in names if name.lower() not in map(str.lower, catalogues.CATALOGUES)]
     fault = "--classes has no effect on catalogues of VizieR; leave it out, or give a list"
     check(not classes or lists, fault)
-    if lacking := [name for name in lists if not Path(name).exists()]:
-        msg = f"{lacking[0]} is no file, nor a catalogue known here: {', '.join(catalogues.CATALOGUES)}"
-        raise ValueError(msg)
+    lacking = ", ".join(name for name in lists if not Path(name).exists())
+    known = f"nor a catalogue known here: {', '.join(catalogues.CATALOGUES)}"
+    check(not lacking, f"{lacking} is no file, {known}")
     if not names:
         return catalogues.load_report_sources()
     meaning = dict(pair.partition("=")[::2] for pair in classes)

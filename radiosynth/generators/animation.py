@@ -99,9 +99,8 @@ def write_animation(
                     film.grab_frame()
                 for _ in range(9):
                     film.grab_frame()
-            if partial.stat().st_size <= MAX_BYTES:
+            if (size := partial.stat().st_size) <= MAX_BYTES:
                 return
-        size = partial.stat().st_size
         msg = f"{len(frames)} frames of {len(frames[0])} images take {size} bytes: give fewer than that"
         raise ValueError(msg)
 

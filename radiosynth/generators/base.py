@@ -21,7 +21,7 @@ from scipy.spatial.distance import pdist
 from radiosynth import training
 from radiosynth._io import check, write_arrays, write_json
 from radiosynth.generators.animation import read_frames
-from radiosynth.generators.drawing import generate
+from radiosynth.generators.drawing import check_images, generate
 from radiosynth.generators.settings import GeneratorSettings
 from radiosynth.networks.layers import keras_defaults
 
@@ -238,7 +238,7 @@ def train_generator(
     """
     folder, n_classes = Path(folder), max(settings.conditional, 1)
     names = list(class_names) or [f"class_{code}" for code in range(n_classes)]
-    settings.check(images, labels)
+    check_images(settings, images, labels)
     fault = f"{len(names)} class names were given; give {n_classes}, and labels of all codes below that"
     check(len(names) == n_classes and (labels is None or len(np.unique(labels)) == n_classes), fault)
     model = settings.model()

@@ -33,6 +33,14 @@ def check_labels(labels: NDArray[Any] | None, n: int, classes: int) -> None:
         raise ValueError(msg)
 
 
+def check_images(settings: Any, images: NDArray[Any], labels: NDArray[Any] | None) -> None:
+    """Raise ValueError unless networks of some settings take images (n, size, size) and labels (n,)."""
+    fault = f"images have the shape {images.shape}; these settings need (n, {settings.size}, {settings.size})"
+    check(images.ndim == 3 and images.shape[1:] == (settings.size, settings.size) and len(images), fault)
+    training.check_images(images)
+    check_labels(labels, len(images), settings.conditional)
+
+
 def with_labels(values: Any, labels: Any = None) -> Any:
     """Return what a network takes: values, and the class codes if it knows any."""
     return values if labels is None else [values, labels]
@@ -61,14 +69,17 @@ def load_generator(folder: str | Path) -> keras.Model:
     ValueError
         If the files do not describe a generator, or do not fit each other.
     """
-    settings, _ = read_description(Path(folder))
+    path = Path(folder)
+    settings, _, collapsed = read_description(path)
+    if collapsed:
+        log.warning("the generator in %s had collapsed when its training ended", path.name)
     generator = settings.build()
-    training.load_weights(generator, Path(folder) / "generator.npz")
+    training.load_weights(generator, path / "generator.npz")
     return generator
 
 
-def read_description(folder: Path) -> tuple[Any, list[str]]:
-    """Return the settings of a saved generator, of its kind, and the names of its classes."""
+def read_description(folder: Path) -> tuple[Any, list[str], bool]:
+    """Return the settings of a saved generator, the names of its classes, and whether it had collapsed."""
     from radiosynth.generators import GENERATORS
 
     path = folder / "generator.json"
@@ -84,9 +95,7 @@ def read_description(folder: Path) -> tuple[Any, list[str]]:
         settings = GENERATORS[kind](**given)
         names = [str(name) for name in stored["class_names"]]
         check(len(names) == max(settings.conditional, 1), f"names of {len(names)} classes")
-    if stored["collapsed"]:
-        log.warning("the generator in %s had collapsed when its training ended", folder.name)
-    return settings, names
+    return settings, names, bool(stored["collapsed"])
 
 
 @keras_defaults()
@@ -162,7 +171,7 @@ def sample_generators(folders: Sequence[str | Path], per_class: int, *, rng: np.
     """
     parts: list[Sample] = []
     for folder in folders:
-        settings, names = read_description(Path(folder))
+        settings, names, _ = read_description(Path(folder))
         refuse_beyond_memory((len(names) * per_class, settings.size, settings.size), "ask for fewer images")
         codes = np.repeat(np.arange(len(names)), per_class)
         labels = codes if settings.conditional else None

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from numpy.typing import NDArray
-
 from radiosynth import networks
 from radiosynth._io import check
 from radiosynth.sample import check_positive
@@ -107,16 +105,6 @@ class GeneratorSettings:
 
         image = ops.expand_dims(images, -1)
         return 2 * ops.sqrt((image + 1) / 2) - 1 if self.stretch else image
-
-    def check(self, images: NDArray[Any], labels: NDArray[Any] | None) -> None:
-        """Raise ValueError unless the networks take these images (n, size, size) and labels (n,)."""
-        fault = f"images have the shape {images.shape}; these settings need (n, {self.size}, {self.size})"
-        check(images.ndim == 3 and images.shape[1:] == (self.size, self.size) and len(images), fault)
-        from radiosynth.generators.drawing import check_labels
-        from radiosynth.training import check_images
-
-        check_images(images)
-        check_labels(labels, len(images), self.conditional)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from radiosynth import training
 from radiosynth._io import check
 from radiosynth.generators.base import GeneratorModel
-from radiosynth.generators.drawing import load_generator, read_description, with_labels
+from radiosynth.generators.drawing import check_images, load_generator, read_description, with_labels
 from radiosynth.generators.settings import VAESettings
 from radiosynth.networks.layers import keras_defaults
 
@@ -84,10 +84,10 @@ def reconstruct(
         If the folder holds another generator, or images or labels do not fit it.
     """
     path = Path(folder)
-    settings, _ = read_description(path)
+    settings, *_ = read_description(path)
     fault = f"{path} holds no variational autoencoder: train one with radiosynth.VAESettings"
     check(settings.kind == VAESettings.kind, fault)
-    settings.check(images, labels)
+    check_images(settings, images, labels)
     encoder, decoder = settings.encoder(), load_generator(path)
     training.load_weights(encoder, path / "encoder.npz")
     label = None if labels is None else ops.convert_to_tensor(labels, "int32")

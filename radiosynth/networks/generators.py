@@ -124,8 +124,7 @@ def build_discriminator(
         x = layers.Conv2D(filters, kernel, 2, padding="same", kernel_initializer=next(draw), name=name)(x)
         return layers.LeakyReLU(negative_slope=LEAK, name=f"leaky_{number}")(x)
 
-    inputs = image = keras.Input((size, size, 1), name="image")
-    x = image
+    inputs = image = x = keras.Input((size, size, 1), name="image")
     *channels, last = scaled(width_multiplier, 64, 128, 128)
     for number, filters in enumerate(channels, 1):
         x = convolution(x, number, filters, kernel=5)

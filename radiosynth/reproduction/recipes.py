@@ -243,22 +243,20 @@ def _train_fold(config: configs.FoldConfig, needed: list[Path], limits: Limits) 
         targets = train.table["targets"]
         start = find_run(config.teacher).model().get_layer(f"member_{max(config.fold, 0)}")
     model, history = classification.train_on_the_fly(train, settings, targets=targets, start=start, **limits)
-    used = networks.build_ensemble([model])
+    used, oddness = networks.build_ensemble([model]), None
     if config.teacher:
         # A student is used in one pass, in single precision, with the weights that are saved in half.
         used = networks.build_network(size=config.size, **{**settings.arguments(), "precision": "float32"})
         used.set_weights([weights.astype(np.float16) for weights in model.get_weights()])
-    predictions = _said(used, validation, test)
-    for key, column in (("fold", "fold"), ("catalogues", "catalogue")):
-        predictions[key] = np.concatenate([np.asarray(part.table[column]) for part in (validation, test)])
-    record = {"training_images": train.counts(), "preparation": train.history}
-    oddness = None
-    if config.teacher:
         # What other observations show of the training images is not odd. The limit is set by other images.
         seen = degrade_randomly(train.images, np.random.default_rng(settings.seed))
         both, labels = np.concatenate([train.images, seen]), np.tile(train.labels, 2)
         usual = validation if len(validation) else test
         oddness = classification.Oddness.fitted(used, both, labels, usual.images)
+    predictions = _said(used, validation, test)
+    for key, column in (("fold", "fold"), ("catalogues", "catalogue")):
+        predictions[key] = np.concatenate([np.asarray(part.table[column]) for part in (validation, test)])
+    record = {"training_images": train.counts(), "preparation": train.history}
     return _Made(history, record, model, predictions, oddness)
 
 

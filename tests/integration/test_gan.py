@@ -389,7 +389,8 @@ def test_broken_generator_files(whole, tmp_path):
 
 
 def test_collapse_is_reported(tmp_path, caplog):
-    run = generators.train_generator(blobs(32)[0], dataclasses.replace(TINY, epochs=1), tmp_path)
+    settings = dataclasses.replace(TINY, epochs=1)
+    run = generators.train_generator(blobs(32)[0], settings, tmp_path, class_names=["bent"])
     assert run.collapsed
     assert run.diversity[0] < base.FEWEST_DIFFERENCES
     assert "has collapsed" in caplog.text
@@ -397,6 +398,9 @@ def test_collapse_is_reported(tmp_path, caplog):
     caplog.clear()
     generators.load_generator(tmp_path)
     assert "had collapsed" in caplog.text
+    caplog.clear()
+    generators.sample_generators([tmp_path], 2, rng=np.random.default_rng(0))
+    assert caplog.text.count("had collapsed") == 1
 
 
 def test_diversity():
