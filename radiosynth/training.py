@@ -17,7 +17,6 @@ import itertools
 import json
 import logging
 import math
-import sys
 import time
 import zlib
 from collections.abc import Callable, Generator, Sequence
@@ -293,7 +292,7 @@ def fit(
         return history
     if done:
         log.info("%s resumes after epoch %d of %d", title, done, epochs)
-    bar = tqdm(total=epochs, initial=done, desc=title, unit="epoch", disable=not sys.stderr.isatty())
+    bar = tqdm(total=epochs, initial=done, desc=title, unit="epoch", disable=None)
     images, stream = batches.steps * batches.batch_size, [batches.stream(done)]
     save = partial(_save_checkpoint, path, model, history, fingerprint)
     conductor = _Conductor(save, history, images, time_limit, bar)

@@ -6,14 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from radiosynth.parallel import each
 from radiosynth.stopping import TrainingStopped
 
 log = logging.getLogger("radiosynth")
-
-T = TypeVar("T")
 
 
 def run_in_time(run: Callable[..., object], tasks: Sequence[Any], jobs: int, deadline: float | None) -> None:
@@ -42,8 +40,8 @@ def run_in_time(run: Callable[..., object], tasks: Sequence[Any], jobs: int, dea
 
 def run_missing(
     run: Callable[..., object],
-    tasks: Iterable[T],
-    done: Callable[[T], bool],
+    tasks: Iterable[Any],
+    done: Callable[[Any], bool],
     what: str,
     jobs: int,
     deadline: float | None,
