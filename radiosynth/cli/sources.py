@@ -24,12 +24,7 @@ def catalogue_options(parser: argparse.ArgumentParser) -> None:
     lists = f"{known}, or a file with ra and dec (default: the report's four)"
     add("sources", nargs="*", metavar="SOURCE", help=lists)
     add("--out", type=Path, help="table to write, .ecsv or .csv")
-    add(
-        "--radius",
-        type=options.positive,
-        default=60,
-        help="separation of pairs in arcsec (default: %(default)g)",
-    )
+    add("--radius", type=options.positive, default=60, help="separation of pairs in arcsec (default: 60)")
     _add_classes(parser)
 
 

@@ -45,10 +45,8 @@ def gan_options(parser: argparse.ArgumentParser) -> None:
     """Add the commands ``radiosynth gan train`` and ``radiosynth gan sample``, with their options."""
     commands = parser.add_subparsers(required=True, metavar="command")
     train = commands.add_parser("train", help="train the GAN of a class, or load the saved run")
-    known, said = (
-        [*CLASS_NAMES, "all"],
-        "class to train on (default: all, with one class-conditional network)",
-    )
+    known = [*CLASS_NAMES, "all"]
+    said = "class to train on (default: all, with one class-conditional network)"
     train.add_argument("--class", dest="morphology", choices=known, default="all", help=said)
     options.add_scale(train)
     options.add_seeds(train)
@@ -127,7 +125,7 @@ def verdict(arguments: argparse.Namespace) -> None:
 
 def tune_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth tune``."""
-    parser.description = "Tune a family of networks. A stopped search resumes; several processes can share one."
+    parser.description = "Tune a family of networks. A stopped search resumes, and processes can share one."
     parser.add_argument("--family", choices=list(reproduction.scales.WRITTEN["families"]), required=True)
     parser.add_argument("--fold", type=options.whole, default=0, help="fold kept for testing (default: 0)")
     parser.add_argument("--trials", type=options.some, help="trials of the search, saved ones included")
