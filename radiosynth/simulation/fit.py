@@ -45,10 +45,6 @@ NOISE = stats.loguniform(3e-4, 0.2)
 """Noise in units of the peak, with which a fit begins: peaks of 3000 to 5 sigma."""
 
 
-OBSERVED = FIRST.pixels(FIRST.field)
-"""Edge of the observed images in pixels of FIRST."""
-
-
 LEAST = 5
 """Fewest real sources that a class is fitted to."""
 
@@ -170,7 +166,7 @@ def observed_images(
     """
     if observation is None:
         return render(parameters, size)
-    seen = render(parameters, OBSERVED, observation=observation, rng=rng)
+    seen = render(parameters, observation.edge, observation=observation, rng=rng)
     return scale(resize(seen, size))
 
 

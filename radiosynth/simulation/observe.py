@@ -61,6 +61,11 @@ class Observation:
         rms = self.rms if drawn is None else f"{drawn.name}{self.rms.args}"  # type: ignore[union-attr]
         return f"beam {self.beam_fwhm} arcsec, rms {rms}, pixels {self.pixel_scale}, n_sigma {self.n_sigma}"
 
+    @property
+    def edge(self) -> int:
+        """Edge in pixels of an image of the report's 4.5 arcmin, in pixels of FIRST if none are given."""
+        return round(FIRST.field * 60 / (self.pixel_scale or FIRST.pixel_scale))
+
     def beam_sigma(self, size: int) -> float:
         """Return the standard deviation of the beam in pixels of an image of `size` pixels."""
         scale = FIRST.scale(size) if self.pixel_scale is None else self.pixel_scale
