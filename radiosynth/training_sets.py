@@ -94,7 +94,6 @@ class Geometric:
             seen = simulation.simulate(
                 {name: self.per_class},
                 edge,
-                classes=[name],
                 population=self.population,
                 observation=self.observation,
                 rng=rng,

@@ -136,7 +136,7 @@ def fit_population(
         truth = _coordinates(images, observation)
         unit = truth.std(axis=0) + 0.1  # of a feature that does not vary, small differences count little
         for _ in range(rounds):
-            table = draw_parameters({name: per_class}, population=fitted, classes=[name], rng=rng)
+            table = draw_parameters({name: per_class}, population=fitted, rng=rng)
             made = _coordinates(observed_images(table, real.size, observation, rng=rng), observation)
             nearest = cKDTree(made / unit).query(truth / unit, NEIGHBOURS)[1]
             fitted = fitted.replace(name, **_distributions(table[nearest.ravel()], getattr(wide, name)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from radiosynth._io import check, refuse_beyond_memory
-from radiosynth.sample import check_choice, check_count, check_rng
+from radiosynth.sample import check_count, check_rng
 from radiosynth.simulation.gaussians import COLUMNS, COMPACT
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
@@ -178,7 +178,6 @@ def draw_parameters(
     per_class: int | Mapping[str, int] = 6000,
     *,
     population: Population | None = None,
-    classes: Iterable[str] = CLASS_NAMES,
     rng: np.random.Generator,
 ) -> Table:
     """Draw the parameters of sources.
@@ -188,7 +187,7 @@ def draw_parameters(
 
     Parameters
     ----------
-    per_class, population, classes, rng
+    per_class, population, rng
         As for `simulate`.
 
     Returns
@@ -206,17 +205,13 @@ def draw_parameters(
     """
     check_rng(rng)
     population = report_population() if population is None else population
-    chosen = [CLASS_NAMES[class_code(name)] for name in classes]
-    given = per_class if isinstance(per_class, Mapping) else dict.fromkeys(chosen, per_class)
+    given = per_class if isinstance(per_class, Mapping) else dict.fromkeys(CLASS_NAMES, per_class)
     counts = {CLASS_NAMES[class_code(name)]: n for name, n in given.items()}
     for name, n in counts.items():
-        check_choice(name, "class", chosen)
         check_count(n, f"number of {name}")
     refuse_beyond_memory((sum(counts.values()), 2 * len(COLUMNS)), "ask for fewer sources")
-    # Each class has its own stream: what is drawn for one does not depend on the others.
-    parts = []
-    for name, stream in zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True):
-        parts.append(Table(_draw(population, name, counts.get(name, 0), stream)))
+    streams = zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True)
+    parts = [Table(_draw(population, name, counts.get(name, 0), stream)) for name, stream in streams]
     table = vstack(parts).filled(np.nan)  # the noise may be drawn for some classes only
     drawn = np.repeat(CLASS_NAMES, [len(part) for part in parts])
     names = [f"{name}_{i}" for name, part in zip(CLASS_NAMES, parts, strict=True) for i in range(len(part))]

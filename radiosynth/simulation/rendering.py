@@ -12,7 +12,7 @@ run from north (up, towards higher rows) through east (left), as on the sky.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,7 +28,7 @@ from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galax
 from radiosynth.simulation.kernels import brightness, single_precision
 from radiosynth.simulation.observe import Observation, beam_noise
 from radiosynth.simulation.population import Population, draw_parameters, draw_values
-from radiosynth.taxonomy import CLASS_NAMES, class_code
+from radiosynth.taxonomy import class_code
 
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
 
@@ -41,7 +41,6 @@ def simulate(
     size: int = 56,
     *,
     population: Population | None = None,
-    classes: Iterable[str] = CLASS_NAMES,
     trajectory: Trajectory = "ray",
     noise: float = 0.0,
     observation: Observation | None = None,
@@ -52,13 +51,11 @@ def simulate(
     Parameters
     ----------
     per_class : int or mapping of str to int, default 6000
-        Sources of each class, or of the classes named.
+        Sources of each class; by name, of those classes alone.
     size : int, default 56
         Edge of the images in pixels.
     population : Population, optional
         Distributions to draw from; the report's by default.
-    classes : iterable of str, optional
-        Classes to draw; all by default.
     trajectory : {"ray", "parabola"}
         Where the lobes lie, see `render`.
     noise : float, default 0
@@ -91,7 +88,7 @@ def simulate(
     """
     check_rng(rng)
     drawing, noising = rng.spawn(2)
-    table = draw_parameters(per_class, population=population, classes=classes, rng=drawing)
+    table = draw_parameters(per_class, population=population, rng=drawing)
     if observation is not None and "rms" not in table.colnames:
         table["rms"] = draw_values(observation.rms, len(table), noising)
     images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)

@@ -58,7 +58,7 @@ def test_bending_is_unknown_where_nothing_lies_between_the_ends() -> None:
 
 def test_bending_of_simulated_sources_is_recovered(rng: np.random.Generator) -> None:
     population = report_population().replace("bent", fr_type=2, lobe_distance=norm(13, 1))
-    sample = simulate({"FRII": 80, "bent": 120}, population=population, classes=("FRII", "bent"), rng=rng)
+    sample = simulate({"FRII": 80, "bent": 120}, population=population, rng=rng)
     table = measurements.source_properties(sample.images, pixel_scale=SCALE)
     far = np.isfinite(table["bending_angle"]) & (sample.table["lobe_distance"] > 10)
     error = np.asarray(table["bending_angle"] - sample.table["bending_angle"])
