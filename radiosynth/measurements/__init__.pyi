@@ -4,5 +4,4 @@ from .sources import (
     largest_extent as largest_extent,
     measure as measure,
     measure_angles as measure_angles,
-    source_properties as source_properties,
 )
