@@ -167,11 +167,14 @@ def _read(name: str) -> Population:
     return Population(**classes)
 
 
-def draw_values(distribution: Distribution | float, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw `n` values; a number does not vary."""
+def draw_values(
+    distribution: Distribution | float, n: int, rng: np.random.Generator | None
+) -> NDArray[np.float64]:
+    """Draw `n` values; a number does not vary, and needs no generator."""
     if isinstance(distribution, float | int):
         return np.full(n, float(distribution))
-    return np.asarray(distribution.rvs(size=n, random_state=rng), dtype=np.float64)
+    check_rng(rng)
+    return np.asarray(distribution.rvs(size=n, random_state=rng), dtype=np.float64)  # type: ignore[arg-type]
 
 
 def draw_parameters(

@@ -25,7 +25,7 @@ from radiosynth._io import check, to_write
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_count, check_rng
 from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
-from radiosynth.simulation.kernels import brightness, single_precision
+from radiosynth.simulation.kernels import brightness
 from radiosynth.simulation.observe import Observation, beam_noise
 from radiosynth.simulation.population import Population, draw_parameters, draw_values
 from radiosynth.taxonomy import class_code
@@ -107,12 +107,11 @@ def render(
     scale: bool = True,
     out: NDArray[np.float32] | None = None,
     rng: np.random.Generator | None = None,
-    workers: int | None = None,
 ) -> NDArray[np.float32]:
     """Render sources at any image size.
 
     The Gaussians are evaluated at the centres of the pixels, so that nothing is shifted or rotated on
-    a grid. The result does not depend on the number of workers.
+    a grid. The result does not depend on the number of processors.
 
     Parameters
     ----------
@@ -137,8 +136,6 @@ def render(
         Array to write to, for example a `numpy.memmap` for images that do not fit into memory.
     rng : numpy.random.Generator, optional
         Source of random numbers; needed for noise only.
-    workers : int, optional
-        Number of threads; as many as processors by default.
 
     Returns
     -------
@@ -162,13 +159,15 @@ def render(
     out = to_write(out, (n, size, size), "ask for fewer or smaller images, or give a memmap as out")
     fault = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
     check(0 <= noise < np.inf, fault)
-    rms = None if observation is None else observation.noise_of(parameters, n, rng)
+    beam, n_sigma, rms = 0.0, None, None
+    if observation is not None:
+        beam, n_sigma = observation.beam_sigma(size), observation.n_sigma
+        rms = observation.noise_of(parameters, n, rng)
     noisy = noise > 0 or rms is not None
     if noisy:
         check_rng(rng)
     # 2. A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
-    beam = None if observation is None else observation.beam_sigma(size)
-    fine = 1 if beam is None else 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1
+    fine = 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1 if beam else 1
     edge = size * fine
     fault = (
         f"size={size} with {observation} has to be rendered at {edge} px, of which at most "
@@ -181,37 +180,34 @@ def render(
     chunks = []
     for rows in (np.flatnonzero(extended), np.flatnonzero(~extended)):
         p = {name: values[rows] for name, values in columns.items()}
-        gaussians = galaxies(p, trajectory) if extended[rows].all() else compacts(p)
-        spheres, lobes = single_precision(*gaussians)
+        spheres, lobes = galaxies(p, trajectory) if extended[rows].all() else compacts(p)
         starts = range(0, len(rows), step)
         chunks += [(rows[i : i + step], spheres[i : i + step], lobes[i : i + step]) for i in starts]
-    streams = rng.spawn(len(chunks)) if noisy and rng is not None else [None] * len(chunks)
+    streams: list[Any] = rng.spawn(len(chunks)) if noisy and rng else [None] * len(chunks)
 
-    def work(
-        chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: np.random.Generator | None
-    ) -> list[int]:
+    def work(chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: Any) -> list[int]:
         """Render a chunk into `out`, and return the rows that stayed dark."""
         rows, spheres, lobes = chunk
         # Rows without a gap are rendered where they belong, unless a beam makes other images of them.
-        direct = beam is None and rows[-1] - rows[0] < len(rows)
+        direct = not beam and rows[-1] - rows[0] < len(rows)
         images = out[rows[0] : rows[-1] + 1] if direct else np.empty((len(rows), edge, edge), np.float32)
         brightness(spheres, lobes, images)
-        if beam is not None:
+        if beam:
             images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
             images = images[:, fine // 2 :: fine, fine // 2 :: fine]
         low, high = _limits(images)
         dark = rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
         # Noise in units of the peak; that of a telescope is thresholded as in real images.
-        if stream is not None and noise > 0:
+        if noise > 0:
             images += high * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
-        if stream is not None and observation is not None and beam is not None and rms is not None:
+        if rms is not None:
             heights = high * rms[rows, None, None].astype(np.float32)
             images += heights * beam_noise(images.shape, beam, stream)
-            if scale and observation.n_sigma is not None:
-                images[:] = noise_threshold(images, observation.n_sigma)[0]
+            if scale and n_sigma is not None:
+                images[:] = noise_threshold(images, n_sigma)[0]
         if scale:
             # A little less than 2, so that rounding does not leave [-1, 1].
-            low, high = (low, high) if stream is None else _limits(images)
+            low, high = _limits(images) if noisy else (low, high)
             gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
             images *= gain
             images -= low * gain + 1
@@ -220,7 +216,7 @@ def render(
         return dark
 
     # 4. Threads, not processes: the compiled code lets go of the interpreter, and all write to one array.
-    with ThreadPoolExecutor(max(1, min(workers or os.cpu_count() or 1, len(chunks)))) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         dark = sorted(row for found in pool.map(work, chunks, streams) for row in found)
     if dark:
         msg = f"{len(dark)} sources leave no light on their image, row {dark[0]} first; move them into it"
