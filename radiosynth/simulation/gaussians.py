@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from radiosynth._io import check
 from radiosynth.sample import check_choice
 
 FRAME = 56.0
@@ -61,9 +62,9 @@ COMPACT = ("core_x", "core_y", "core_sigma", "core_amplitude", "axis_ratio", "po
 def checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str, NDArray[Any]]:
     """Return the parameters as arrays, or raise if one is missing or out of its range."""
     check_choice(trajectory, "trajectory", ("ray", "parabola"))
-    if missing := [name for name in ("fr_type", *COLUMNS) if name not in parameters.keys()]:  # noqa: SIM118
-        msg = f"the parameters lack {', '.join(missing)}; start from the table of draw_parameters"
-        raise ValueError(msg)
+    given = parameters.keys()
+    missing = ", ".join(name for name in ("fr_type", *COLUMNS) if name not in given)
+    check(not missing, f"the parameters lack {missing}; start from the table of draw_parameters")
     fr_type = np.asarray(parameters["fr_type"])
     if not np.isin(fr_type, (0, 1, 2)).all():
         msg = f"fr_type holds {sorted(set(fr_type.tolist()))}; it is 1 or 2, and 0 for compact sources"

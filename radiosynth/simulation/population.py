@@ -79,12 +79,10 @@ class Population:
         for name, names in needed.items():
             given = dict(getattr(self, name))
             allowed = (*names, *(EXTENDED if name == "bent" else ()), "rms")
-            if missing := [key for key in names if key not in given]:
-                msg = f"the population of {name} lacks {', '.join(missing)}; it needs {', '.join(names)}"
-                raise ValueError(msg)
-            if unknown := [key for key in given if key not in allowed]:
-                msg = f"unknown parameter {unknown[0]!r} of {name}; allowed are {', '.join(allowed)}"
-                raise ValueError(msg)
+            missing = ", ".join(key for key in names if key not in given)
+            check(not missing, f"the population of {name} lacks {missing}; it needs {', '.join(names)}")
+            unknown = ", ".join(repr(key) for key in given if key not in allowed)
+            check(not unknown, f"unknown parameter {unknown} of {name}; allowed are {', '.join(allowed)}")
             for key, value in given.items():
                 if not isinstance(value, float | int) and not hasattr(value, "rvs"):
                     msg = f"{key} of {name} is {value!r}; give a frozen scipy.stats distribution or a number"
