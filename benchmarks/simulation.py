@@ -27,9 +27,7 @@ FLOP = 2 * 38 + 3 * 2
 def sources(number: int) -> Table:
     """Return FR I and FR II sources whose lobes are as long ahead as behind."""
     half = -(-number // 2)
-    table = draw_parameters(
-        {"FRI": half, "FRII": half}, classes=("FRI", "FRII"), rng=np.random.default_rng(0)
-    )
+    table = draw_parameters({"FRI": half, "FRII": half}, rng=np.random.default_rng(0))
     table["lobe_c2"] = table["lobe_c1"]
     return table[np.random.default_rng(0).permutation(2 * half)[:number]]
 

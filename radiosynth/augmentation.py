@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import refuse_beyond_memory, to_write
+from radiosynth._io import check, refuse_beyond_memory
 from radiosynth.preprocessing import _stack
 from radiosynth.sample import Sample, check_choice, check_rng
 from radiosynth.splitting import _numbers_per_class
@@ -23,7 +23,6 @@ def rotate_flip(
     flips: ArrayLike,
     *,
     fill: float | None = None,
-    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Flip images left–right where asked, then rotate them about their centres, bilinearly.
 
@@ -40,18 +39,16 @@ def rotate_flip(
         Whether each image is flipped before it is rotated.
     fill : float, optional
         Value beyond the edges, seen in the corners; the lowest value of each image if not given.
-    out : ndarray of float32, shape (n, size, size), C-contiguous, optional
-        Array to write to; it must not overlap the images.
 
     Returns
     -------
     ndarray of float32, shape (n, size, size)
-        The images made; `out` itself where it is given.
+        The images made.
 
     Raises
     ------
     ValueError
-        If the images are not square, or the shapes do not agree.
+        If the images are not square, the shapes do not agree, or an angle is not finite.
 
     Examples
     --------
@@ -62,16 +59,16 @@ def rotate_flip(
     [[[2.0, 1.0], [4.0, 3.0]]]
     """
     stack = _stack(images)
-    shape = (len(stack),)
-    if stack.shape[1] != stack.shape[2] or np.shape(angles) != shape or np.shape(flips) != shape:
-        msg = (
-            f"images, angles and flips have the shapes {stack.shape}, {np.shape(angles)} and "
-            f"{np.shape(flips)}; they must be (n, size, size), (n,) and (n,)"
-        )
-        raise ValueError(msg)
-    out = to_write(out, stack.shape, "give fewer, or a memmap as out")
-    _warp(stack, np.arange(len(stack)), np.asarray(angles), np.asarray(flips), out, fill)
-    return out
+    n, height, width = stack.shape
+    fault = (
+        f"images, angles and flips have the shapes {stack.shape}, {np.shape(angles)} and "
+        f"{np.shape(flips)}; they must be (n, size, size), (n,) and (n,)"
+    )
+    check(height == width and np.shape(angles) == np.shape(flips) == (n,), fault)
+    unknown = ~np.isfinite(np.ma.filled(np.ma.asarray(angles, float), np.nan))
+    fault = f"{unknown.sum()} of {n} angles are not finite: give degrees, or leave these images out"
+    check(not unknown.any(), fault)
+    return _warp(stack, np.arange(n), np.asarray(angles), np.asarray(flips), fill)
 
 
 def augment_randomly(
@@ -108,9 +105,7 @@ def augment_randomly(
     n = len(stack)
     angles, flips = rng.uniform(0, 360, n), rng.random(n) < 0.5
     zooms, shifts = np.exp(rng.normal(0, zoom, n)), rng.normal(0, shift, (n, 2))
-    out = np.empty_like(stack, order="C")
-    _warp(stack, np.arange(n), angles, flips, out, zooms=zooms, shifts=shifts)
-    return out
+    return _warp(stack, np.arange(n), angles, flips, zooms=zooms, shifts=shifts)
 
 
 def augmentation_plan(
@@ -162,12 +157,11 @@ def augmentation_plan(
     for code, number in _numbers_per_class(codes, per_class).items():
         members = np.flatnonzero(codes == code)
         extra = number - len(members)
-        if not len(members) or extra < 0:
-            msg = (
-                f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all of them are "
-                "kept, so there must be one and per_class no less than their number; raise it, or take fewer"
-            )
-            raise ValueError(msg)
+        fault = (
+            f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all of them are "
+            "kept, so there must be one and per_class no less than their number; raise it, or take fewer"
+        )
+        check(len(members) and extra >= 0, fault)
         refuse_beyond_memory((number, 4), "ask for fewer images of each class")
         part = np.zeros(number, [("source", np.int64), ("rotation", np.float64), ("flipped", np.bool_)])
         part["source"][: len(members)] = members
@@ -184,8 +178,7 @@ def augmentation_plan(
             each = np.full(len(members), extra // len(members))
             each[: extra % len(members)] += 1
             added["source"] = np.repeat(members, each)
-            number = np.arange(extra) - np.repeat(np.cumsum(each) - each, each) + 1
-            added["rotation"] = 360.0 * number / (np.repeat(each, each) + 1)
+            added["rotation"] = np.concatenate([360.0 * np.arange(1, k + 1) / (k + 1) for k in each])
             added["flipped"] = np.arange(extra) % 2 == 0
         parts.append(part)
     return np.concatenate(parts)
@@ -228,9 +221,7 @@ def augment(
     """
     plan = augmentation_plan(sample.labels, per_class, method, rng=rng)
     source = plan["source"]
-    shape = (len(plan), sample.size, sample.size)
-    images = to_write(None, shape, "make fewer, or parts of the plan by rotate_flip")
-    _warp(sample.images, source, plan["rotation"], plan["flipped"], images)
+    images = _warp(sample.images, source, plan["rotation"], plan["flipped"])
     table = sample.table[source]
     for column in ("source", "rotation", "flipped"):
         table[column] = plan[column]
@@ -244,16 +235,18 @@ def _warp(
     source: NDArray[np.int64],
     angles: NDArray[np.float64],
     flips: NDArray[np.bool_],
-    out: NDArray[np.float32],
     fill: float | None = None,
     zooms: ArrayLike = 1.0,
     shifts: ArrayLike = (0.0, 0.0),
-) -> None:
-    """Write ``images[source]``, flipped, rotated, zoomed and shifted, to `out`, not gathering them first."""
+) -> NDArray[np.float32]:
+    """Return ``images[source]``, flipped, rotated, zoomed and shifted, without gathering them first."""
     import cv2
 
+    shape = (len(source), *images.shape[1:])
+    refuse_beyond_memory(shape, "make fewer images")
+    out = np.empty(shape, np.float32)
     # Prepared images have their background at the lower limit of their range, whatever that is.
-    edges = {i: images[i].min() if fill is None else fill for i in np.unique(source).tolist()}
+    edges = images.min(axis=(1, 2)) if fill is None else np.full(len(images), fill)
     # One matrix per image takes a pixel (x, y, 1) of the result to its place in the original: rotated back
     # about the centre first, then flipped.
     center = (images.shape[1] - 1) / 2
@@ -273,7 +266,7 @@ def _warp(
 
     def work(part: slice) -> None:
         for i, matrix, target in zip(source[part], matrices[part], out[part], strict=True):
-            image, edge = np.ascontiguousarray(images[i]), float(edges[int(i)])
+            image, edge = np.ascontiguousarray(images[i]), float(edges[i])
             cv2.warpAffine(image, matrix, size, target, flags, cv2.BORDER_CONSTANT, edge, hint)
 
     # OpenCV lets go of the interpreter lock, so images are worked on side by side. Its own threads, which
@@ -288,3 +281,4 @@ def _warp(
             list(pool.map(work, [slice(i, i + step) for i in range(0, len(source), step)]))
     finally:
         cv2.setNumThreads(own_threads)
+    return out

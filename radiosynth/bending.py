@@ -43,7 +43,7 @@ def matched_population(angles: ArrayLike) -> Population:
     Returns
     -------
     Population
-        To be drawn from with ``classes=("FRI", "FRII")``.
+        To draw sources of FRI and FRII from.
 
     Raises
     ------

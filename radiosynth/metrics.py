@@ -19,6 +19,10 @@ SIGMA = 0.6827
 """Proportion of a normal distribution within one standard deviation."""
 
 
+WITHIN = 10.0
+"""Error in degrees up to which a predicted angle counts as good."""
+
+
 def confusion_matrix(
     labels: ArrayLike, probabilities: ArrayLike, *, kind: str = "class", normalise: bool = True
 ) -> NDArray[np.float64]:
@@ -276,7 +280,7 @@ def proportion(correct: ArrayLike, *, confidence: float = SIGMA) -> tuple[float,
 
 
 def angle_scores(
-    truth: ArrayLike, predicted: ArrayLike, baseline: ArrayLike | None = None, *, within: float = 10.0
+    truth: ArrayLike, predicted: ArrayLike, baseline: ArrayLike | None = None
 ) -> dict[str, float]:
     """Return the errors of predicted angles with 95 % intervals.
 
@@ -286,15 +290,13 @@ def angle_scores(
         Angles of independent sources in degrees.
     baseline : array_like of float, shape (n,), optional
         What to compare with, such as a constant; on the same sources.
-    within : float
-        Error in degrees up to which a prediction counts as good.
 
     Returns
     -------
     dict of str to float
-        ``mae``, ``rmse``, ``within`` (a proportion) and, with a baseline, ``gain`` (by how much its mean
-        absolute error is larger), each with ``_low`` and ``_high``: by resampling sources, Wilson's for the
-        proportion.
+        ``mae``, ``rmse``, ``within`` (the proportion with errors up to 10 degrees) and, with a baseline,
+        ``gain`` (by how much its mean absolute error is larger), each with ``_low`` and ``_high``: by
+        resampling sources, Wilson's for the proportion.
 
     Raises
     ------
@@ -309,10 +311,9 @@ def angle_scores(
     """
     values = np.asarray(truth, float)
     others = [np.asarray(each, float) for each in (predicted, baseline) if each is not None]
-    if values.ndim != 1 or values.size < 2 or any(each.shape != values.shape for each in others):
-        shapes = [each.shape for each in others]
-        msg = f"{values.shape} true angles for {shapes}: give one of each for two sources or more"
-        raise ValueError(msg)
+    shapes = [each.shape for each in others]
+    fault = f"{values.shape} true angles for {shapes}: give one of each for two sources or more"
+    check(values.ndim == 1 and values.size >= 2 and {values.shape} == set(shapes), fault)
     error, *reference = (np.abs(each - values) for each in others)
     quantities: dict[str, tuple[NDArray, Callable[..., NDArray]]] = {
         "mae": (error, np.mean),
@@ -325,9 +326,8 @@ def angle_scores(
         low, high = resampled((sources,), statistic, n_resamples=2000)
         value = float(statistic(sources, axis=0))
         scores |= {name: value, f"{name}_low": low, f"{name}_high": high}
-    scores["within"], scores["within_low"], scores["within_high"] = proportion(
-        error <= within, confidence=0.95
-    )
+    near = proportion(error <= WITHIN, confidence=0.95)
+    scores["within"], scores["within_low"], scores["within_high"] = near
     return scores
 
 
@@ -335,7 +335,6 @@ def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.in
     truth, given = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
     fault = f"labels {truth.shape} and probabilities {given.shape}: give shapes (n,) and (n, classes)"
     check(truth.ndim == 1 and given.ndim == 2 and len(truth) == len(given) and len(truth), fault)
-    if truth.min() < 0 or truth.max() >= given.shape[1]:
-        msg = f"labels run from {truth.min()} to {truth.max()}: allowed are 0 to {given.shape[1] - 1}"
-        raise ValueError(msg)
+    low, high, last = truth.min(), truth.max(), given.shape[1] - 1
+    check(low >= 0 and high <= last, f"labels run from {low} to {high}: allowed are 0 to {last}")
     return truth, given

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
+from radiosynth._io import check
 from radiosynth.sample import Sample, UnusableError, check_choice
 
 log = logging.getLogger("radiosynth")
@@ -252,9 +253,8 @@ def center_crop(images: ArrayLike, size: int) -> NDArray[np.float32]:
     """
     stack = _stack(images)
     height, width = stack.shape[1:]
-    if not 1 <= size <= min(height, width):
-        msg = f"cannot crop {height}×{width} images to {size}: the size can be 1 to {min(height, width)}"
-        raise ValueError(msg)
+    fault = f"cannot crop {height}×{width} images to {size}: the size can be 1 to {min(height, width)}"
+    check(1 <= size <= min(height, width), fault)
     row, column = (height - size) // 2, (width - size) // 2
     return stack[:, row : row + size, column : column + size]
 
@@ -287,16 +287,16 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
     from skimage.transform import resize as resize_volume
 
     stack = _stack(images)
-    if stack.shape[1] != stack.shape[2] or size < 1:
-        msg = (
-            f"cannot resize {stack.shape[1]}×{stack.shape[2]} images to {size}: the images must be square "
-            "(crop them with radiosynth.center_crop) and the size positive"
-        )
-        raise ValueError(msg)
-    if size == stack.shape[1]:
+    height, width = stack.shape[1:]
+    fault = (
+        f"cannot resize {height}×{width} images to {size}: the images must be square (crop them with "
+        "radiosynth.center_crop) and the size positive"
+    )
+    check(height == width and size >= 1, fault)
+    if size == width:
         return stack
     result = np.empty((len(stack), size, size), np.float32)
-    step = max(1, CHUNK_PIXELS // (stack.shape[1] * stack.shape[2]))
+    step = max(1, CHUNK_PIXELS // (height * width))
     for first in range(0, len(stack), step):
         part = slice(first, first + step)
         # The first axis keeps its length, so that the images do not mix.
@@ -330,11 +330,9 @@ def scale(images: ArrayLike, low: float = -1.0, high: float = 1.0) -> NDArray[np
     >>> scale([[[0, 5], [10, 20]]]).tolist()
     [[[-1.0, -0.5], [0.0, 1.0]]]
     """
-    if not low < high:
-        msg = f"cannot scale to [{low:g}, {high:g}]: the lower limit must be below the upper"
-        raise ValueError(msg)
+    check(low < high, f"cannot scale to [{low:g}, {high:g}]: the lower limit must be below the upper")
     stack = _stack(images)
-    faintest, brightest = _extremes(stack)
+    faintest, brightest = stack.min(axis=(1, 2)), stack.max(axis=(1, 2))
     bad = ~np.isfinite(faintest) | ~np.isfinite(brightest)
     _refuse(bad, None, "pixels that are not finite", "radiosynth.noise_threshold fills them")
     _refuse(faintest == brightest, None, _CONSTANT, "leave them out")
@@ -357,7 +355,6 @@ def preprocess(
     crop: int | None = None,
     n_sigma: float = 3.0,
     fill: Literal["threshold", "zero"] = "threshold",
-    value_range: tuple[float, float] = (-1.0, 1.0),
     blank: Literal["leave out", "raise"] = "leave out",
 ) -> Sample:
     """Make training images of cutouts: threshold the noise, crop, resize and scale.
@@ -375,8 +372,6 @@ def preprocess(
         Edge length of the centre to keep before resizing, in pixels of the cutouts. All by default.
     n_sigma, fill
         Passed on to `noise_threshold`.
-    value_range : pair of float
-        Limits of the pixel values of each image.
     blank : {"leave out", "raise"}
         What to do with images that have no pixel above the noise, of which the report's sample has one, or
         where `missing_pixels` touch the source or are more than ``MISSING_LIMIT`` of the centre: leave them
@@ -386,7 +381,7 @@ def preprocess(
     Returns
     -------
     Sample
-        The same sources in the same order, size × size pixels, each from the lower to the upper limit.
+        The same sources in the same order, size × size pixels, each image in [-1, 1].
         ``table.meta["left_out"]`` lists the others, as pairs (name, reason).
 
     Raises
@@ -408,9 +403,7 @@ def preprocess(
     resize: 150 to 56 px, antialiased
     scale: each image to [-1, 1]
     """
-    if not len(sample):
-        msg = "the sample has no images to preprocess; give at least one"
-        raise ValueError(msg)
+    check(len(sample), "the sample has no images to preprocess; give at least one")
     check_choice(blank, "value of blank", ("leave out", "raise"))
     names = np.asarray(sample.table["name"], str)
     missing = missing_pixels(sample.images)
@@ -432,7 +425,7 @@ def preprocess(
     # What cannot be used. Before resizing, whose rounding errors would make a constant image look like a
     # structure.
     spoilt = _spoilt(ready.images, missing, limit, noise)
-    faintest, brightest = _extremes(ready.images)
+    faintest, brightest = ready.images.min(axis=(1, 2)), ready.images.max(axis=(1, 2))
     constant = (faintest == brightest) & ~spoilt
     bad, reasons = constant | spoilt, np.where(spoilt, _SPOILT, _CONSTANT)
     faint = ~bad & (noise > 0) & (brightest - limit < (5 - n_sigma) * noise)
@@ -452,8 +445,7 @@ def preprocess(
     ready.table.meta["left_out"] = left_out
 
     ready = ready.derived(resize(ready.images, size), f"resize: {ready.size} to {size} px, antialiased")
-    low, high = value_range
-    return ready.derived(scale(ready.images, low, high), f"scale: each image to [{low:g}, {high:g}]")
+    return ready.derived(scale(ready.images), "scale: each image to [-1, 1]")
 
 
 def preprocess_unresized(sample: Sample, size: int, **options: Any) -> Sample:
@@ -475,16 +467,9 @@ def frame(sample: Sample, size: int) -> Sample:
 def _stack(images: ArrayLike) -> NDArray[np.float32]:
     """Return images as a float32 array with one axis for the images and two for the pixels."""
     stack = np.asarray(images, dtype=np.float32)
-    if stack.ndim != 3:
-        msg = f"images have the shape {stack.shape}; it must be (n, height, width), for one image [None]"
-        raise ValueError(msg)
+    fault = f"images have the shape {stack.shape}; it must be (n, height, width), for one image [None]"
+    check(stack.ndim == 3, fault)
     return stack
-
-
-def _extremes(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the faintest and the brightest pixel of each image; NaN where one is NaN."""
-    rows = images.reshape(len(images), -1)
-    return rows.min(axis=1), rows.max(axis=1)
 
 
 def _spoilt(

@@ -15,13 +15,17 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth._io import check
-from radiosynth.measurements.sources import PROPERTIES, source_properties
+from radiosynth.measurements import measure
 from radiosynth.metrics import SIGMA, resampled
 from radiosynth.sample import Sample
 from radiosynth.surveys import FIRST
 
 if TYPE_CHECKING:
     import keras
+
+PROPERTIES = ("concentration", "angular_size", "axis_ratio", "components", "bending_angle")
+"""Columns of `radiosynth.measurements.measure` whose distributions are compared."""
+
 
 Statistic = Callable[[NDArray, NDArray], float]
 
@@ -177,7 +181,7 @@ def realism(
         deviation) and ``reference``, the same between real images. Measured are `kernel_distance` and
         `two_sample_accuracy` of `features`, the median of `nearest_neighbour` among the training images (its
         reference is that of `real`), and the largest difference of the cumulative distributions (Kolmogorov
-        and Smirnov's) of each of `source_properties`.
+        and Smirnov's) of each of ``PROPERTIES``.
 
     Raises
     ------
@@ -217,7 +221,7 @@ def realism(
         ends = resampled((near,), np.median, rng, confidence_level=SIGMA)
         reference = np.median(nearest_neighbour(true.images, taught.images))
         rows.append((name, "nearest neighbour", np.median(near), *ends, reference))
-        measured = [source_properties(sample.images, pixel_scale=scale) for sample in (true, made)]
+        measured = [measure(sample.images, pixel_scale=scale) for sample in (true, made)]
         for column in PROPERTIES:
             known = [table[column].value[np.isfinite(table[column])] for table in measured]
             few = min(len(known[0]) // 2, len(known[1])) < 5

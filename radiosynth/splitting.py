@@ -62,7 +62,7 @@ def split(
             f"{counts[code]}, of which at least one must be left for training; lower test_per_class, or "
             "give it as a mapping of the classes in use"
         )
-        check(0 <= number < max(counts[code], 1), fault)
+        check(number < max(counts[code], 1), fault)
 
     # What each patch of sky holds, by class, and what the test set is to hold.
     target = np.array([wanted.get(code, 0) for code in range(len(CLASS_NAMES))])
@@ -156,10 +156,10 @@ def _numbers_per_class(labels: NDArray[np.int64], per_class: int | Mapping[str, 
     for name, number in per_class.items():
         check_count(number, f"the number of {name} images")
     numbers = {class_code(name): number for name, number in per_class.items()}
-    if left_out := [CLASS_NAMES[code] for code in present if code not in numbers]:
-        msg = (
-            f"no number is given for the class {', '.join(left_out)}, of which there are images: give one, "
-            "or leave the class out of the sample"
-        )
-        raise ValueError(msg)
+    left_out = ", ".join(CLASS_NAMES[code] for code in present if code not in numbers)
+    fault = (
+        f"no number is given for the class {left_out}, of which there are images: give one, "
+        "or leave the class out of the sample"
+    )
+    check(not left_out, fault)
     return dict(sorted(numbers.items()))

@@ -19,7 +19,6 @@ from radiosynth.augmentation import augment
 from radiosynth.preprocessing import resize, scale
 from radiosynth.sample import Sample, check_count, check_rng, concatenate
 from radiosynth.simulation import Observation, Population
-from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import CLASS_NAMES
 
 if TYPE_CHECKING:
@@ -90,10 +89,10 @@ class Geometric:
         how: dict[str, Any] = {"population": self.population, "observation": self.observation, "rng": rng}
         if self.observation is None:
             return simulation.simulate(self.per_class, sources.size, **how)
-        edge = round(FIRST.field * 60 / (self.observation.pixel_scale or FIRST.pixel_scale))
+        edge = self.observation.edge
         drawn = []
         for name in CLASS_NAMES:  # one after the other: images as observed are several times as large
-            seen = simulation.simulate({name: self.per_class}, edge, classes=[name], **how)
+            seen = simulation.simulate({name: self.per_class}, edge, **how)
             images = scale(resize(seen.images, sources.size))
             drawn.append(seen.derived(images, f"resize: {edge} to {sources.size} px"))
         return concatenate(drawn)

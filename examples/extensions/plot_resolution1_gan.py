@@ -65,7 +65,7 @@ for run, real, unseen, fake in zip(runs, reals, held_out, fakes, strict=True):
     sets, scale = [unseen.images, real.images[even]], surveys.FIRST.scale(real.size)
     sets += list(frames[:, ::thin])
     truth, *others = (
-        measurements.source_properties(images, pixel_scale=scale) for images in sets
+        measurements.measure(images, pixel_scale=scale) for images in sets
     )
     reference, *gaps = (
         np.mean([ks_2samp(truth[name], each[name]).statistic for name in names])

@@ -23,7 +23,7 @@ from radiosynth.reproduction import figures
 
 plotting.use_style()
 rng = np.random.default_rng(5)
-source = radiosynth.simulate({"FRII": 1}, 56, classes=["FRII"], rng=rng)
+source = radiosynth.simulate({"FRII": 1}, 56, rng=rng)
 image = source.images[0, 12:44, 12:44]
 edge = np.array([[1, 2, 1], [0, 0, 0], [-1, -2, -1]])
 kernels = [np.rot90(edge, turns) for turns in range(4)]

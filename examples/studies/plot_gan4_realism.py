@@ -50,9 +50,9 @@ samples = {"real": real, "geometric": simulated, "GAN": draw(runs)}
 
 scale, measured = surveys.FIRST.scale(size), {}
 for kind, sample in samples.items():
-    measured[kind] = measurements.source_properties(sample.images, pixel_scale=scale)
+    measured[kind] = measurements.measure(sample.images, pixel_scale=scale)
 figure, axes = plt.subplots(5, 4, figsize=(7.6, 8.2), sharex=True, sharey="row")
-for row, name in zip(axes, measured["real"].colnames, strict=True):
+for row, name in zip(axes, realism.PROPERTIES, strict=True):
     for panel, morphology in zip(row, CLASSES, strict=True):
         chosen = {
             k: table[name][samples[k].labels == morphology.code]

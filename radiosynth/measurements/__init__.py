@@ -1,19 +1,8 @@
-"""Every quantity that is measured on an image."""
+"""Every quantity that is measured on an image.
 
-from radiosynth.measurements.islands import measure_islands
-from radiosynth.measurements.sources import (
-    bending_angle,
-    largest_extent,
-    measure,
-    measure_angles,
-    source_properties,
-)
+The names, listed in ``__init__.pyi``, are loaded when they are first used.
+"""
 
-__all__ = [
-    "bending_angle",
-    "largest_extent",
-    "measure",
-    "measure_angles",
-    "measure_islands",
-    "source_properties",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -8,6 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import center_of_mass
 from scipy.spatial.distance import pdist, squareform
 
+from radiosynth._io import check
+
 THRESHOLD = 0.05
 """Pixels fainter than this fraction of the peak do not count as part of the source."""
 
@@ -16,47 +18,13 @@ SEPARATION = 10.8
 """Least distance of two components in arcseconds: two beams of FIRST."""
 
 
-PROPERTIES = ("concentration", "angular_size", "axis_ratio", "components", "bending_angle")
-"""Columns of `source_properties`."""
+COLUMNS = (
+    "concentration", "angular_size", "axis_ratio", "components", "bending_angle", "area", "offset",
+    "asymmetry", "edge_brightening",
+)  # fmt: skip
 
 
 def measure(images: ArrayLike, *, pixel_scale: float) -> Table:
-    """Measure what populations are fitted to: `radiosynth.measurements.source_properties` and four more.
-
-    Parameters
-    ----------
-    images, pixel_scale
-        As for `radiosynth.measurements.source_properties`.
-
-    Returns
-    -------
-    ~astropy.table.Table
-        Its columns and, from the pixels above 5 % of the peak, NaN where the image is blank:
-
-        ``area``: flux over peak, in square arcseconds.
-        ``offset``: distance of the mean of the flux from the middle of the image, in arcseconds.
-        ``asymmetry``: distance of the peak from that mean, over the angular size.
-        ``edge_brightening``: root mean square distance of the flux from its mean, over the angular size.
-
-    Examples
-    --------
-    >>> y, x = np.mgrid[:41, :41] - 20
-    >>> table = measure([np.exp(-((x - 3) ** 2 + y**2) / 8)], pixel_scale=1)
-    >>> round(float(table["offset"][0]), 2), round(float(table["asymmetry"][0]), 2)
-    (3.0, 0.0)
-    """
-    if not pixel_scale > 0:
-        msg = f"pixel_scale is {pixel_scale}; give a positive number of arcsec"
-        raise ValueError(msg)
-    found = [_measure_source(image - image.min(), pixel_scale) for image in finite_images(images)]
-    names = (*PROPERTIES, "area", "offset", "asymmetry", "edge_brightening")
-    units = {"angular_size": "arcsec", "bending_angle": "deg", "area": "arcsec2", "offset": "arcsec"}
-    columns = {name: np.array([row.get(name, np.nan) for row in found], float) for name in names}
-    columns["components"] = columns["components"].astype(int)
-    return Table(columns, units=units)
-
-
-def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
     """Measure sources as an astronomer would, on the pixels above 5 % of the peak of each image.
 
     Parameters
@@ -78,6 +46,10 @@ def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
         ``bending_angle``: by how many degrees the way from one end over the middle to the other turns;
         0 is straight, and beyond 120 it comes out far too small. NaN with fewer than two components,
         or nothing between them.
+        ``area``: flux over peak, in square arcseconds.
+        ``offset``: distance of the mean of the flux from the middle of the image, in arcseconds.
+        ``asymmetry``: distance of the peak from that mean, over the angular size.
+        ``edge_brightening``: root mean square distance of the flux from its mean, over the angular size.
 
     Raises
     ------
@@ -87,20 +59,20 @@ def source_properties(images: ArrayLike, *, pixel_scale: float) -> Table:
     Examples
     --------
     >>> y, x = np.mgrid[:41, :41] - 20
-    >>> table = source_properties([np.exp(-(x**2 / 32 + y**2 / 8))], pixel_scale=1)
-    >>> round(float(table["axis_ratio"][0]), 2)
-    0.5
+    >>> table = measure([np.exp(-((x - 3) ** 2 / 32 + y**2 / 8))], pixel_scale=1)
+    >>> round(float(table["axis_ratio"][0]), 2), round(float(table["offset"][0]), 2)
+    (0.5, 3.0)
     """
-    return measure(images, pixel_scale=pixel_scale)[list(PROPERTIES)]
-
-
-def finite_images(images: ArrayLike) -> NDArray[np.float64]:
-    """Return images in double precision, or raise `ValueError` unless they are square and finite."""
+    check(pixel_scale > 0, f"pixel_scale is {pixel_scale}; give a positive number of arcsec")
     pixels = np.asarray(images, np.float64)
-    if pixels.ndim != 3 or pixels.shape[1] != pixels.shape[2] or not np.isfinite(pixels).all():
-        msg = f"images {pixels.shape}: give finite images of shape (n, size, size)"
-        raise ValueError(msg)
-    return pixels
+    square = pixels.ndim == 3 and pixels.shape[1] == pixels.shape[2]
+    fault = f"images {pixels.shape}: give finite images of shape (n, size, size)"
+    check(square and np.isfinite(pixels).all(), fault)
+    found = [_measure_source(image - image.min(), pixel_scale) for image in pixels]
+    columns = {name: np.array([row.get(name, np.nan) for row in found], float) for name in COLUMNS}
+    columns["components"] = columns["components"].astype(int)
+    units = {"angular_size": "arcsec", "bending_angle": "deg", "area": "arcsec2", "offset": "arcsec"}
+    return Table(columns, units=units)
 
 
 def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> dict[str, float]:

@@ -172,7 +172,8 @@ def prepare_bending(config: BendingConfig) -> tuple[Sample, Sample]:
             names, population = names[:2], matched_population(sources.table["bending_angle"])
         rng = np.random.default_rng(config.settings.seed)
         number = (min(config.synthetic, config.images) if train else config.synthetic) // len(names)
-        train.append(simulation.simulate(number, config.size, classes=names, population=population, rng=rng))
+        numbers = dict.fromkeys(names, number)
+        train.append(simulation.simulate(numbers, config.size, population=population, rng=rng))
     joined = concatenate(train)
     return (_stretched(joined), _stretched(test)) if config.stretch else (joined, test)
 

@@ -45,10 +45,6 @@ NOISE = stats.loguniform(3e-4, 0.2)
 """Noise in units of the peak, with which a fit begins: peaks of 3000 to 5 sigma."""
 
 
-OBSERVED = FIRST.pixels(FIRST.field)
-"""Edge of the observed images in pixels of FIRST."""
-
-
 LEAST = 5
 """Fewest real sources that a class is fitted to."""
 
@@ -140,7 +136,7 @@ def fit_population(
         truth = _coordinates(images, observation)
         unit = truth.std(axis=0) + 0.1  # of a feature that does not vary, small differences count little
         for _ in range(rounds):
-            table = draw_parameters({name: per_class}, population=fitted, classes=[name], rng=rng)
+            table = draw_parameters({name: per_class}, population=fitted, rng=rng)
             made = _coordinates(observed_images(table, real.size, observation, rng=rng), observation)
             nearest = cKDTree(made / unit).query(truth / unit, NEIGHBOURS)[1]
             fitted = fitted.replace(name, **_distributions(table[nearest.ravel()], getattr(wide, name)))
@@ -170,7 +166,7 @@ def observed_images(
     """
     if observation is None:
         return render(parameters, size)
-    seen = render(parameters, OBSERVED, observation=observation, rng=rng)
+    seen = render(parameters, observation.edge, observation=observation, rng=rng)
     return scale(resize(seen, size))
 
 

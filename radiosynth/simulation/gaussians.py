@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from radiosynth._io import check
 from radiosynth.sample import check_choice
 
 FRAME = 56.0
@@ -21,12 +22,15 @@ Trajectory = Literal["ray", "parabola"]
 Columns = Mapping[str, NDArray[np.float64]]
 
 
-ROUND = np.dtype([(name, float) for name in ("x", "y", "sigma", "amplitude")])
-"""A round Gaussian."""
+ROUND = np.dtype([(name, np.float32) for name in ("x", "y", "fall", "height")])
+"""A round Gaussian: its height times 2 to the power cd² at the distance d, where c is its fall."""
 
 
-LOBE = np.dtype([(name, float) for name in ("x", "y", "axis", "across", "behind", "ahead", "amplitude")])
-"""A two-sided Gaussian: direction of its axis (radians), sigma across it, behind and ahead of the peak."""
+LOBE = np.dtype(
+    [(name, np.float32) for name in ("x", "y", "cosine", "sine", "across", "behind", "ahead", "level")]
+)
+"""A two-sided Gaussian: the direction of its axis, its falls across it, behind and ahead of the peak, and the
+power of two that is its height."""
 
 
 Gaussians = tuple[NDArray[np.void], NDArray[np.void]]
@@ -58,9 +62,9 @@ COMPACT = ("core_x", "core_y", "core_sigma", "core_amplitude", "axis_ratio", "po
 def checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str, NDArray[Any]]:
     """Return the parameters as arrays, or raise if one is missing or out of its range."""
     check_choice(trajectory, "trajectory", ("ray", "parabola"))
-    if missing := [name for name in ("fr_type", *COLUMNS) if name not in parameters.keys()]:  # noqa: SIM118
-        msg = f"the parameters lack {', '.join(missing)}; start from the table of draw_parameters"
-        raise ValueError(msg)
+    given = parameters.keys()
+    missing = ", ".join(name for name in ("fr_type", *COLUMNS) if name not in given)
+    check(not missing, f"the parameters lack {missing}; start from the table of draw_parameters")
     fr_type = np.asarray(parameters["fr_type"])
     if not np.isin(fr_type, (0, 1, 2)).all():
         msg = f"fr_type holds {sorted(set(fr_type.tolist()))}; it is 1 or 2, and 0 for compact sources"
@@ -109,20 +113,32 @@ def galaxies(p: Columns, trajectory: str) -> Gaussians:
     short, long = p["lobe_sigma_along"] * p["lobe_c1"], p["lobe_sigma_along"] * p["lobe_c2"]
     outward = p["fr_type"] == 1  # the long side of FR I lobes trails away, that of FR II lobes points back
     behind, ahead = np.where(outward, short, long), np.where(outward, long, short)
-    core = structured(ROUND, *(p[f"core_{name}"] for name in ("x", "y", "sigma", "amplitude")))
-    halos = structured(ROUND, x, y, p["halo_sigma"], p["halo_amplitude"])
-    lobes = structured(LOBE, x, y, axes, p["lobe_sigma_across"], behind, ahead, amplitudes)
+    core = _structured(ROUND, p["core_x"], p["core_y"], _fall(p["core_sigma"]), p["core_amplitude"])
+    halos = _structured(ROUND, x, y, _fall(p["halo_sigma"]), p["halo_amplitude"])
+    lobes = _lobes(x, y, axes, (p["lobe_sigma_across"], behind, ahead), amplitudes)
     return np.concatenate([core, halos], axis=1), lobes
 
 
 def compacts(p: Columns) -> Gaussians:
     """Return the Gaussians of compact sources, in the form of `galaxies`: one lobe, and nothing round."""
     axis, long = np.radians(p["position_angle"] + 90), p["core_sigma"]
-    shape = (p["core_x"], p["core_y"], axis, long * p["axis_ratio"], long, long, p["core_amplitude"])
-    return np.empty((len(axis), 0), ROUND), structured(LOBE, *shape)[:, None]
+    sigmas = (long * p["axis_ratio"], long, long)
+    lobes = _lobes(p["core_x"], p["core_y"], axis, sigmas, p["core_amplitude"])
+    return np.empty((len(axis), 0), ROUND), lobes[:, None]
 
 
-def structured(kind: np.dtype[np.void], *columns: NDArray[Any]) -> NDArray[np.void]:
+def _fall(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return c, such that exp(-d²/2σ²) is 2 to the power cd²."""
+    return -0.5 / np.log(2) / np.maximum(sigma, 1e-15) ** 2  # still fits single precision
+
+
+def _lobes(x: NDArray, y: NDArray, axis: NDArray, sigmas: tuple[NDArray, ...], amplitude: NDArray) -> NDArray:
+    """Return two-sided Gaussians, whose sigmas are those across the axis, behind and ahead of the peak."""
+    level = np.log2(np.maximum(amplitude, 1e-45))  # no amplitude is no light
+    return _structured(LOBE, x, y, np.cos(axis), np.sin(axis), *map(_fall, sigmas), level)
+
+
+def _structured(kind: np.dtype[np.void], *columns: NDArray[Any]) -> NDArray[np.void]:
     """Return a structured array of columns, which are broadcast to one shape."""
     result = np.empty(np.broadcast_shapes(*(column.shape for column in columns)), kind)
     for name, column in zip(kind.names or (), columns, strict=True):

@@ -7,39 +7,8 @@ from math import factorial
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from radiosynth.simulation.gaussians import FRAME, structured
-
-_ROUND_GAUSSIAN = np.dtype([(name, np.float32) for name in ("x", "y", "fall", "height")])
-
-
-_LOBE = np.dtype(
-    [(name, np.float32) for name in ("x", "y", "cosine", "sine", "across", "behind", "ahead", "level")]
-)
-
-
-def single_precision(spheres: NDArray[np.void], lobes: NDArray[np.void]) -> tuple[NDArray, NDArray]:
-    """Return the Gaussians of `galaxies` in the form that `brightness` takes.
-
-    With powers of two, exp(-d²/2σ²) is 2 to the power cd²: c is the fall of a round Gaussian, and what stands
-    across, behind and ahead of a two-sided one. The level is log2 of the amplitude.
-    """
-
-    def falls(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
-        return -0.5 / np.log(2) / np.maximum(sigma, 1e-15) ** 2  # still fits single precision
-
-    widths = [falls(lobes[name]) for name in ("across", "behind", "ahead")]
-    level = np.log2(np.maximum(lobes["amplitude"], 1e-45))  # no amplitude is no light
-    return (
-        structured(
-            _ROUND_GAUSSIAN, spheres["x"], spheres["y"], falls(spheres["sigma"]), spheres["amplitude"]
-        ),
-        structured(
-            _LOBE, lobes["x"], lobes["y"], np.cos(lobes["axis"]), np.sin(lobes["axis"]), *widths, level
-        ),
-    )
-
+from radiosynth.simulation.gaussians import FRAME
 
 _ROUND = np.float32(1.5 * 2**23)  # adding it leaves the nearest integer in the lowest bits
 
@@ -81,7 +50,7 @@ def _add_lobe(image, x, y, x0, y0, cosine, sine, across, behind, ahead, level): 
 
 @_jit()
 def brightness(spheres, lobes, images):  # type: ignore[no-untyped-def]
-    """Write the sum of the Gaussians of each source, from `single_precision`, to `images`."""
+    """Write the sum of the Gaussians of each source, `ROUND` and `LOBE`, to `images`."""
     # Centres of the pixels: of a row, and of all of the flat image.
     size = images.shape[1]
     grid = ((np.arange(size) + 0.5) * (FRAME / size)).astype(np.float32)

@@ -12,7 +12,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import fft
 
-from radiosynth.sample import check_rng
+from radiosynth._io import check
 from radiosynth.simulation.population import Distribution, draw_values
 from radiosynth.surveys import FIRST
 
@@ -52,14 +52,19 @@ class Observation:
     def __post_init__(self) -> None:
         rms = 0 if hasattr(self.rms, "rvs") else self.rms
         scale = 1.0 if self.pixel_scale is None else self.pixel_scale
-        if not (0 < self.beam_fwhm < np.inf and 0 <= rms < np.inf and 0 < scale < np.inf):
-            msg = f"{self}: beam_fwhm and pixel_scale must be positive, rms not negative, and all finite"
-            raise ValueError(msg)
+        possible = 0 < self.beam_fwhm < np.inf and 0 <= rms < np.inf and 0 < scale < np.inf
+        fault = f"{self}: beam_fwhm and pixel_scale must be positive, rms not negative, and all finite"
+        check(possible, fault)
 
     def __str__(self) -> str:
         drawn = getattr(self.rms, "dist", None)  # of a frozen distribution of scipy.stats
         rms = self.rms if drawn is None else f"{drawn.name}{self.rms.args}"  # type: ignore[union-attr]
         return f"beam {self.beam_fwhm} arcsec, rms {rms}, pixels {self.pixel_scale}, n_sigma {self.n_sigma}"
+
+    @property
+    def edge(self) -> int:
+        """Edge in pixels of an image of the report's 4.5 arcmin, in pixels of FIRST if none are given."""
+        return round(FIRST.field * 60 / (self.pixel_scale or FIRST.pixel_scale))
 
     def beam_sigma(self, size: int) -> float:
         """Return the standard deviation of the beam in pixels of an image of `size` pixels."""
@@ -72,15 +77,13 @@ class Observation:
         """Return the noise of each image in units of its peak, by ``rms`` of the parameters; None if none."""
         if "rms" in parameters.keys():  # noqa: SIM118
             rms = np.asarray(parameters["rms"], float)
-        elif self.rms == 0:
-            return None
         else:
-            check_rng(rng)
-            rms = draw_values(self.rms, n, rng)  # type: ignore[arg-type]
-        if not (np.isfinite(rms) & (rms >= 0)).all():
-            msg = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
-            raise ValueError(msg)
-        return rms if rms.any() else None
+            rms = draw_values(self.rms, n, rng)
+        if not rms.any():
+            return None
+        fault = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
+        check((np.isfinite(rms) & (rms >= 0)).all(), fault)
+        return rms
 
 
 def beam_noise(shape: tuple[int, ...], sigma: float, rng: np.random.Generator) -> NDArray[np.float32]:

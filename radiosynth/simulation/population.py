@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from radiosynth._io import check, refuse_beyond_memory
-from radiosynth.sample import check_choice, check_count, check_rng
+from radiosynth.sample import check_count, check_rng
 from radiosynth.simulation.gaussians import COLUMNS, COMPACT
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
@@ -79,12 +79,10 @@ class Population:
         for name, names in needed.items():
             given = dict(getattr(self, name))
             allowed = (*names, *(EXTENDED if name == "bent" else ()), "rms")
-            if missing := [key for key in names if key not in given]:
-                msg = f"the population of {name} lacks {', '.join(missing)}; it needs {', '.join(names)}"
-                raise ValueError(msg)
-            if unknown := [key for key in given if key not in allowed]:
-                msg = f"unknown parameter {unknown[0]!r} of {name}; allowed are {', '.join(allowed)}"
-                raise ValueError(msg)
+            missing = ", ".join(key for key in names if key not in given)
+            check(not missing, f"the population of {name} lacks {missing}; it needs {', '.join(names)}")
+            unknown = ", ".join(repr(key) for key in given if key not in allowed)
+            check(not unknown, f"unknown parameter {unknown} of {name}; allowed are {', '.join(allowed)}")
             for key, value in given.items():
                 if not isinstance(value, float | int) and not hasattr(value, "rvs"):
                     msg = f"{key} of {name} is {value!r}; give a frozen scipy.stats distribution or a number"
@@ -167,18 +165,20 @@ def _read(name: str) -> Population:
     return Population(**classes)
 
 
-def draw_values(distribution: Distribution | float, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw `n` values; a number does not vary."""
+def draw_values(
+    distribution: Distribution | float, n: int, rng: np.random.Generator | None
+) -> NDArray[np.float64]:
+    """Draw `n` values; a number does not vary, and needs no generator."""
     if isinstance(distribution, float | int):
         return np.full(n, float(distribution))
-    return np.asarray(distribution.rvs(size=n, random_state=rng), dtype=np.float64)
+    check_rng(rng)
+    return np.asarray(distribution.rvs(size=n, random_state=rng), dtype=np.float64)  # type: ignore[arg-type]
 
 
 def draw_parameters(
     per_class: int | Mapping[str, int] = 6000,
     *,
     population: Population | None = None,
-    classes: Iterable[str] = CLASS_NAMES,
     rng: np.random.Generator,
 ) -> Table:
     """Draw the parameters of sources.
@@ -188,7 +188,7 @@ def draw_parameters(
 
     Parameters
     ----------
-    per_class, population, classes, rng
+    per_class, population, rng
         As for `simulate`.
 
     Returns
@@ -206,17 +206,13 @@ def draw_parameters(
     """
     check_rng(rng)
     population = report_population() if population is None else population
-    chosen = [CLASS_NAMES[class_code(name)] for name in classes]
-    given = per_class if isinstance(per_class, Mapping) else dict.fromkeys(chosen, per_class)
+    given = per_class if isinstance(per_class, Mapping) else dict.fromkeys(CLASS_NAMES, per_class)
     counts = {CLASS_NAMES[class_code(name)]: n for name, n in given.items()}
     for name, n in counts.items():
-        check_choice(name, "class", chosen)
         check_count(n, f"number of {name}")
     refuse_beyond_memory((sum(counts.values()), 2 * len(COLUMNS)), "ask for fewer sources")
-    # Each class has its own stream: what is drawn for one does not depend on the others.
-    parts = []
-    for name, stream in zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True):
-        parts.append(Table(_draw(population, name, counts.get(name, 0), stream)))
+    streams = zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True)
+    parts = [Table(_draw(population, name, counts.get(name, 0), stream)) for name, stream in streams]
     table = vstack(parts).filled(np.nan)  # the noise may be drawn for some classes only
     drawn = np.repeat(CLASS_NAMES, [len(part) for part in parts])
     names = [f"{name}_{i}" for name, part in zip(CLASS_NAMES, parts, strict=True) for i in range(len(part))]

@@ -12,7 +12,7 @@ run from north (up, towards higher rows) through east (left), as on the sky.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,10 +25,10 @@ from radiosynth._io import check, to_write
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_count, check_rng
 from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
-from radiosynth.simulation.kernels import brightness, single_precision
+from radiosynth.simulation.kernels import brightness
 from radiosynth.simulation.observe import Observation, beam_noise
 from radiosynth.simulation.population import Population, draw_parameters, draw_values
-from radiosynth.taxonomy import CLASS_NAMES, class_code
+from radiosynth.taxonomy import class_code
 
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
 
@@ -41,7 +41,6 @@ def simulate(
     size: int = 56,
     *,
     population: Population | None = None,
-    classes: Iterable[str] = CLASS_NAMES,
     trajectory: Trajectory = "ray",
     noise: float = 0.0,
     observation: Observation | None = None,
@@ -52,13 +51,11 @@ def simulate(
     Parameters
     ----------
     per_class : int or mapping of str to int, default 6000
-        Sources of each class, or of the classes named.
+        Sources of each class; by name, of those classes alone.
     size : int, default 56
         Edge of the images in pixels.
     population : Population, optional
         Distributions to draw from; the report's by default.
-    classes : iterable of str, optional
-        Classes to draw; all by default.
     trajectory : {"ray", "parabola"}
         Where the lobes lie, see `render`.
     noise : float, default 0
@@ -91,7 +88,7 @@ def simulate(
     """
     check_rng(rng)
     drawing, noising = rng.spawn(2)
-    table = draw_parameters(per_class, population=population, classes=classes, rng=drawing)
+    table = draw_parameters(per_class, population=population, rng=drawing)
     if observation is not None and "rms" not in table.colnames:
         table["rms"] = draw_values(observation.rms, len(table), noising)
     images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)
@@ -110,12 +107,11 @@ def render(
     scale: bool = True,
     out: NDArray[np.float32] | None = None,
     rng: np.random.Generator | None = None,
-    workers: int | None = None,
 ) -> NDArray[np.float32]:
     """Render sources at any image size.
 
     The Gaussians are evaluated at the centres of the pixels, so that nothing is shifted or rotated on
-    a grid. The result does not depend on the number of workers.
+    a grid. The result does not depend on the number of processors.
 
     Parameters
     ----------
@@ -140,8 +136,6 @@ def render(
         Array to write to, for example a `numpy.memmap` for images that do not fit into memory.
     rng : numpy.random.Generator, optional
         Source of random numbers; needed for noise only.
-    workers : int, optional
-        Number of threads; as many as processors by default.
 
     Returns
     -------
@@ -165,13 +159,15 @@ def render(
     out = to_write(out, (n, size, size), "ask for fewer or smaller images, or give a memmap as out")
     fault = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
     check(0 <= noise < np.inf, fault)
-    rms = None if observation is None else observation.noise_of(parameters, n, rng)
+    beam, n_sigma, rms = 0.0, None, None
+    if observation is not None:
+        beam, n_sigma = observation.beam_sigma(size), observation.n_sigma
+        rms = observation.noise_of(parameters, n, rng)
     noisy = noise > 0 or rms is not None
     if noisy:
         check_rng(rng)
     # 2. A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
-    beam = None if observation is None else observation.beam_sigma(size)
-    fine = 1 if beam is None else 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1
+    fine = 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1 if beam else 1
     edge = size * fine
     fault = (
         f"size={size} with {observation} has to be rendered at {edge} px, of which at most "
@@ -184,37 +180,34 @@ def render(
     chunks = []
     for rows in (np.flatnonzero(extended), np.flatnonzero(~extended)):
         p = {name: values[rows] for name, values in columns.items()}
-        gaussians = galaxies(p, trajectory) if extended[rows].all() else compacts(p)
-        spheres, lobes = single_precision(*gaussians)
+        spheres, lobes = galaxies(p, trajectory) if extended[rows].all() else compacts(p)
         starts = range(0, len(rows), step)
         chunks += [(rows[i : i + step], spheres[i : i + step], lobes[i : i + step]) for i in starts]
-    streams = rng.spawn(len(chunks)) if noisy and rng is not None else [None] * len(chunks)
+    streams: list[Any] = rng.spawn(len(chunks)) if noisy and rng else [None] * len(chunks)
 
-    def work(
-        chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: np.random.Generator | None
-    ) -> list[int]:
+    def work(chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: Any) -> list[int]:
         """Render a chunk into `out`, and return the rows that stayed dark."""
         rows, spheres, lobes = chunk
         # Rows without a gap are rendered where they belong, unless a beam makes other images of them.
-        direct = beam is None and rows[-1] - rows[0] < len(rows)
+        direct = not beam and rows[-1] - rows[0] < len(rows)
         images = out[rows[0] : rows[-1] + 1] if direct else np.empty((len(rows), edge, edge), np.float32)
         brightness(spheres, lobes, images)
-        if beam is not None:
+        if beam:
             images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
             images = images[:, fine // 2 :: fine, fine // 2 :: fine]
         low, high = _limits(images)
         dark = rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
         # Noise in units of the peak; that of a telescope is thresholded as in real images.
-        if stream is not None and noise > 0:
+        if noise > 0:
             images += high * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
-        if stream is not None and observation is not None and beam is not None and rms is not None:
+        if rms is not None:
             heights = high * rms[rows, None, None].astype(np.float32)
             images += heights * beam_noise(images.shape, beam, stream)
-            if scale and observation.n_sigma is not None:
-                images[:] = noise_threshold(images, observation.n_sigma)[0]
+            if scale and n_sigma is not None:
+                images[:] = noise_threshold(images, n_sigma)[0]
         if scale:
             # A little less than 2, so that rounding does not leave [-1, 1].
-            low, high = (low, high) if stream is None else _limits(images)
+            low, high = _limits(images) if noisy else (low, high)
             gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
             images *= gain
             images -= low * gain + 1
@@ -223,7 +216,7 @@ def render(
         return dark
 
     # 4. Threads, not processes: the compiled code lets go of the interpreter, and all write to one array.
-    with ThreadPoolExecutor(max(1, min(workers or os.cpu_count() or 1, len(chunks)))) as pool:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         dark = sorted(row for found in pool.map(work, chunks, streams) for row in found)
     if dark:
         msg = f"{len(dark)} sources leave no light on their image, row {dark[0]} first; move them into it"

@@ -77,12 +77,12 @@ def test_the_real_sample() -> None:
 def simulated(n: int, size: int = 32, seed: int = 0) -> Sample:
     population = matched_population(np.random.default_rng(1).gamma(0.9, 14, 500))
     rng = np.random.default_rng(seed)
-    return simulation.simulate(n, size, classes=["FRII"], population=population, rng=rng)
+    return simulation.simulate({"FRII": n}, size, population=population, rng=rng)
 
 
 def test_peaks_give_the_angle_that_was_simulated() -> None:
     population = matched_population([1, 20]).replace("FRII", lobe_distance=18.0, core_amplitude=0.3)
-    fake = simulation.simulate(40, 56, classes=["FRII"], population=population, rng=np.random.default_rng(0))
+    fake = simulation.simulate({"FRII": 40}, 56, population=population, rng=np.random.default_rng(0))
     error = np.abs(measure_angles(fake.images) - fake.table["bending_angle"])
     assert np.nanmedian(error) < 1.5
     assert np.isnan(measure_angles(np.zeros((1, 33, 33)))).all()
@@ -90,9 +90,8 @@ def test_peaks_give_the_angle_that_was_simulated() -> None:
 
 def test_the_matched_population_has_the_median_of_the_angles() -> None:
     angles = np.random.default_rng(1).beta(0.6, 4, 4000) * 180
-    fake = simulation.draw_parameters(
-        4000, classes=["FRI"], population=matched_population(angles), rng=np.random.default_rng(0)
-    )
+    population = matched_population(angles)
+    fake = simulation.draw_parameters({"FRI": 4000}, population=population, rng=np.random.default_rng(0))
     assert np.median(fake["bending_angle"]) == pytest.approx(np.median(angles), rel=0.15)
     assert (fake["core_x"] == 28).all()
 
@@ -136,9 +135,7 @@ def test_it_learns_and_beats_the_constant_baseline(tmp_path: Path, output: str) 
     easy = {"position_angle": 0.0, "core_x": 28.0, "core_y": 28.0, "lobe_distance": 14.0}
     population = simulation.report_population()
     population = population.replace("FRII", bending_angle=stats.uniform(0, 150), **easy)
-    fake = simulation.simulate(
-        1200, 24, classes=["FRII"], population=population, rng=np.random.default_rng(0)
-    )
+    fake = simulation.simulate({"FRII": 1200}, 24, population=population, rng=np.random.default_rng(0))
     train, test = fake[:1000], fake[1000:]
     settings = RegressorSettings(epochs=6, width_multiplier=0.25, batch_size=32, output=output)
     model, history = train_regressor(train, test, settings, folder=tmp_path)

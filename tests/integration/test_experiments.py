@@ -307,9 +307,8 @@ def test_the_packaged_run_knows_a_compact_source_from_a_double(
     population = simulation.report_population().replace("compact", core_sigma=0.6, **middle)
     population = population.replace("FRII", lobe_distance=14, **middle)
     fake = simulation.simulate(
-        50,
+        {"FRII": 50, "compact": 50},
         classifier.card["size"],
-        classes=("FRII", "compact"),
         population=population,
         rng=np.random.default_rng(0),
     )

@@ -12,6 +12,7 @@ from scipy import stats
 from radiosynth import datasets, measurements, simulation, surveys
 from radiosynth.reproduction import presets, samples
 from radiosynth.sample import Sample
+from radiosynth.simulation import fit
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,20 @@ def test_the_same_seed_gives_the_same_population(small_sources: Sample) -> None:
 
     np.testing.assert_array_equal(draw(1), draw(1))
     assert not np.array_equal(draw(1), draw(2))
+
+
+@pytest.mark.parametrize("pixel_scale", [0.9, 1.5, 3.0])
+def test_the_beam_of_a_fit_is_as_wide_in_any_pixels(pixel_scale: float) -> None:
+    point = {"core_x": 28.0, "core_y": 28.0, "core_sigma": 0.3, "axis_ratio": 1.0}
+    sky = simulation.report_population().replace("compact", **point)
+    table = simulation.draw_parameters({"compact": 1}, population=sky, rng=np.random.default_rng(0))
+    area, wanted = (
+        measurements.measure(
+            fit.observed_images(table, 150, observation, rng=np.random.default_rng(0)), pixel_scale=1.8
+        )["area"][0]
+        for observation in (simulation.Observation(pixel_scale=pixel_scale), simulation.Observation())
+    )
+    assert area == pytest.approx(wanted, rel=0.2)
 
 
 def test_what_cannot_be_fitted_is_refused() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_single_components_agree_with_astropy(parts, fr_type):
 
 
 def test_very_large_image_agrees_with_astropy():
-    table = draw_parameters(1, classes=["FRII"], rng=np.random.default_rng(2))
+    table = draw_parameters({"FRII": 1}, rng=np.random.default_rng(2))
     expected = astropy_image(table[0], 512)
     np.testing.assert_allclose(render(table, 512, scale=False)[0], expected, atol=1e-4 * expected.max())
 
@@ -145,19 +146,16 @@ def test_parabola_geometry(bending):
         k = y / x**2
         assert np.sign(x) == side
         arc, _ = integrate.quad(lambda t, k=k: np.hypot(1, 2 * k * t), 0, abs(x))
-        assert arc == pytest.approx(9, rel=1e-8)
+        assert arc == pytest.approx(9, rel=1e-6)
         tangent = np.arctan(2 * k * abs(x))
         along = x_axis + tangent if side == 1 else x_axis + np.pi - tangent
-        assert np.cos(lobes["axis"][0, i] - along) == pytest.approx(1, abs=1e-10)
+        axis = np.arctan2(lobes["sine"][0, i], lobes["cosine"][0, i])
+        assert np.cos(axis - along) == pytest.approx(1, abs=1e-10)
 
 
 def test_trajectories_agree_exactly_without_bending():
-    table = draw_parameters(
-        5,
-        population=report_population().replace("FRI", bending_angle=0.0),
-        classes=["FRI"],
-        rng=np.random.default_rng(3),
-    )
+    straight = report_population().replace("FRI", bending_angle=0.0)
+    table = draw_parameters({"FRI": 5}, population=straight, rng=np.random.default_rng(3))
     np.testing.assert_array_equal(render(table), render(table, trajectory="parabola"))
 
 
@@ -224,14 +222,14 @@ def test_drawn_distributions_are_those_of_the_report():
 
 def test_second_lobe_stays_bright():
     population = report_population().replace("FRI", lobe_amplitude_difference=-5.0)
-    table = draw_parameters(3, population=population, classes=["FRI"], rng=np.random.default_rng(0))
+    table = draw_parameters({"FRI": 3}, population=population, rng=np.random.default_rng(0))
     np.testing.assert_allclose(table["lobe_amplitude_2"], 0.01 * table["lobe_amplitude_1"])
 
 
 def test_replaced_distributions_are_used_also_by_bent_sources():
     population = report_population().replace("fri", lobe_distance=stats.uniform(20, 1), core_x=30)
     population = population.replace("bent", fr_type=1, core_y=31.5)
-    table = draw_parameters(5, population=population, classes=["FRI", "bent"], rng=np.random.default_rng(0))
+    table = draw_parameters({"FRI": 5, "bent": 5}, population=population, rng=np.random.default_rng(0))
     assert (table["lobe_distance"] >= 20).all()
     assert set(table["core_x"]) == {30.0}
     assert (table["core_y"][table["class"] == "bent"] == 31.5).all()
@@ -253,15 +251,15 @@ def test_simulate_gives_a_complete_sample():
     assert len(simulate(0, rng=np.random.default_rng(0))) == 0
 
 
-def test_same_seed_same_sample_for_any_number_of_workers():
+def test_same_seed_same_sample_for_any_number_of_processors(monkeypatch):
     options = {"noise": 0.05, "observation": Observation(rms=0.02)}
     first, second = (simulate(20, 24, rng=np.random.default_rng(9), **options) for _ in range(2))
     np.testing.assert_array_equal(first.images, second.images)
     table = draw_parameters(300, rng=np.random.default_rng(10))
-    one, three = (
-        render(table, workers=workers, noise=0.1, rng=np.random.default_rng(1)) for workers in (1, 3)
-    )
-    np.testing.assert_array_equal(one, three)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    one = render(table, noise=0.1, rng=np.random.default_rng(1))
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    np.testing.assert_array_equal(render(table, noise=0.1, rng=np.random.default_rng(1)), one)
     assert not np.array_equal(one, render(table, noise=0.1, rng=np.random.default_rng(2)))
 
 
@@ -390,11 +388,6 @@ def test_bad_numbers_and_classes_are_refused(per_class, message):
         simulate(per_class, rng=np.random.default_rng(0))
 
 
-def test_class_outside_the_chosen_ones_is_refused():
-    with pytest.raises(ValueError, match="unknown class 'FRI': choose from bent"):
-        draw_parameters({"FRI": 1}, classes=["bent"], rng=np.random.default_rng(0))
-
-
 def test_bad_populations_are_refused():
     population = report_population()
     with pytest.raises(ValueError, match="unknown parameter 'lobe_angle' of FRI; allowed are core_x"):
@@ -472,7 +465,7 @@ def test_bad_observations_are_refused(options):
 )
 def test_more_than_the_memory_holds_is_refused_at_once(number, size, options, message):
     with pytest.raises(ValueError, match=message):
-        simulate(number, size, classes=["FRII"], rng=np.random.default_rng(0), **options)
+        simulate({"FRII": number}, size, rng=np.random.default_rng(0), **options)
 
 
 def test_amplitudes_that_single_precision_does_not_hold() -> None:

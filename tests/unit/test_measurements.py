@@ -28,7 +28,7 @@ def gaussian(size: int, *sources: tuple[float, float, float, float]) -> np.ndarr
 
 def test_properties_of_a_gaussian() -> None:
     image = gaussian(101, (50, 47, 6, 12))
-    table = measurements.source_properties([image, 100 * image - 3, np.rot90(image)], pixel_scale=1.8)
+    table = measurements.measure([image, 100 * image - 3, np.rot90(image)], pixel_scale=1.8)
     # Half of the flux of a Gaussian is above half its peak, and 95 % above a twentieth.
     np.testing.assert_allclose(table["concentration"], 0.5 / 0.95, rtol=0.02)
     np.testing.assert_allclose(table["angular_size"], 2 * 12 * np.sqrt(2 * np.log(20)) * 1.8, rtol=0.02)
@@ -45,21 +45,21 @@ def test_bending_of_a_core_and_two_lobes(bending: float) -> None:
     core, lobes = (50, 50, 2, 2), [(50 + arm[0], 50 + side * arm[1], 3, 3) for side in (-1, 1)]
     image = 2 * gaussian(101, core) + gaussian(101, *lobes)  # the core is the brightest component
     images = [image, np.rot90(image), image.T]
-    table = measurements.source_properties(images, pixel_scale=1.8)
+    table = measurements.measure(images, pixel_scale=1.8)
     assert table["components"].tolist() == [3, 3, 3]
     np.testing.assert_allclose(table["bending_angle"], bending, atol=3)
 
 
 def test_bending_is_unknown_where_nothing_lies_between_the_ends() -> None:
-    table = measurements.source_properties([gaussian(61, (30, 10, 2, 2), (30, 50, 2, 2))], pixel_scale=1.8)
+    table = measurements.measure([gaussian(61, (30, 10, 2, 2), (30, 50, 2, 2))], pixel_scale=1.8)
     assert table["components"][0] == 2
     assert np.isnan(table["bending_angle"][0])
 
 
 def test_bending_of_simulated_sources_is_recovered(rng: np.random.Generator) -> None:
     population = report_population().replace("bent", fr_type=2, lobe_distance=norm(13, 1))
-    sample = simulate({"FRII": 80, "bent": 120}, population=population, classes=("FRII", "bent"), rng=rng)
-    table = measurements.source_properties(sample.images, pixel_scale=SCALE)
+    sample = simulate({"FRII": 80, "bent": 120}, population=population, rng=rng)
+    table = measurements.measure(sample.images, pixel_scale=SCALE)
     far = np.isfinite(table["bending_angle"]) & (sample.table["lobe_distance"] > 10)
     error = np.asarray(table["bending_angle"] - sample.table["bending_angle"])
     for name in ("FRII", "bent"):
@@ -70,7 +70,7 @@ def test_bending_of_simulated_sources_is_recovered(rng: np.random.Generator) -> 
 
 def test_classes_differ_as_they_should(rng: np.random.Generator) -> None:
     sample = simulate(40, rng=rng)
-    table = measurements.source_properties(sample.images, pixel_scale=SCALE)
+    table = measurements.measure(sample.images, pixel_scale=SCALE)
     sizes = [np.median(table["angular_size"][sample.labels == code]) for code in range(4)]
     assert sizes[3] < sizes[0] < sizes[1]
     bending = [np.nanmedian(table["bending_angle"][sample.labels == code]) for code in (1, 2)]
@@ -81,11 +81,11 @@ def test_classes_differ_as_they_should(rng: np.random.Generator) -> None:
 def test_blank_images_have_no_properties_and_single_pixels_do() -> None:
     pixel = np.zeros((9, 9))
     pixel[4, 4] = 1
-    table = measurements.source_properties([np.ones((9, 9)), pixel], pixel_scale=2)
+    table = measurements.measure([np.ones((9, 9)), pixel], pixel_scale=2)
     assert np.isnan(table["angular_size"][0])
     assert table["components"].tolist() == [0, 1]
     assert (table["angular_size"][1], table["axis_ratio"][1], table["concentration"][1]) == (2, 1, 1)
-    assert len(measurements.source_properties(np.empty((0, 9, 9)), pixel_scale=2)) == 0
+    assert len(measurements.measure(np.empty((0, 9, 9)), pixel_scale=2)) == 0
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_blank_images_have_no_properties_and_single_pixels_do() -> None:
 )
 def test_faults_of_properties(images: np.ndarray, pixel_scale: float) -> None:
     with pytest.raises(ValueError, match=r"give (finite images|a positive number)"):
-        measurements.source_properties(images, pixel_scale=pixel_scale)
+        measurements.measure(images, pixel_scale=pixel_scale)
 
 
 def test_measurements_are_those_of_a_source_made_by_hand() -> None:

@@ -225,6 +225,9 @@ class TestCropResizeScale:
             expected = np.interp(image, [image.min(), image.max()], [low, high])
             np.testing.assert_allclose(new, expected, atol=1e-6)
 
+    def test_no_images_are_scaled_to_no_images(self) -> None:
+        assert scale(np.empty((0, 8, 8))).shape == (0, 8, 8)
+
     def test_scale_refuses(self) -> None:
         images = cutouts(4).images.copy()
         with pytest.raises(ValueError, match=r"\[1, -1\]"):
@@ -252,14 +255,14 @@ class TestPreprocess:
 
     def test_is_the_sum_of_its_steps(self) -> None:
         sample = cutouts()
-        ready = preprocess(sample, 20, crop=40, n_sigma=4, fill="threshold", value_range=(0, 1))
+        ready = preprocess(sample, 20, crop=40, n_sigma=4, fill="threshold")
         images, _ = noise_threshold(sample.images, 4, fill="threshold")
-        np.testing.assert_array_equal(ready.images, scale(resize(center_crop(images, 40), 20), 0, 1))
+        np.testing.assert_array_equal(ready.images, scale(resize(center_crop(images, 40), 20)))
         assert ready.history == [
             "noise threshold: 4 sigma, pixels below set to threshold",
             "crop: centre of 40 px",
             "resize: 40 to 20 px, antialiased",
-            "scale: each image to [0, 1]",
+            "scale: each image to [-1, 1]",
         ]
 
     def test_clipped_data_are_left_alone_and_that_is_recorded(self) -> None:
@@ -523,23 +526,23 @@ class TestRotateFlip:
         assert brighter.min() >= low - 1e-5 * (span + abs(low))
 
     def test_augmented_images_keep_their_range(self) -> None:
-        ready = preprocess(cutouts(4), 24, value_range=(0, 1))
-        more = augment(ready, 9).images
+        ready = preprocess(cutouts(4), 24)
+        other = ready.derived(scale(ready.images, 0, 1), "another range")
+        more = augment(other, 9).images
         assert (more.min(), more.max()) == (0, 1)
-        varied = augment_randomly(ready.images, np.random.default_rng(0))
+        varied = augment_randomly(other.images, np.random.default_rng(0))
         assert varied.min() == 0
 
     def test_more_images_than_memory_are_refused(self) -> None:
         with pytest.raises(ValueError, match="images is 10000000000000; give a whole number from 0"):
             augment(cutouts(4), 10**13)
 
-    def test_out_views_and_read_only_images(self) -> None:
+    def test_views_and_read_only_images(self) -> None:
         images = np.asfortranarray(smooth(5, 60))[:, 2:-2, 2:-2]
         images.flags.writeable = False
         angles, flips = np.arange(5) * 25.0, np.arange(5) % 2 == 0
-        out = np.empty((5, 56, 56), np.float32)
-        assert rotate_flip(images, angles, flips, out=out) is out
-        np.testing.assert_array_equal(out, rotate_flip(images.copy(), angles, flips))
+        expected = rotate_flip(images.copy(), angles, flips)
+        np.testing.assert_array_equal(rotate_flip(images, angles, flips), expected)
 
     def test_result_does_not_depend_on_the_number_of_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
         images = smooth(17)
@@ -554,9 +557,9 @@ class TestRotateFlip:
             rotate_flip(images, [0], [False, True])
         with pytest.raises(ValueError, match="must be"):
             rotate_flip(images[:, :50], [0, 1], [False, True])
-        for out in (np.empty((2, 56, 56)), np.empty((3, 56, 56), np.float32)):
-            with pytest.raises(ValueError, match="out is float"):
-                rotate_flip(images, [0, 1], [False, True], out=out)  # type: ignore[arg-type]
+        for angles in ([0, np.nan], np.ma.array([0, 1], mask=[False, True])):
+            with pytest.raises(ValueError, match="1 of 2 angles are not finite: give degrees"):
+                rotate_flip(images, angles, [False, True])
 
 
 class TestPlan:

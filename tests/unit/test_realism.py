@@ -87,7 +87,7 @@ def test_realism_tells_good_images_from_bad_ones_and_copies(rng: np.random.Gener
     pytest.importorskip("keras")
     model = build_classifier(24, width_multiplier=0.1, seed=1)
     classes = ("FRII", "compact")
-    sample = simulate({"FRII": 135, "compact": 90}, 24, classes=classes, rng=rng)
+    sample = simulate({"FRII": 135, "compact": 90}, 24, rng=rng)
     real, training, good = (sample[start::3] for start in range(3))
     bad = good.derived(2 * rng.random(good.images.shape) - 1, "noise")
 

@@ -1,0 +1,13 @@
+from .cuts import (
+    CUTS as CUTS,
+    Cuts as Cuts,
+    automatic_cuts as automatic_cuts,
+    measure_cutouts as measure_cutouts,
+)
+from .decisions import (
+    Agreement as Agreement,
+    agreement as agreement,
+    apply_decisions as apply_decisions,
+    read_decisions as read_decisions,
+)
+from .review import read_folder as read_folder, review_page as review_page

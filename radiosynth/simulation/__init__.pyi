@@ -1,0 +1,12 @@
+from . import gaussians as gaussians
+from .degrade import degrade_randomly as degrade_randomly
+from .fit import fit_population as fit_population, mismatch as mismatch
+from .observe import Observation as Observation
+from .population import (
+    Distribution as Distribution,
+    Population as Population,
+    draw_parameters as draw_parameters,
+    report_population as report_population,
+    wide_population as wide_population,
+)
+from .rendering import render as render, simulate as simulate
