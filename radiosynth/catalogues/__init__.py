@@ -1,19 +1,8 @@
-"""Labelled positions: from VizieR, from lists of your own, and matched on the sky."""
+"""Labelled positions: from VizieR, from lists of your own, and matched on the sky.
 
-from radiosynth.catalogues.designations import designation
-from radiosynth.catalogues.matching import add_decisions, cross_match, find_duplicates, sky_groups
-from radiosynth.catalogues.positions import read_positions
-from radiosynth.catalogues.vizier import CATALOGUES, Catalogue, load_catalogue, load_report_sources
+The names, listed in ``__init__.pyi``, are loaded when they are first used.
+"""
 
-__all__ = [
-    "CATALOGUES",
-    "Catalogue",
-    "add_decisions",
-    "cross_match",
-    "designation",
-    "find_duplicates",
-    "load_catalogue",
-    "load_report_sources",
-    "read_positions",
-    "sky_groups",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,18 +1,8 @@
-"""What a person decides: automatic cuts, a page to review sources on, and decisions applied."""
+"""What a person decides: automatic cuts, a page to review sources on, and decisions applied.
 
-from radiosynth.selection.cuts import CUTS, Cuts, automatic_cuts, measure_cutouts
-from radiosynth.selection.decisions import Agreement, agreement, apply_decisions, read_decisions
-from radiosynth.selection.review import read_folder, review_page
+The names, listed in ``__init__.pyi``, are loaded when they are first used.
+"""
 
-__all__ = [
-    "CUTS",
-    "Agreement",
-    "Cuts",
-    "agreement",
-    "apply_decisions",
-    "automatic_cuts",
-    "measure_cutouts",
-    "read_decisions",
-    "read_folder",
-    "review_page",
-]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
