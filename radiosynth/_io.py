@@ -54,8 +54,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 partial = Path(folder) / f"part{path.suffix}"
                 write(partial)
-                with path.open("wb") as stream:
-                    stream.write(partial.read_bytes())
+                path.write_bytes(partial.read_bytes())
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         _replace(Path(os.path.realpath(path)), write)
@@ -99,42 +98,19 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=1) + "\n")
 
 
-def write_table(path: Path, table: Table, kind: str | None = None) -> None:
-    """Write a table atomically, as astropy's format `kind` or as the suffix says."""
+def write_table(path: Path, tables: Table | Iterable[Table], kind: str | None = None) -> None:
+    """Write a table, or the rows of several, atomically, as astropy's format `kind` or as the suffix says.
+
+    Of several tables text and Parquet need one at a time, the other formats all at once.
+    """
     kind = kind or table_format(path)[0]
-    if kind.startswith("ascii."):
-        write_tables(path, [table], kind)
-    else:
-        table = table.copy(copy_data=False)
-        lines = [str(line) for line in table.meta.get("comments", [])]
-        if kind == "votable" and lines:  # which has a place for one text
-            table.meta["description"] = "; ".join(lines)
-        elif kind == "fits" and lines:
-            table.meta["comments"] = [line.encode("unicode_escape").decode() for line in lines]
-        with warnings.catch_warnings(action="ignore", category=VerifyWarning):  # of long keywords in FITS
-            try:
-                write_atomically(path, lambda partial: table.write(partial, format=kind, overwrite=True))
-            except UnicodeEncodeError as error:
-                msg = f"{path}: a table in FITS holds ASCII only, not {str(error.object)!r}; write CSV"
-                raise ValueError(msg) from error
-
-
-def write_tables(path: Path, tables: Iterable[Table], kind: str | None = None) -> None:
-    """Write the rows of tables to one file, as `write_table`; as text or Parquet, one after the other."""
-    kind, tables = kind or table_format(path)[0], _alike(tables)
-    if kind.startswith("ascii."):
-
-        def write(partial: Path) -> None:
-            with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-                for number, table in enumerate(tables):
-                    head, rows = _as_text(table, kind)
-                    stream.write(rows if number else head + rows)
-
-        write_atomically(path, write)
-    elif kind == "parquet":
-        write_atomically(path, lambda partial: _write_parquet(partial, tables))
-    else:
-        write_table(path, vstack(list(tables)), kind)
+    write = {"parquet": _write_parquet, "fits": _write_whole, "votable": _write_whole}.get(kind, _write_text)
+    rows = _alike([tables] if isinstance(tables, Table) else tables)
+    try:
+        write_atomically(path, lambda partial: write(partial, rows, kind))
+    except UnicodeEncodeError as error:
+        msg = f"{path}: a table in FITS holds ASCII only, not {str(error.object)!r}; write CSV"
+        raise ValueError(msg) from error
 
 
 def _alike(tables: Iterable[Table]) -> Iterator[Table]:
@@ -147,27 +123,49 @@ def _alike(tables: Iterable[Table]) -> Iterator[Table]:
         yield table
 
 
-def _as_text(table: Table, kind: str) -> tuple[str, str]:
-    """Return the head and the rows of a table as text."""
-    text = io.StringIO()
-    table.write(text, format=kind, **({"serialize_method": "data_mask"} if kind == "ascii.ecsv" else {}))
-    # Readers take a row that begins with # for a comment, unless it is quoted.
-    head, rows = re.fullmatch(r"(?s)((?:#[^\n]*\n)*[^\n]*\n)(.*)", text.getvalue()).groups()  # type: ignore[union-attr]
-    ends = " " if kind == "ascii.ecsv" else ","
-    return head, re.sub(rf"(?m)^#[^{ends}\n]*", r'"\g<0>"', rows)
+def _write_text(partial: Path, tables: Iterable[Table], kind: str) -> None:
+    """Write tables as text, under the head of the first."""
+    options = {"serialize_method": "data_mask"} if kind == "ascii.ecsv" else {}
+    end = " " if kind == "ascii.ecsv" else ","
+    with partial.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+        for number, table in enumerate(tables):
+            text = io.StringIO()
+            table.write(text, format=kind, **options)
+            head, rows = re.fullmatch(r"(?s)((?:#[^\n]*\n)*[^\n]*\n)(.*)", text.getvalue()).groups()  # type: ignore[union-attr]
+            # Readers take a row that begins with # for a comment, unless it is quoted.
+            rows = re.sub(rf"(?m)^#[^{end}\n]*", r'"\g<0>"', rows)
+            stream.write(rows if number else head + rows)
 
 
-def _write_parquet(partial: Path, tables: Iterable[Table]) -> None:
-    """Write tables as groups of rows of a Parquet file, and the comments of the first."""
-    from pyarrow import parquet, table as rows
+def _write_whole(partial: Path, tables: Iterable[Table], kind: str) -> None:
+    """Write tables as one, in FITS or as a VOTable, with the comments of the first."""
+    table = vstack(list(tables)).copy(copy_data=False)
+    lines = [str(line) for line in table.meta.get("comments", [])]
+    if kind == "votable" and lines:  # which has a place for one text
+        table.meta["description"] = "; ".join(lines)
+    elif kind == "fits" and lines:
+        table.meta["comments"] = [line.encode("unicode_escape").decode() for line in lines]
+    with warnings.catch_warnings(action="ignore", category=VerifyWarning):  # of long keywords in FITS
+        table.write(partial, format=kind, overwrite=True)
+
+
+def _write_parquet(partial: Path, tables: Iterable[Table], kind: str) -> None:
+    """Write tables as groups of rows of a Parquet file, with units and comments where astropy has them."""
+    import pyarrow
+    from astropy.table.meta import get_yaml_from_table
+    from pyarrow import parquet
 
     with contextlib.ExitStack() as stack:
         writer = None
-        for each in tables:
-            group = rows({name: np.asarray(each[name]) for name in each.colnames})
+        for table in tables:
+            columns = {
+                name: pyarrow.array(np.asarray(column), mask=np.ma.getmaskarray(column))
+                for name, column in table.columns.items()
+            }
+            group = pyarrow.table(columns)
             if writer is None:
-                comments = "\n".join(map(str, each.meta.get("comments", [])))
-                schema = group.schema.with_metadata({"comments": comments})
+                about = "\n".join(get_yaml_from_table(table))
+                schema = group.schema.with_metadata({"table_meta_yaml": about})
                 writer = stack.enter_context(parquet.ParquetWriter(partial, schema))
             writer.write_table(group.cast(schema))
 
@@ -350,11 +348,8 @@ def refuse_beyond_memory(shape: Sequence[int], advice: str) -> None:
     except (AttributeError, ValueError, OSError):  # Windows hands out no more than there is
         return
     asked = 4 * math.prod(map(int, shape))
-    if asked > memory:
-        text = "×".join(map(str, shape))
-        sizes = f"{asked / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB"
-        msg = f"an array of {text} takes {sizes}: {advice}"
-        raise ValueError(msg)
+    sizes = f"{asked / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB"
+    check(asked <= memory, f"an array of {'×'.join(map(str, shape))} takes {sizes}: {advice}")
 
 
 def to_write(out: NDArray[Any] | None, shape: tuple[int, ...], advice: str) -> NDArray[np.float32]:
@@ -362,10 +357,9 @@ def to_write(out: NDArray[Any] | None, shape: tuple[int, ...], advice: str) -> N
     if out is None:
         refuse_beyond_memory(shape, advice)
         return np.empty(shape, np.float32)
-    if out.shape != shape or out.dtype != np.float32 or not out.flags.carray:
-        given = f"out is {out.dtype} of shape {out.shape}"
-        msg = f"{given}; it must be float32 of shape {shape}, in C order and writable"
-        raise ValueError(msg)
+    fits = out.shape == shape and out.dtype == np.float32 and out.flags.carray
+    given = f"out is {out.dtype} of shape {out.shape}"
+    check(fits, f"{given}; it must be float32 of shape {shape}, in C order and writable")
     return out
 
 

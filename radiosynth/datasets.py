@@ -241,14 +241,9 @@ def _provenance(size: int) -> dict[str, object]:
 
 
 def _packaged_table(name: str) -> Table:
-    """Read a table of the package; empty text stays empty, an empty number becomes nan."""
-    table = Table.read(files(__package__).joinpath("data", name).read_text("utf-8"), format="ascii.csv")
-    for column in table.colnames:
-        if table[column].dtype.kind == "U":
-            table[column] = np.ma.filled(table[column], "")
-        elif hasattr(table[column], "mask"):
-            table[column] = np.ma.filled(table[column], np.nan)
-    return table
+    """Read a table of the package, in which empty text is no missing value."""
+    text = files(__package__).joinpath("data", name).read_text("utf-8")
+    return Table.read(text, format="ascii.csv", fill_values=[])
 
 
 def _first_images(

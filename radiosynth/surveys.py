@@ -66,13 +66,11 @@ class First(Survey):
 
     Parameters
     ----------
-    url : str, optional
-        Address of the server, if it is not the usual one.
     timeout : float
         Seconds to wait for an answer.
     """
 
-    def __init__(self, url: str | None = None, timeout: float = 60) -> None:
+    def __init__(self, timeout: float = 60) -> None:
         waits = _waits(timeout)
 
         @functools.cache
@@ -80,7 +78,7 @@ class First(Survey):
             from astroquery.image_cutouts.first import FirstClass
 
             asked = FirstClass()
-            asked.URL, asked.TIMEOUT = url or asked.URL, waits
+            asked.TIMEOUT = waits
             asked.maximsize = 2048  # in pixels: the most that the server gives
             return asked
 
@@ -97,13 +95,11 @@ class SkyView(Survey):
 
     Parameters
     ----------
-    url : str, optional
-        Address of the form, if it is not the usual one.
     timeout : float
         Seconds to wait for the image.
     """
 
-    def __init__(self, url: str | None = None, timeout: float = 60) -> None:
+    def __init__(self, timeout: float = 60) -> None:
         waits = _waits(timeout)
 
         @functools.cache
@@ -111,7 +107,6 @@ class SkyView(Survey):
             from astroquery.skyview import SkyViewClass
 
             asked = SkyViewClass()
-            asked.URL = url or asked.URL
             # astroquery would wait for ever.
             asked._request = functools.partial(asked._request, timeout=waits)
             return asked
@@ -146,8 +141,6 @@ class Hips(Survey):
         Identifier of the HiPS. Needed, as are pixel scale and beam, of a survey that is not in ``HIPS``.
     pixel_scale, beam : float, optional
         Width of a pixel and of the beam in arcsec.
-    url : str, optional
-        Address of the service, if it is not the usual one.
     timeout : float
         Seconds to wait for the image.
     """
@@ -159,7 +152,6 @@ class Hips(Survey):
         *,
         pixel_scale: float | None = None,
         beam: float | None = None,
-        url: str | None = None,
         timeout: float = 60,
     ) -> None:
         known = HIPS.get(name, {})
@@ -176,7 +168,7 @@ class Hips(Survey):
             asked = service.query(
                 facts["hips"], pixels, pixels, "TAN", place.ra, place.dec, field, get_query_payload=True
             )
-            return get(url or service.server, asked, timeout=timeout)
+            return get(service.server, asked, timeout=timeout)
 
         super().__init__(name, facts["pixel_scale"], facts["beam"], FIRST.field, fetch)
 

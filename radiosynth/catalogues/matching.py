@@ -99,8 +99,8 @@ def add_decisions(sources: Table, decisions: Table, radius: float = 2) -> Table:
         The sources in their order; the texts are empty where nothing was decided.
     """
     pairs = cross_match(sources, decisions, radius)
-    same = [sources[name][pairs["left"]] == decisions[name][pairs["right"]] for name in _IDENTITY]
-    pairs = pairs[np.logical_and.reduce(same)]
+    for name in ("name", "catalogue", "class"):
+        pairs = pairs[sources[name][pairs["left"]] == decisions[name][pairs["right"]]]
     # The closest pair comes first, and np.unique keeps the first.
     rows, first = np.unique(pairs["left"], return_index=True)
     decided = sources.copy()
@@ -109,9 +109,6 @@ def add_decisions(sources: Table, decisions: Table, radius: float = 2) -> Table:
         texts[rows] = decisions[name][pairs["right"][first]]
         decided[name] = texts
     return decided
-
-
-_IDENTITY = ("name", "catalogue", "class")
 
 
 def sky_groups(table: Table, radius: float = 60) -> NDArray[np.int64]:
@@ -134,14 +131,10 @@ def sky_groups(table: Table, radius: float = 60) -> NDArray[np.int64]:
     >>> sky_groups(Table({"ra": [9.0, 5.0, 5.001], "dec": [0.0, 0.0, 0.0]})).tolist()
     [-1, 0, 0]
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    from sklearn.cluster import DBSCAN
 
-    pairs = find_duplicates(table[["ra", "dec"]], radius)
-    shape = (len(table), len(table))
-    linked = coo_array((np.ones(len(pairs)), (pairs["first"], pairs["second"])), shape=shape)
-    labels = connected_components(linked, directed=False)[1]
-    groups = np.full(len(table), -1)
-    shared = np.isin(labels, np.flatnonzero(np.bincount(labels, minlength=1) > 1))
-    groups[shared] = np.unique(labels[shared], return_inverse=True)[1]
-    return groups
+    if not len(table):
+        return np.zeros(0, int)
+    # Clusters of two members and more, linked by neighbours; distances are those through the sphere.
+    chord = 2 * np.sin(np.radians(radius / 3600) / 2)
+    return DBSCAN(chord, min_samples=2).fit_predict(_places(table).cartesian.xyz.value.T)

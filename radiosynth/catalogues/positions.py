@@ -43,12 +43,7 @@ def checksum(table: Table) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def read_positions(
-    path: str | os.PathLike[str],
-    *,
-    catalogue: str | None = None,
-    classes: Mapping[str, str] | None = None,
-) -> Table:
+def read_positions(path: str | os.PathLike[str], *, classes: Mapping[str, str] | None = None) -> Table:
     r"""Read a list of positions: plain text, CSV, ECSV, IPAC, SExtractor, FITS or VOTable.
 
     Lists of PyBDSF, Aegean, Selavy and SExtractor are read as they are, if they have positions on the sky.
@@ -64,15 +59,14 @@ def read_positions(
     ----------
     path : path-like
         File to read. Its content tells the format; text is UTF-8, UTF-16 or Latin-1.
-    catalogue : str, optional
-        Name of the list. Default: that of the file.
     classes : mapping of str to str, optional
         What the labels of the file mean: one of our class names for each, or "" to leave it without.
 
     Returns
     -------
     `~astropy.table.Table`
-        One row per source with the columns of this module, and the other columns of the file.
+        One row per source with the columns of this module, and the other columns of the file. If this has no
+        column ``catalogue``, its name stands there.
 
     Raises
     ------
@@ -104,12 +98,11 @@ def read_positions(
         raw = read_list(data, path.suffix.lower())
     try:
         _refuse_other_frames(data, raw.colnames)
-        table = _recognised(raw, classes or {}, catalogue or path.stem)
+        table = _recognised(raw, classes or {}, path.stem)
     except ValueError as error:
         msg = f"{path} with the columns {', '.join(raw.colnames)}: {error}"
         raise ValueError(msg) from error
-    called = str(table["catalogue"][0])  # older astropy cannot write a numpy text into a header
-    table.meta = {"catalogue": called, "file": path.name, "sha256": checksum(table[COLUMNS])}
+    table.meta = {"catalogue": path.stem, "file": path.name, "sha256": checksum(table[COLUMNS])}
     return table
 
 
@@ -142,8 +135,10 @@ def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table
     labels = text_of(raw[found["class"]]) if "class" in found else np.full(len(raw), "")
     taken = {*found.values(), *all_found.get("ra", []), *all_found.get("dec", []), *COLUMNS}
     known = {"name": names, "ra": ra, "dec": dec}
-    known |= {"class": _classes(labels, classes), "catalogue_class": labels}
-    return labelled(known | {name: raw[name] for name in raw.colnames if name not in taken}, catalogue)
+    known |= {"class": _classes(labels, classes), "catalogue": catalogue, "catalogue_class": labels}
+    # A list that we have written says itself where a source comes from.
+    known |= {name: text_of(raw[name]) for name in ("catalogue", "catalogue_class") if name in raw.colnames}
+    return labelled(known | {name: raw[name] for name in raw.colnames if name not in taken})
 
 
 def _one_of(table: Table, axis: str, columns: list[str]) -> NDArray[np.float64]:
@@ -174,13 +169,13 @@ def _classes(labels: NDArray, meaning: Mapping[str, str]) -> list[str]:
         raise ValueError(msg) from error
 
 
-def labelled(columns: Mapping[str, Any], catalogue: str) -> Table:
+def labelled(columns: Mapping[str, Any]) -> Table:
     """Return the table of this module from its columns, positions in degrees and checked."""
     ra, dec = degrees("ra", columns["ra"]), degrees("dec", columns["dec"])
     made = designation(SkyCoord(ra, dec, unit="deg"))
     names = made if columns["name"] is None else np.where(columns["name"], columns["name"], made)
     table = Table({"name": names, "ra": ra * u.deg, "dec": dec * u.deg})
-    known = {"class": columns["class"], "catalogue": catalogue, "catalogue_class": columns["catalogue_class"]}
-    for name, values in (known | {name: columns[name] for name in columns if name not in COLUMNS}).items():
-        table[name] = values
+    for name in dict.fromkeys([*COLUMNS, *columns]):
+        if name not in table.colnames:
+            table[name] = columns[name]
     return table

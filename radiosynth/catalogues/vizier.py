@@ -129,15 +129,13 @@ REPORT_CATALOGUES = ("FRICAT", "FRIICAT", "CoNFIG", "Proctor2011")
 """Those whose labels the report used; the fifth has bending angles."""
 
 
-def load_catalogue(catalogue: str | Catalogue, *, refresh: bool = False) -> Table:
+def load_catalogue(catalogue: str | Catalogue) -> Table:
     """Return all rows of a catalogue, from the cache or from VizieR.
 
     Parameters
     ----------
     catalogue : str or Catalogue
         A name of `CATALOGUES`, in any capitalisation, or the description of another catalogue.
-    refresh : bool
-        Ask VizieR even if the cache has the table.
 
     Returns
     -------
@@ -157,10 +155,10 @@ def load_catalogue(catalogue: str | Catalogue, *, refresh: bool = False) -> Tabl
         check_choice(named, "catalogue", CATALOGUES)
         catalogue = CATALOGUES[named]
     path = cache_folder() / "catalogues" / f"{catalogue.name}.ecsv"
-    if not refresh and (table := _cached(path, catalogue)) is not None:
+    if (table := _cached(path, catalogue)) is not None:
         return table
     raw, server = _from_vizier(catalogue)
-    table = labelled(catalogue.label(raw), catalogue.name)
+    table = labelled(catalogue.label(raw) | {"catalogue": catalogue.name})
     digest = checksum(table)
     if catalogue.sha256 not in ("", digest):
         log.warning(
@@ -193,16 +191,11 @@ def _cached(path: Path, catalogue: Catalogue) -> Table | None:
     return None
 
 
-def load_report_sources(*, refresh: bool = False) -> Table:
+def load_report_sources() -> Table:
     """Return the 1478 labelled sources that the report started from, straight from their catalogues.
 
     These are the rows of FRICAT, FRIICAT, CoNFIG and Proctor (2011) to which the catalogue gives one of the
     four classes: FR I 269, FR II 513, bent 412, compact 284.
-
-    Parameters
-    ----------
-    refresh : bool
-        Ask VizieR even if the cache has the tables.
 
     Returns
     -------
@@ -214,10 +207,9 @@ def load_report_sources(*, refresh: bool = False) -> Table:
     DataUnavailableError
         If a table is neither in the cache nor to be had from VizieR.
     """
-    tables = [load_catalogue(name, refresh=refresh) for name in REPORT_CATALOGUES]
-    provenance = [dict(table.meta) for table in tables]
+    tables = [load_catalogue(name) for name in REPORT_CATALOGUES]
     sources = vstack([table[table["class"] != ""] for table in tables], metadata_conflicts="silent")
-    sources.meta = {"catalogues": provenance}
+    sources.meta = {"catalogues": [dict(table.meta) for table in tables]}
     return sources
 
 

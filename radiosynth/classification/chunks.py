@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import check, read_json, readable, write_json, write_table, write_tables
+from radiosynth._io import check, read_json, readable, write_json, write_table
 from radiosynth.classification.classifier import Classifier, load_classifier
 from radiosynth.cutouts.files import stack_length
 from radiosynth.cutouts.manifest import MANIFEST, alone, files_of_list
@@ -233,7 +233,7 @@ def join_chunks(
             table.rename_column("name", "file")
             yield table
 
-    write_tables(out, tables(), kind)
+    write_table(out, tables(), kind)
     for path in [*parts, *folder.glob(".*.part*"), folder / ".lock"]:
         path.unlink(missing_ok=True)
     shutil.rmtree(folder / "model", ignore_errors=True)  # needed as long as there are parts

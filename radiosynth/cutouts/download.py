@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import os
@@ -12,7 +13,6 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,22 @@ from astropy.utils.exceptions import AstropyWarning
 from radiosynth._io import check
 from radiosynth.catalogues.angles import degrees
 from radiosynth.cutouts.files import LARGEST
-from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, file_names, resumed, write_manifest
+from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, file_name, resumed, write_manifest
 from radiosynth.cutouts.replies import checked, fault_of, sign
 from radiosynth.cutouts.write import as_ascii, write_fits
+from radiosynth.sample import check_count
 from radiosynth.surveys import COARSEST_BEAM, First, SkyView, Survey
 
 __all__ = ["download_cutouts"]
 
 log = logging.getLogger("radiosynth")
+
+BACKOFF = 2.0
+"""Seconds to wait before a request is first repeated; twice as long before each further time."""
+
+
+GIVE_UP = 20
+"""Sources that fail in a row for reasons of the server or the network until the rest is left for later."""
 
 
 def download_cutouts(
@@ -45,13 +53,12 @@ def download_cutouts(
     concurrency: int = 4,
     rate: float = 4,
     retries: int = 3,
-    backoff: float = 2,
-    give_up: int = 20,
 ) -> Table:
     """Fetch a cutout for each position into a folder: FITS files and a manifest that says how each went.
 
     The batch may be stopped at any moment, also by killing it, and is taken up where it was by the same
-    call: what the folder holds is not fetched again. A failure concerns one source only. Each reply is
+    call: what the folder holds is not fetched again. A failure concerns one source only, but after twenty in
+    a row for reasons of the server or the network the rest is left for another call. Each reply is
     checked to be a FITS file of the right size and field with finite pixels.
 
     Parameters
@@ -69,12 +76,7 @@ def download_cutouts(
     rate : float
         Largest number of requests a second.
     retries : int
-        How often a request is repeated after a failure that may pass.
-    backoff : float
-        Seconds to wait before the first repetition; twice as long before each further one.
-    give_up : int
-        Number of sources that fail in a row for reasons of the server or the network after which the rest is
-        left for another call.
+        How often a request is repeated after a failure that may pass, after 2 seconds, 4, 8 and so on.
 
     Returns
     -------
@@ -88,18 +90,18 @@ def download_cutouts(
     Raises
     ------
     ValueError
-        If a column is missing, an argument is out of range, or the folder holds cutouts of another width.
+        If a column is missing, an argument is out of range, or the folder holds cutouts of another width, or
+        of a survey that is not asked.
     OSError
         If the folder cannot be written, or another process is filling it.
     """
     surveys = [First(), SkyView()] if survey is None else [survey] if isinstance(survey, Survey) else survey
     check(surveys, "survey is empty; give at least one, or leave it out")
     width = surveys[0].field if width is None else width
-    positive = {"width": width, "concurrency": concurrency, "rate": rate, "give_up": give_up}
-    for name, value in positive.items():
+    for name, value in (("width", width), ("rate", rate)):
         check(0 < value < np.inf, f"{name} is {value}; give a positive number")
-    for name, value in {"retries": retries, "backoff": backoff}.items():
-        check(0 <= value < np.inf, f"{name} is {value}; give a positive number, or 0")
+    check_count(concurrency, "concurrency", 1)
+    check_count(retries, "retries")
     pixels = max(each.pixels(width) for each in surveys)
     check(pixels <= LARGEST, f"width is {width} arcmin, more than {LARGEST} pixels; give less, such as 4.5")
     for each in surveys:
@@ -109,8 +111,8 @@ def download_cutouts(
     table, folder = placed(table), Path(folder)
     # Python silences warnings for all threads at once, so it is done here and not where files are opened.
     with alone(folder), warnings.catch_warnings(action="ignore", category=AstropyWarning):
-        rows, results = resumed(table, folder, width)
-        batch = _Batch(folder, rows, results, surveys, width, rate, retries, backoff, give_up)
+        rows, results = resumed(table, folder, width, [each.name for each in surveys])
+        batch = _Batch(folder, rows, results, surveys, width, rate, retries)
         manifest = batch.run(concurrency)
     counts = Counter(manifest["status"].tolist())
     log.info("%s: %s", folder, ", ".join(f"{n} {status}" for status, n in counts.most_common()))
@@ -133,8 +135,6 @@ class _Batch:
     width: float
     rate: float
     retries: int
-    backoff: float
-    give_up: int
     in_a_row: int = 0
     free: float = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -179,7 +179,7 @@ class _Batch:
         self.results[i] = result = self.ask(i)
         with self.lock:
             self.in_a_row = 0 if result["status"] in FINAL else self.in_a_row + 1
-            if self.in_a_row >= self.give_up and not self.stop.is_set():
+            if self.in_a_row >= GIVE_UP and not self.stop.is_set():
                 self.stop.set()
                 log.warning(
                     "%d sources in a row failed, the last with %s (%s): the rest is left for later",
@@ -192,7 +192,7 @@ class _Batch:
         result: dict[str, Any] = OUTCOME | {"attempts": self.results[i]["attempts"]}
         for survey in self.surveys:
             for attempt in range(self.retries + 1):
-                pause = self.backoff * 2 ** (attempt - 1) if attempt else 0
+                pause = BACKOFF * 2 ** (attempt - 1) if attempt else 0
                 if self.stop.wait(pause) or not self.turn(hold):
                     return result
                 result["attempts"] += 1
@@ -222,15 +222,11 @@ class _Batch:
 
     def _files(self) -> list[str]:
         """Return the name of each file, and correct what the manifest says of those damaged, gone or new."""
-        files = []
-        # No two alike even where capitals do not count.
         used = {result["file"].lower() for result in self.results}
+        files = []
         for i, name in enumerate(self.rows["name"]):
-            file = self.results[i]["file"] or next(
-                each for each in file_names(name) if each.lower() not in used and self._free(i, each)
-            )
+            file = self.results[i]["file"] or file_name(name, used, functools.partial(self._free, i))
             self.results[i] = self._on_disk(i, file)
-            used.add(file.lower())
             files.append(file)
         return files
 
@@ -240,9 +236,8 @@ class _Batch:
 
     def _on_disk(self, i: int, name: str) -> dict[str, Any]:
         """Return what the manifest shall say of a source by the file that is there, if there is any."""
-        result, content = self.results[i], b""
-        with suppress(OSError):
-            content = (self.folder / name).read_bytes() if (self.folder / name).is_file() else b""
+        result, path = self.results[i], self.folder / name
+        content = path.read_bytes() if path.is_file() else b""
         digest = hashlib.sha256(content).hexdigest()
         if digest == result["sha256"] or not (content or result["file"]):
             return result

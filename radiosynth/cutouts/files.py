@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -54,9 +55,10 @@ class Opened(NamedTuple):
     cut: Callable[..., Any]
     shape: tuple[int, ...]
     unit: str = ""
-    wcs: WCS | None = None
+    wcs: Any = None  # a WCS, if there are celestial coordinates
     missing: str = "NaN or infinite"
     beam: tuple[Any, ...] = (None, None, None)  # BMAJ, BMIN and BPA as they stand in the header
+    name: str = ""  # for messages in the log
 
 
 @contextmanager
@@ -77,7 +79,18 @@ def blamed(words: str) -> Iterator[None]:
         raise CutoutError(words.format(said)) from error
 
 
-def open_image(path: Path, stack: ExitStack) -> Opened:
+@contextmanager
+def open_image(path: Path) -> Iterator[Opened]:
+    """Open a file as an image, or a stack of images."""
+    with warnings.catch_warnings(action="ignore"), ExitStack() as stack:
+        # What readers only warn of is checked here; but half a file is none.
+        warnings.filterwarnings("error", "File may have been truncated")
+        with blamed(DAMAGED):
+            opened = _open(path, stack)._replace(name=str(path))
+        yield opened
+
+
+def _open(path: Path, stack: ExitStack) -> Opened:
     """Open a file until `stack` is closed."""
     need(path.is_file() or not path.exists(), "is a folder, pipe or device; give a file")
     stream = stack.enter_context(path.open("rb"))
@@ -115,9 +128,8 @@ def open_image(path: Path, stack: ExitStack) -> Opened:
 
 def stack_length(path: Path) -> int:
     """Return the number of images of a stack; 0 if a file holds one, or cannot be read."""
-    with suppress(Exception), ExitStack() as stack:
-        shape = open_image(path, stack).shape
-        return shape[0] if len(shape) == 3 else 0
+    with suppress(Exception), open_image(path) as opened:
+        return opened.shape[0] if len(opened.shape) == 3 else 0
     return 0
 
 
@@ -181,11 +193,9 @@ def fits_image(hdu: Any) -> Opened:
 @functools.cache
 def _unit(text: str) -> tuple[str, float]:
     """Return the unit that values of another become, and the factor; what is not known stays as it is."""
-    per_beam = re.sub("jy", "Jy", text.lower())  # JY/BEAM, as AIPS and so FIRST write it
-    for spelling, unit in (
-        *((text, unit) for unit in ("Jy/beam", "Jy", "Jy/sr", "K")),
-        (per_beam, "Jy/beam"),
-    ):
+    ways = [(text, unit) for unit in ("Jy/beam", "Jy", "Jy/sr", "K")]
+    ways.append((re.sub("jy", "Jy", text.lower()), "Jy/beam"))  # JY/BEAM, as AIPS and so FIRST write it
+    for spelling, unit in ways:
         with suppress(Exception):  # whatever astropy makes of a text
             return unit, float(u.Unit(spelling).to(unit))
     return text, 1.0

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,9 +51,8 @@ def read_manifest(folder: Path, needed: Iterable[str]) -> Table:
     """Return the manifest of a folder, which has to have some columns; text that is masked is empty."""
     with readable(folder / MANIFEST, "delete it and fetch the cutouts again", "cannot be read"):
         manifest = Table.read(folder / MANIFEST, format="ascii.ecsv")
-    if lacking := [name for name in needed if name not in manifest.colnames]:
-        msg = f"{folder / MANIFEST} has no column {', '.join(lacking)}; write it anew, or give another folder"
-        raise ValueError(msg)
+    lacking = ", ".join(name for name in needed if name not in manifest.colnames)
+    check(not lacking, f"{folder / MANIFEST} has no column {lacking}; write it anew, or give another folder")
     for name in manifest.colnames:
         if manifest[name].dtype.kind in "US":
             manifest[name] = np.ma.filled(manifest[name], "")
@@ -79,7 +77,9 @@ def files_of_list(path: Path) -> list[str]:
     return files
 
 
-def resumed(table: Table, folder: Path, width: float) -> tuple[Table, list[dict[str, Any]]]:
+def resumed(
+    table: Table, folder: Path, width: float, surveys: Collection[str]
+) -> tuple[Table, list[dict[str, Any]]]:
     """Return the rows of the manifest and what is known of each: those of earlier calls come first."""
     rows = table.copy()
     rows.remove_columns([name for name in OUTCOME if name in rows.colnames])
@@ -89,16 +89,17 @@ def resumed(table: Table, folder: Path, width: float) -> tuple[Table, list[dict[
     known: dict[tuple[object, ...], dict[str, Any]] = {}
     if (folder / MANIFEST).exists():
         before = read_manifest(folder, ("name", "ra", "dec", "class", "catalogue", *OUTCOME))
-        if before.meta.get("width") != width:
-            had = before.meta.get("width")
-            msg = f"{folder} holds cutouts of {had} arcmin, {width} are asked for; give another folder"
-            raise ValueError(msg)
+        had = before.meta.get("width")
+        fault = f"{folder} holds cutouts of {had} arcmin, {width} are asked for; give another folder"
+        check(had == width, fault)
+        others = ", ".join(sorted(set(before["survey"].tolist()) - {"", *surveys}))
+        check(not others, f"{folder} holds cutouts of {others}; ask for these, too, or give another folder")
         results = [{name: row[name] for name in OUTCOME} for row in before]
         before.remove_columns(list(OUTCOME))
         known = dict(zip(_keys(before), results, strict=True))
         asked = set(_keys(rows))
-        others = before[[key not in asked for key in known]]
-        rows = vstack([others, rows], metadata_conflicts="silent") if len(others) else rows
+        earlier = before[[key not in asked for key in known]]
+        rows = vstack([earlier, rows], metadata_conflicts="silent") if len(earlier) else rows
     rows.meta["width"] = width
     return rows, [dict(known.get(key, OUTCOME)) for key in _keys(rows)]
 
@@ -115,11 +116,15 @@ def _keys(rows: Table) -> list[tuple[object, ...]]:
     return keys
 
 
-def file_names(name: str) -> Iterator[str]:
-    """Yield names for the file of a source: a FITS file called as it is, then numbered ones."""
+def file_name(name: str, used: set[str], free: Callable[[str], bool] = lambda _: True) -> str:
+    """Return the name of the file of a source: its own, or with a number, if it is used or not free."""
     stem = re.sub(r"[^\w.+-]+", "_", str(name)).strip("._") or "source"
-    yield f"{stem}.fits"
-    yield from (f"{stem}_{number}.fits" for number in itertools.count(2))
+    file, number = f"{stem}.fits", 1
+    while file.lower() in used or not free(file):  # no two alike even where capitals do not count
+        number += 1
+        file = f"{stem}_{number}.fits"
+    used.add(file.lower())
+    return file
 
 
 @contextmanager

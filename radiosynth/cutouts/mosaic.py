@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from radiosynth._io import check, to_write
-from radiosynth.catalogues.positions import labelled, read_positions
-from radiosynth.cutouts.beams import as_seen, beams_of
+from radiosynth.catalogues.designations import designation
+from radiosynth.cutouts.beams import beams_of
 from radiosynth.cutouts.download import placed
-from radiosynth.cutouts.files import DAMAGED, NO_SKY, CutoutError, blamed, need, open_image
-from radiosynth.cutouts.orientation import PIXEL_SCALES, TILT, axes_of, upright
-from radiosynth.cutouts.pixels import in_range, usable
+from radiosynth.cutouts.files import NO_SKY, CutoutError, blamed, need, open_image
+from radiosynth.cutouts.orientation import PIXEL_SCALES, upright
+from radiosynth.cutouts.pixels import usable
 from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import UNLABELLED, class_code
 
 __all__ = ["cutouts_from_mosaic"]
 
-log = logging.getLogger("radiosynth")
-
 
 def cutouts_from_mosaic(
     mosaic: str | os.PathLike[str],
-    positions: Table | SkyCoord | str | os.PathLike[str],
+    positions: Table | SkyCoord,
     *,
     size: int = 150,
     pixel_scale: float = FIRST.pixel_scale,
@@ -51,8 +48,8 @@ def cutouts_from_mosaic(
     ----------
     mosaic : path-like
         FITS image with celestial coordinates, of any size and orientation; not gzipped if it is large.
-    positions : `~astropy.table.Table`, `~astropy.coordinates.SkyCoord` or path-like
-        The sources: a table of `radiosynth.read_positions`, or a file for it, or places.
+    positions : `~astropy.table.Table` or `~astropy.coordinates.SkyCoord`
+        The sources: a table of `radiosynth.read_positions`, or places.
     size : int
         Edge length of the cutouts in pixels.
     pixel_scale : float
@@ -77,7 +74,7 @@ def cutouts_from_mosaic(
         If the mosaic cannot be used, as its beam is coarser than FIRST's or not known, or if none of the
         sources has a usable image.
     ValueError
-        If an argument is out of range, or the list cannot be read.
+        If an argument is out of range, or the table has no positions.
 
     Examples
     --------
@@ -106,20 +103,14 @@ def cutouts_from_mosaic(
     table, path = _listed(positions), Path(mosaic)
     places = SkyCoord(table["ra"], table["dec"], unit="deg")
     names = table["name"].tolist()
-    kept: list[int] = []
-    facts: list[dict[str, Any]] = []
-    with warnings.catch_warnings(action="ignore"), ExitStack() as stack:
-        # What readers only warn of is checked here; but half a file is none.
-        warnings.filterwarnings("error", "File may have been truncated")
+    kept: list[tuple[int, str, float]] = []
+    with ExitStack() as stack:
         try:
-            with blamed(DAMAGED):
-                opened = open_image(path, stack)
-            wcs = opened.wcs
-            need(wcs, "has no celestial coordinates; give a FITS image with them")
-            assert wcs is not None
+            opened = stack.enter_context(open_image(path))
+            need(opened.wcs, "has no celestial coordinates; give a FITS image with them")
             beams = beams_of(opened, beam)
             with blamed(NO_SKY):
-                x, y = wcs.world_to_pixel(places)
+                x, y = opened.wcs.world_to_pixel(places)
         except CutoutError as error:
             msg = f"{path}: {error}"
             raise CutoutError(msg) from error.__cause__
@@ -130,48 +121,37 @@ def cutouts_from_mosaic(
         images = to_write(None, (int(inside.sum()), size, size), "give fewer positions at a time")
         for i in np.flatnonzero(inside):
             try:
-                with blamed(NO_SKY):
-                    _, per_pixel, scale = axes_of(wcs, x[i], y[i], "the position")
-                    seen = as_seen(opened, per_pixel, beams)
-                    pixels, _, tilt = upright(seen, wcs, size, places[i], pixel_scale)
+                source = opened._replace(name=f"{path}, {names[i]}")
+                pixels, _, scale = upright(source, size, pixel_scale, places[i], beams)
                 filled = np.isfinite(pixels[size // 2, size // 2])
                 need(filled, "the position lies in a blank area of the image")
-                image, unit = in_range(pixels, opened.unit)
-                images[len(kept)] = usable(image, nan == "keep", opened.missing)
+                images[len(kept)], unit = usable(pixels, opened, nan == "keep")
             except CutoutError as error:
                 skipped.append((names[i], str(error)))
-                continue
-            kept.append(int(i))
-            facts.append({"path": str(path), "unit": unit, "pixel_scale": pixel_scale, "scale": scale})
-            if tilt > TILT:
-                reason = "rotated, it would lack corners"
-                log.warning("%s, %s: kept %.1f degrees from north; %s", path, names[i], tilt, reason)
+            else:
+                kept.append((int(i), unit, scale))
     reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
     need(kept, f"{path}: none of the {len(table)} positions gives a usable image:\n{reasons}")
-    rows, found = table[kept], Table(rows=facts, units={"pixel_scale": "arcsec"})
-    for column in ("path", "unit", "pixel_scale"):
-        rows[column] = found[column]
+    chosen, units, scales = map(list, zip(*kept, strict=True))
+    rows = table[chosen]
+    rows["path"], rows["unit"], rows["pixel_scale"] = str(path), units, pixel_scale * u.arcsec
     labels = [class_code(name) if name else UNLABELLED for name in rows["class"].tolist()]
     steps = [f"cut out of {path.name}: {size}×{size} pixels"]
     if (beams[0] != beams[1]).any():
         axes = ["×".join(f"{n:.3g}" for n in np.sqrt(np.linalg.eigvalsh(each))[::-1]) for each in beams]
         steps.append(f"convolved from a beam of {axes[0]} to {axes[1]} arcsec")
-    scale = float(np.median(found["scale"]))
+    scale = float(np.median(scales))
     if abs(scale / pixel_scale - 1) * size >= 0.5:
         steps.append(f"resampled from pixels of {scale:.3g} to {pixel_scale:.3g} arcsec")
     rows.meta |= {"history": steps, "skipped": skipped}
     return Sample(images[: len(kept)], labels, rows)
 
 
-def _listed(positions: Any) -> Table:
-    """Return the sources of a list or of places with name, ra, dec and class."""
-    if isinstance(positions, str | os.PathLike):
-        return read_positions(positions)
+def _listed(positions: Table | SkyCoord) -> Table:
+    """Return the sources of a table, or places, with name, ra, dec and class."""
     if isinstance(positions, SkyCoord):
         places = positions.icrs.ravel()
-        none = np.full(len(places), "")
-        known = {"name": None, "ra": places.ra.deg, "dec": places.dec.deg}
-        return labelled(known | {"class": none, "catalogue_class": none}, "")
+        positions = Table({"name": designation(places), "ra": places.ra.deg, "dec": places.dec.deg})
     table = placed(positions)
     if "class" not in table.colnames:
         table["class"] = ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from astropy.coordinates import CartesianRepresentation, SkyCoord
@@ -10,8 +12,11 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
-from radiosynth.cutouts.files import LARGEST, Opened, need
+from radiosynth.cutouts.beams import as_seen
+from radiosynth.cutouts.files import LARGEST, NO_SKY, Opened, blamed, need
 from radiosynth.cutouts.pixels import blanked
+
+log = logging.getLogger("radiosynth")
 
 PIXEL_SCALES = 0.001, 600
 """Least and largest width of a pixel, in arcsec: no radio image has others."""
@@ -32,10 +37,13 @@ def frame_of(shape: Sequence[int], size: int | None) -> tuple[int, int]:
     return height, width
 
 
+@blamed(NO_SKY)
 def upright(
-    opened: Opened, wcs: WCS, size: int | None, position: SkyCoord | None, pixel_scale: float | None
+    opened: Opened, size: int | None, pixel_scale: float | None, position: Any = None, beams: Any = None
 ) -> tuple[NDArray, dict[str, float], float]:
-    """Return the image with north up and east left, its place, and by how many degrees it is not upright.
+    """Return the image with north up and east left, its place, and the width of a pixel of the file.
+
+    It is that around a position, or all of it; and as beams of another width would show it (`as_seen`).
 
     An image whose axes are within `TILT` of north and west is taken as it is, pixel by pixel. Cutouts have
     the reference point of their survey's field, and are rotated against north, those of FIRST by up to 0.8
@@ -49,10 +57,12 @@ def upright(
     # the same pixels where nothing is rotated or scaled, which is one case of the mapping below.
     from scipy.ndimage import map_coordinates
 
-    height, width = opened.shape
+    wcs, (height, width) = opened.wcs, opened.shape
     x, y = ((width - 1) / 2, (height - 1) / 2) if position is None else wcs.world_to_pixel(position)
     middle, per_pixel, usual = axes_of(wcs, x, y, "its middle" if position is None else "the position")
     scale = pixel_scale or usual
+    if beams is not None:
+        opened = as_seen(opened, per_pixel, beams)
 
     # What one pixel of the upright image is in the file: a rotation, then a stretch along the file's axes.
     left, stretches, right = np.linalg.svd(scale * np.linalg.inv(per_pixel))
@@ -78,7 +88,7 @@ def upright(
             height, width = high[::-1] - low[::-1] + 1
             columns, rows = straight.sum(axis=1).astype(int)
             pixels = blanked(opened.cut(*area))[:height, :width][::rows, ::columns]
-            return pixels.T if along else pixels, place, 0.0
+            return pixels.T if along else pixels, place, usual
 
     # Where the pixels of the frame lie in the file: rotated, or straight if that would lack corners.
     for rotated in (True, False) if tilt > TILT else (False,):
@@ -92,13 +102,16 @@ def upright(
         if inside.all():
             break
     need(inside.any(), "the position lies outside of the image; leave it out")
+    if tilt > TILT and not rotated:
+        advice = "rotated, it would lack corners"
+        log.warning("%s: kept as it is, %.1f degrees from north; %s", opened.name, tilt, advice)
 
     # Only the part of the file that is needed is read.
     area = [slice(max(0, int(i.min())), int(i.max()) + 2) for i in places]
     places -= np.array([part.start for part in area])[:, None, None]
     order = 0 if exact and not rotated else 1
     pixels = map_coordinates(blanked(opened.cut(*area)), places, order=order, mode="nearest")
-    return np.where(inside, pixels, np.nan), place, 0 if rotated else tilt
+    return np.where(inside, pixels, np.nan), place, usual
 
 
 def _whole(start: NDArray[np.float64]) -> NDArray[np.float64]:

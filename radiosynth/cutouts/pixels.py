@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from radiosynth.cutouts.files import need
+from radiosynth.cutouts.files import Opened, need
 
 
 def blanked(image: NDArray) -> NDArray[np.float64]:
@@ -23,7 +23,7 @@ def blanked(image: NDArray) -> NDArray[np.float64]:
     return pixels
 
 
-def in_range(image: NDArray, unit: str) -> tuple[NDArray, str]:
+def _in_range(image: NDArray, unit: str) -> tuple[NDArray, str]:
     """Return an image that single precision can hold, and square: a power of ten goes into the unit."""
     peak = np.abs(image[np.isfinite(image)]).max(initial=0)
     if peak == 0 or 1e-15 < peak < 1e15:
@@ -32,9 +32,10 @@ def in_range(image: NDArray, unit: str) -> tuple[NDArray, str]:
     return image * 10.0**-power, f"1e{power} {unit}".strip()
 
 
-def usable(image: NDArray, keep_nan: bool, missing: str) -> NDArray[np.float32]:
-    """Return the image in single precision, or say why it cannot be used."""
-    height, width = image.shape
+def usable(pixels: NDArray, opened: Opened, keep_nan: bool) -> tuple[NDArray[np.float32], str]:
+    """Return an image in single precision and its unit, or say why it cannot be used."""
+    image, unit = _in_range(pixels, opened.unit)
+    (height, width), missing = image.shape, opened.missing
     bad = ~np.isfinite(image)
     need(not bad.all(), f"all pixels are {missing}: outside of the survey, or a failed cutout; leave it out")
     need(height == width, f"is not square ({height}×{width}); give size={min(height, width)} or less")
@@ -46,9 +47,9 @@ def usable(image: NDArray, keep_nan: bool, missing: str) -> NDArray[np.float32]:
             f"give size={nearest - 1} or less" if nearest > 1 else "its centre is among them: leave it out"
         )
         need(False, f"{bad.sum()} of {bad.size} pixels are {missing}; {advice}")
-    pixels = np.where(bad, np.nan, image)
-    low, high = np.nanmin(pixels), np.nanmax(pixels)
+    image = np.where(bad, np.nan, image)
+    low, high = np.nanmin(image), np.nanmax(image)
     need(low < high, f"all pixels have the value {low:g}: there is no source in it; leave it out")
     told = f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers used here"
     need(high - low >= max(abs(low), abs(high)) * 1e-5, f"{told}: store them less a constant")
-    return pixels.astype(np.float32)
+    return image.astype(np.float32), unit

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import re
-import warnings
 from collections.abc import Iterable
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from numpy.typing import NDArray
 
 from radiosynth._io import check
-from radiosynth.cutouts.files import DAMAGED, NO_SKY, CutoutError, blamed, need, open_image
+from radiosynth.cutouts.files import DAMAGED, CutoutError, blamed, need, open_image
 from radiosynth.cutouts.manifest import MANIFEST, NAN_EDGE, OK, read_manifest
-from radiosynth.cutouts.orientation import PIXEL_SCALES, TILT, frame_of, upright
-from radiosynth.cutouts.pixels import blanked, in_range, usable
+from radiosynth.cutouts.orientation import PIXEL_SCALES, frame_of, upright
+from radiosynth.cutouts.pixels import blanked, usable
 from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.taxonomy import UNLABELLED, class_code
 
 __all__ = ["read_cutouts"]
-
-log = logging.getLogger("radiosynth")
-
 
 _IMAGE_FILE = re.compile(r"[^.].*\.((fits?|fts)(\.gz|\.fz)?|npy|png|jpe?g)", re.I)
 
@@ -36,7 +29,6 @@ def read_cutouts(
     paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     size: int | None = None,
-    positions: SkyCoord | None = None,
     pixel_scale: float | None = None,
     on_error: Literal["raise", "skip"] = "raise",
     nan: Literal["refuse", "keep"] = "refuse",
@@ -65,8 +57,6 @@ def read_cutouts(
     size : int, optional
         Edge length in pixels of the central square to keep. Without it the images have to be square, free of
         NaN and of one size.
-    positions : `~astropy.coordinates.SkyCoord`, one per file, optional
-        Centres of the images, to the nearest pixel. Default: the middle of the file.
     pixel_scale : float, optional
         Width of a pixel in arcsec that all images shall have. Default: that of each file.
     on_error : {"raise", "skip"}
@@ -112,17 +102,13 @@ def read_cutouts(
     usual = pixel_scale is None or low <= pixel_scale <= high
     check(usual, f"pixel_scale is {pixel_scale}; give the width of a pixel in arcsec, {low} to {high}")
     files, manifest, skipped = listed(paths, nan == "keep")
-    shape = None if positions is None else getattr(positions, "shape", "none")
-    wanted = (len(files),)
-    check(shape in (None, wanted), f"positions have the shape {shape}; {len(files)} files need one each")
 
     images: list[NDArray[np.float32]] = []
     rows: list[dict[str, Any]] = []
     for number, file in enumerate(files):
         path, planes = part_of(file)
-        position = None if positions is None else positions[number]
         try:
-            found, described, faults = _read(path, planes, size, position, pixel_scale, nan == "keep")
+            found, described, faults = _read(path, planes, size, pixel_scale, nan == "keep")
         except CutoutError as fault:
             found, described, faults = [], [], [("", fault)]
         images += found
@@ -202,35 +188,20 @@ def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDAr
 
 
 def _read(
-    path: Path,
-    planes: slice,
-    size: int | None,
-    position: SkyCoord | None,
-    pixel_scale: float | None,
-    keep_nan: bool,
+    path: Path, planes: slice, size: int | None, pixel_scale: float | None, keep_nan: bool
 ) -> tuple[list[NDArray[np.float32]], list[dict[str, Any]], list[tuple[str, CutoutError]]]:
     """Return the images of a file, what the table says of each, and the numbers and faults of the others."""
     place = {"ra": np.nan, "dec": np.nan, "pixel_scale": np.nan}
     images, rows, faults = [], [], []
-    with warnings.catch_warnings(action="ignore"), ExitStack() as stack:
-        # What readers only warn of is checked here; but half a file is none.
-        warnings.filterwarnings("error", "File may have been truncated")
-        with blamed(DAMAGED):
-            opened = open_image(path, stack)
+    with open_image(path) as opened:
         if opened.wcs is not None:
-            with blamed(NO_SKY):
-                pixels, place, tilt = upright(opened, opened.wcs, size, position, pixel_scale)
-            if tilt > TILT:
-                advice = "rotated, it would lack corners"
-                log.warning("%s: kept as it is, %.1f degrees from north; %s", path, tilt, advice)
-        elif position is None and pixel_scale is None:
+            pixels, place, _ = upright(opened, size, pixel_scale)
+        else:
+            need(pixel_scale is None, "has no celestial coordinates; read it without pixel_scale")
             frame = frame_of(opened.shape, size)
             starts = [(whole - part) // 2 for whole, part in zip(opened.shape[-2:], frame, strict=True)]
             with blamed(DAMAGED):
                 pixels = opened.cut(*(slice(i, i + n) for i, n in zip(starts, frame, strict=True)), planes)
-        else:
-            msg = "has no celestial coordinates; read it without positions and pixel_scale"
-            raise CutoutError(msg)
         known = isinstance(opened.beam[0], int | float)
         beam = 3600.0 * opened.beam[0] if known else np.nan
         need(planes == slice(None) or pixels.ndim == 3, "holds one image; give its name without a range")
@@ -238,10 +209,10 @@ def _read(
         for i, each in enumerate([pixels] if pixels.ndim == 2 else pixels, planes.start or 0):
             plane = "" if pixels.ndim == 2 else f"[{i}]"
             try:
-                image, unit = in_range(each if opened.wcs else blanked(each), opened.unit)
-                images.append(usable(image, keep_nan, opened.missing))
+                image, unit = usable(each if opened.wcs else blanked(each), opened, keep_nan)
             except CutoutError as error:
                 faults.append((plane, error))
             else:
+                images.append(image)
                 rows.append({"name": f"{path.name}{plane}", "unit": unit, **place, "beam": beam})
     return images, rows, faults

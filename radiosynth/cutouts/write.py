@@ -15,7 +15,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from radiosynth._io import check, write_atomically
-from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTCOME, file_names, write_manifest
+from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTCOME, file_name, write_manifest
 from radiosynth.sample import Sample, floats
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
@@ -70,9 +70,7 @@ def write_cutouts(
             header.update({"CRVAL1": place[0], "CRVAL2": place[1], "RADESYS": "ICRS"})
             step = place[2] / 3600
             header.update({"CDELT1": -step, "CDELT2": step, "CUNIT1": "deg", "CUNIT2": "deg"})
-        # No two alike even where capitals do not count.
-        name = next(name for name in file_names(row["name"]) if name.lower() not in used)
-        used.add(name.lower())
+        name = file_name(row["name"], used)
         digest = write_fits(folder / name, fits.PrimaryHDU(image, header))
         status = OK if np.isfinite(image).all() else NAN_EDGE
         results.append(OUTCOME | {"file": name, "status": status, "sha256": digest})

@@ -35,7 +35,7 @@ def measure_islands(
     Returns
     -------
     dict of str to float
-        From ``level`` to ``missing``, the columns of `radiosynth.selection.measure_cutouts`.
+        From ``level`` to ``missing``, the columns of `radiosynth.automatic_cuts`.
     """
     # 1. The sky. Where it was set to a threshold, the pixels above it are higher than they are shown.
     missing = missing_pixels(image[None])[0]

@@ -1,9 +1,4 @@
-from .cuts import (
-    CUTS as CUTS,
-    Cuts as Cuts,
-    automatic_cuts as automatic_cuts,
-    measure_cutouts as measure_cutouts,
-)
+from .cuts import CUTS as CUTS, Cuts as Cuts, automatic_cuts as automatic_cuts
 from .decisions import (
     Agreement as Agreement,
     agreement as agreement,

@@ -98,8 +98,8 @@ REASONS = {name: text for name, (text, _) in CUTS.items()} | {
 """Reasons of a drop that the review page offers."""
 
 
-def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
-    """Measure what the automatic cuts are about.
+def automatic_cuts(sample: Sample, cuts: Cuts | None = None) -> Table:
+    """Flag the images that a person should look at twice, by what is measured on them.
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
         for peaks below 100 sigma; brighter ones have too low a ``peak_snr``, up to about 300, since grey
         levels are coarser than the noise. Positions are read from the columns ``ra`` and ``dec`` (deg).
     cuts : Cuts, optional
-        Pixel scale, beam and what counts as bright. The default is for FIRST, but for the pixel scale if
-        the table has a column ``pixel_scale`` (arcsec).
+        Thresholds, pixel scale and beam. The default is for FIRST, but for the pixel scale if the table has a
+        column ``pixel_scale`` (arcsec).
 
     Returns
     -------
@@ -120,34 +120,9 @@ def measure_cutouts(sample: Sample, cuts: Cuts | None = None) -> Table:
         ``extent`` (fraction of the image width) and ``at_rim`` of the source, that is the brightest island
         with all that lies within ``cuts.join`` of it; its ``offset`` from the middle (arcsec); ``islands``,
         the number of bright ones; ``imbalance``, the offset of all brightness (arcsec); ``specks``;
-        ``depth``; ``missing`` (proportion of the pixels). NaN for what a blank image has not.
-    """
-    cuts = cuts or default_cuts(sample)
-    table = Table({"name": sample.table["name"], "duplicate_of": _duplicates(sample, cuts.duplicate)})
-    names = ("pixel_scale", "beam", "n_sigma", "join", "component")
-    settings = {name: getattr(cuts, name) for name in names}
-    rows = [measure_islands(image, **settings) for image in sample.images]
-    for name, usual in BLANK.items():
-        table[name] = np.array([row[name] for row in rows], type(usual))
-    table["offset"].unit = table["imbalance"].unit = "arcsec"
-    return table
-
-
-def automatic_cuts(sample: Sample, cuts: Cuts | None = None) -> Table:
-    """Flag the images that a person should look at twice.
-
-    Parameters
-    ----------
-    sample : Sample
-        As for `measure_cutouts`.
-    cuts : Cuts, optional
-        Thresholds; the default as for `measure_cutouts`.
-
-    Returns
-    -------
-    ~astropy.table.Table
-        The columns of `measure_cutouts` and a boolean one for each of `CUTS`: ``duplicate``, ``large``,
-        ``off_centre``, ``several``, ``artefact``, ``faint`` and ``outside``.
+        ``depth``; ``missing`` (proportion of the pixels). NaN for what a blank image has not. Then a boolean
+        column for each of `CUTS`: ``duplicate``, ``large``, ``off_centre``, ``several``, ``artefact``,
+        ``faint`` and ``outside``.
 
     Examples
     --------
@@ -160,7 +135,13 @@ def automatic_cuts(sample: Sample, cuts: Cuts | None = None) -> Table:
     ([False, True], [False, False])
     """
     cuts = cuts or default_cuts(sample)
-    table = measure_cutouts(sample, cuts)
+    table = Table({"name": sample.table["name"], "duplicate_of": _duplicates(sample, cuts.duplicate)})
+    names = ("pixel_scale", "beam", "n_sigma", "join", "component")
+    settings = {name: getattr(cuts, name) for name in names}
+    rows = [measure_islands(image, **settings) for image in sample.images]
+    for name, usual in BLANK.items():
+        table[name] = np.array([row[name] for row in rows], type(usual))
+    table["offset"].unit = table["imbalance"].unit = "arcsec"
     for name, (_, met) in CUTS.items():
         table[name] = np.asarray(met(table, cuts), bool)
     return table

@@ -70,9 +70,8 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
 
 def checked(decisions: Table) -> Table:
     """Return decisions as text, one row a source and with all columns, or say which row cannot be."""
-    if lacking := {"name", "decision"} - set(decisions.colnames):
-        msg = f"no column {', '.join(sorted(lacking))}; needed are name and decision"
-        raise ValueError(msg)
+    lacking = ", ".join(sorted({"name", "decision"} - set(decisions.colnames)))
+    check(not lacking, f"no column {lacking}; needed are name and decision")
     table = Table({column: np.full(len(decisions), "") for column in COLUMNS})
     for column in set(COLUMNS) & set(decisions.colnames):
         table[column] = ["" if cell in (None, np.ma.masked) else str(cell) for cell in decisions[column]]
@@ -124,17 +123,13 @@ def apply_decisions(
     names, table = unique_names(sample), checked(decisions)
     place, decided = {name: i for i, name in enumerate(names)}, table["name"].tolist()
     if unknown := [name for name in decided if name not in place]:
-        msg = (
-            f"{len(unknown)} decisions are about sources that the sample has not, such as {unknown[0]!r}: "
-            "give the sample that was reviewed"
-        )
+        told = f"{len(unknown)} decisions are about sources that the sample has not"
+        msg = f"{told}, such as {unknown[0]!r}: give the sample that was reviewed"
         raise ValueError(msg)
     left = [name for name in names if name not in set(decided)]
     if left and undecided == "raise":
-        msg = (
-            f"{len(left)} of {len(names)} sources have no decision, such as {left[0]!r}: decide "
-            'them, or give undecided="keep" or "drop" (--undecided keep)'
-        )
+        told = f"{len(left)} of {len(names)} sources have no decision, such as {left[0]!r}"
+        msg = f'{told}: decide them, or give undecided="keep" or "drop" (--undecided keep)'
         raise ValueError(msg)
     # Where in the sample each decision belongs, and the class that it gives.
     rows = np.array([place[name] for name in decided], int)

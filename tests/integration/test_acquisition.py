@@ -31,7 +31,12 @@ from radiosynth.surveys import HIPS, First, Hips, SkyView
 from radiosynth.taxonomy import CLASS_NAMES
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
-QUICK = {"rate": 1000, "backoff": 0.01}
+QUICK = {"rate": 1000}
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(download, "BACKOFF", 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +53,22 @@ def sky(images):
 
 
 @pytest.fixture
-def server(sky):
+def server(sky, monkeypatch):
+    """Run the server, and let astroquery take it for those of FIRST, SkyView and CDS."""
+    from astroquery.hips2fits import hips2fitsClass
+    from astroquery.image_cutouts.first import FirstClass
+    from astroquery.skyview import SkyViewClass
+
     with sky.running() as url:
+        monkeypatch.setattr(FirstClass, "URL", f"{url}/cgi-bin/firstcutout")
+        monkeypatch.setattr(SkyViewClass, "URL", f"{url}/skyview/form.pl")
+        monkeypatch.setattr(hips2fitsClass, "server", f"{url}/hips2fits")
         yield url
 
 
 @pytest.fixture
 def first(server):
-    return First(f"{server}/cgi-bin/firstcutout", timeout=0.5)
+    return First(timeout=0.5)
 
 
 def sources(n, classes=("FRI", "FRII", "bent", "compact")):
@@ -212,6 +225,10 @@ def test_another_list_is_added_and_equal_names_get_files_of_their_own(tmp_path, 
     assert len(sky.requests()) == 4
     with pytest.raises(ValueError, match=r"holds cutouts of 4.5 arcmin, 3 are asked for"):
         download_cutouts(table, tmp_path, survey=first, width=3)
+    with pytest.raises(ValueError, match=r"holds cutouts of FIRST; ask for these, too, or give another fold"):
+        download_cutouts(table, tmp_path, survey=Hips("VLASS"))
+    both = download_cutouts(table, tmp_path, survey=[first, SkyView()], **QUICK)
+    assert set(both["survey"]) == {"FIRST"}
 
 
 def test_names_that_are_no_file_names(tmp_path, first):
@@ -222,11 +239,12 @@ def test_names_that_are_no_file_names(tmp_path, first):
     assert set(manifest["status"]) == {"ok"}
 
 
-def test_a_server_that_is_down_ends_the_batch_early(tmp_path, sky, first, caplog):
+def test_a_server_that_is_down_ends_the_batch_early(tmp_path, sky, first, caplog, monkeypatch):
     table = sources(40)
     for key in keys(table):
         sky.faults[key] = ["500"] * 9
-    manifest = download_cutouts(table, tmp_path, survey=first, retries=0, give_up=5, **QUICK)
+    monkeypatch.setattr(download, "GIVE_UP", 5)
+    manifest = download_cutouts(table, tmp_path, survey=first, retries=0, **QUICK)
     states = Counter(manifest["status"])
     assert 5 <= states["server error"] <= 8  # four under way at once
     assert states["not tried"] == 40 - states["server error"]
@@ -236,7 +254,7 @@ def test_a_server_that_is_down_ends_the_batch_early(tmp_path, sky, first, caplog
 def test_skyview_steps_in(tmp_path, sky, server, first):
     table = sources(2)
     sky.faults[keys(table)[0]] = ["500"] * 9
-    skyview = SkyView(f"{server}/skyview/form.pl", timeout=2)
+    skyview = SkyView(timeout=2)
     manifest = download_cutouts(table, tmp_path, survey=[first, skyview], retries=1, **QUICK)
     assert manifest["status"].tolist() == ["ok", "ok"]
     assert manifest["survey"].tolist() == ["VLA FIRST (1.4 GHz)", "FIRST"]
@@ -254,7 +272,7 @@ def test_skyview_steps_in(tmp_path, sky, server, first):
 @pytest.mark.parametrize("name", HIPS)
 def test_surveys_of_cds_by_name(tmp_path, sky, server, name):
     sky.images = np.pad(sky.images, ((0, 0), (150, 150), (150, 150)), mode="wrap")
-    survey, table = Hips(name, url=f"{server}/hips2fits", timeout=0.5), sources(2)
+    survey, table = Hips(name, timeout=0.5), sources(2)
     manifest = download_cutouts(table, tmp_path, survey=survey, **QUICK)
     assert manifest["status"].tolist() == ["ok", "ok"]
     assert set(manifest["survey"]) == {name}
@@ -272,7 +290,7 @@ def test_failures_of_the_service_of_cds(tmp_path, sky, server):
     table = sources(len(faults))
     for key, fault in zip(keys(table), faults, strict=True):
         sky.faults[key] = [fault] * 2 if fault else []
-    lofar = Hips("LoTSS", url=f"{server}/hips2fits", timeout=0.5)
+    lofar = Hips("LoTSS", timeout=0.5)
     sky.images = np.pad(sky.images, ((0, 0), (20, 20), (20, 20)), mode="wrap")
     manifest = download_cutouts(table, tmp_path, survey=lofar, retries=1, concurrency=1, **QUICK)
     told = dict(zip(faults, manifest["status"].tolist(), strict=True))
@@ -282,7 +300,7 @@ def test_failures_of_the_service_of_cds(tmp_path, sky, server):
     again = download_cutouts(table, tmp_path, survey=lofar, **QUICK)
     assert set(again["status"]) == {"ok", "nan edge", "outside survey"}
     # One that the service does not have.
-    mine = Hips("mine", "me/P/mine", pixel_scale=2, beam=5, url=f"{server}/hips2fits")
+    mine = Hips("mine", "me/P/mine", pixel_scale=2, beam=5)
     manifest = download_cutouts(table[:1], tmp_path / "mine", survey=mine, retries=0, **QUICK)
     assert manifest["status"].tolist() == ["server error"]
     assert "400" in manifest["message"][0]
@@ -292,12 +310,10 @@ def test_failures_of_the_service_of_cds(tmp_path, sky, server):
         Hips("mine", "me/P/mine", beam=5)
 
 
-def test_a_survey_by_name_from_the_command_line(tmp_path, sky, server, monkeypatch, capsys, caplog):
-    from astroquery.hips2fits import hips2fitsClass
-
+@pytest.mark.usefixtures("server")
+def test_a_survey_by_name_from_the_command_line(tmp_path, capsys, caplog):
     from radiosynth.cli import main
 
-    monkeypatch.setattr(hips2fitsClass, "server", f"{server}/hips2fits")
     sources(2)["name", "ra", "dec"].write(tmp_path / "list.csv")
     command = ["cutouts", str(tmp_path / "list.csv"), str(tmp_path / "nvss"), "--rate", "1000"]
     assert main([*command, "--survey", "NVSS"]) == 0
@@ -377,12 +393,14 @@ def test_a_folder_that_cannot_be_written_ends_the_batch(tmp_path, first, monkeyp
 CHILD = """
 import sys
 from astropy.table import Table
-from radiosynth.cutouts import download_cutouts
+from radiosynth.cutouts import download, download_cutouts
+from astroquery.image_cutouts.first import FirstClass
 from radiosynth.surveys import First
-folder, url, table = sys.argv[1:]
-survey = First(url, timeout=1)
+folder, FirstClass.URL, table = sys.argv[1:]
+download.BACKOFF = 0.02
+survey = First(timeout=1)
 print("begun", flush=True)
-download_cutouts(Table.read(table), folder, survey=survey, rate=100, retries=4, backoff=0.02, concurrency=6)
+download_cutouts(Table.read(table), folder, survey=survey, rate=100, retries=4, concurrency=6)
 """
 
 
@@ -473,14 +491,11 @@ def test_interrupted_from_the_keyboard(tmp_path, sky, server):
 
 def test_the_twenty_lines_of_the_how_to(tmp_path, sky, server, monkeypatch, project):
     """The page's code as it stands there, from a list to a training set; only the address is ours."""
-    from astroquery.image_cutouts.first import FirstClass
-
     text = (project / "docs" / "howto" / "own_survey.rst").read_text("utf-8")
     code = textwrap.dedent(re.search(r":name: own-survey\n\n(.*?)\n\n(?=\S)", text, re.DOTALL)[1])
     assert 15 <= len([line for line in code.splitlines() if line.strip() and line[0] != "#"]) <= 22
     sources(9)["name", "ra", "dec", "class"].write(tmp_path / "my_sources.csv")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(FirstClass, "URL", f"{server}/cgi-bin/firstcutout")
     exec(compile(code, "own_survey.rst", "exec"), {})
     classes = Table.read("my_classes.csv")
     assert classes["name"].tolist() == [f"S{i:03d}" for i in range(9)]
@@ -492,8 +507,6 @@ def test_the_twenty_lines_of_the_how_to(tmp_path, sky, server, monkeypatch, proj
 
 def test_the_how_to_of_mosaics(tmp_path, sky, server, images, monkeypatch, project, capsys):
     """The page's code as it stands there, and its commands; only the address is ours."""
-    from astroquery.hips2fits import hips2fitsClass
-
     from radiosynth.cli import main
 
     text = (project / "docs" / "howto" / "mosaic.rst").read_text("utf-8")
@@ -502,7 +515,6 @@ def test_the_how_to_of_mosaics(tmp_path, sky, server, images, monkeypatch, proje
         for name in ("mosaic", "survey-by-name")
     }
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(hips2fitsClass, "server", f"{server}/hips2fits")
     content = fits_file(np.tile(images[0], (1, 2)), 150, 30, BMAJ=0.0015, BMIN=0.0015)
     (tmp_path / "mosaic.fits").write_bytes(content)
     wcs = WCS(fits.getheader(io.BytesIO(content.replace(b"\t", b" "))))

@@ -17,7 +17,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from radiosynth import build_classifier, load_classifier, simulate
-from radiosynth._io import write_tables
+from radiosynth._io import write_table
 from radiosynth.classification import Classifier, ClassifierSettings, chunks as chunk_module
 from radiosynth.classification.chunks import classify_in_chunks, count_images, in_chunks, join_chunks
 from radiosynth.cli import main
@@ -109,7 +109,7 @@ def test_chunks_without_a_usable_image_have_the_same_columns(
     other = whole.copy()
     other.remove_column("oddness")
     with pytest.raises(ValueError, match="table 1 has the columns"):
-        write_tables(out, [whole, other])
+        write_table(out, [whole, other])
 
 
 def test_another_oddness_is_another_model(odd: Classifier, cutouts: Path, tmp_path: Path) -> None:

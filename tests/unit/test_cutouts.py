@@ -340,16 +340,6 @@ def test_another_pixel_scale_and_another_unit(tmp_path):
     assert read_cutouts(path, pixel_scale=2.0).size == 60
 
 
-def test_positions_move_the_centre(tmp_path):
-    path = sky_image(tmp_path / "a.fits", UPRIGHT, shape=(150, 150))
-    brightest = SkyCoord(150, 40, unit="deg").directional_offset_by(0 * u.deg, 25 * u.arcsec)
-    sample = read_cutouts([path], size=31, positions=brightest[np.newaxis])
-    assert np.unravel_index(sample.images[0].argmax(), (31, 31)) == (15, 15)
-    assert sample.table["dec"][0] == pytest.approx(brightest.dec.deg)
-    with pytest.raises(CutoutError, match="position lies outside"):
-        read_cutouts([path], size=31, positions=SkyCoord([151], [40], unit="deg"))
-
-
 def test_300_and_150_pixels_with_nan_edges(tmp_path):
     large = sky_image(tmp_path / "large.fits", UPRIGHT, shape=(300, 300))
     small = sky_image(tmp_path / "small.fits", UPRIGHT, shape=(150, 150))
@@ -359,19 +349,15 @@ def test_300_and_150_pixels_with_nan_edges(tmp_path):
     np.testing.assert_allclose(sample.images[0], sample.images[1], atol=2e-6)
 
 
-@pytest.mark.parametrize("keywords", [{"pixel_scale": 1.8}, {"positions": SkyCoord([1], [2], unit="deg")}])
-def test_coordinates_are_needed_for_positions_and_scale(tmp_path, image, keywords):
+def test_coordinates_are_needed_for_a_pixel_scale(tmp_path, image):
     np.save(tmp_path / "a.npy", image)
     with pytest.raises(CutoutError, match="no celestial coordinates"):
-        read_cutouts([tmp_path / "a.npy"], **keywords)
+        read_cutouts([tmp_path / "a.npy"], pixel_scale=1.8)
 
 
-def test_bad_scale_and_number_of_positions(tmp_path):
-    path = sky_image(tmp_path / "a.fits", UPRIGHT)
+def test_a_pixel_scale_of_nothing(tmp_path):
     with pytest.raises(ValueError, match="pixel_scale is 0"):
-        read_cutouts(path, pixel_scale=0)
-    with pytest.raises(ValueError, match=r"shape \(2,\); 1 files need one each"):
-        read_cutouts(path, positions=SkyCoord([1, 2], [3, 4], unit="deg"))
+        read_cutouts(sky_image(tmp_path / "a.fits", UPRIGHT), pixel_scale=0)
 
 
 # Writing -----------------------------------------------------------------------------------------------

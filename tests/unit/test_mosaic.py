@@ -61,9 +61,11 @@ def expected(size, beam, scale=1.8):
 @pytest.mark.parametrize("size", [40, 41])
 def test_a_mosaic_like_first_keeps_every_pixel(tmp_path, size):
     path = mosaic(tmp_path / "m.fits", n=120, scale=1.8, beam=(5.4, 5.4, 0), at=((20, 30), (-50, 0)))
-    sample = cutouts_from_mosaic(path, SkyCoord([CENTRE, offset(18, -36)]), size=size)
-    wanted = read_cutouts([path, path], size=size, positions=SkyCoord([CENTRE, offset(18, -36)]))
-    np.testing.assert_array_equal(sample.images, wanted.images)
+    sample = cutouts_from_mosaic(path, SkyCoord([CENTRE, offset(18, 36)]), size=size)
+    np.testing.assert_array_equal(sample.images[0], read_cutouts(path, size=size).images[0])
+    first = (120 - size) // 2
+    rows, columns = (slice(first + step, first + step + size) for step in (20, 10))
+    np.testing.assert_array_equal(sample.images[1], fits.getdata(path)[rows, columns])
     assert sample.history == [f"cut out of m.fits: {size}×{size} pixels"]
     assert sample.table["unit"][0] == "Jy/beam"
 
@@ -214,10 +216,10 @@ def test_galactic_coordinates(tmp_path):
     np.testing.assert_allclose(sample.images[0], expected(61, (5.4, 5.4, 0)), atol=0.05)
 
 
-def test_a_list_is_a_file_or_a_table_and_arguments_are_checked(tmp_path):
+def test_a_list_keeps_its_columns_and_arguments_are_checked(tmp_path):
     path = mosaic(tmp_path / "m.fits")
     (tmp_path / "list.csv").write_text("id,ra,dec,type\nmine,150,40,FRI\n")
-    sample = cutouts_from_mosaic(path, tmp_path / "list.csv")
+    sample = cutouts_from_mosaic(path, read_positions(tmp_path / "list.csv"))
     assert sample.table["name", "class", "catalogue"].as_array().tolist() == [("mine", "FRI", "list")]
     with pytest.raises(ValueError, match="name, ra and dec are needed"):
         cutouts_from_mosaic(path, Table({"x": [1], "y": [2]}))

@@ -85,7 +85,7 @@ def test_specks_are_artefacts() -> None:
 def test_pixels_without_data_are_outside_the_survey(value: float) -> None:
     image = sky() + spot(0, 0, 100)
     image[:, -10:] = value
-    found = selection.measure_cutouts(Sample([image], [0]))
+    found = selection.automatic_cuts(Sample([image], [0]))
     assert found["missing"][0] == pytest.approx(10 / SIZE, abs=1e-4)
     assert raised(image) == {"outside"}
 
@@ -98,7 +98,7 @@ def test_the_noise_of_a_thresholded_image_is_that_of_the_peaks_it_left(
     clipped, _ = noise_threshold([noisy])
     eight_bits = np.floor((clipped - clipped.min()) / np.ptp(clipped) * 255)  # as the published images are
     assert raised(eight_bits[0]) == ({expected} if expected else set())
-    found, raw = selection.measure_cutouts(Sample([*eight_bits, noisy], [0, 0]))["peak_snr"]
+    found, raw = selection.automatic_cuts(Sample([*eight_bits, noisy], [0, 0]))["peak_snr"]
     assert raw == pytest.approx(peak, rel=0.3)
     # Grey levels coarser than the noise leave a lower limit.
     assert raw / 2 < found < 2 * raw if peak < 35 else 10 < found < raw
@@ -130,16 +130,16 @@ def test_the_first_of_three_is_the_one_that_stays() -> None:
         [0] * 3,
         Table({"name": ["a", "b", "c"], "ra": [0.0, 5 / 3600, 359.999], "dec": [0.0, 0.0, 0.0]}),
     )
-    assert selection.measure_cutouts(sample)["duplicate_of"].tolist() == ["", "a", "a"]
+    assert selection.automatic_cuts(sample)["duplicate_of"].tolist() == ["", "a", "a"]
 
 
 def test_thresholds_and_pixel_scale_are_used() -> None:
     sample = Sample([sky() + spot(36, 0, 100)], [0])
-    offset = selection.measure_cutouts(sample)["offset"]
+    offset = selection.automatic_cuts(sample)["offset"]
     assert offset[0] == pytest.approx(36, abs=0.5)
     assert str(offset.unit) == "arcsec"
     assert selection.automatic_cuts(sample, selection.Cuts(off_centre=30))["off_centre"].tolist() == [True]
-    wider = selection.measure_cutouts(sample, selection.Cuts(pixel_scale=3.6, beam=10.8))
+    wider = selection.automatic_cuts(sample, selection.Cuts(pixel_scale=3.6, beam=10.8))
     assert wider["offset"][0] == pytest.approx(2 * offset[0])
 
 
@@ -252,7 +252,7 @@ def test_a_width_of_nothing_is_refused(wrong: dict[str, float]) -> None:
 def test_the_pixel_scale_of_the_files_is_used() -> None:
     images = [sky() + spot(36, 0, 100)] * 2
     sample = Sample(images, [0, 0], Table({"name": ["a", "b"], "pixel_scale": [0.9, 0.9]}))
-    assert selection.measure_cutouts(sample)["offset"][0] == pytest.approx(18, abs=0.3)
+    assert selection.automatic_cuts(sample)["offset"][0] == pytest.approx(18, abs=0.3)
 
 
 def test_a_saved_sample_and_what_is_no_folder(tmp_path: Path) -> None:
