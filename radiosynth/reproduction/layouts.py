@@ -36,7 +36,7 @@ class Plan:
     def __init__(self, scale: str, *, short: bool) -> None:
         self.scale = scale
         self.settings: dict[str, Any] = dict(SCALES[scale]["study"])
-        self.folds, self.repeats, self.few = (self.settings.pop(key) for key in ("folds", "repeats", "few"))
+        self.repeats, self.few = (self.settings.pop(key) for key in ("repeats", "few"))
         epochs = self.settings.pop("short", None)
         if epochs and short:
             self.settings["epochs"] = epochs
@@ -44,10 +44,9 @@ class Plan:
 
     def make(self, training_set: str, **changes: Any) -> list[ClassifierConfig]:
         """Return the configurations of a training set, one for each fold that tests."""
-        settings = {**self.settings, "folds": self.folds, **changes}
         return [
-            classifier_config(training_set, self.scale, **{"seed": fold, "fold": fold, **settings})
-            for fold in range(min(self.repeats, settings["folds"]))
+            classifier_config(training_set, self.scale, seed=fold, fold=fold, **{**self.settings, **changes})
+            for fold in range(self.repeats)
         ]
 
 
