@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from radiosynth._io import check
-from radiosynth.sample import Sample, UnusableError, check_choice
+from radiosynth.sample import Sample, UnusableError, _pixels, check_choice
 
 log = logging.getLogger("radiosynth")
 
@@ -199,7 +199,6 @@ def noise_threshold(
     >>> clean[:, 32, 32].tolist(), bool(sky.mean() > 0.99), bool(thresholds[0] > 0.4)
     ([5.0, 5.0], True, True)
     """
-    check_choice(fill, "value of fill", ("threshold", "zero"))
     stack = _stack(images)
     missing = missing_pixels(stack)
     _refuse(missing.all(axis=(1, 2)), None, "no pixel with data", "leave them out")
@@ -210,6 +209,7 @@ def _thresholded(
     stack: NDArray[np.float32], missing: NDArray[np.bool_], n_sigma: float, fill: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
     """Return thresholded images, the threshold and the noise of each; all 0 where there are no data."""
+    check_choice(fill, "value of fill", ("threshold", "zero"))
     level, noise, peak = np.nan_to_num(_sky_and_peak(stack, missing))
     limit = level + n_sigma * noise
     if fill == "threshold":
@@ -465,8 +465,8 @@ def frame(sample: Sample, size: int) -> Sample:
 
 
 def _stack(images: ArrayLike) -> NDArray[np.float32]:
-    """Return images as a float32 array with one axis for the images and two for the pixels."""
-    stack = np.asarray(images, dtype=np.float32)
+    """Return images in float32, one axis for the images and two for the pixels; NaN where they are masked."""
+    stack = _pixels(images)
     fault = f"images have the shape {stack.shape}; it must be (n, height, width), for one image [None]"
     check(stack.ndim == 3, fault)
     return stack
