@@ -77,13 +77,11 @@ def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
     return missing
 
 
-def measure_noise(
-    images: ArrayLike, missing: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def measure_noise(images: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the level of the sky and the noise of each image.
 
     They are the median and the standard deviation after sigma clipping (3 sigma, iterated until nothing more
-    is clipped), so that the source itself does not count as noise. Missing pixels are left out. Where all
+    is clipped), so that the source itself does not count as noise. `missing_pixels` are left out. Where all
     that is below some level of the sky was set to it, as in pictures, they are the median and what 84 % lie
     below, less the median.
 
@@ -91,8 +89,6 @@ def measure_noise(
     ----------
     images : array_like, shape (n, height, width)
         Images in any unit.
-    missing : ndarray of bool, shape (n, height, width), optional
-        Which pixels hold no data; those of `missing_pixels` by default.
 
     Returns
     -------
@@ -101,13 +97,11 @@ def measure_noise(
         pixel holds data.
     """
     stack = _stack(images)
-    if missing is None:
-        missing = missing_pixels(stack)
-    level, noise, _ = _sky_and_peak(stack, missing)
+    level, noise, _ = sky_and_peak(stack, missing_pixels(stack))
     return level, noise
 
 
-def _sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
+def sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return level and noise of `measure_noise` and the peak of each image, (3, n); NaN without data."""
     found = np.full((3, len(stack)), np.nan)
     for i, (image, gone) in enumerate(zip(stack, missing, strict=True)):
@@ -210,7 +204,7 @@ def _thresholded(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
     """Return thresholded images, the threshold and the noise of each; all 0 where there are no data."""
     check_choice(fill, "value of fill", ("threshold", "zero"))
-    level, noise, peak = np.nan_to_num(_sky_and_peak(stack, missing))
+    level, noise, peak = np.nan_to_num(sky_and_peak(stack, missing))
     limit = level + n_sigma * noise
     if fill == "threshold":
         limit += np.where(noise > 0, np.maximum(peak - limit, 0) / GREY_LEVELS, 0)
