@@ -64,10 +64,7 @@ def matched_population(angles: ArrayLike) -> Population:
         "lobe_sigma_across": 1.2,
         "lobe_sigma_along": stats.uniform(1.2, 1.3),
     }
-    population = report_population()
-    for name in ("FRI", "FRII"):
-        population = population.replace(name, **changes)
-    return population
+    return report_population().replace("FRI", **changes).replace("FRII", **changes)
 
 
 def _targets(sample: Sample) -> NDArray[np.float32]:

@@ -49,7 +49,7 @@ def confusion_matrix(
     Raises
     ------
     ValueError
-        If the shapes do not match, a label is out of range or `kind` is unknown.
+        If the shapes do not match, a label is out of range, a probability not finite or `kind` unknown.
 
     Examples
     --------
@@ -263,7 +263,8 @@ def temperature(labels: ArrayLike, probabilities: ArrayLike) -> float:
     >>> round(temperature([0] * 6 + [1] * 4, [[0.9, 0.1]] * 10), 2)
     5.42
     """
-    rows, codes = np.arange(len(np.asarray(labels))), np.asarray(labels)
+    codes, _ = _checked(labels, probabilities)
+    rows = np.arange(len(codes))
 
     # The cross-entropy; in the logarithm, so that twice and half a temperature are as far from one.
     def loss(logarithm: float) -> float:
@@ -335,6 +336,8 @@ def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.in
     truth, given = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
     fault = f"labels {truth.shape} and probabilities {given.shape}: give shapes (n,) and (n, classes)"
     check(truth.ndim == 1 and given.ndim == 2 and len(truth) == len(given) and len(truth), fault)
+    unknown = int((~np.isfinite(given)).any(axis=1).sum())
+    check(not unknown, f"probabilities of {unknown} images are not finite: leave these images out")
     low, high, last = truth.min(), truth.max(), given.shape[1] - 1
     check(low >= 0 and high <= last, f"labels run from {low} to {high}: allowed are 0 to {last}")
     return truth, given

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from radiosynth._io import check
-from radiosynth.sample import Sample, UnusableError, check_choice
+from radiosynth.sample import Sample, UnusableError, _pixels, check_choice
 
 log = logging.getLogger("radiosynth")
 
@@ -77,13 +77,11 @@ def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
     return missing
 
 
-def measure_noise(
-    images: ArrayLike, missing: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def measure_noise(images: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the level of the sky and the noise of each image.
 
     They are the median and the standard deviation after sigma clipping (3 sigma, iterated until nothing more
-    is clipped), so that the source itself does not count as noise. Missing pixels are left out. Where all
+    is clipped), so that the source itself does not count as noise. `missing_pixels` are left out. Where all
     that is below some level of the sky was set to it, as in pictures, they are the median and what 84 % lie
     below, less the median.
 
@@ -91,8 +89,6 @@ def measure_noise(
     ----------
     images : array_like, shape (n, height, width)
         Images in any unit.
-    missing : ndarray of bool, shape (n, height, width), optional
-        Which pixels hold no data; those of `missing_pixels` by default.
 
     Returns
     -------
@@ -101,13 +97,11 @@ def measure_noise(
         pixel holds data.
     """
     stack = _stack(images)
-    if missing is None:
-        missing = missing_pixels(stack)
-    level, noise, _ = _sky_and_peak(stack, missing)
+    level, noise, _ = sky_and_peak(stack, missing_pixels(stack))
     return level, noise
 
 
-def _sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
+def sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return level and noise of `measure_noise` and the peak of each image, (3, n); NaN without data."""
     found = np.full((3, len(stack)), np.nan)
     for i, (image, gone) in enumerate(zip(stack, missing, strict=True)):
@@ -199,7 +193,6 @@ def noise_threshold(
     >>> clean[:, 32, 32].tolist(), bool(sky.mean() > 0.99), bool(thresholds[0] > 0.4)
     ([5.0, 5.0], True, True)
     """
-    check_choice(fill, "value of fill", ("threshold", "zero"))
     stack = _stack(images)
     missing = missing_pixels(stack)
     _refuse(missing.all(axis=(1, 2)), None, "no pixel with data", "leave them out")
@@ -210,7 +203,8 @@ def _thresholded(
     stack: NDArray[np.float32], missing: NDArray[np.bool_], n_sigma: float, fill: str
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]]:
     """Return thresholded images, the threshold and the noise of each; all 0 where there are no data."""
-    level, noise, peak = np.nan_to_num(_sky_and_peak(stack, missing))
+    check_choice(fill, "value of fill", ("threshold", "zero"))
+    level, noise, peak = np.nan_to_num(sky_and_peak(stack, missing))
     limit = level + n_sigma * noise
     if fill == "threshold":
         limit += np.where(noise > 0, np.maximum(peak - limit, 0) / GREY_LEVELS, 0)
@@ -465,8 +459,8 @@ def frame(sample: Sample, size: int) -> Sample:
 
 
 def _stack(images: ArrayLike) -> NDArray[np.float32]:
-    """Return images as a float32 array with one axis for the images and two for the pixels."""
-    stack = np.asarray(images, dtype=np.float32)
+    """Return images in float32, one axis for the images and two for the pixels; NaN where they are masked."""
+    stack = _pixels(images)
     fault = f"images have the shape {stack.shape}; it must be (n, height, width), for one image [None]"
     check(stack.ndim == 3, fault)
     return stack

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CLASSES", "CLASS_NAMES", "UNLABELLED", "Morphology", "class_code"]
-
 UNLABELLED = -1
 """Label of an image whose class is not known."""
 

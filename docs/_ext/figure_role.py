@@ -34,18 +34,22 @@ def script_of(name: str) -> Path | None:
     return next((script for script in scripts() if script.stem == f"plot_{name}"), None)
 
 
+def heading(script: Path) -> str:
+    """Return the first line of what a script says of itself."""
+    return (ast.get_docstring(ast.parse(script.read_text("utf-8"))) or "").splitlines()[0]
+
+
 def title_of(script: Path) -> tuple[str, str]:
     """Return the number that the report gives a figure or table, if any, and what it shows."""
-    lines = (ast.get_docstring(ast.parse(script.read_text("utf-8"))) or "").splitlines()
-    number, colon, title = lines[0].partition(": ")
+    number, colon, title = heading(script).partition(": ")
     if not colon:
-        return "", lines[0]
+        return "", heading(script)
     return number.removeprefix("Figure ").removeprefix("Table "), title[0].upper() + title[1:]
 
 
 def label_of(script: Path) -> str:
     """Return what a link to a figure says: its number if it has one, else its title in quotes."""
-    title = (ast.get_docstring(ast.parse(script.read_text("utf-8"))) or "").splitlines()[0]
+    title = heading(script)
     number = re.match(r"((Figure|Table|Study|Comparison|VAE|Resolution|Bending angles) \w?\d+): ", title)
     return number[1] if number else f"“{title}”"
 

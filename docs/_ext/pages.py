@@ -30,23 +30,26 @@ class Markdown(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return its sections."""
+        _, _, below = self.text().partition("\n")
+        made = pypandoc.convert_text(below, "rst", format="gfm")
+        return self.parse_text_to_nodes(made, allow_section_headings=True)
+
+    def text(self) -> str:
+        """Return what the file holds."""
         _, path = self.env.relfn2path(self.arguments[0])
         self.env.note_dependency(path)
-        _, _, text = Path(path).read_text("utf-8").partition("\n")
-        made = pypandoc.convert_text(text, "rst", format="gfm")
-        return self.parse_text_to_nodes(made, allow_section_headings=True)
+        return Path(path).read_text("utf-8")
 
 
-class ModelCard(SphinxDirective):
+class ModelCard(Markdown):
     """The directive ``model-card``: the card of the default classifier, as `Classifier.export` writes it."""
 
-    def run(self) -> list[nodes.Node]:
-        """Return its sections."""
+    required_arguments = 0
+
+    def text(self) -> str:
+        """Return the card."""
         shown = load_classifier()
-        text = model_card(shown.card, shown.predictions, odd=shown.oddness is not None)
-        _, _, text = text.partition("\n")
-        made = pypandoc.convert_text(text, "rst", format="gfm")
-        return self.parse_text_to_nodes(made, allow_section_headings=True)
+        return model_card(shown.card, shown.predictions, odd=shown.oddness is not None)
 
 
 def describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

@@ -29,6 +29,7 @@ from radiosynth.reproduction import analysis, figures, presets, published, runs,
 if TYPE_CHECKING:
     from docutils import nodes
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 NOTHING = "–"
 NOTES = ("left out, blank", "the generator in ", "the GAN of ")
@@ -54,10 +55,18 @@ def shown_scale(record: Record) -> str:
     return " ".join(SHOWN.get(word, word) for word in record["scale"].split())
 
 
+def table_rows(name: str) -> list[dict[str, str]]:
+    """Return the rows of a table; none if this build has not made it."""
+    path = figures.paper_folder() / "tables" / f"{name}.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def last_row(name: str) -> dict[str, str]:
     """Return the last row of a table: the sum."""
-    with (figures.paper_folder() / "tables" / f"{name}.csv").open(newline="") as stream:
-        return list(csv.DictReader(stream))[-1]
+    return table_rows(name)[-1]
 
 
 def _accuracies(record: Record) -> Numbers:
@@ -95,8 +104,7 @@ def _split(_: Record) -> Numbers:
 
 
 def _surveys(_: Record) -> Numbers:
-    with (figures.paper_folder() / "tables" / "table1_surveys.csv").open(newline="") as stream:
-        here = sum(1 for _ in csv.DictReader(stream))
+    here = len(table_rows("table1_surveys"))
     return [("surveys", str(len(published.published()["surveys"])), str(here))]
 
 
@@ -133,6 +141,12 @@ def list_table(header: list[str], rows: list[list[str]], widths: list[int], clas
     return "\n".join(lines)
 
 
+def site_path(env: BuildEnvironment, path: Path) -> str:
+    """Return where pages find a file; the one that is being read is made anew when the file changes."""
+    env.note_dependency(str(path))
+    return "/" + os.path.relpath(path, env.srcdir).replace(os.sep, "/")
+
+
 class ReportTable(SphinxDirective):
     """``.. report-table:: report fig``: figure, script, data, runs, and numbers beside the published ones."""
 
@@ -157,13 +171,11 @@ class ReportTable(SphinxDirective):
         if found is None:
             return [number, shown, "not drawn in this build", NOTHING]
         record, path = found
-        self.env.note_dependency(str(path))
-        place = "/" + os.path.relpath(path, self.env.srcdir).replace(os.sep, "/")
         source = record["data"] or "no survey data"
         if "FIRST" in source:
             source = ":doc:`FIRST images </methods/data_and_selection>`"
         lines = [source, *(f":ref:`{short(run)} <run-{run}>`" for run in record["runs"])]
-        lines.append(f"{shown_scale(record)} scale, :download:`provenance <{place}>`")
+        lines.append(f"{shown_scale(record)} scale, :download:`provenance <{site_path(self.env, path)}>`")
         numbers = NUMBERS[name](record) if name in NUMBERS else []
         compared = "\n".join(f"| {what}: **{stated} → {here}**" for what, stated, here in numbers)
         return [number, shown, "\n".join(f"| {line}" for line in lines), compared or NOTHING]
@@ -174,6 +186,21 @@ def short(run: str) -> str:
     if "-study-" in run:
         return run.partition("-")[2]
     return run.rsplit("-", 1)[0].partition("-")[2]
+
+
+def trained(name: str) -> Record:
+    """Return what a run or a study says of its training, with ``done``: how much of it there was."""
+    study = runs.runs_root() / name / "study.json"
+    if study.exists():
+        made = json.loads(study.read_text())
+        number = sum(len(configs) for configs in made["arms"].values())
+        done = f"{number} runs in {len(made['arms'])} conditions, {made['seconds_training']:,} s"
+        return made | {"done": done}
+    run = runs.find_run(name)
+    made, epochs = run.provenance, run.config.settings.epochs
+    number = made["training_images"]
+    images = sum(number.values()) if isinstance(number, dict) else number
+    return made | {"done": f"{images:,} images, {epochs} epochs, {made['seconds_training']:.0f} s"}
 
 
 class ReportRuns(SphinxDirective):
@@ -188,24 +215,12 @@ class ReportRuns(SphinxDirective):
                 self.env.note_dependency(str(found[1]))
         rows = []
         for name in sorted(names):
-            study = runs.runs_root() / name / "study.json"
-            if study.exists():
-                made = json.loads(study.read_text())
-                number = sum(len(configs) for configs in made["arms"].values())
-                done = f"{number} runs in {len(made['arms'])} conditions, {made['seconds_training']:,} s"
-                rows.append([f".. _run-{name}:\n\n``{name}``", done, place_of(made)])
-                continue
             try:
-                run = runs.find_run(name)
+                made = trained(name)
+                cells = [made["done"], place_of(made)]
             except FileNotFoundError:
-                rows.append([f".. _run-{name}:\n\n``{name}``", "not saved on this machine", NOTHING])
-                continue
-            made = run.provenance
-            number = made["training_images"]
-            images = sum(number.values()) if isinstance(number, dict) else number
-            trained = f"{images:,} images, {run.config.settings.epochs} epochs, "
-            trained += f"{made['seconds_training']:.0f} s"
-            rows.append([f".. _run-{name}:\n\n``{name}``", trained, place_of(made)])
+                cells = ["not saved on this machine", NOTHING]
+            rows.append([f".. _run-{name}:\n\n``{name}``", *cells])
         if not rows:
             return self.parse_text_to_nodes("The figures of this build use no runs.")
         header = ["Run", "Training", "Where and when"]
@@ -228,8 +243,7 @@ class TrainingTime(SphinxDirective):
         seconds: dict[str, float] = defaultdict(float)
         record, path = record_of(self.arguments[0]) or ({"runs": []}, None)
         for name in record["runs"]:
-            study = runs.runs_root() / name / "study.json"
-            made = json.loads(study.read_text()) if study.exists() else runs.find_run(name).provenance
+            made = trained(name)
             seconds[made["device"].partition(":")[0]] += made["seconds_training"]
         if not seconds:
             return []
@@ -308,11 +322,7 @@ class Outcome(SphinxDirective):
 
 def changes_of(name: str) -> list[list[str]]:
     """Return the changes of a study with their findings, from its table, if it has one."""
-    path = figures.paper_folder() / "tables" / f"{name}.csv"
-    if not path.exists():
-        return []
-    with path.open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = table_rows(name)
     if not rows or not {"compared_with", "finding"} <= rows[0].keys():
         return []
     name = next(iter(rows[0]))  # of the column of conditions, the first one
@@ -339,12 +349,10 @@ class Drawn(SphinxDirective):
         path, script = figures.paper_folder() / "figures" / f"{name}.png", script_of(name)
         if script is None or not path.exists():
             return []
-        self.env.note_dependency(str(path))
-        place = "/" + os.path.relpath(path, self.env.srcdir).replace(os.sep, "/")
         number, title = title_of(script)
         end = "" if title.endswith("?") else "."
         caption = f":figure:`{name}`" + (f": {title[0].lower() + title[1:]}{end}" if number else "")
-        text = f".. figure:: {place}\n   :alt: {title}\n   :width: 38rem\n\n   {caption}"
+        text = f".. figure:: {site_path(self.env, path)}\n   :alt: {title}\n   :width: 38rem\n\n   {caption}"
         return self.parse_text_to_nodes(text)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from radiosynth.measurements.sources import largest_extent
-from radiosynth.preprocessing import measure_noise, missing_pixels
+from radiosynth.preprocessing import missing_pixels, sky_and_peak
 
 BLANK: dict[str, float] = dict.fromkeys(
     ("level", "noise", "peak_snr", "extent", "at_rim", "offset", "islands", "imbalance", "specks", "depth"),
@@ -38,11 +38,12 @@ def measure_islands(
         From ``level`` to ``missing``, the columns of `radiosynth.automatic_cuts`.
     """
     # 1. The sky. Where it was set to a threshold, the pixels above it are higher than they are shown.
-    missing = missing_pixels(image[None])[0]
+    stack = np.asarray(image, np.float32)[None]
+    (missing,) = missing_pixels(stack)
     found = BLANK | {"missing": missing.mean()}
     if missing.all():
         return found
-    ((level,), (noise,)) = measure_noise(image[None], missing[None])
+    (level,), (noise,), _ = sky_and_peak(stack, missing[None])
     flux = np.where(missing, 0, image - level).astype(float)
     half_a_beam = 0.5 * np.pi / (4 * np.log(2)) * (beam / pixel_scale) ** 2
     if noise == 0 and (flux > 0).any():

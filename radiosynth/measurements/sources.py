@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
@@ -64,15 +66,20 @@ def measure(images: ArrayLike, *, pixel_scale: float) -> Table:
     (0.5, 3.0)
     """
     check(pixel_scale > 0, f"pixel_scale is {pixel_scale}; give a positive number of arcsec")
-    pixels = np.asarray(images, np.float64)
-    square = pixels.ndim == 3 and pixels.shape[1] == pixels.shape[2]
-    fault = f"images {pixels.shape}: give finite images of shape (n, size, size)"
-    check(square and np.isfinite(pixels).all(), fault)
-    found = [_measure_source(image - image.min(), pixel_scale) for image in pixels]
+    found = [_measure_source(flux, pixel_scale) for flux in _above_sky(images)]
     columns = {name: np.array([row.get(name, np.nan) for row in found], float) for name in COLUMNS}
     columns["components"] = columns["components"].astype(int)
     units = {"angular_size": "arcsec", "bending_angle": "deg", "area": "arcsec2", "offset": "arcsec"}
     return Table(columns, units=units)
+
+
+def _above_sky(images: ArrayLike) -> Iterator[NDArray[np.float64]]:
+    """Return images less their faintest pixel, or raise `ValueError` unless all are square and finite."""
+    pixels = np.ma.filled(np.ma.asarray(images, np.float64), np.nan)
+    square = pixels.ndim == 3 and pixels.shape[1] == pixels.shape[2]
+    fault = f"images {pixels.shape}: give finite images of shape (n, size, size)"
+    check(square and np.isfinite(pixels).all(), fault)
+    return (image - image.min() for image in pixels)
 
 
 def _measure_source(flux: NDArray[np.float64], pixel_scale: float) -> dict[str, float]:
@@ -168,6 +175,11 @@ def measure_angles(images: ArrayLike, *, apart: int = 4) -> NDArray[np.float64]:
     ndarray of float64, shape (n,)
         Angles in degrees; NaN where there are no two peaks above a tenth of the brightest pixel.
 
+    Raises
+    ------
+    ValueError
+        If the images have another shape, or are not finite.
+
     Examples
     --------
     >>> image = np.zeros((1, 33, 33))
@@ -178,8 +190,7 @@ def measure_angles(images: ArrayLike, *, apart: int = 4) -> NDArray[np.float64]:
     from skimage.feature import peak_local_max
 
     angles = []
-    for image in np.asarray(images, float):
-        flux = image - image.min()
+    for flux in _above_sky(images):
         # The peaks, brightest first.
         peaks = peak_local_max(flux, min_distance=apart, threshold_rel=0.1, exclude_border=2)
         # To a fraction of a pixel: the centre of light of the 25 pixels around each.

@@ -170,7 +170,7 @@ def observed_images(
     return scale(resize(seen, size))
 
 
-def _coordinates(images: NDArray[np.float32], observation: Observation | None = None) -> NDArray[np.float64]:
+def _coordinates(images: NDArray[np.float32], observation: Observation | None) -> NDArray[np.float64]:
     """Return features in which a distance between images makes sense, shape (n, features)."""
     table = measure(images, pixel_scale=FIRST.scale(images.shape[1]))
     # Sizes differ by factors, not by arcseconds.

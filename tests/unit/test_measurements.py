@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
@@ -89,12 +91,23 @@ def test_blank_images_have_no_properties_and_single_pixels_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "pixel_scale"),
-    [(np.ones((9, 9)), 1.8), (np.ones((1, 9, 9)), 0), (np.full((1, 9, 9), np.nan), 1.8)],
+    "images",
+    [
+        np.ones((9, 9)),
+        np.ones((1, 9, 8)),
+        np.full((1, 9, 9), np.nan),
+        np.ma.masked_greater(np.arange(81.0).reshape(1, 9, 9), 70),
+    ],
 )
-def test_faults_of_properties(images: np.ndarray, pixel_scale: float) -> None:
-    with pytest.raises(ValueError, match=r"give (finite images|a positive number)"):
-        measurements.measure(images, pixel_scale=pixel_scale)
+def test_faults_of_measured_images(images: np.ndarray) -> None:
+    for measure in (partial(measurements.measure, pixel_scale=1.8), measurements.measure_angles):
+        with pytest.raises(ValueError, match="give finite images"):
+            measure(images)
+
+
+def test_a_pixel_scale_is_positive() -> None:
+    with pytest.raises(ValueError, match="give a positive number"):
+        measurements.measure(np.ones((1, 9, 9)), pixel_scale=0)
 
 
 def test_measurements_are_those_of_a_source_made_by_hand() -> None:

@@ -225,6 +225,13 @@ class TestCropResizeScale:
             expected = np.interp(image, [image.min(), image.max()], [low, high])
             np.testing.assert_allclose(new, expected, atol=1e-6)
 
+    def test_masked_pixels_are_missing(self) -> None:
+        images = np.ma.array(cutouts(2).images)
+        images[0, :5] = np.ma.masked
+        assert missing_pixels(images).sum() == images.mask.sum()
+        with pytest.raises(ValueError, match="not finite in 1 of 2 images: number 0"):
+            scale(images)
+
     def test_no_images_are_scaled_to_no_images(self) -> None:
         assert scale(np.empty((0, 8, 8))).shape == (0, 8, 8)
 
@@ -264,6 +271,10 @@ class TestPreprocess:
             "resize: 40 to 20 px, antialiased",
             "scale: each image to [-1, 1]",
         ]
+
+    def test_an_unknown_filling_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="'median': choose from threshold, zero"):
+            preprocess(cutouts(), 20, fill="median")  # type: ignore[arg-type]
 
     def test_clipped_data_are_left_alone_and_that_is_recorded(self) -> None:
         sample = cutouts()
