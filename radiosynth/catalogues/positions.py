@@ -128,14 +128,11 @@ def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table
     if located and names is not None and len(set(names)) < len(names) and all(map(is_number, names)):
         del found["name"]  # Aegean numbers the sources of each island anew
         names = None
-    if located:
-        ra, dec = (_one_of(raw, axis, all_found[axis]) for axis in ("ra", "dec"))
-    else:
-        ra, dec = np.transpose([from_designation(name) for name in names])
+    places = {axis: _one_of(raw, axis, all_found[axis]) for axis in ("ra", "dec") if located}
     labels = text_of(raw[found["class"]]) if "class" in found else np.full(len(raw), "")
     taken = {*found.values(), *all_found.get("ra", []), *all_found.get("dec", []), *COLUMNS}
-    known = {"name": names, "ra": ra, "dec": dec}
-    known |= {"class": _classes(labels, classes), "catalogue": catalogue, "catalogue_class": labels}
+    known = places | {"name": names, "class": _classes(labels, classes)}
+    known |= {"catalogue": catalogue, "catalogue_class": labels}
     # A list that we have written says itself where a source comes from.
     known |= {name: text_of(raw[name]) for name in ("catalogue", "catalogue_class") if name in raw.colnames}
     return labelled(known | {name: raw[name] for name in raw.colnames if name not in taken})
@@ -170,8 +167,11 @@ def _classes(labels: NDArray, meaning: Mapping[str, str]) -> list[str]:
 
 
 def labelled(columns: Mapping[str, Any]) -> Table:
-    """Return the table of this module from its columns, positions in degrees and checked."""
-    ra, dec = degrees("ra", columns["ra"]), degrees("dec", columns["dec"])
+    """Return the table of this module from its columns, positions checked; if there are none, from names."""
+    if "ra" in columns:
+        ra, dec = degrees("ra", columns["ra"]), degrees("dec", columns["dec"])
+    else:
+        ra, dec = np.transpose([from_designation(name) for name in columns["name"]])
     made = designation(SkyCoord(ra, dec, unit="deg"))
     names = made if columns["name"] is None else np.where(columns["name"], columns["name"], made)
     table = Table({"name": names, "ra": ra * u.deg, "dec": dec * u.deg})

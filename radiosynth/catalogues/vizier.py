@@ -20,7 +20,6 @@ from astropy.table import Table, vstack
 
 from radiosynth._io import cache_folder, check, readable, told, write_table
 from radiosynth.catalogues.angles import text_of
-from radiosynth.catalogues.designations import from_designation
 from radiosynth.catalogues.positions import checksum, labelled
 from radiosynth.sample import DataUnavailableError, check_choice, floats
 
@@ -54,8 +53,8 @@ class Catalogue:
     columns : sequence of str
         Columns that tell the catalogue's table from others under the same identifier.
     label : callable
-        Takes the table and returns the columns ``name``, ``ra`` and ``dec`` (deg, or sexagesimal text),
-        ``class``, ``catalogue_class`` and any others.
+        Takes the table and returns the columns ``name``, ``ra`` and ``dec`` (deg, or sexagesimal text; not
+        needed of names that tell them), ``class``, ``catalogue_class`` and any others.
     sha256 : str
         Checksum of the rows of this edition (`checksum`); empty if not pinned.
     """
@@ -84,9 +83,7 @@ def _config(table: Table) -> dict[str, Any]:
 
 
 def _capetti(morphology: str, table: Table) -> dict[str, Any]:
-    names = text_of(table["SDSS"])
-    ra, dec = np.transpose([from_designation(name) for name in names])
-    return {"name": names, "ra": ra, "dec": dec, "class": morphology, "catalogue_class": morphology}
+    return {"name": text_of(table["SDSS"]), "class": morphology, "catalogue_class": morphology}
 
 
 def _proctor(table: Table) -> dict[str, Any]:

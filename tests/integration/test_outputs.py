@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from astropy import units
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 
 from radiosynth import Sample, _io, read_positions, review_page
 from radiosynth._io import (
@@ -380,6 +380,15 @@ def test_units_and_comments_come_back_from_any_table(tmp_path: Path, suffix: str
     assert said == [
         line.encode("ascii", "backslashreplace").decode() if suffix == ".fits" else line for line in expected
     ]
+
+
+def test_parts_of_a_parquet_file_keep_missing_cells_and_units(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = Table({"name": ["a", "bc"], "x": MaskedColumn([1.5, 2], mask=[False, True], unit="arcsec")})
+    write_table(tmp_path / "a.parquet", [table, table[:1]])
+    stored = parquet.read_table(tmp_path / "a.parquet")
+    assert stored.to_pydict() == {"name": ["a", "bc", "a"], "x": [1.5, None, 1.5]}
+    assert b"unit: arcsec" in stored.schema.metadata[b"table_meta_yaml"]
 
 
 def test_parquet_without_pyarrow_and_unknown_suffixes(monkeypatch: pytest.MonkeyPatch) -> None:
