@@ -20,15 +20,22 @@ from radiosynth._io import check
 T = TypeVar("T")
 R = TypeVar("R")
 
+THREADS = "TF_NUM_INTRAOP_THREADS"
+"""What TensorFlow reads the number of its threads from when it starts."""
+
 
 def each(do: Callable[[T], R], tasks: Iterable[T], jobs: int, ahead: int = 1) -> Iterator[R]:
     """Yield what `do` returns for each task as it is done, by `jobs` processes, each sent `ahead` tasks."""
     most = max(jobs, joblib.effective_n_jobs(jobs))  # of a cluster not all may be there yet
-    if jobs != 1:  # TensorFlow reads the number of threads when it starts
-        threads = max(1, joblib.cpu_count() // most)
-        os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    before = os.environ.get(THREADS, "")
+    if jobs != 1:
+        os.environ[THREADS] = str(max(1, joblib.cpu_count() // most))
     work = joblib.Parallel(jobs, return_as="generator_unordered", pre_dispatch=ahead * most, batch_size=1)
-    yield from work(joblib.delayed(_under)(os.getpid(), do, task) for task in tasks)
+    try:
+        yield from work(joblib.delayed(_under)(os.getpid(), do, task) for task in tasks)
+    finally:  # later processes do not inherit it: sums over other threads differ in the last bits
+        os.environ.pop(THREADS, None)
+        os.environ |= {THREADS: before} if before else {}
 
 
 def _under(parent: int, do: Callable[[T], R], task: T) -> R:

@@ -209,7 +209,7 @@ SHORTER = {
     },
     "howto/own_population": {
         "simulate(1000": "simulate(10",
-        "draw_parameters(1000": "draw_parameters(10",
+        '{"FRII": 1000}': '{"FRII": 10}',
         "per_class=400": "per_class=45",
         "number = 2000": "number = 40",
         "epochs=14": "epochs=2",
