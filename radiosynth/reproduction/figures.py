@@ -93,16 +93,26 @@ def save_figure(
     Path
         The ``.png`` file.
     """
-    folder = paper_folder() / "figures"
+    folder, runs = paper_folder() / "figures", list(runs)
     record = _sidecar(name, runs, seed, data, **extra)
     if data != SCHEMATIC:
         source = ", loaded from a saved run" if record["loaded"] else ""
-        text = f"data: {data or 'none, simulated'} · scale: {record['scale']}{source}"
+        text = f"data: {data or 'none, simulated'} · scale: {record['scale']}{_narrower(runs)}{source}"
         figure.supxlabel(text, fontsize=6, color="0.4", x=0.995, ha="right")
     for suffix in (".pdf", ".png"):
         write_atomically(folder / f"{name}{suffix}", figure.savefig)
     write_json(folder / f"{name}.json", record)
     return folder / f"{name}.png"
+
+
+def _narrower(runs: Iterable[Run[Any] | StudyResult]) -> str:
+    """Say in what classifiers fall short of the report's, if all of a figure do so alike."""
+    classifiers = [run.config.settings for run in runs if run.config.kind == "classifier"]
+    found = {(each.width_multiplier, each.epochs, each.precision) for each in classifiers}
+    if len(found) != 1 or min(found)[0] == 1:
+        return ""
+    ((width, epochs, precision),) = found
+    return f" ({width:g} × the channels, {epochs} epochs, {precision.removeprefix('mixed_')})"
 
 
 def save_table(

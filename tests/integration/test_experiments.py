@@ -253,6 +253,23 @@ def test_what_is_asked_for_counts_more_than_what_the_scale_sets() -> None:
         assert presets.classifier_config("real", "laptop", **{name: 0.1}).settings.width_multiplier == 0.1
         assert presets.ensemble_config("laptop", **{name: 0.1}).members[0].settings.width_multiplier == 0.1
     assert presets.gan_config("all", "laptop", ema_decay=0.5).settings.ema_decay == 0.5
+    exact = presets.classifier_config("real", "laptop", precision="float32")
+    assert exact.settings.precision == "float32"
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision"),
+    [
+        ("flags : avx2 avx512f avx512_bf16 amx_tile", "mixed_bfloat16"),
+        ("Features : fp asimd i8mm bf16", "mixed_bfloat16"),
+        ("flags : avx2 avx512f", "float32"),
+    ],
+)
+def test_laptop_trains_in_bfloat16_where_the_processor_has_it(
+    flags: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "read_text", lambda *_: flags)
+    assert scales.fastest_precision.__wrapped__() == precision
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,15 @@ def test_a_figure_of_two_scales_names_both(tmp_path: Path) -> None:
     assert "scale: laptop and report, loaded from a saved run" in figure.get_supxlabel()
 
 
+def test_a_figure_of_narrow_classifiers_says_so(tmp_path: Path) -> None:
+    config = presets.classifier_config("real", "laptop", precision="mixed_bfloat16")
+    for kind, said in ((config, " (0.5 × the channels, 14 epochs, bfloat16)"), (presets.gan_config(), "")):
+        figure, _ = plt.subplots()
+        figures.save_figure(figure, "fig99_narrow", runs=[runs.Run(tmp_path, kind, loaded=False)])
+        plt.close(figure)
+        assert figure.get_supxlabel().endswith(f"scale: {kind.scale}{said}")
+
+
 def test_saved_table_reads_back(tmp_path: Path) -> None:
     table = Table({"class": ["FRI", "FRII"], "sources": [209, 384]})
     assert figures.save_table(table, "table9_test") is table
