@@ -26,7 +26,7 @@ from pathlib import Path
 
 SCALES = ("smoke", "laptop", "report")
 REPORT, EXTENSIONS = ("report", "studies"), ("extensions",)  # folders of examples
-LIBRARIES = ("matplotlib.pyplot", "radiosynth.reproduction.recipes", "radiosynth.generators.drawing")
+LIBRARIES = ["matplotlib.pyplot", "radiosynth.reproduction.recipes", "radiosynth.generators.drawing"]
 ROOT = Path(__file__).resolve().parent.parent
 TAIL = 15  # lines of a failed script's log that are shown
 
@@ -61,14 +61,14 @@ def draw(path: Path, log: Path) -> None:
 class Runner:
     """Runs scripts, each as a process that prints to its log; when stopped, it ends those at work."""
 
-    def __init__(self, logs: Path, scale: str, imports: Sequence[str]) -> None:
+    def __init__(self, logs: Path, scale: str, *, many: bool) -> None:
         self.logs, self.running = logs, set[multiprocessing.process.BaseProcess]()
         quiet = {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUTF8": "1"}
         # Scripts that run at the same time share a GPU, if there is one.
         shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
         os.environ.update({**shared, **os.environ, **quiet, "RADIOSYNTH_SCALE": scale})
         self.context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
-        self.context.set_forkserver_preload([*imports])
+        self.context.set_forkserver_preload(LIBRARIES if many else [])  # a few scripts import their own
 
     def run(self, name: str, path: Path) -> tuple[str, int, float]:
         """Run a script and return its name, its exit status and how many seconds it took."""
@@ -130,8 +130,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         return 2
     logs = root / "paper" / "figures" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    imports, begun = LIBRARIES if len(chosen) > 5 else (), time.perf_counter()  # few scripts import their own
-    runner = Runner(logs, options.scale, imports)
+    runner, begun = Runner(logs, options.scale, many=len(chosen) > 5), time.perf_counter()
     drawn, failed = 0, list[str]()
     print(f"{len(chosen)} figures and tables at {options.scale} scale", flush=True)
     pool = ThreadPoolExecutor(options.jobs)

@@ -27,7 +27,7 @@ THREADS = "TF_NUM_INTRAOP_THREADS"
 def each(do: Callable[[T], R], tasks: Iterable[T], jobs: int, ahead: int = 1) -> Iterator[R]:
     """Yield what `do` returns for each task as it is done, by `jobs` processes, each sent `ahead` tasks."""
     most = max(jobs, joblib.effective_n_jobs(jobs))  # of a cluster not all may be there yet
-    before = os.environ.get(THREADS, "")
+    before = os.environ.get(THREADS)
     if jobs != 1:
         os.environ[THREADS] = str(max(1, joblib.cpu_count() // most))
     work = joblib.Parallel(jobs, return_as="generator_unordered", pre_dispatch=ahead * most, batch_size=1)
@@ -35,7 +35,8 @@ def each(do: Callable[[T], R], tasks: Iterable[T], jobs: int, ahead: int = 1) ->
         yield from work(joblib.delayed(_under)(os.getpid(), do, task) for task in tasks)
     finally:  # later processes do not inherit it: sums over other threads differ in the last bits
         os.environ.pop(THREADS, None)
-        os.environ |= {THREADS: before} if before else {}
+        if before is not None:
+            os.environ[THREADS] = before
 
 
 def _under(parent: int, do: Callable[[T], R], task: T) -> R:

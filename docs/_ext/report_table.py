@@ -453,7 +453,7 @@ class Best(SphinxDirective):
         return self.parse_text_to_nodes(
             f"The classifier that comes with the package assigns {100 * hits / n:.1f} % of {n} test images "
             f"to the correct class (95 % interval {100 * ends.low:.1f} to {100 * ends.high:.1f} %). Networks "
-            f"trained on four of the five published folds, whose ensemble it is distilled from, reach "
+            "trained on four of the five published folds, whose ensemble it is distilled from, reach "
             f"{100 * members:.1f} % on average; the best published average of such networks is {theirs:.2f} "
             "% (:cite:t:`rustige2023`; :figure:`best1_accuracy`). Model card: :doc:`/methods/model_card`."
         )

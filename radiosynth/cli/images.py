@@ -55,7 +55,8 @@ def classify(arguments: argparse.Namespace) -> None:
         check(inputs, "give the files to classify, or --mosaic and --positions")
     out, kind = arguments.csv or arguments.out, ""
     if out:
-        kind, like = table_format(Path("of.csv") if arguments.csv else out, (named.encode(), b"class"))
+        suffixed = out.with_suffix(".csv") if arguments.csv else out
+        kind, like = table_format(suffixed, (named.encode(), b"class"))
         refuse_to_replace(out, like, inputs)
     if arguments.page:
         from radiosynth.classification.page import PAGE, class_page

@@ -20,7 +20,8 @@ from radiosynth.taxonomy import CLASS_NAMES
 def catalogue_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth catalogue``."""
     parser.description = "Count the sources of catalogues and lists by class, and find close pairs."
-    add, known = parser.add_argument, "CoNFIG, FRICAT, FRIICAT, Proctor2011 or Garon2019 (from VizieR)"
+    add = parser.add_argument
+    known = "CoNFIG, FRICAT, FRIICAT, Proctor2011 or Garon2019 (from VizieR)"
     lists = f"{known}, or a file with ra and dec (default: the report's four)"
     add("sources", nargs="*", metavar="SOURCE", help=lists)
     add("--out", type=Path, help="table to write, .ecsv or .csv")

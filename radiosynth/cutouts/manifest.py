@@ -95,12 +95,15 @@ def resumed(
         others = ", ".join(sorted(set(before["survey"].tolist()) - {"", *surveys}))
         check(not others, f"{folder} holds cutouts of {others}; ask for these, too, or give another folder")
         results = [{name: row[name] for name in OUTCOME} for row in before]
+        if not set(surveys) <= set(before.meta.get("surveys", surveys)):
+            # What the surveys of an earlier call do not cover, another one may.
+            results = [OUTCOME if each["status"] == OUTSIDE else each for each in results]
         before.remove_columns(list(OUTCOME))
         known = dict(zip(_keys(before), results, strict=True))
         asked = set(_keys(rows))
         earlier = before[[key not in asked for key in known]]
         rows = vstack([earlier, rows], metadata_conflicts="silent") if len(earlier) else rows
-    rows.meta["width"] = width
+    rows.meta |= {"width": width, "surveys": list(surveys)}
     return rows, [dict(known.get(key, OUTCOME)) for key in _keys(rows)]
 
 

@@ -21,9 +21,17 @@ SEPARATION = 10.8
 
 
 COLUMNS = (
-    "concentration", "angular_size", "axis_ratio", "components", "bending_angle", "area", "offset",
-    "asymmetry", "edge_brightening",
-)  # fmt: skip
+    "concentration",
+    "angular_size",
+    "axis_ratio",
+    "components",
+    "bending_angle",
+    "area",
+    "offset",
+    "asymmetry",
+    "edge_brightening",
+)
+"""Columns of `measure`."""
 
 
 def measure(images: ArrayLike, *, pixel_scale: float) -> Table:

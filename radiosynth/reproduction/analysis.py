@@ -139,13 +139,9 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     pair = [_only(networks, common) for networks in (condition, reference)]
     fold_weights = rng.multinomial(len(common), np.full(len(common), 1 / len(common)), REPLICATES)
     # The same sources and folds are drawn for both, but networks for each.
-    source_seed = int(rng.integers(2**63))
-    sample = np.subtract(
-        *(
-            _mean_recall(*_sums(networks, fold_weights, np.random.default_rng(source_seed), rng))
-            for networks in pair
-        )
-    )
+    seed = int(rng.integers(2**63))
+    sums = [_sums(networks, fold_weights, np.random.default_rng(seed), rng) for networks in pair]
+    sample = np.subtract(*(_mean_recall(*each) for each in sums))
     value = balanced_accuracy(pair[0]) - balanced_accuracy(pair[1])
     low, high = np.quantile(sample, [0.025, 0.975])
     p = min(1.0, 2 * (1 + min((sample <= 0).sum(), (sample >= 0).sum())) / (len(sample) + 1))

@@ -79,7 +79,6 @@ class Sources:
         possible = self.folds not in (1, 2) and 0 <= self.fold < max(1, self.folds)
         fault = f"folds={self.folds}, fold={self.fold}: give 0 for the report's split, or at least 3"
         check(possible, f"{fault}, and a fold from 0 to folds - 1")
-
         fault = f"fraction={self.fraction}: give a proportion of the training sources above 0, at most 1"
         check(0 < self.fraction <= 1, fault)
 

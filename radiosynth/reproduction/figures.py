@@ -109,10 +109,11 @@ def _narrower(runs: Iterable[Run[Any] | StudyResult]) -> str:
     """Say in what classifiers fall short of the report's, if all of a figure do so alike."""
     classifiers = [run.config.settings for run in runs if run.config.kind == "classifier"]
     found = {(each.width_multiplier, each.epochs, each.precision) for each in classifiers}
-    if len(found) != 1 or min(found)[0] == 1:
+    if len(found) != 1:
         return ""
     ((width, epochs, precision),) = found
-    return f" ({width:g} × the channels, {epochs} epochs, {precision.removeprefix('mixed_')})"
+    said = f" ({width:g} × the channels, {epochs} epochs, {precision.removeprefix('mixed_')})"
+    return said if width < 1 else ""
 
 
 def save_table(

@@ -162,6 +162,5 @@ def bending_conditions(scale: str | None = None, **changes: Any) -> dict[str, li
         if values.get("training_set") == "synthetic":
             values["folds"] = 0
         first = configs.BendingConfig.of(scale=scale, **values)
-
         conditions[name] = [first.changed(fold=fold) for fold in range(max(1, first.folds))]
     return conditions
