@@ -299,6 +299,13 @@ def test_failures_of_the_service_of_cds(tmp_path, sky, server):
     assert "500" in manifest["message"][0]
     again = download_cutouts(table, tmp_path, survey=lofar, **QUICK)
     assert set(again["status"]) == {"ok", "nan edge", "outside survey"}
+    # What one survey does not cover is asked of another that is added.
+    blank, both = faults.index("blank"), [Hips("NVSS", timeout=0.5), lofar]
+    sky.faults[keys(table)[blank]].clear()
+    assert download_cutouts(table, tmp_path, survey=lofar, **QUICK)["status"][blank] == "outside survey"
+    more = download_cutouts(table, tmp_path, survey=both, **QUICK)
+    assert (more["status"][blank], more["survey"][blank]) == ("ok", "NVSS")
+    assert more["sha256"][-1] == again["sha256"][-1]
     # One that the service does not have.
     mine = Hips("mine", "me/P/mine", pixel_scale=2, beam=5)
     manifest = download_cutouts(table[:1], tmp_path / "mine", survey=mine, retries=0, **QUICK)
