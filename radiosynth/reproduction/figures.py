@@ -15,10 +15,10 @@ from radiosynth import datasets
 from radiosynth._io import write_atomically, write_json, write_table
 from radiosynth.reproduction import scales
 from radiosynth.reproduction.provenance import commit, versions
+from radiosynth.reproduction.runs import Run
 
 if TYPE_CHECKING:
     from radiosynth.reproduction.comparisons import StudyResult
-    from radiosynth.reproduction.runs import Run
 
 __all__ = ["paper_folder", "save_figure", "save_table"]
 
@@ -97,7 +97,9 @@ def save_figure(
     record = _sidecar(name, runs, seed, data, **extra)
     if data != SCHEMATIC:
         source = ", loaded from a saved run" if record["loaded"] else ""
-        text = f"data: {data or 'none, simulated'} · scale: {record['scale']}{_narrower(runs)}{source}"
+        narrower = _narrower(runs)
+        parts = f"data: {data or 'none, simulated'}", f"scale: {record['scale']}{narrower}{source}"
+        text = ("\n" if narrower else " · ").join(parts)
         figure.supxlabel(text, fontsize=6, color="0.4", x=0.995, ha="right")
     for suffix in (".pdf", ".png"):
         write_atomically(folder / f"{name}{suffix}", figure.savefig)
@@ -106,13 +108,14 @@ def save_figure(
 
 
 def _narrower(runs: Iterable[Run[Any] | StudyResult]) -> str:
-    """Say in what classifiers fall short of the report's, if all of a figure do so alike."""
-    classifiers = [run.config.settings for run in runs if run.config.kind == "classifier"]
+    """Say in what classifiers fall short of the report's, if all of a figure do so alike; studies differ."""
+    single = [run.config for run in runs if isinstance(run, Run)]
+    classifiers = [config.settings for config in single if config.kind == "classifier"]
     found = {(each.width_multiplier, each.epochs, each.precision) for each in classifiers}
     if len(found) != 1:
         return ""
     ((width, epochs, precision),) = found
-    said = f" ({width:g} × the channels, {epochs} epochs, {precision.removeprefix('mixed_')})"
+    said = f" (classifier: {width:g} × the channels, {epochs} epochs, {precision.removeprefix('mixed_')})"
     return said if width < 1 else ""
 
 

@@ -93,7 +93,10 @@ def test_a_figure_of_two_scales_names_both(tmp_path: Path) -> None:
 
 def test_a_figure_of_narrow_classifiers_says_so(tmp_path: Path) -> None:
     config = presets.classifier_config("real", "laptop", precision="mixed_bfloat16")
-    for kind, said in ((config, " (0.5 × the channels, 14 epochs, bfloat16)"), (presets.gan_config(), "")):
+    for kind, said in (
+        (config, " (classifier: 0.5 × the channels, 14 epochs, bfloat16)"),
+        (presets.gan_config(), ""),
+    ):
         figure, _ = plt.subplots()
         figures.save_figure(figure, "fig99_narrow", runs=[runs.Run(tmp_path, kind, loaded=False)])
         plt.close(figure)
