@@ -3,7 +3,7 @@ Figure 12: training with and without synthetic images
 =====================================================
 
 Loss (top) and accuracy (bottom) after each epoch, on the training images (blue) and the
-real validation images (red, dashed), for real images alone and with synthetic images
+real validation images (orange, dashed), for real images alone and with synthetic images
 added.
 
 **Report and reproduction.** In the report, images from adversarial networks raise the
