@@ -26,24 +26,28 @@ from pathlib import Path
 
 SCALES = ("smoke", "laptop", "report")
 REPORT, EXTENSIONS = ("report", "studies"), ("extensions",)  # folders of examples
+FIRST = ("fig09", "fig11", "fig12", "gan4")  # they train, or take long, and hardly wait for each other
+LAST = ("fig13", "published")  # they need all that fig12 trains
 LIBRARIES = ["matplotlib.pyplot", "radiosynth.reproduction.recipes", "radiosynth.generators.drawing"]
 ROOT = Path(__file__).resolve().parent.parent
 TAIL = 15  # lines of a failed script's log that are shown
 
 
 def find_scripts(root: Path, folders: Sequence[str]) -> dict[str, Path]:
-    """Return the scripts by name of what they draw: figures, then tables, then the rest, by name."""
+    """Return the scripts by name of what they draw, in the order to run them: figures, tables, others."""
     paths = [path for folder in folders for path in (root / "examples" / folder).glob("plot_*.py")]
     names = {path.stem.removeprefix("plot_"): path for path in paths}
-    order = sorted(names, key=lambda name: (not name.startswith("fig"), not name.startswith("table"), name))
-    return {name: names[name] for name in order}
+    kinds = (*FIRST, "fig", "table", "", *LAST)
+    place = {name: max((kind for kind in kinds if name.startswith(kind)), key=len) for name in names}
+    return {name: names[name] for name in sorted(names, key=lambda name: (kinds.index(place[name]), name))}
 
 
 def choose(scripts: dict[str, Path], prefixes: Sequence[str]) -> dict[str, Path]:
     """Return the scripts whose names begin with one of `prefixes`, or all where there is none."""
     wrong = [prefix for prefix in prefixes if not any(name.startswith(prefix) for name in scripts)]
-    if wrong:
-        msg = f"--only {' '.join(wrong)}: no such figure or table; there are {', '.join(scripts)}"
+    if wrong or not scripts:
+        there = f"there are {', '.join(scripts)}" if scripts else "there are no scripts plot_*.py in examples"
+        msg = f"--only {' '.join(wrong)}: no such figure or table; {there}" if wrong else there
         raise ValueError(msg)
     return {name: path for name, path in scripts.items() if not prefixes or name.startswith(tuple(prefixes))}
 
@@ -125,34 +129,31 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     if options.list:
         print("\n".join(chosen))
         return 0
-    if not chosen:
-        print(f"no scripts plot_*.py in {', '.join(folders)} of {root / 'examples'}", file=sys.stderr)
-        return 2
     logs = root / "paper" / "figures" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     runner, begun = Runner(logs, options.scale, many=len(chosen) > 5), time.perf_counter()
-    drawn, failed = 0, list[str]()
+    ended, failed, width = 0, list[str](), max(map(len, chosen))
     print(f"{len(chosen)} figures and tables at {options.scale} scale", flush=True)
     pool = ThreadPoolExecutor(options.jobs)
     try:
-        for ended in as_completed([pool.submit(runner.run, *script) for script in chosen.items()]):
-            name, status, seconds = ended.result()
-            drawn, failed = (drawn + 1, failed) if status == 0 else (drawn, [*failed, name])
+        works = [pool.submit(runner.run, *script) for script in chosen.items()]
+        for ended, work in enumerate(as_completed(works), 1):
+            name, status, seconds = work.result()
             failure = f"  FAILED (exit {status})" if status else ""
-            number = f"[{drawn + len(failed)}/{len(chosen)}]"
-            print(f"{number} {name:{max(map(len, chosen))}s} {clock(seconds):>12s}{failure}", flush=True)
+            print(f"[{ended}/{len(chosen)}] {name:{width}s} {clock(seconds):>12s}{failure}", flush=True)
             if failure:
+                failed.append(name)
                 text = (logs / f"{name}.log").read_text("utf-8", errors="replace")
                 lines = [*text.splitlines()[-TAIL:], f"(all of it: {logs / f'{name}.log'})"]
                 print("\n".join(f"    {line}" for line in lines), flush=True)
     except KeyboardInterrupt:
         pool.shutdown(wait=False, cancel_futures=True)
         runner.stop()
-        print(f"interrupted; {drawn} of {len(chosen)} drawn; the same command resumes with the saved runs")
+        print(f"interrupted; {ended - len(failed)} of {len(chosen)} drawn; the same command resumes")
         return 130
     finally:
         pool.shutdown()
-    print(f"{drawn} of {len(chosen)} drawn in {clock(time.perf_counter() - begun)}")
+    print(f"{ended - len(failed)} of {len(chosen)} drawn in {clock(time.perf_counter() - begun)}")
     if failed:
         print(f"failed: {' '.join(failed)}")
     return 1 if failed else 0

@@ -31,9 +31,10 @@ FIGURES = (
     "figC1_side_by_side",
     "gan1_losses",
     "gan4_realism",
-    "study1_protocol",
     "study2_published_code",
     "study3_data_size",
+    "verdict1_convergence",
+    "verdict2_comparison",
 )
 TABLES = (
     "table1_surveys",
@@ -41,10 +42,11 @@ TABLES = (
     "table3_split",
     "gan4_realism",
     "published_reproduced",
+    "verdict1_convergence",
+    "verdict2_test",
+    "verdict2_external",
 )
 SCALES = ("smoke", "laptop", "report")
-NEEDED = {"report": ("protocol",)}
-"""Studies of many runs without which the paper of a scale is not whole."""
 
 
 class MissingRecordError(Exception):
@@ -68,8 +70,9 @@ def collect(root: Path = ROOT, paper: Path | None = None) -> dict[str, Any]:
     """
     paper = paper or root / "paper"
     records, faults = read_records(paper)
-    # Studies take hours: the largest that are saved are shown, whatever the scale of the other figures.
-    of_one_scale = {name: record for name, record in records.items() if not name.startswith("study")}
+    # Studies and the comparison take hours: those that are saved are shown, whatever the scale of the others.
+    other = ("study", "verdict", "table verdict")
+    of_one_scale = {name: record for name, record in records.items() if not name.startswith(other)}
     made = Counter(record["scale"] for record in of_one_scale.values())
     scale = made.most_common(1)[0][0] if made else "smoke"
     if len(made) > 1:
@@ -86,10 +89,6 @@ def collect(root: Path = ROOT, paper: Path | None = None) -> dict[str, Any]:
             faults.append(f"run {name}: {error!r}")
     studies, of_studies = read_studies(runs_root(root))
     numbers |= of_studies
-    for name in NEEDED.get(scale, ()):
-        if studies.get(name) != scale:
-            path = runs_root(root) / f"{scale}-study-{name}" / "summary.json"
-            faults.append(f"study {path.parent.name}: {path} is missing")
     if faults:
         msg = "the paper cannot be built:\n  " + "\n  ".join(faults)
         msg += f"\nto draw what is missing: tox -e figures -- --scale {scale}"
@@ -106,6 +105,7 @@ def collect(root: Path = ROOT, paper: Path | None = None) -> dict[str, Any]:
     return {
         "scale": scale,
         "studies": studies,
+        "verdict": records["verdict2_comparison"]["verdict"],
         "verdicts": {each: verdicts.count(each) for each in ("agrees", "differs", "cannot be reproduced")},
         "measured": {each: measured.count(each) for each in ("agrees", "differs")},
         "versions": records["fig12_training_curves"]["versions"],

@@ -244,12 +244,6 @@ def boxes(axes: Axes, values: Mapping[str, ArrayLike], *, log: bool = False) -> 
     return drawn
 
 
-def _interval(table: Table, value: str, low: str, high: str, unit: float = 1) -> tuple[Any, tuple[Any, Any]]:
-    """Return a column and its errors, as `~matplotlib.axes.Axes.errorbar` takes them."""
-    middle, bottom, top = (unit * np.asarray(table[name]) for name in (value, low, high))
-    return middle, (middle - bottom, top - middle)
-
-
 def accuracies(axes: Axes, x: ArrayLike, summary: Table, style: str = "o", **options: Any) -> Any:
     """Draw accuracies with their intervals, and balanced accuracies as open symbols.
 
@@ -271,45 +265,35 @@ def accuracies(axes: Axes, x: ArrayLike, summary: Table, style: str = "o", **opt
     ~matplotlib.container.ErrorbarContainer
         The accuracies and their intervals.
     """
-    value, error = _interval(summary, "accuracy", "accuracy_low", "accuracy_high")
-    drawn = axes.errorbar(x, value, error, fmt=style, capsize=3, **options)
+    value, low, high = (summary[f"accuracy{end}"] for end in ("", "_low", "_high"))
+    drawn = axes.errorbar(x, value, (value - low, high - value), fmt=style, capsize=3, **options)
     colour = drawn.lines[0].get_color()
     axes.plot(x, summary["balanced_accuracy"], style[0], color=colour, mfc="white", ms=4, zorder=3)
     return drawn
 
 
-def differences(axes: Axes, summary: Table) -> Any:
+def differences(axes: Axes, names: Sequence[str], intervals: Mapping[str, Sequence[ArrayLike]]) -> None:
     """Draw by how much each condition of a comparison differs from its reference, with intervals.
-
-    Open symbols are differences of the balanced accuracy.
 
     Parameters
     ----------
     axes : ~matplotlib.axes.Axes
         Where to draw; conditions run downwards.
-    summary : ~astropy.table.Table
-        One row a ``condition``, by its name; ``difference``, ``low`` and ``high``, and ``balanced``,
-        ``balanced_low`` and ``balanced_high``, as fractions; numbers of sources ``gained`` and ``lost``.
-
-    Returns
-    -------
-    ~matplotlib.container.ErrorbarContainer
-        The points and their intervals, in percentage points.
+    names : sequence of str, n of them
+        Names of the conditions.
+    intervals : dict of str to three array_like of shape (n,)
+        By the label of the legend: differences as fractions, and the ends of their intervals, which are drawn
+        in percentage points. The first have filled symbols, others smaller open ones below them.
     """
-    value, error = _interval(summary, "difference", "low", "high", unit=100)
-    rows = np.arange(len(value))
-    drawn = axes.errorbar(value, rows, xerr=error, fmt="D", color=TRAINING, capsize=4, label="accuracy")
-    above: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 7}
-    for x, row, gained, lost in zip(value, rows, summary["gained"], summary["lost"], strict=True):
-        axes.annotate(f"{gained} sources gained, {lost} lost", (x, row), (0, 7), **above)
-    value, error = _interval(summary, "balanced", "balanced_low", "balanced_high", unit=100)
-    options: dict[str, Any] = {"color": TRAINING, "mfc": "white", "ms": 4, "elinewidth": 0.8}
-    axes.errorbar(value, rows + 0.2, xerr=error, fmt="D", label="balanced", **options)
-    axes.legend(fontsize=6)
+    rows = np.arange(len(names))
+    for below, (label, ends) in enumerate(intervals.items()):
+        value, low, high = (100 * np.asarray(each, float) for each in ends)
+        look: dict[str, Any] = {"capsize": 4} if not below else {"mfc": "white", "ms": 4, "elinewidth": 0.8}
+        error = value - low, high - value
+        axes.errorbar(value, rows + 0.2 * below, xerr=error, fmt="D", color=TRAINING, label=label, **look)
     axes.axvline(0, color="0.6", lw=0.8, zorder=0)
-    axes.set_yticks(rows, [set_label(str(name)) for name in summary["condition"]])
-    axes.set(ylim=(len(rows) - 0.5, -0.6))
-    return drawn
+    axes.set_yticks(rows, [set_label(str(name)) for name in names])
+    axes.set(ylim=(len(rows) - 0.4, -0.6))
 
 
 def layer_table(model: keras.Model) -> Table:

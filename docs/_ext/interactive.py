@@ -222,7 +222,6 @@ def make() -> None:
     )
     (STATIC / "colours.js").write_text(f'window.skyColours = "{colours.tobytes().hex()}";\n')
     front(run, MADE / "front.png")
-    report_table.forest(MADE / "forest.svg")
     frames, epochs = run.frames
     each = frames.shape[1] // len(CLASS_NAMES)
     shown = [each * code + i for code in range(len(CLASS_NAMES)) for i in range(8)]

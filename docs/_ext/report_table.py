@@ -16,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from docutils.parsers.rst import directives
 from figure_role import SECTIONS, script_of, scripts, title_of
@@ -24,7 +23,7 @@ from scipy import stats
 from sphinx.util.docutils import SphinxDirective
 
 from radiosynth import citations, plotting
-from radiosynth.reproduction import analysis, figures, presets, published, runs, scales
+from radiosynth.reproduction import analysis, figures, presets, published, runs
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -329,13 +328,20 @@ def changes_of(name: str) -> list[list[str]]:
     return [
         [
             f"{row[name]} against {row['compared_with']}",
-            points((float(row["difference"]), float(row["low"]), float(row["high"]))),
+            points(*(float(row[column]) for column in ("difference", "low", "high"))),
             row["p_value"],
             row["finding"],
         ]
         for row in rows
         if row[name] != row["compared_with"]
     ]
+
+
+def points(*change: float) -> str:
+    """Return a change of accuracy in percentage points, with its interval."""
+    value, low, high = (f"{100 * part:.1f}".replace("-", "−") for part in change)
+    sign = "+" if change[0] > 0 else ""
+    return f"{sign}{value} points ({low} to {high})"
 
 
 class Drawn(SphinxDirective):
@@ -357,84 +363,11 @@ class Drawn(SphinxDirective):
 
 
 class Finding(SphinxDirective):
-    """``.. finding::``: whether synthetic images help: from the comparison, once it is complete."""
+    """``.. finding::``: whether synthetic images help, as the comparison of training sets says it."""
 
     def run(self) -> list[nodes.Node]:
-        """Return what the comparison found, and until it is complete what the largest saved study found."""
-        verdict = analysis.verdict()
-        if "not complete" not in verdict:
-            return self.parse_text_to_nodes(verdict)
-        folders = [runs.runs_root() / f"{scale}-study-protocol" for scale in reversed(scales.SCALES)]
-        folder = next((each for each in folders if (each / "summary.json").exists()), None)
-        if folder is None:
-            return []
-        self.env.note_dependency(str(folder / "summary.json"))
-        numbers = json.loads((folder / "summary.json").read_text())["numbers"]
-        text = finding(folder.name.partition("-")[0], numbers)
-        return self.parse_text_to_nodes(f"{text}\n\n{verdict}")
-
-
-CHANGES = ("change: real+geometric", "training.gain of real+gan")
-"""The changes that the front page states, by their names in the summary of a study."""
-
-
-def finding(scale: str, numbers: dict[str, dict[str, Any]]) -> str:
-    """Say in two sentences what a comparison of the three training sets found."""
-    changes = [numbers[key] for key in CHANGES]
-    settled = {change["finding"] for change in changes} != {"not established"}
-    claim = "" if settled else "**No effect of synthetic images on the accuracy is established so far.** "
-    geometric, adversarial = (
-        points(tuple(change[key] for key in ("value", "low", "high")))
-        + (f": {said(change['finding'])}" if settled else "")
-        for change in changes
-    )
-    return (
-        f"{claim}Adding geometric simulations to the real training images changes it by {geometric}; adding "
-        f"images from an adversarial network changes it by {adversarial} (95 % intervals over "
-        f"{numbers['divisions']['value']} of ten folds at {SHOWN[scale]} scale, run-to-run scatter "
-        "included; :figure:`study1_protocol`)."
-    )
-
-
-def points(change: tuple[float, float, float]) -> str:
-    """Return a change of accuracy in percentage points, with its interval."""
-    value, low, high = (f"{100 * part:.1f}".replace("-", "−") for part in change)
-    sign = "+" if change[0] > 0 else ""
-    return f"{sign}{value} points ({low} to {high})"
-
-
-def said(finding: str) -> str:
-    """Return what `radiosynth.reproduction.comparisons.finding` says, as part of a sentence."""
-    return finding if finding == "not established" else f"a {finding}"
-
-
-def forest(path: Path) -> None:
-    """Draw the changes that the report claims, and those of the full-scale comparison, with intervals."""
-    folder = runs.runs_root() / "report-study-protocol"
-    numbers = json.loads((folder / "summary.json").read_text())["numbers"]
-    stated = published.published()["accuracy"]
-    rows = []
-    for arm, label, key in (
-        ("real+geometric", "+ geometric", CHANGES[0]),
-        ("real+gan", "+ GAN", CHANGES[1]),
-    ):
-        claim = stated[arm]["validation"] - stated["real"]["validation"]
-        rows.append((f"{label}, report", claim, None))
-        change = numbers[key]
-        rows.append((f"{label}, here", change["value"], (change["low"], change["high"])))
-    with plt.rc_context():
-        plotting.use_style()
-        figure, axes = plt.subplots(figsize=(5.6, 1.9), layout="constrained")
-        for y, (_, value, ends) in enumerate(rows):
-            colour = plotting.TRAINING if ends else "0.35"
-            if ends:
-                axes.plot([100 * end for end in ends], [y, y], color=colour)
-            axes.plot(100 * value, y, "D" if ends else "o", color=colour, mfc=colour if ends else "white")
-        axes.axvline(0, color="0.5", lw=0.8)
-        axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
-        axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel="change in accuracy / percentage points")
-        figure.savefig(path)
-        plt.close(figure)
+        """Return one paragraph for each of the two tests."""
+        return self.parse_text_to_nodes(analysis.verdict())
 
 
 class Best(SphinxDirective):

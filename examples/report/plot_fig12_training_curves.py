@@ -8,8 +8,8 @@ added.
 
 **Report and reproduction.** In the report, images from adversarial networks raise the
 validation accuracy from 91 % to 92 % (dotted lines). One split of 160 sources, with a
-standard error of 2.3 points, cannot establish this; :figure:`study1_protocol` compares
-the training sets over several folds.
+standard error of 2.3 points, cannot establish this; :figure:`verdict2_comparison`
+compares the training sets over ten folds.
 
 Where the training accuracy keeps improving and the validation accuracy does not, the
 network over-fits. The report concludes from this figure that synthetic images narrow

@@ -2,11 +2,11 @@
 Comparison 1: have the networks converged?
 ==========================================
 
-Balanced accuracy on the validation sources during training, for the networks saved so
-far of the comparison that was designed before its first run
+Balanced accuracy on the validation sources during training, for the networks of the
+comparison that was designed before its first run
 (``radiosynth/reproduction/protocol.toml``): ten folds with three networks each, equal
-exposure to real images, a learning rate that falls to zero. The test sources are not
-used until all networks of the main comparison are saved.
+exposure to real images, a learning rate that falls to zero.
+:figure:`verdict2_comparison` shows the result.
 
 Thin lines are single networks, thick ones their mean. The last third, shaded, should be
 flat; the table gives the mean change over it, with its standard error, in percentage

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
+from sklearn.metrics import log_loss
 
 from radiosynth._io import check, read_arrays
 from radiosynth.metrics import two_axes
@@ -217,47 +218,91 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted.tolist()
 
 
+def scores(networks: Networks) -> dict[str, float]:
+    """Return the scores of the networks of one condition, over all their sources.
+
+    Parameters
+    ----------
+    networks : Networks
+        What they say.
+
+    Returns
+    -------
+    dict of str to float
+        ``balanced_accuracy``, ``accuracy``, the ``recall`` of each class (NaN for one without sources),
+        ``FR I or II`` and ``bent or not`` (`radiosynth.metrics.two_axes`), ``log_loss``, and
+        ``calibration_error``: the mean difference between confidence and accuracy in ten bins of confidence,
+        weighted by sources.
+    """
+    pairs = zip(networks.probabilities, networks.labels, strict=True)
+    labels = np.concatenate([np.tile(each, len(said)) for said, each in pairs])
+    said = np.concatenate([each.reshape(-1, len(CLASS_NAMES)) for each in networks.probabilities])
+    said /= said.sum(axis=1, keepdims=True)  # stored with three digits
+    hit, confidence, codes = said.argmax(axis=1) == labels, said.max(axis=1), range(len(CLASS_NAMES))
+    recalls = [hit[labels == code].mean() if (labels == code).any() else np.nan for code in codes]
+    found = {"balanced_accuracy": balanced_accuracy(networks), "accuracy": float(hit.mean())}
+    found |= {f"recall {name}": float(recall) for name, recall in zip(CLASS_NAMES, recalls, strict=True)}
+    found |= {question: score[0] for question, score in two_axes(labels, said).items()}
+    gaps = np.bincount((10 * confidence).astype(int), hit - confidence)
+    return found | {
+        "log_loss": float(log_loss(labels, said, labels=codes)),
+        "calibration_error": float(np.abs(gaps).sum() / len(labels)),
+    }
+
+
+def saved(part: str, folder: Path | None = None) -> tuple[int, int]:
+    """Return how many networks of a part of the protocol are saved, and of how many."""
+    asked = trials_of(part)
+    return sum(((folder or networks_folder()) / f"{trial.name}.npz").exists() for trial in asked), len(asked)
+
+
 @lru_cache
 def comparison(test: Test = "test", part: str = "main", folder: Path | None = None) -> Table:
-    """Compare every condition of a part that is saved with the real images alone.
+    """Compare every condition of a part of the protocol with the real images alone.
 
     Parameters
     ----------
     test : {"test", "external"}
         Which sources the networks are tested on.
     part : str
-        Part of the protocol; the main one includes the controls.
+        Part of the protocol; the main one includes the controls, once all of their networks are saved.
     folder : Path, optional
         Folder of the records, if it is not the usual one.
 
     Returns
     -------
     `~astropy.table.Table`
-        One row for each condition, proportion of the labels and ratio with two complete folds or more:
-        ``condition``, ``fraction``, ``ratio``, ``folds``, ``seeds``, ``accuracy``, ``balanced_accuracy``,
-        ``FR I or II`` and ``bent or not`` of its networks (`radiosynth.metrics.two_axes`) and, against
-        ``real`` of the same proportion, the columns of `difference`, ``adjusted_p`` (Holm, over the part)
-        and ``found`` (gain, loss or no effect detected).
+        One row for each condition, proportion of the labels and ratio: ``condition``, ``fraction``,
+        ``ratio``, ``folds``, ``seeds``, the columns of `scores` and, against ``real`` of the same proportion,
+        those of `difference`, ``adjusted_p`` (Holm, over the rows) and ``found`` (gain, loss or no effect
+        detected).
+
+    Raises
+    ------
+    ValueError
+        If a network of the part is missing: no test is looked at before all are saved.
     """
+    number, asked = saved(part, folder)
+    check(
+        number == asked,
+        f"{number} of {asked} networks of the part {part!r} are saved, and no test is looked at before all "
+        f"are: `radiosynth verdict --train {part}`",
+    )
+    trials = trials_of(part)
+    if part == "main" and len(set(saved("controls", folder))) == 1:
+        trials += trials_of("controls")
     rng, rows = np.random.default_rng(0), []
     groups: dict[tuple[str, float, float], list[Trial]] = {}
-    for trial in trials_of(part) + (trials_of("controls") if part == "main" else []):
+    for trial in trials:
         groups.setdefault((trial.condition, trial.fraction, trial.ratio), []).append(trial)
     networks = {key: read(trials, test, folder) for key, trials in groups.items()}
     for (name, fraction, ratio), found in networks.items():
-        if len(found.folds) < 2:
-            continue
         seeds = len(found.probabilities[0])
-        hits = np.concatenate([each.mean(axis=0) for each in found.correct()])
         row: dict[str, Any] = {"condition": name, "fraction": fraction, "ratio": ratio}
-        row |= {"folds": len(found.folds), "seeds": seeds}
-        row |= {"accuracy": hits.mean(), "balanced_accuracy": balanced_accuracy(found)}
-        labels = np.concatenate([np.tile(each, seeds) for each in found.labels])
-        said = np.concatenate([each.reshape(-1, len(CLASS_NAMES)) for each in found.probabilities])
-        row |= {question: score[0] for question, score in two_axes(labels, said).items()}
-        real = networks["real", fraction, 0.0]
-        if name != "real" and len(np.intersect1d(found.folds, real.folds)) > 1:
+        row |= {"folds": len(found.folds), "seeds": seeds} | scores(found)
+        if name != "real":
             # Against as many networks of each fold as the condition has.
+            real = networks["real", fraction, 0.0]
             fewer = replace(real, probabilities=[each[:seeds] for each in real.probabilities])
             row |= difference(found, fewer, rng=rng)
         rows.append(row)
@@ -266,6 +311,32 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
         row["adjusted_p"] = p
         row["found"] = "no effect detected" if p >= 0.05 else "gain" if row["value"] > 0 else "loss"
     return Table(rows=rows)
+
+
+TESTS: dict[Test, str] = {
+    "test": "held-out sources of the report's sample",
+    "external": "sources outside the report's sample",
+}
+"""The two tests, in words."""
+
+
+ADDED = {
+    "geometric": "geometric simulations",
+    "observed": "simulations as FIRST would observe them",
+    "gan": "GAN images",
+    "vae": "VAE images",
+    "pretrained": "simulations in pre-training",
+    "real, twice": "twice as many real views",
+}
+"""What each condition adds to the real images, in words."""
+
+
+FOUND = {
+    "gain": "raise the balanced accuracy",
+    "loss": "lower the balanced accuracy",
+    "no effect detected": "do not change the balanced accuracy by a detectable amount",
+}
+"""What may be found, in words."""
 
 
 def verdict(folder: Path | None = None) -> str:
@@ -279,26 +350,39 @@ def verdict(folder: Path | None = None) -> str:
     Returns
     -------
     str
-        Each condition's change of balanced accuracy with its interval, adjusted p value and finding, on both
-        tests; or that the comparison is not complete, as long as a network of its main part is missing.
+        For each test, which conditions changed the balanced accuracy and which did not, each with its
+        interval and adjusted p value; or that the comparison is not complete.
     """
-    asked = trials_of("main")
-    saved = sum(((folder or networks_folder()) / f"{trial.name}.npz").exists() for trial in asked)
-    if saved < len(asked):
+    number, asked = saved("main", folder)
+    if number < asked:
         return (
-            f"The comparison of training sets is not complete: {saved} of {len(asked)} networks are saved, "
+            f"The comparison of training sets is not complete: {number} of {asked} networks are saved, "
             "and no test has been looked at."
         )
-    said = []
-    for test, name in (("test", "held-out sources"), ("external", "external sources")):
+    return " ".join(_said(comparison(test, folder=folder), name) for test, name in TESTS.items())
+
+
+def _said(table: Table, name: str) -> str:
+    """Say what was found on one test: gains, losses, and what had no effect."""
+    parts = []
+    compared = table[table["condition"] != "real"]
+    for found, does in FOUND.items():
+        rows = compared[compared["found"] == found]
         changes = [
-            f"{row['condition']} {100 * row['value']:+.1f} points ({100 * row['low']:+.1f} to "
-            f"{100 * row['high']:+.1f}, p = {row['adjusted_p']:.2g}: {row['found']})"
-            for row in comparison(test, folder=folder)
-            if row["condition"] != "real"
+            f"{ADDED[row['condition']]} ({_points(row['value'])}, {_points(row['low'])} to "
+            f"{_points(row['high'])}; p = {row['adjusted_p']:.2g})"
+            for row in rows
         ]
-        said.append(f"on {name} {', '.join(changes)}")
+        if changes:
+            *others, last = changes
+            parts.append(f"{' and '.join([', '.join(others), last] if others else [last])} {does}")
+    seeds = " or ".join(str(number) for number in sorted(set(table["seeds"].tolist())))
     return (
-        "Change of balanced accuracy by synthetic images at equal exposure to real ones, with 95 % intervals "
-        f"and p values adjusted for the number of conditions: {'; '.join(said)}."
+        f"On {name}, {'; '.join(parts)} (change in percentage points, 95 % interval, p value adjusted for "
+        f"{len(compared)} comparisons; {table['folds'][0]} folds, {seeds} seeds each). A change of "
+        f"{100 * max(compared['detectable']):.1f} points would have been detected with a probability of 80 %."
     )
+
+
+def _points(change: float) -> str:
+    return f"{100 * change:+.1f}".replace("-", "−")

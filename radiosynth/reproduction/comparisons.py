@@ -59,34 +59,10 @@ class StudyResult:
         table["correct"] = chosen == rows["label"]
         return table
 
-    def accuracy_by_fold(self, condition: str) -> NDArray[np.float64]:
-        """Return the accuracy of a condition in each fold."""
-        table = self.tested(condition)
-        return np.array([table["correct"][table["fold"] == fold].mean() for fold in np.unique(table["fold"])])
-
-    def at_epoch(self, condition: str, column: str, proportion: float = 1.0) -> NDArray[np.float64]:
-        """Return what the histories of a condition hold after a proportion of the epochs, fold by fold."""
+    def at_end(self, condition: str, column: str) -> NDArray[np.float64]:
+        """Return what the histories of a condition hold after the last epoch, fold by fold."""
         history = self.histories[self.histories["condition"] == condition]
-        epoch = max(1, round(proportion * max(history["epoch"])))
-        return np.asarray(history[column][history["epoch"] == epoch], float)
-
-    def epochs_gain(self, condition: str, *, proportion: float = 0.3) -> tuple[float, float, float]:
-        """Return what the last epochs add to the validation accuracy of a condition.
-
-        Parameters
-        ----------
-        condition : str
-            Name of a condition.
-        proportion : float, default 0.3
-            Proportion of the epochs that come before: the notebook of the report stops after 30 of 100.
-
-        Returns
-        -------
-        value, low, high : float
-            Mean over the folds, and the ends of its 95 % interval, by `over_folds`.
-        """
-        early, late = (self.at_epoch(condition, "plain_accuracy", end) for end in (proportion, 1.0))
-        return over_folds(late - early, self.config.sources.folds)[:3]
+        return np.asarray(history[column][history["epoch"] == max(history["epoch"])], float)
 
     def compare(self, first: str, second: str) -> dict[str, Any]:
         """Compare two conditions on the sources that both tested.
@@ -166,29 +142,24 @@ class StudyResult:
         -------
         dict
             By name: ``value`` and the ends of its 95 % interval, ``low`` and ``high``; a change of accuracy
-            also has its ``p_value`` and its `finding`. The gain by adversarial images has the name of the
-            report's own number, ``training.gain of real+gan``.
+            also has its ``p_value`` and its `finding`.
         """
         tested = len(np.unique(self.sources["fold"]))
         found: dict[str, dict[str, Any]] = {"divisions": dict.fromkeys(("value", "low", "high"), tested)}
         for row in self.summary():
             condition = str(row["condition"])
             wanted = {"accuracy": "accuracy{}", "balanced accuracy": "balanced_accuracy{}"}
-            change = f"change: {condition}" if condition != "real+gan" else "training.gain of real+gan"
             if condition in self.references:
                 wanted |= {"balanced change": "balanced{}"}
+                change = f"change: {condition}"
                 found[change] = _number(row["difference"], row["low"], row["high"])
                 found[change] |= {"p_value": float(row["p_value"]), "finding": str(row["finding"])}
             for name, column in wanted.items():
                 values = (row[column.format(end)] for end in ("", "_low", "_high"))
                 found[f"{name}: {condition}"] = _number(*values)
-        if "real+gan" in self.conditions:
-            for condition in ("real", "real+gan"):
-                gain = _number(*self.epochs_gain(condition))
-                found[f"change: all epochs, not three tenths of them ({condition})"] = gain
         wrong = "FR I generator for FR II"
         if wrong in self.conditions:
-            first, second = (self.at_epoch(name, "accuracy") for name in (self.references[wrong], wrong))
+            first, second = (self.at_end(name, "accuracy") for name in (self.references[wrong], wrong))
             changed = over_folds(second - first, self.config.sources.folds)[:3]
             found[f"change in training: {wrong}"] = _number(*changed)
         return found

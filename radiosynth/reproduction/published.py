@@ -96,15 +96,15 @@ def study_summary(name: str, scale: str | None = None) -> dict[str, Any]:
     return {**read_json(path, ["name", "numbers"], advice=f"make it by {advice}"), "scale": scale}
 
 
-def compare(runs: Iterable[Run[Any]] = (), studies: Iterable[dict[str, Any]] = ()) -> Table:
+def compare(runs: Iterable[Run[Any]] = (), study: dict[str, Any] | None = None) -> Table:
     """Set every number that the report states beside the one that comes out here.
 
     Parameters
     ----------
     runs : iterable of Run
         Classifiers, one for each training set.
-    studies : iterable of dict
-        What `study_summary` returns. Their numbers replace those of single runs of the same name.
+    study : dict, optional
+        What `study_summary` returns of ``published-code``: it explains one of the accuracies.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def compare(runs: Iterable[Run[Any]] = (), studies: Iterable[dict[str, Any]] = (
     KeyError
         If there is neither a number nor a reason why there is none.
     """
-    stated, found = _stated(), _found(list(runs), studies)
+    stated, found = _stated(), _found(list(runs), study)
     rows = []
     for key, value in stated.items():
         section, _, name = key.partition(".")
@@ -143,8 +143,8 @@ def compare(runs: Iterable[Run[Any]] = (), studies: Iterable[dict[str, Any]] = (
     return table
 
 
-def _found(runs: list[Run[Any]], studies: Iterable[dict[str, Any]]) -> dict[str, Reproduced]:
-    """Return all numbers that come out here, those of studies in the place of those of single runs."""
+def _found(runs: list[Run[Any]], study: dict[str, Any] | None) -> dict[str, Reproduced]:
+    """Return all numbers that come out here."""
     found = reproduced.from_code() | reproduced.from_simulation() | reproduced.from_tables()
     for run in runs:
         found |= reproduced.from_run(run)
@@ -152,14 +152,10 @@ def _found(runs: list[Run[Any]], studies: Iterable[dict[str, Any]]) -> dict[str,
     if sets.keys() >= {"real", "real+gan"}:
         found["training.gain of real+gan"] = reproduced.gain(sets["real"], sets["real+gan"])
     explained = "accuracy.real+gan.training"
-    for study in studies:
-        numbers, source = study["numbers"], f"{study['scale']}-study-{study['name']}"
-        if MISLABELLED in numbers and explained in found:
-            remark = (
-                "± 0.01; images of FR I under the label FR II, as in the published code, change it by "
-                f"{numbers[MISLABELLED]['value']:+.3f} ({study['name']}, {study['scale']} scale)"
-            )
-            found[explained] = replace(found[explained], remark=remark)
-        for key, number in numbers.items():
-            found[key] = Reproduced(number["value"], number["low"], number["high"], source)
+    if study and MISLABELLED in study["numbers"] and explained in found:
+        remark = (
+            "± 0.01; images of FR I under the label FR II, as in the published code, change it by "
+            f"{study['numbers'][MISLABELLED]['value']:+.3f} ({study['name']}, {study['scale']} scale)"
+        )
+        found[explained] = replace(found[explained], remark=remark)
     return found

@@ -21,8 +21,7 @@ from radiosynth.stopping import TrainingStopped
 
 TINY = {
     "folds": 3,
-    "repeats": 2,
-    "few": 1,
+    "tested": 2,
     "per_class": 24,
     "validation_per_class": 12,
     "epochs": 1,
@@ -101,31 +100,31 @@ def test_a_leaking_gan_sees_the_held_out_sources_and_a_mislabelled_set_repeats_f
 
 
 def test_a_study_is_computed_in_slices_saved_and_loaded(tiny: Path) -> None:
-    with pytest.raises(TrainingStopped, match="2 of 2 runs are left"):
-        studies.run_study("protocol", "smoke", time_limit=0)
-    result = studies.run_study("protocol", "smoke")
+    with pytest.raises(TrainingStopped, match="16 of 16 runs are left"):
+        studies.run_study("data-size", "smoke", time_limit=0)
+    result = studies.run_study("data-size", "smoke")
     assert not result.loaded
-    assert result.conditions == ["real", "real+geometric", "real+gan"]
-    assert len(result.sources) == 3 * 80  # two of three parts of 120 sources were tested, in each condition
+    parts = ("100%", "25%", "10%", "5%")
+    assert result.conditions == [f"{name}, {part}" for part in parts for name in ("real", "real+geometric")]
+    assert len(result.sources) == 8 * 80  # two of three parts of 120 sources were tested, in each condition
     assert set(result.histories["fold"]) == {0, 1}
-    for condition in result.conditions:
-        assert result.accuracy_by_fold(condition).shape == (2,)
-    first = layouts.study_conditions("protocol", "smoke")["real"][0]
+    first = layouts.study_conditions("data-size", "smoke")["real, 100%"][0]
     plain = recipes.run(first).predictions
     right = (plain["probabilities"].argmax(1) == plain["labels"])[plain["plain"]].mean()
-    assert result.accuracy_by_fold("real")[0] == pytest.approx(right)
-    again = studies.run_study("protocol", "smoke")
+    tested = result.tested("real, 100%")
+    assert tested["correct"][tested["fold"] == 0].mean() == pytest.approx(right)
+    again = studies.run_study("data-size", "smoke")
     assert again.loaded
     table = result.summary()
     numbers = json.loads((result.folder / "summary.json").read_text())["numbers"]
-    assert numbers["training.gain of real+gan"]["value"] == pytest.approx(table["difference"][2])
-    assert numbers["accuracy: real"]["low"] < numbers["accuracy: real"]["high"]
-    assert table["compared_with"].tolist() == ["real"] * 3
+    assert numbers["change: real+geometric, 25%"]["value"] == pytest.approx(table["difference"][3])
+    assert numbers["accuracy: real, 5%"]["low"] < numbers["accuracy: real, 5%"]["high"]
+    assert table["compared_with"].tolist() == [f"real, {part}" for part in parts for _ in range(2)]
     assert again.sources.as_array().tolist() == result.sources.as_array().tolist()
-    record = tiny / "smoke-study-protocol" / "study.json"
+    record = tiny / "smoke-study-data-size" / "study.json"
     record.write_text(record.read_text().replace("smoke-classifier", "other-classifier"))
     with pytest.raises(ValueError, match="study of other runs"):
-        studies.run_study("protocol", "smoke")
+        studies.run_study("data-size", "smoke")
 
 
 @pytest.mark.usefixtures("tiny")
@@ -138,19 +137,20 @@ def test_an_interrupt_ends_the_study_and_not_one_run_only(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(recipes, "run", stopped)
     with pytest.raises(TrainingStopped, match="Ctrl-C"):
-        studies.run_study("protocol", "smoke")
+        studies.run_study("data-size", "smoke")
     assert len(begun) == 1
 
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "report"])
-def test_conditions_of_the_further_studies_differ_in_what_they_ask_alone(scale: str) -> None:
+def test_conditions_that_are_compared_make_equal_steps(scale: str) -> None:
     def steps(configs: list[configs.ClassifierConfig]) -> set[int]:
         return {c.per_class * c.settings.epochs * (1 if c.training_set == "real" else 2) for c in configs}
 
-    protocol, fitted = (layouts.study_conditions(name, scale) for name in ("protocol", "populations"))
-    for name in ("real", "real+geometric"):
-        assert set(fitted[name]) <= set(protocol[name])
-    assert steps(fitted["real"]) == steps(fitted["real+fitted"])
+    for name in layouts.STUDIES:
+        conditions, references = layouts.layout(name, scale)
+        assert references
+        for condition, reference in references.items():
+            assert steps(conditions[condition]) == steps(conditions[reference])
 
 
 def hand_made(right: dict[str, list[int]], folds: list[int]) -> StudyResult:
@@ -254,7 +254,7 @@ def test_saved_studies_hold_balanced_accuracies() -> None:
             )
         for key, number in numbers.items():
             if "p_value" in number:
-                condition = key.removeprefix("training.gain of ").removeprefix("change: ")
+                condition = key.removeprefix("change: ")
                 balanced = numbers[f"balanced change: {condition}"]
                 intervals = ((each["low"], each["high"]) for each in (number, balanced))
                 assert number["finding"] == finding(*intervals)
@@ -264,10 +264,10 @@ def test_what_is_not_in_a_study_is_named() -> None:
     result = hand_made({"a": [1, 0], "b": [1, 1]}, [0, 1])
     with pytest.raises(ValueError, match="unknown condition of by-hand 'c': choose from a, b"):
         result.compare("a", "c")
-    with pytest.raises(ValueError, match="unknown study 'x': choose from protocol"):
+    with pytest.raises(ValueError, match="unknown study 'x': choose from published-code"):
         layouts.study_conditions("x")
     with pytest.raises(ValueError, match="unknown scale"):
-        layouts.study_conditions("protocol", "huge")
+        layouts.study_conditions("data-size", "huge")
 
 
 def test_a_run_has_one_result_in_all_studies() -> None:

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
+from sklearn.metrics import balanced_accuracy_score, log_loss, recall_score
 
 import radiosynth
 from radiosynth import simulation
@@ -20,6 +21,7 @@ from radiosynth.cli import main
 from radiosynth.reproduction import analysis, protocol, verdict
 from radiosynth.reproduction.analysis import Networks
 from radiosynth.stopping import TrainingStopped
+from radiosynth.taxonomy import CLASS_NAMES
 
 TINY = protocol.Trial("real", exposure=256, epochs=2, width=0.05, precision="float32", synthetic_per_class=8)
 
@@ -173,27 +175,58 @@ def test_a_difference_is_found_where_there_is_one_and_seldom_where_there_is_none
     assert np.mean(covered) >= 0.87
 
 
-def test_records_are_compared_when_folds_are_complete(tmp_path: Path) -> None:
+def save_records(folder: Path, part: str, made: dict[str, Networks]) -> None:
+    """Save a record for each network of a part, of both tests, by condition; the rest are like ``real``."""
+    for trial in protocol.trials(part):
+        networks = made.get(trial.condition, made["real"])
+        labels, probabilities = networks.labels[trial.fold], networks.probabilities[trial.fold][trial.seed]
+        arrays = {f"{test}_labels": labels for test in ("test", "external")}
+        arrays |= {f"{test}_probabilities": probabilities for test in ("test", "external")}
+        np.savez(folder / f"{trial.name}.npz", **arrays)
+
+
+def test_a_part_is_compared_when_all_of_its_networks_are_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analysis, "REPLICATES", 1000)
     rng = np.random.default_rng(2)
     better, reference = simulated(0.6, rng)
-    for trial in protocol.trials("main"):
-        networks = {"real": reference, "geometric": better}.get(trial.condition)
-        if networks is None or (trial.condition == "geometric" and trial.fold == 9 and trial.seed == 2):
-            continue
-        arrays = {
-            "test_labels": networks.labels[trial.fold],
-            "test_probabilities": networks.probabilities[trial.fold][trial.seed],
-        }
-        np.savez(tmp_path / f"{trial.name}.npz", **arrays)
+    made = {"real": reference, "geometric": better}
+    save_records(tmp_path, "main", made)
+    lost = tmp_path / f"{protocol.trials('main')[-1].name}.npz"
+    kept = lost.read_bytes()
+    lost.unlink()
+    with pytest.raises(ValueError, match="119 of 120 networks of the part 'main' are saved, and no test is"):
+        analysis.comparison("test", folder=tmp_path)
+    lost.write_bytes(kept)
     table = analysis.comparison("test", folder=tmp_path)
-    assert table["condition"].tolist() == ["real", "geometric"]
-    assert table["folds"].tolist() == [10, 9]  # one is not complete
-    assert table["found"][1] == "gain"
-    assert table["value"][1] > 0
+    assert table["condition"].tolist() == ["real", "geometric", "gan", "observed"]
+    assert set(table["folds"]) == {10}
+    assert table["found"].tolist()[1:] == ["gain", "no effect detected", "no effect detected"]
     np.testing.assert_allclose(
-        table["balanced_accuracy"][1] - analysis.balanced_accuracy(analysis._only(reference, range(9))),
-        table["value"][1],
+        table["balanced_accuracy"][1] - analysis.balanced_accuracy(reference), table["value"][1]
     )
+    analysis.comparison.cache_clear()
+    save_records(tmp_path, "controls", made)
+    table = analysis.comparison("test", folder=tmp_path)
+    assert table["seeds"].tolist() == [3, 3, 3, 3, 1, 1, 1]
+
+
+def test_scores_are_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(5)
+    labels = [rng.integers(4, size=50) for _ in range(2)]
+    said = [rng.dirichlet(np.ones(4), (3, 50)) for _ in range(2)]
+    found = analysis.scores(Networks("x", np.arange(2), labels, said, False))
+    truth, given = np.concatenate([np.tile(each, 3) for each in labels]), np.concatenate(said).reshape(-1, 4)
+    chosen = given.argmax(axis=1)
+    assert found["balanced_accuracy"] == pytest.approx(balanced_accuracy_score(truth, chosen))
+    recalls = recall_score(truth, chosen, average=None)
+    assert [found[f"recall {name}"] for name in CLASS_NAMES] == pytest.approx(recalls.tolist())
+    assert found["log_loss"] == pytest.approx(log_loss(truth, given))
+    bins = np.digitize(given.max(axis=1), np.linspace(0, 1, 11)) - 1
+    hit = chosen == truth
+    gaps = [abs((hit - given.max(axis=1))[bins == i].sum()) for i in range(10)]
+    assert found["calibration_error"] == pytest.approx(sum(gaps) / len(truth))
 
 
 def test_parts_are_compared_with_real_images_of_the_same_proportion(
@@ -227,24 +260,28 @@ def test_parts_are_compared_with_real_images_of_the_same_proportion(
     assert np.isfinite(left_out["corrected_p"][1])
 
 
-def test_nothing_is_said_of_a_test_before_every_network_is_saved(tmp_path: Path) -> None:
+def test_nothing_is_said_of_a_test_before_every_network_is_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analysis, "REPLICATES", 1000)
     rng = np.random.default_rng(4)
-    better, reference = simulated(0.6, rng)
-    *others, last = protocol.trials("main")
-    for trial in [*others, last]:
-        said = analysis.verdict(tmp_path)
-        assert "not complete" in said
-        assert "points" not in said
-        networks = better if trial.condition == "geometric" else reference
-        labels, probabilities = networks.labels[trial.fold], networks.probabilities[trial.fold][trial.seed]
-        arrays = {f"{test}_labels": labels for test in ("test", "external")}
-        arrays |= {f"{test}_probabilities": probabilities for test in ("test", "external")}
-        np.savez(tmp_path / f"{trial.name}.npz", **arrays)
+    (better, reference), (worse, _) = simulated(0.6, rng), simulated(-0.6, rng)
+    save_records(tmp_path, "main", {"real": reference, "geometric": better, "observed": worse})
+    last = tmp_path / f"{protocol.trials('main')[-1].name}.npz"
+    kept = last.read_bytes()
+    last.unlink()
     said = analysis.verdict(tmp_path)
-    held_out, external = said.split("external sources")
+    assert "not complete: 119 of 120" in said
+    assert "points" not in said
+    last.write_bytes(kept)
+    said = analysis.verdict(tmp_path)
+    held_out, external = said.split(" On sources outside the report's sample, ")
+    change = r"\([+−]\d+\.\d, [+−]\d+\.\d to [+−]\d+\.\d; p = [\de.-]+\)"
     for part in (held_out, external):
-        assert re.search(r"geometric \+\d+\.\d points \(\+[\d.]+ to \+[\d.]+, p = [\de.-]+: gain\)", part)
-        assert part.count("no effect detected") == 2
+        assert re.search(rf"geometric simulations {change} raise the balanced accuracy; ", part)
+        assert re.search(rf"simulations as FIRST would observe them {change} lower the balanced", part)
+        assert re.search(rf"GAN images {change} do not change the balanced accuracy by a detectable", part)
+        assert "10 folds, 3 seeds each" in part
 
 
 def test_the_command_says_what_was_found_and_trains_what_is_missing(

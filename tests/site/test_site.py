@@ -6,7 +6,6 @@ are skipped. No socket is opened: what the browser asks for is read from the fol
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -513,22 +512,6 @@ def test_the_array_job_goes_back_into_the_queue_when_it_was_stopped(
 
 
 # What the pages say ----------------------------------------------------------------------------------
-
-
-def test_the_front_page_says_of_a_change_what_its_study_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("sphinx")
-    monkeypatch.syspath_prepend(str(ROOT / "docs" / "_ext"))
-    import report_table
-
-    folder = ROOT / "paper/runs/report-study-protocol"
-    numbers = json.loads((folder / "summary.json").read_text())["numbers"]
-    text = report_table.finding("report", numbers)
-    assert text.startswith("**No effect of synthetic images on the accuracy is established")
-    assert "gain" not in text
-    assert "+2.7 points (−0.6 to 6.0)" in text
-    assert "−0.2 points (−4.8 to 4.3)" in text
-    numbers["change: real+geometric"]["finding"] = "gain"
-    assert "+2.7 points (−0.6 to 6.0): a gain" in report_table.finding("report", numbers)
 
 
 def test_the_report_page_counts_each_source_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import csv
 import inspect
 import json
 import pkgutil
@@ -17,15 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from samples import ROOT
-from scipy.stats import t
 
 import radiosynth
-from radiosynth.reproduction import configs, presets, runs
+from radiosynth.reproduction import analysis, configs, presets, runs
 
 PACKAGE = ROOT / "radiosynth"
 ORDER = [
@@ -416,33 +413,7 @@ def test_the_readme_states_what_the_saved_runs_hold() -> None:
         run = runs.find_run(ROOT / "paper" / "runs" / name)
         last = run.history["val_accuracy"][-len(run.history) // 5 :]
         assert f"{100 * last.mean():.1f} %" in text
-    folder = ROOT / "paper" / "runs" / "report-study-protocol"
-    numbers = json.loads((folder / "summary.json").read_text())["numbers"]
-    assert numbers["change: real+geometric"]["finding"] == "not established"
-    assert f"p = {numbers['change: real+geometric']['p_value']:.3f}" in text
-    assert "a gain is not established" in text
-    # The intervals are the corrected ones of Nadeau & Bengio (2003): eight folds train, one tests.
-    with (folder / "sources.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    hits = accuracies_by_fold(rows)
-    for condition in ("real+geometric", "real+gan"):
-        changes = hits[condition] - hits["real"]
-        n, mean = len(changes), changes.mean()
-        half = t.ppf(0.975, n - 1) * changes.std(ddof=1) * (1 / n + 1 / 8) ** 0.5
-        value, low, high = (f"{100 * x:.1f}".replace("-", "−") for x in (mean, mean - half, mean + half))
-        assert re.search(rf"{value} (points )?\((95 % interval )?{low} to {high}", text)
-
-
-def accuracies_by_fold(rows: list[dict[str, str]]) -> dict[str, np.ndarray]:
-    """Return the accuracy of each condition in each fold."""
-    correct: dict[str, dict[str, list[bool]]] = {}
-    for row in rows:
-        best = max(range(4), key=lambda code: float(row[f"p{code}"]))
-        correct.setdefault(row["arm"], {}).setdefault(row["fold"], []).append(best == int(row["label"]))
-    return {
-        condition: np.array([np.mean(folds[fold]) for fold in sorted(folds)])
-        for condition, folds in correct.items()
-    }
+    assert analysis.verdict(ROOT / "paper" / "runs" / "verdict") in text
 
 
 def _names_used(code: str) -> set[str]:
