@@ -18,6 +18,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from mpl_toolkits.axes_grid1.anchored_artists import AnchoredSizeBar
 from numpy.typing import ArrayLike
 
+from radiosynth._io import check
 from radiosynth.taxonomy import CLASSES
 
 if TYPE_CHECKING:
@@ -109,13 +110,23 @@ def image_grid(
     -------
     ~matplotlib.figure.Figure
         The figure.
+
+    Raises
+    ------
+    ValueError
+        If there are more images than panels, or not a title for each.
     """
+    images = np.asarray(images)
+    fault = f"{len(images)} images do not fit into {rows} × {columns} panels; give more rows or fewer images"
+    check(len(images) <= rows * columns, fault)
+    fault = f"{len(titles)} titles for {len(images)} images; give one for each, or none"
+    check(len(titles) in (0, len(images)), fault)
     height = panel * rows * (1.18 if len(titles) else 1.02)
     bare = {"frame_on": False, "xticks": [], "yticks": []}
     figure, axes = plt.subplots(
         rows, columns, figsize=(panel * columns, height), squeeze=False, subplot_kw=bare
     )
-    for i, (image, panel_axes) in enumerate(zip(np.asarray(images), axes.flat, strict=False)):
+    for i, (image, panel_axes) in enumerate(zip(images, axes.flat, strict=False)):
         title = titles[i] if len(titles) else ""
         show_image(panel_axes, image, title, pixel_scale=None if i else pixel_scale)
     return figure

@@ -8,7 +8,7 @@ import io
 import json
 import numbers
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -338,3 +338,13 @@ def check_count(number: object, of: str, least: int = 0) -> None:
     whole = isinstance(number, numbers.Integral) and not isinstance(number, bool)
     fine = whole and least <= int(number) < 2**32  # type: ignore[call-overload]
     check(fine, f"{of} is {number!r}; give a whole number from {least} to {2**32 - 1}")
+
+
+def numbers_by_code(per_class: Mapping[str, int]) -> dict[int, int]:
+    """Return numbers of images by class code, checked: whole numbers, and one for each class."""
+    for name, number in per_class.items():
+        check_count(number, f"the number of {name} images")
+    codes = [class_code(name) for name in per_class]
+    fault = f"{', '.join(per_class)}: a class has two numbers; give one for each"
+    check(len(set(codes)) == len(codes), fault)
+    return dict(sorted(zip(codes, per_class.values(), strict=True)))

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radiosynth._io import check
-from radiosynth.sample import Sample, check_count, check_labelled, check_rng
-from radiosynth.taxonomy import CLASS_NAMES, class_code
+from radiosynth.sample import Sample, check_labelled, check_rng, numbers_by_code
+from radiosynth.taxonomy import CLASS_NAMES
 
 SPLIT_ATTEMPTS = 100
 """Random orders tried before a split is declared impossible."""
@@ -153,13 +153,11 @@ def _numbers_per_class(labels: NDArray[np.int64], per_class: int | Mapping[str, 
     present = np.unique(labels).tolist()
     if not isinstance(per_class, Mapping):
         per_class = {CLASS_NAMES[code]: per_class for code in present}
-    for name, number in per_class.items():
-        check_count(number, f"the number of {name} images")
-    numbers = {class_code(name): number for name, number in per_class.items()}
+    numbers = numbers_by_code(per_class)
     left_out = ", ".join(CLASS_NAMES[code] for code in present if code not in numbers)
     fault = (
         f"no number is given for the class {left_out}, of which there are images: give one, "
         "or leave the class out of the sample"
     )
     check(not left_out, fault)
-    return dict(sorted(numbers.items()))
+    return numbers

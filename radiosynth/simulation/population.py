@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from radiosynth._io import check, refuse_beyond_memory
-from radiosynth.sample import check_count, check_rng
+from radiosynth.sample import check_rng, numbers_by_code
 from radiosynth.simulation.gaussians import COLUMNS, COMPACT
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
@@ -207,9 +207,7 @@ def draw_parameters(
     check_rng(rng)
     population = report_population() if population is None else population
     given = per_class if isinstance(per_class, Mapping) else dict.fromkeys(CLASS_NAMES, per_class)
-    counts = {CLASS_NAMES[class_code(name)]: n for name, n in given.items()}
-    for name, n in counts.items():
-        check_count(n, f"number of {name}")
+    counts = {CLASS_NAMES[code]: n for code, n in numbers_by_code(given).items()}
     refuse_beyond_memory((sum(counts.values()), 2 * len(COLUMNS)), "ask for fewer sources")
     streams = zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True)
     parts = [Table(_draw(population, name, counts.get(name, 0), stream)) for name, stream in streams]

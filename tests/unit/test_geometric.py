@@ -381,7 +381,12 @@ def test_noise_needs_random_numbers(options):
 
 @pytest.mark.parametrize(
     ("per_class", "message"),
-    [(-1, "number of FRI is -1"), (1.5, "FRI is 1.5"), ({"FRI": 1, "FR3": 2}, "unknown class 'FR3'")],
+    [
+        (-1, "number of FRI images is -1"),
+        (1.5, "FRI images is 1.5"),
+        ({"FRI": 1, "FR3": 2}, "unknown class 'FR3'"),
+        ({"FRI": 1, "bent": 3, "fri": 2}, "FRI, bent, fri: a class has two numbers"),
+    ],
 )
 def test_bad_numbers_and_classes_are_refused(per_class, message):
     with pytest.raises(ValueError, match=message):

@@ -110,3 +110,12 @@ def test_saved_table_reads_back(tmp_path: Path) -> None:
         assert list(csv.DictReader(stream))[1] == {"class": "FRII", "sources": "384"}
     assert "384" in (tmp_path / "tables" / "table9_test.tex").read_text()
     assert json.loads((tmp_path / "tables" / "table9_test.json").read_text())["figure"] == "table9_test"
+
+
+def test_a_grid_draws_all_images_or_none() -> None:
+    images = np.zeros((5, 4, 4))
+    assert len(plotting.image_grid(images, 2, 3).axes) == 6
+    with pytest.raises(ValueError, match="5 images do not fit into 2 × 2 panels"):
+        plotting.image_grid(images, 2, 2)
+    with pytest.raises(ValueError, match="4 titles for 5 images; give one for each, or none"):
+        plotting.image_grid(images, 2, 3, titles=list("abcd"))

@@ -436,6 +436,7 @@ class TestSplit:
             ([0, 0, 1, 1], 1, "1 bent images aside .* has 0"),
             ([0, 0, 1, 1], {"FRI": 1}, "no number is given for the class FRII"),
             ([0, 0, 1, 1], {"FRI": -1, "FRII": 1}, "number of FRI images is -1; give a whole number"),
+            ([0, 0, 2, 2], {"bent": 1, "WAT": 0}, "bent, WAT: a class has two numbers; give one for each"),
             ([0, 0, -1], 1, "1 of 3 images have no class"),
             ([], 1, "at least one image"),
             ([0, 0], {"spiral": 1}, "unknown class 'spiral'"),
