@@ -188,9 +188,10 @@ class _Batch:
 
     def ask(self, i: int) -> dict[str, Any]:
         """Ask one survey after the other for a cutout, write it, and return what the manifest shall say."""
-        path, place, hold = self.folder / self.files[i], self.places[i], 0.0
+        path, place = self.folder / self.files[i], self.places[i]
         result: dict[str, Any] = OUTCOME | {"attempts": self.results[i]["attempts"]}
         for survey in self.surveys:
+            hold = 0.0
             for attempt in range(self.retries + 1):
                 pause = BACKOFF * 2 ** (attempt - 1) if attempt else 0
                 if self.stop.wait(pause) or not self.turn(hold):

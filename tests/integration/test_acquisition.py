@@ -196,6 +196,17 @@ def test_a_busy_server_is_left_alone_as_long_as_it_asks(tmp_path, sky, first):
     assert time.monotonic() - begun > 1
 
 
+def test_a_busy_survey_does_not_hold_back_the_next_one(tmp_path, sky, first, monkeypatch):
+    held = []
+    turn = download._Batch.turn
+    monkeypatch.setattr(download._Batch, "turn", lambda self, hold: held.append(hold) or turn(self, hold))
+    table = sources(1)
+    sky.faults[keys(table)[0]] = ["busy"]
+    [row] = download_cutouts(table, tmp_path, survey=[first, SkyView(timeout=2)], retries=0, **QUICK)
+    assert (row["status"], row["survey"]) == ("ok", "VLA FIRST (1.4 GHz)")
+    assert held == [0, 0]
+
+
 def test_a_damaged_or_missing_file_is_fetched_again_and_only_it(tmp_path, sky, first):
     table = sources(4)
     download_cutouts(table, tmp_path, survey=first, **QUICK)
