@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from functools import cache
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,16 @@ def test_the_report_page_lists_every_figure_with_its_record(site: Path) -> None:
         assert f"gallery/{script.parent.name}/{script.stem}.html" in page.links
         record = script.stem.removeprefix("plot_")
         assert any(link.endswith(f"/{record}.json") for link in page.links), record
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", ["index", "report", "methods/studies", "paper"])
+def test_the_finding_is_that_of_the_comparison(site: Path, page: str) -> None:
+    from radiosynth.reproduction import analysis
+
+    text = re.sub(r"<[^>]+>", "", unescape((site / f"{page}.html").read_text("utf-8")))
+    text = " ".join(text.replace("’", "'").split())
+    assert analysis.verdict(ROOT / "paper" / "runs" / "verdict") in text
 
 
 @pytest.mark.browser
