@@ -105,7 +105,7 @@ def collect(root: Path = ROOT, paper: Path | None = None) -> dict[str, Any]:
     return {
         "scale": scale,
         "studies": studies,
-        "verdict": records["verdict2_comparison"]["verdict"],
+        "comparison": {key: records["verdict2_comparison"][key] for key in ("verdict", "brief", "design")},
         "verdicts": {each: verdicts.count(each) for each in ("agrees", "differs", "cannot be reproduced")},
         "measured": {each: measured.count(each) for each in ("agrees", "differs")},
         "versions": records["fig12_training_curves"]["versions"],
@@ -131,18 +131,14 @@ def read_records(paper: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def read_studies(folder: Path) -> tuple[dict[str, str], dict[str, Any]]:
-    """Return the largest saved scale of each study, and the numbers of all of them.
-
-    A number has the name of its folder, and at the largest scale that of the study, too.
-    """
+    """Return the largest saved scale of each study, and its numbers."""
     scales, numbers = {}, {}
     for scale in SCALES:  # the largest last
         for path in sorted(folder.glob(f"{scale}-study-*/summary.json")):
             study = json.loads(path.read_text("utf-8"))
             scales[study["name"]] = scale
             for key, number in study["numbers"].items():
-                for name in (study["name"], path.parent.name):
-                    numbers[f"study {name}: {key}"] = {**number, "source": path.parent.name}
+                numbers[f"study {study['name']}: {key}"] = {**number, "source": path.parent.name}
     return scales, numbers
 
 

@@ -363,11 +363,13 @@ class Drawn(SphinxDirective):
 
 
 class Finding(SphinxDirective):
-    """``.. finding::``: whether synthetic images help, as the comparison of training sets says it."""
+    """``.. finding::``: whether synthetic images help, by the comparison; ``brief``: without numbers."""
+
+    optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
-        """Return one paragraph for each of the two tests."""
-        return self.parse_text_to_nodes(analysis.verdict())
+        """Return the paragraph."""
+        return self.parse_text_to_nodes(analysis.verdict(brief=self.arguments == ["brief"]))
 
 
 class Best(SphinxDirective):

@@ -3,14 +3,14 @@ Comparison 1: have the networks converged?
 ==========================================
 
 Balanced accuracy on the validation sources during training, for the networks of the
-comparison that was designed before its first run
-(``radiosynth/reproduction/protocol.toml``): ten folds with three networks each, equal
-exposure to real images, a learning rate that falls to zero.
+comparison of training sets (:doc:`/methods/studies`): ten folds with three networks
+each, equal exposure to real images, a learning rate that falls to zero.
 :figure:`verdict2_comparison` shows the result.
 
 Thin lines are single networks, thick ones their mean. The last third, shaded, should be
-flat; the table gives the mean change over it, with its standard error, in percentage
-points.
+flat if the training has converged; the table gives the mean change over it with its
+standard error, in percentage points, and the processor hours of all networks together,
+without those of the generators.
 """
 
 import matplotlib.pyplot as plt
@@ -21,13 +21,10 @@ from radiosynth import plotting
 from radiosynth.reproduction import analysis, figures, protocol
 
 plotting.use_style()
+analysis.check_complete("main")
 conditions = {}
 for trial in protocol.trials("main"):
-    if trial.file.exists():
-        conditions.setdefault(trial.condition, []).append(trial)
-asked = len(protocol.trials("main"))
-saved = [trial for trials in conditions.values() for trial in trials]
-print(f"{len(saved)} of the {asked} networks of the main comparison are saved")
+    conditions.setdefault(trial.condition, []).append(trial)
 
 # %%
 # Balanced accuracy on the validation sources of each fold after each part of the
@@ -49,9 +46,11 @@ for axes, (condition, trials) in zip(panels[0], conditions.items(), strict=True)
     slopes = [np.polyfit(views[last], curve[last], 1)[0] for curve in curves]
     change = np.array(slopes) * np.ptp(views[last])
     error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
-    rows.append((name, len(trials), curves[:, last].mean(), change.mean(), error))
+    level, hours = curves[:, last].mean(), sum(map(analysis.seconds, trials)) / 3600
+    rows.append((name, len(trials), level, change.mean(), error, hours))
 panels[0, 0].set_ylabel("balanced accuracy / %")
-notes = {"networks": [trial.name for trial in saved], "loaded": True}
+names = [trial.name for trials in conditions.values() for trial in trials]
+notes = {"networks": names, "loaded": True}
 notes["scale"] = "that of the protocol"
 figures.save_figure(figure, "verdict1_convergence", **notes)
 
@@ -59,7 +58,7 @@ figures.save_figure(figure, "verdict1_convergence", **notes)
 # Level and change over the last third of the training.
 
 columns = ["training set", "networks", "balanced accuracy / %"]
-columns += ["change / points", "standard error / points"]
+columns += ["change / points", "standard error / points", "hours"]
 table = Table(rows=rows, names=columns)
 for name in columns[2:]:
     table[name].format = ".1f"

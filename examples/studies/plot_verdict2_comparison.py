@@ -3,15 +3,16 @@ Comparison 2: do synthetic images improve the classification?
 =============================================================
 
 Change in balanced accuracy when synthetic images are added to the real training images,
-at equal exposure to the real ones: ten folds with three networks each, trained to
-convergence (:figure:`verdict1_convergence`). What is compared, and what counts as a
-gain, was fixed before the first run (``radiosynth/reproduction/protocol.toml``).
+at equal exposure to the real ones: ten folds with three networks each
+(:figure:`verdict1_convergence` shows their training). What is compared, and what counts
+as a gain, was fixed before the first run (:doc:`/methods/studies`).
 
 Left: sources of the report's sample that the networks were not trained on. Right:
-sources outside it, from other catalogues. Bars are 95 % intervals from resampling
-folds, seeds and sources; open symbols are the corrected resampled t test over folds
-(Nadeau & Bengio 2003), which on the right excludes the scatter of sources. Shaded:
-changes too small to be detected with a probability of 80 %.
+sources outside it, two thirds of them from other catalogues. Bars are 95 % intervals
+from resampling folds, networks and sources; open symbols are the corrected resampled t
+test over folds (Nadeau & Bengio 2003), which on the right leaves out the scatter of
+sources. Shaded: changes that would be found with a probability of less than 80 %,
+before p values are adjusted.
 """
 
 from textwrap import fill
@@ -30,7 +31,7 @@ print(fill(analysis.verdict(), 88))
 
 figure, panels = plt.subplots(1, 2, figsize=(7.4, 2.6), sharey=True)
 columns = {"resampling": ("value", "low", "high")}
-columns["t test"] = ("value", "corrected_low", "corrected_high")
+columns["t test"] = ("corrected_value", "corrected_low", "corrected_high")
 for axes, (test, title) in zip(panels, analysis.TESTS.items(), strict=True):
     table = analysis.comparison(test)
     rows = table[table["condition"] != "real"]
@@ -47,9 +48,9 @@ x = [100 * (claim - stated["real"]["validation"]) for claim in claims]
 style = {"marker": "o", "facecolor": "white", "edgecolor": "0.3", "zorder": 3}
 panels[0].scatter(x, [y - 0.25 for y in places], label="report (accuracy)", **style)
 panels[0].legend(fontsize=6)
-trials = [trial.name for trial in protocol.trials("main")]
-kept = {"networks": trials, "loaded": True, "scale": "that of the protocol"}
-kept["verdict"] = analysis.verdict()
+kept = {"networks": [trial.name for trial in protocol.trials("main")], "loaded": True}
+kept |= {"scale": "that of the protocol", "verdict": analysis.verdict()}
+kept |= {"brief": analysis.verdict(brief=True), "design": protocol.protocol()}
 figures.save_figure(figure, "verdict2_comparison", **kept)
 
 # %%

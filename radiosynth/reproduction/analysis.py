@@ -5,6 +5,7 @@ Everything that states an answer (README, site, paper) reads it from `verdict`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -84,6 +85,8 @@ def read(trials: Sequence[Trial], test: Test, folder: Path | None = None) -> Net
             stored = [
                 read_arrays(path, {f"{test}_labels": "i1", f"{test}_probabilities": "f2"}) for path in paths
             ]
+            same = all(np.array_equal(each[f"{test}_labels"], stored[0][f"{test}_labels"]) for each in stored)
+            check(same, f"{paths[0].name} and the other seeds of this fold test other sources")
             folds.append(fold)
             labels.append(stored[0][f"{test}_labels"].astype(int))
             probabilities.append(np.stack([each[f"{test}_probabilities"].astype(float) for each in stored]))
@@ -97,13 +100,18 @@ def validation_curves(trials: Sequence[Trial]) -> NDArray[np.float64]:
     return np.stack([read_arrays(trial.file, {name: "f1"})[name].astype(float) for trial in trials])
 
 
+def seconds(trial: Trial) -> float:
+    """Return how long a network took on one processor, without its generator."""
+    return float(json.loads(str(read_arrays(trial.file)["provenance"]))["seconds"])
+
+
 def balanced_accuracy(networks: Networks) -> float:
     """Return the mean recall of the classes that are tested, over all sources and networks."""
     return float(_mean_recall(*_sums(networks, np.ones((1, len(networks.folds))), None))[0])
 
 
 def difference(condition: Networks, reference: Networks, *, rng: np.random.Generator) -> dict[str, float]:
-    """Compare two conditions, fold by fold.
+    """Compare two conditions on the sources of all folds that both have.
 
     Parameters
     ----------
@@ -120,28 +128,32 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
         ``value``, ``low``, ``high``: the difference and the ends of its 95 % interval, from the bootstrap.
         ``p``: two-sided p value of no difference, not adjusted.
         ``detectable``: the difference that would have been found with a power of 80 % at the level of 5 %.
-        ``corrected_low``, ``corrected_high``, ``corrected_p``: the same from the corrected resampled t test
-        over folds (Nadeau & Bengio 2003).
+        ``corrected_value``, ``corrected_low``, ``corrected_high``, ``corrected_p``: the mean over folds, its
+        interval and p value from the corrected resampled t test (Nadeau & Bengio 2003), which for sources
+        that all folds share leaves out the scatter of sources.
         ``folds``, ``seeds``: number of folds, and of networks in each.
 
     Raises
     ------
     ValueError
-        If they share fewer than two folds.
+        If they share fewer than two folds, or were tested on other sources.
 
     Notes
     -----
-    The bootstrap draws folds, networks within folds, and sources, each with replacement: what other folds,
-    other seeds and other sources would have given.
+    The bootstrap draws folds, networks within folds, and sources, each with replacement and alike for both
+    conditions. The scatter between folds already contains part of that between networks and sources, so that
+    the interval is rather too wide than too narrow.
     """
     common = np.intersect1d(condition.folds, reference.folds)
     fault = f"{condition.condition} and {reference.condition} share {len(common)} folds; two are needed"
     check(len(common) >= 2, fault)
     pair = [_only(networks, common) for networks in (condition, reference)]
+    same = all(map(np.array_equal, pair[0].labels, pair[1].labels))
+    check(same, f"{condition.condition} and {reference.condition} were tested on other sources")
     fold_weights = rng.multinomial(len(common), np.full(len(common), 1 / len(common)), REPLICATES)
-    # The same sources and folds are drawn for both, but networks for each.
-    seed = int(rng.integers(2**63))
-    sums = [_sums(networks, fold_weights, np.random.default_rng(seed), rng) for networks in pair]
+    # The same folds, networks (by seed) and sources are drawn for both.
+    seeds = rng.integers(2**63, size=2)
+    sums = [_sums(networks, fold_weights, *map(np.random.default_rng, seeds)) for networks in pair]
     sample = np.subtract(*(_mean_recall(*each) for each in sums))
     value = balanced_accuracy(pair[0]) - balanced_accuracy(pair[1])
     low, high = np.quantile(sample, [0.025, 0.975])
@@ -149,8 +161,8 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     by_fold = [[balanced_accuracy(_only(networks, [fold])) for fold in common] for networks in pair]
     found = {"value": value, "low": float(low), "high": float(high), "p": p}
     found |= {"detectable": 2.8 * float(sample.std())}
-    _, *corrected = over_folds(np.subtract(*np.array(by_fold)), protocol()["sources"]["folds"])
-    found |= dict(zip(("corrected_low", "corrected_high", "corrected_p"), corrected, strict=True))
+    corrected = over_folds(np.subtract(*np.array(by_fold)), protocol()["sources"]["folds"])
+    found |= dict(zip((f"corrected_{key}" for key in ("value", "low", "high", "p")), corrected, strict=True))
     return found | {"folds": len(common), "seeds": len(pair[0].probabilities[0])}
 
 
@@ -237,13 +249,14 @@ def scores(networks: Networks) -> dict[str, float]:
     pairs = zip(networks.probabilities, networks.labels, strict=True)
     labels = np.concatenate([np.tile(each, len(said)) for said, each in pairs])
     said = np.concatenate([each.reshape(-1, len(CLASS_NAMES)) for each in networks.probabilities])
-    said /= said.sum(axis=1, keepdims=True)  # stored with three digits
+    said = np.maximum(said, 2.0**-25)  # smaller ones are stored as zero
+    said /= said.sum(axis=1, keepdims=True)
     hit, confidence, codes = said.argmax(axis=1) == labels, said.max(axis=1), range(len(CLASS_NAMES))
     recalls = [hit[labels == code].mean() if (labels == code).any() else np.nan for code in codes]
     found = {"balanced_accuracy": balanced_accuracy(networks), "accuracy": float(hit.mean())}
     found |= {f"recall {name}": float(recall) for name, recall in zip(CLASS_NAMES, recalls, strict=True)}
     found |= {question: score[0] for question, score in two_axes(labels, said).items()}
-    gaps = np.bincount((10 * confidence).astype(int), hit - confidence)
+    gaps = np.bincount(np.minimum((10 * confidence).astype(int), 9), hit - confidence)
     return found | {
         "log_loss": float(log_loss(labels, said, labels=codes)),
         "calibration_error": float(np.abs(gaps).sum() / len(labels)),
@@ -256,7 +269,16 @@ def saved(part: str, folder: Path | None = None) -> tuple[int, int]:
     return sum(((folder or networks_folder()) / f"{trial.name}.npz").exists() for trial in asked), len(asked)
 
 
-@lru_cache
+def check_complete(part: str, folder: Path | None = None) -> None:
+    """Raise `ValueError` if a network of a part is missing: no test is looked at before all are saved."""
+    number, asked = saved(part, folder)
+    fault = (
+        f"{number} of {asked} networks of the part {part!r} are saved, and no test is looked at before all "
+        f"are: `radiosynth verdict --train {part}`"
+    )
+    check(number == asked, fault)
+
+
 def comparison(test: Test = "test", part: str = "main", folder: Path | None = None) -> Table:
     """Compare every condition of a part of the protocol with the real images alone.
 
@@ -265,7 +287,7 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
     test : {"test", "external"}
         Which sources the networks are tested on.
     part : str
-        Part of the protocol; the main one includes the controls, once all of their networks are saved.
+        Part of the protocol. The controls are compared with the real images of the main part.
     folder : Path, optional
         Folder of the records, if it is not the usual one.
 
@@ -273,24 +295,25 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
     -------
     `~astropy.table.Table`
         One row for each condition, proportion of the labels and ratio: ``condition``, ``fraction``,
-        ``ratio``, ``folds``, ``seeds``, the columns of `scores` and, against ``real`` of the same proportion,
-        those of `difference`, ``adjusted_p`` (Holm, over the rows) and ``found`` (gain, loss or no effect
-        detected).
+        ``ratio``, ``folds``, ``seeds``, the columns of `scores` and, against as many networks of ``real``
+        with the same proportion, those of `difference`, ``adjusted_p`` (Holm, over the rows) and ``found``
+        (gain, loss or no effect detected).
 
     Raises
     ------
     ValueError
-        If a network of the part is missing: no test is looked at before all are saved.
+        If a network is missing: no test is looked at before all are saved.
     """
-    number, asked = saved(part, folder)
-    check(
-        number == asked,
-        f"{number} of {asked} networks of the part {part!r} are saved, and no test is looked at before all "
-        f"are: `radiosynth verdict --train {part}`",
-    )
+    return _comparison(test, part, networks_folder() if folder is None else folder).copy()
+
+
+@lru_cache
+def _comparison(test: Test, part: str, folder: Path) -> Table:
+    check_complete(part, folder)
     trials = trials_of(part)
-    if part == "main" and len(set(saved("controls", folder))) == 1:
-        trials += trials_of("controls")
+    if not any(trial.condition == "real" for trial in trials):
+        check_complete("main", folder)
+        trials = [trial for trial in trials_of("main") if trial.condition == "real"] + trials
     rng, rows = np.random.default_rng(0), []
     groups: dict[tuple[str, float, float], list[Trial]] = {}
     for trial in trials:
@@ -301,7 +324,6 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
         row: dict[str, Any] = {"condition": name, "fraction": fraction, "ratio": ratio}
         row |= {"folds": len(found.folds), "seeds": seeds} | scores(found)
         if name != "real":
-            # Against as many networks of each fold as the condition has.
             real = networks["real", fraction, 0.0]
             fewer = replace(real, probabilities=[each[:seeds] for each in real.probabilities])
             row |= difference(found, fewer, rng=rng)
@@ -325,27 +347,29 @@ ADDED = {
     "observed": "simulations as FIRST would observe them",
     "gan": "GAN images",
     "vae": "VAE images",
-    "pretrained": "simulations in pre-training",
-    "real, twice": "twice as many real views",
+    "pretrained": "simulations in pre-training only",
+    "real, twice": "as many real views again",
 }
 """What each condition adds to the real images, in words."""
 
 
 FOUND = {
-    "gain": "raise the balanced accuracy",
-    "loss": "lower the balanced accuracy",
-    "no effect detected": "do not change the balanced accuracy by a detectable amount",
+    "gain": "raises the balanced accuracy",
+    "loss": "lowers the balanced accuracy",
+    "no effect detected": "has no detected effect on the balanced accuracy",
 }
 """What may be found, in words."""
 
 
-def verdict(folder: Path | None = None) -> str:
+def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     """Say what the comparison found, in one paragraph: the only source of that statement.
 
     Parameters
     ----------
     folder : Path, optional
         Folder of the records, if it is not the usual one.
+    brief : bool
+        Leave out the numbers.
 
     Returns
     -------
@@ -359,30 +383,30 @@ def verdict(folder: Path | None = None) -> str:
             f"The comparison of training sets is not complete: {number} of {asked} networks are saved, "
             "and no test has been looked at."
         )
-    return " ".join(_said(comparison(test, folder=folder), name) for test, name in TESTS.items())
+    return " ".join(_said(comparison(test, folder=folder), name, brief) for test, name in TESTS.items())
 
 
-def _said(table: Table, name: str) -> str:
+def _said(table: Table, name: str, brief: bool) -> str:
     """Say what was found on one test: gains, losses, and what had no effect."""
     parts = []
     compared = table[table["condition"] != "real"]
     for found, does in FOUND.items():
-        rows = compared[compared["found"] == found]
-        changes = [
-            f"{ADDED[row['condition']]} ({_points(row['value'])}, {_points(row['low'])} to "
-            f"{_points(row['high'])}; p = {row['adjusted_p']:.2g})"
-            for row in rows
-        ]
+        changes = []
+        for row in compared[compared["found"] == found]:
+            points = [f"{100 * row[key]:+.1f}".replace("-", "−") for key in ("value", "low", "high")]
+            numbers = " ({}, {} to {}; p = {:.2g})".format(*points, row["adjusted_p"])
+            changes.append(ADDED[row["condition"]] + ("" if brief else numbers))
         if changes:
             *others, last = changes
-            parts.append(f"{' and '.join([', '.join(others), last] if others else [last])} {does}")
-    seeds = " or ".join(str(number) for number in sorted(set(table["seeds"].tolist())))
+            listed = " and ".join([", ".join(others), last] if others else [last])
+            parts.append(f"adding {listed} {does}")
+    text = f"On {name}, {'; '.join(parts)}"
+    if brief:
+        return f"{text}."
+    least, most = (100 * limit(compared["detectable"]) for limit in (min, max))
     return (
-        f"On {name}, {'; '.join(parts)} (change in percentage points, 95 % interval, p value adjusted for "
-        f"{len(compared)} comparisons; {table['folds'][0]} folds, {seeds} seeds each). A change of "
-        f"{100 * max(compared['detectable']):.1f} points would have been detected with a probability of 80 %."
+        f"{text} (change in percentage points, 95 % interval, p value adjusted for {len(compared)} "
+        f"comparisons; {table['folds'][0]} folds, {table['seeds'][0]} networks in each). Without adjustment, "
+        f"changes of {least:.1f} to {most:.1f} points, depending on the condition, would have been found "
+        "with a probability of 80 %."
     )
-
-
-def _points(change: float) -> str:
-    return f"{100 * change:+.1f}".replace("-", "−")

@@ -144,8 +144,7 @@ class StudyResult:
             By name: ``value`` and the ends of its 95 % interval, ``low`` and ``high``; a change of accuracy
             also has its ``p_value`` and its `finding`.
         """
-        tested = len(np.unique(self.sources["fold"]))
-        found: dict[str, dict[str, Any]] = {"divisions": dict.fromkeys(("value", "low", "high"), tested)}
+        found: dict[str, dict[str, Any]] = {}
         for row in self.summary():
             condition = str(row["condition"])
             wanted = {"accuracy": "accuracy{}", "balanced accuracy": "balanced_accuracy{}"}

@@ -172,7 +172,7 @@ def test_a_difference_is_found_where_there_is_one_and_seldom_where_there_is_none
         none = SimpleNamespace(**analysis.difference(*simulated(0.0, rng, shared), rng=rng))
         covered.append(none.low <= 0 <= none.high)
         assert (none.p < 0.05) == (not covered[-1]) or abs(none.p - 0.05) < 0.01
-    assert np.mean(covered) >= 0.87
+    assert np.mean(covered) >= 0.95  # the scatter between folds contains some of the others
 
 
 def save_records(folder: Path, part: str, made: dict[str, Networks]) -> None:
@@ -206,10 +206,22 @@ def test_a_part_is_compared_when_all_of_its_networks_are_saved(
     np.testing.assert_allclose(
         table["balanced_accuracy"][1] - analysis.balanced_accuracy(reference), table["value"][1]
     )
-    analysis.comparison.cache_clear()
-    save_records(tmp_path, "controls", made)
-    table = analysis.comparison("test", folder=tmp_path)
-    assert table["seeds"].tolist() == [3, 3, 3, 3, 1, 1, 1]
+    save_records(tmp_path, "controls", made | {"vae": better})
+    assert analysis.comparison("test", folder=tmp_path)["condition"].tolist() == table["condition"].tolist()
+    controls = analysis.comparison("test", "controls", tmp_path)
+    assert controls["condition", "seeds", "found"].as_array().tolist()[1:] == [
+        ("real, twice", 1, "no effect detected"),
+        ("vae", 1, "gain"),
+        ("pretrained", 1, "no effect detected"),
+    ]
+
+
+def test_networks_that_were_tested_on_other_sources_are_not_compared() -> None:
+    rng = np.random.default_rng(6)
+    one, two = simulated(0.6, rng)
+    other = replace(two, labels=two.labels[::-1])
+    with pytest.raises(ValueError, match="were tested on other sources"):
+        analysis.difference(one, other, rng=rng)
 
 
 def test_scores_are_those_of_scikit_learn() -> None:
@@ -278,10 +290,13 @@ def test_nothing_is_said_of_a_test_before_every_network_is_saved(
     held_out, external = said.split(" On sources outside the report's sample, ")
     change = r"\([+−]\d+\.\d, [+−]\d+\.\d to [+−]\d+\.\d; p = [\de.-]+\)"
     for part in (held_out, external):
-        assert re.search(rf"geometric simulations {change} raise the balanced accuracy; ", part)
-        assert re.search(rf"simulations as FIRST would observe them {change} lower the balanced", part)
-        assert re.search(rf"GAN images {change} do not change the balanced accuracy by a detectable", part)
-        assert "10 folds, 3 seeds each" in part
+        assert re.search(rf"geometric simulations {change} raises the balanced accuracy; ", part)
+        assert re.search(rf"simulations as FIRST would observe them {change} lowers the balanced", part)
+        assert re.search(rf"GAN images {change} has no detected effect on the", part)
+        assert "10 folds, 3 networks in each" in part
+    brief = analysis.verdict(tmp_path, brief=True)
+    assert brief.startswith("On held-out sources of the report's sample, adding geometric simulations raises")
+    assert "(" not in brief
 
 
 def test_the_command_says_what_was_found_and_trains_what_is_missing(
