@@ -24,7 +24,6 @@ FIGURES = (
     "fig07_preprocessing",
     "fig08_geometric_grid",
     "fig09_gan_training",
-    "fig10_gan_samples",
     "fig11_classifier",
     "fig12_training_curves",
     "fig13_confusion_matrices",
@@ -32,7 +31,6 @@ FIGURES = (
     "gan1_losses",
     "gan4_realism",
     "study2_published_code",
-    "study3_data_size",
     "verdict1_convergence",
     "verdict2_comparison",
 )

@@ -28,7 +28,7 @@ columns = {"accuracy": ("difference", "low", "high")}
 columns["balanced accuracy"] = ("balanced", "balanced_low", "balanced_high")
 changes = {label: [errors[name] for name in names] for label, names in columns.items()}
 plotting.differences(axes, errors["condition"], changes)
-axes.legend()
+axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
 axes.axhline(1.5, color="0.6", lw=0.8, ls="--")
 axes.set_xlabel("change in accuracy due to the error / percentage points")
 figures.save_figure(figure, "study2_published_code", runs=[study])

@@ -383,30 +383,35 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
             f"The comparison of training sets is not complete: {number} of {asked} networks are saved, "
             "and no test has been looked at."
         )
-    return " ".join(_said(comparison(test, folder=folder), name, brief) for test, name in TESTS.items())
+    tables = [comparison(test, folder=folder) for test in TESTS]
+    said = [_said(table, name, brief) for table, name in zip(tables, TESTS.values(), strict=True)]
+    if brief:
+        return " ".join(said)
+    first, second = (
+        " to ".join(f"{100 * limit(table['detectable'][1:]):.1f}" for limit in (min, max)) for table in tables
+    )
+    alone = [f"{100 * table['balanced_accuracy'][0]:.1f} %" for table in tables]
+    said.append(
+        f"Real images alone reach {alone[0]} on the first test and {alone[1]} on the second. "
+        f"Changes are in percentage points, with 95 % intervals ({tables[0]['folds'][0]} folds, "
+        f"{tables[0]['seeds'][0]} networks in each), and p values are adjusted for the number of conditions. "
+        f"Without adjustment, changes of {first} points on the first test and {second} on the second would "
+        "have been found with a probability of 80 %."
+    )
+    return " ".join(said)
 
 
 def _said(table: Table, name: str, brief: bool) -> str:
     """Say what was found on one test: gains, losses, and what had no effect."""
     parts = []
-    compared = table[table["condition"] != "real"]
     for found, does in FOUND.items():
         changes = []
-        for row in compared[compared["found"] == found]:
+        for row in table[1:][table["found"][1:] == found]:
             points = [f"{100 * row[key]:+.1f}".replace("-", "−") for key in ("value", "low", "high")]
-            numbers = " ({}, {} to {}; p = {:.2g})".format(*points, row["adjusted_p"])
-            changes.append(ADDED[row["condition"]] + ("" if brief else numbers))
+            end = "" if found == "no effect detected" else f"; p = {row['adjusted_p']:.2g}"
+            numbers = "" if brief else " ({}, {} to {}".format(*points) + f"{end})"
+            changes.append(ADDED[row["condition"]] + numbers)
         if changes:
             *others, last = changes
-            listed = " and ".join([", ".join(others), last] if others else [last])
-            parts.append(f"adding {listed} {does}")
-    text = f"On {name}, {'; '.join(parts)}"
-    if brief:
-        return f"{text}."
-    least, most = (100 * limit(compared["detectable"]) for limit in (min, max))
-    return (
-        f"{text} (change in percentage points, 95 % interval, p value adjusted for {len(compared)} "
-        f"comparisons; {table['folds'][0]} folds, {table['seeds'][0]} networks in each). Without adjustment, "
-        f"changes of {least:.1f} to {most:.1f} points, depending on the condition, would have been found "
-        "with a probability of 80 %."
-    )
+            parts.append(f"adding {' or '.join([', '.join(others), last] if others else [last])} {does}")
+    return f"On {name}, {'; '.join(parts)}."
