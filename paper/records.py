@@ -28,7 +28,6 @@ FIGURES = (
     "fig12_training_curves",
     "fig13_confusion_matrices",
     "figC1_side_by_side",
-    "gan1_losses",
     "gan4_realism",
     "study2_published_code",
     "verdict1_convergence",
@@ -44,6 +43,7 @@ TABLES = (
     "verdict2_test",
     "verdict2_external",
 )
+SAID = ("verdict", "brief", "design", "outside")  # of the comparison of training sets
 SCALES = ("smoke", "laptop", "report")
 
 
@@ -103,7 +103,7 @@ def collect(root: Path = ROOT, paper: Path | None = None) -> dict[str, Any]:
     return {
         "scale": scale,
         "studies": studies,
-        "comparison": {key: records["verdict2_comparison"][key] for key in ("verdict", "brief", "design")},
+        "comparison": {key: records["verdict2_comparison"][key] for key in SAID},
         "verdicts": {each: verdicts.count(each) for each in ("agrees", "differs", "cannot be reproduced")},
         "measured": {each: measured.count(each) for each in ("agrees", "differs")},
         "versions": records["fig12_training_curves"]["versions"],

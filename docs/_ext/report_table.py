@@ -297,7 +297,7 @@ def once(text: str) -> str:
 
 
 class Outcome(SphinxDirective):
-    """``.. outcome:: fig12_training_curves``: the numbers of a figure beside the published ones."""
+    """``.. outcome:: fig12_training_curves``: what came out, beside the published numbers."""
 
     required_arguments = 1
 
@@ -309,6 +309,8 @@ class Outcome(SphinxDirective):
             return []
         record, path = found
         self.env.note_dependency(str(path))
+        if "brief" in record:
+            return self.parse_text_to_nodes(f"**{record['brief']}**")
         if rows := changes_of(name):
             header = ["", "change in accuracy (95 %)", "p", "finding"]
             return self.parse_text_to_nodes(list_table(header, rows, [34, 32, 12, 22]))

@@ -4,9 +4,10 @@ How much would more real sources help?
 
 Accuracy against the number of real training sources, with and without geometric
 simulations, always augmented to the same number of images and trained for the same
-number of optimiser steps. An inverse power law is fitted to each and extrapolated to
-all 2158 labelled images of Griese et al. (dotted) and to 10,000. Open symbols are
-balanced accuracies.
+number of optimiser steps. With simulations each real image is then seen half as often,
+so the two curves are not at equal exposure (:doc:`/methods/studies`). An inverse power
+law is fitted to each and extrapolated to all 2158 labelled images of Griese et al.
+(dotted) and to 10,000. Open symbols are balanced accuracies.
 
 Note the width of the bands (95 %): they come from resampling the test sources and
 refitting. They exclude run-to-run scatter, and assume that further sources would

@@ -8,7 +8,8 @@ each, equal exposure to real images, a learning rate that falls to zero.
 :figure:`verdict2_comparison` shows the result.
 
 Thin lines are single networks, thick ones their mean. The last third, shaded, should be
-flat if the training has converged; the table gives the mean change over it with its
+flat if the training has converged, although a falling learning rate flattens it in any
+case; the table gives the mean change over it with its
 standard error, in percentage points, and the processor hours of all networks together,
 without those of the generators.
 """
@@ -48,10 +49,10 @@ for axes, (condition, trials) in zip(panels[0], conditions.items(), strict=True)
     error = change.std(ddof=1) / np.sqrt(len(change)) if len(change) > 1 else np.nan
     level, hours = curves[:, last].mean(), sum(map(analysis.seconds, trials)) / 3600
     rows.append((name, len(trials), level, change.mean(), error, hours))
-panels[0, 0].set_ylabel("balanced accuracy / %")
+panels[0, 0].set(ylabel="balanced accuracy / %", ylim=(65, 97))
 names = [trial.name for trials in conditions.values() for trial in trials]
 notes = {"networks": names, "loaded": True}
-notes["scale"] = "that of the protocol"
+notes["scale"] = "that of the comparison"
 figures.save_figure(figure, "verdict1_convergence", **notes)
 
 # %%

@@ -1,4 +1,4 @@
-"""What concerns this one report: the comparison of training sets, as its protocol lays it down.
+"""What concerns this one report: its figures, tables and runs, and the comparison of training sets.
 
 The modules, listed in ``__init__.pyi``, are loaded when they are first used.
 """

@@ -1,4 +1,4 @@
-"""What the comparison of training sets says: differences with intervals, adjusted p values, and one verdict.
+"""What the comparison of training sets says: differences with intervals, adjusted p values, one statement.
 
 Everything that states an answer (README, site, paper) reads it from `verdict`.
 """
@@ -287,7 +287,7 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
     test : {"test", "external"}
         Which sources the networks are tested on.
     part : str
-        Part of the protocol. The controls are compared with the real images of the main part.
+        Part of the protocol; the main one includes the controls, once all of their networks are saved.
     folder : Path, optional
         Folder of the records, if it is not the usual one.
 
@@ -296,8 +296,9 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
     `~astropy.table.Table`
         One row for each condition, proportion of the labels and ratio: ``condition``, ``fraction``,
         ``ratio``, ``folds``, ``seeds``, the columns of `scores` and, against as many networks of ``real``
-        with the same proportion, those of `difference`, ``adjusted_p`` (Holm, over the rows) and ``found``
-        (gain, loss or no effect detected).
+        with the same proportion, those of `difference`, ``adjusted_p`` (Holm, over all conditions that are
+        planned: as long as the controls are missing, as if their p values were 1) and ``found`` (gain, loss
+        or no effect detected).
 
     Raises
     ------
@@ -310,10 +311,11 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
 @lru_cache
 def _comparison(test: Test, part: str, folder: Path) -> Table:
     check_complete(part, folder)
-    trials = trials_of(part)
-    if not any(trial.condition == "real" for trial in trials):
-        check_complete("main", folder)
-        trials = [trial for trial in trials_of("main") if trial.condition == "real"] + trials
+    check(part != "controls", "the controls have no real images alone: compare the part 'main'")
+    trials, controls = trials_of(part), trials_of("controls") if part == "main" else []
+    planned = len({(t.condition, t.fraction, t.ratio) for t in trials + controls if t.condition != "real"})
+    if part == "main" and len(set(saved("controls", folder))) == 1:
+        trials += controls
     rng, rows = np.random.default_rng(0), []
     groups: dict[tuple[str, float, float], list[Trial]] = {}
     for trial in trials:
@@ -329,7 +331,8 @@ def _comparison(test: Test, part: str, folder: Path) -> Table:
             row |= difference(found, fewer, rng=rng)
         rows.append(row)
     compared = [row for row in rows if "p" in row]
-    for row, p in zip(compared, holm([row["p"] for row in compared]), strict=True):
+    p_values = [row["p"] for row in compared] + [1.0] * (planned - len(compared))
+    for row, p in zip(compared, holm(p_values), strict=False):
         row["adjusted_p"] = p
         row["found"] = "no effect detected" if p >= 0.05 else "gain" if row["value"] > 0 else "loss"
     return Table(rows=rows)
@@ -344,19 +347,19 @@ TESTS: dict[Test, str] = {
 
 ADDED = {
     "geometric": "geometric simulations",
-    "observed": "simulations as FIRST would observe them",
+    "observed": "fitted simulations as FIRST would see them",
     "gan": "GAN images",
     "vae": "VAE images",
-    "pretrained": "simulations in pre-training only",
+    "pretrained": "such simulations in pre-training only",
     "real, twice": "as many real views again",
 }
 """What each condition adds to the real images, in words."""
 
 
 FOUND = {
-    "gain": "raises the balanced accuracy",
-    "loss": "lowers the balanced accuracy",
-    "no effect detected": "has no detected effect on the balanced accuracy",
+    "gain": "the balanced accuracy rises",
+    "loss": "the balanced accuracy falls",
+    "no effect detected": "no change in balanced accuracy is detected",
 }
 """What may be found, in words."""
 
@@ -384,34 +387,40 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
             "and no test has been looked at."
         )
     tables = [comparison(test, folder=folder) for test in TESTS]
-    said = [_said(table, name, brief) for table, name in zip(tables, TESTS.values(), strict=True)]
+    said = [_said(table, brief) for table in tables]
+    names = list(TESTS.values())
+    if brief and len(set(said)) == 1:
+        return f"On {' and on '.join(names)}, {said[0]}."
+    parts = [f"On {name}, {each}." for name, each in zip(names, said, strict=True)]
     if brief:
-        return " ".join(said)
-    first, second = (
+        return " ".join(parts)
+    alone = [f"{100 * table['balanced_accuracy'][0]:.1f}\N{NARROW NO-BREAK SPACE}%" for table in tables]
+    power = [
         " to ".join(f"{100 * limit(table['detectable'][1:]):.1f}" for limit in (min, max)) for table in tables
+    ]
+    planned = len(protocol()["conditions"]) - 1
+    parts.append(
+        f"Real images alone reach {alone[0]} on the first test and {alone[1]} on the second. Changes are in "
+        "percentage points, with 95\N{NARROW NO-BREAK SPACE}% intervals that are not adjusted for the number "
+        f"of conditions; a change is called detected if its p value, adjusted for {planned} conditions, is "
+        f"below 0.05. Without adjustment, changes of {power[0]} points on the first test and {power[1]} on "
+        "the second would have been found with a probability of 80\N{NARROW NO-BREAK SPACE}%."
     )
-    alone = [f"{100 * table['balanced_accuracy'][0]:.1f} %" for table in tables]
-    said.append(
-        f"Real images alone reach {alone[0]} on the first test and {alone[1]} on the second. "
-        f"Changes are in percentage points, with 95 % intervals ({tables[0]['folds'][0]} folds, "
-        f"{tables[0]['seeds'][0]} networks in each), and p values are adjusted for the number of conditions. "
-        f"Without adjustment, changes of {first} points on the first test and {second} on the second would "
-        "have been found with a probability of 80 %."
-    )
-    return " ".join(said)
+    return " ".join(parts)
 
 
-def _said(table: Table, name: str, brief: bool) -> str:
+def _said(table: Table, brief: bool) -> str:
     """Say what was found on one test: gains, losses, and what had no effect."""
     parts = []
-    for found, does in FOUND.items():
+    for found, said in FOUND.items():
         changes = []
         for row in table[1:][table["found"][1:] == found]:
             points = [f"{100 * row[key]:+.1f}".replace("-", "−") for key in ("value", "low", "high")]
-            end = "" if found == "no effect detected" else f"; p = {row['adjusted_p']:.2g}"
-            numbers = "" if brief else " ({}, {} to {}".format(*points) + f"{end})"
+            end = "" if found == "no effect detected" else f"; adjusted p = {row['adjusted_p']:.2g}"
+            numbers = "" if brief and not end else " ({}, {} to {}".format(*points) + f"{end})"
             changes.append(ADDED[row["condition"]] + numbers)
         if changes:
             *others, last = changes
-            parts.append(f"adding {' or '.join([', '.join(others), last] if others else [last])} {does}")
-    return f"On {name}, {'; '.join(parts)}."
+            listed = " or ".join([", ".join(others), last] if others else [last])
+            parts.append(f"{said} when {listed} are added")
+    return "; ".join(parts)

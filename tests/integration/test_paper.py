@@ -98,6 +98,9 @@ def whole(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
         fake = record_run(root / "paper" / "runs", presets.gan_config("all"), 0)
         for name in records.FIGURES:
             kept = {"verdict": SAID, "brief": BRIEF, "design": protocol.protocol()}
+            kept["outside"] = {
+                kind: {"FRI": 7, "bent": 3} for kind in ("all", "rejected", "other catalogues")
+            }
             kept = kept if name == "verdict2_comparison" else {}
             figures.save_figure(plt.figure(figsize=(1, 1)), name, runs=[*runs, fake], **kept)
             plt.close()
@@ -112,7 +115,8 @@ def whole(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
             elif name == "published_reproduced":
                 table = published.compare(runs)
             elif name == "verdict1_convergence":
-                table = Table({"change / points": [-0.1, 0.2]})
+                rises = {"change / points": [0.1, 0.2], "standard error / points": [0.3, 0.3]}
+                table = Table({"training set": ["real", "real + GAN"]} | rises)
             elif name.startswith("verdict2"):
                 table = compared(name)
             figures.save_table(table, name, runs=runs)

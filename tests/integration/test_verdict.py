@@ -206,10 +206,25 @@ def test_a_part_is_compared_when_all_of_its_networks_are_saved(
     np.testing.assert_allclose(
         table["balanced_accuracy"][1] - analysis.balanced_accuracy(reference), table["value"][1]
     )
-    save_records(tmp_path, "controls", made | {"vae": better})
-    assert analysis.comparison("test", folder=tmp_path)["condition"].tolist() == table["condition"].tolist()
-    controls = analysis.comparison("test", "controls", tmp_path)
-    assert controls["condition", "seeds", "found"].as_array().tolist()[1:] == [
+    # Six conditions are planned, three of which are not saved yet.
+    assert table["adjusted_p"][1] == pytest.approx(6 * table["p"][1])
+    save_records(tmp_path, "controls", made)
+    with pytest.raises(ValueError, match="compare the part 'main'"):
+        analysis.comparison("test", "controls", tmp_path)
+
+
+def test_the_controls_are_compared_with_as_many_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analysis, "REPLICATES", 1000)
+    better, reference = simulated(0.6, np.random.default_rng(2))
+    for part in ("main", "controls"):
+        save_records(tmp_path, part, {"real": reference, "geometric": better, "vae": better})
+    table = analysis.comparison("test", folder=tmp_path)
+    assert table["condition", "seeds", "found"].as_array().tolist()[1:] == [
+        ("geometric", 3, "gain"),
+        ("gan", 3, "no effect detected"),
+        ("observed", 3, "no effect detected"),
         ("real, twice", 1, "no effect detected"),
         ("vae", 1, "gain"),
         ("pretrained", 1, "no effect detected"),
@@ -289,15 +304,26 @@ def test_nothing_is_said_of_a_test_before_every_network_is_saved(
     said = analysis.verdict(tmp_path)
     held_out, external = said.split(" On sources outside the report's sample, ")
     numbers = r"\([+−]\d+\.\d, [+−]\d+\.\d to [+−]\d+\.\d"
-    change = rf"{numbers}; p = [\de.-]+\)"
+    change = rf"{numbers}; adjusted p = [\de.-]+\)"
     for part in (held_out, external):
-        assert re.search(rf"geometric simulations {change} raises the balanced accuracy; ", part)
-        assert re.search(rf"simulations as FIRST would observe them {change} lowers the balanced", part)
-        assert re.search(rf"GAN images {numbers}\) has no detected effect on the balanced", part)
-    assert "95 % intervals (10 folds, 3 networks in each)" in external
+        assert re.search(rf"balanced accuracy rises when geometric simulations {change} are added; ", part)
+        assert re.search(rf"falls when fitted simulations as FIRST would see them {change} are added", part)
+        assert re.search(rf"no change in balanced accuracy is detected when GAN images {numbers}\) are", part)
+    assert "adjusted for 6 conditions" in external
     brief = analysis.verdict(tmp_path, brief=True)
-    assert brief.startswith("On held-out sources of the report's sample, adding geometric simulations raises")
-    assert "(" not in brief
+    assert "rises when geometric simulations (+" in brief
+    assert "detected when GAN images are added" in brief
+
+
+def test_a_statement_is_brief_where_nothing_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "REPLICATES", 200)
+    _, reference = simulated(0.0, np.random.default_rng(7))
+    save_records(tmp_path, "main", {"real": reference})
+    assert analysis.verdict(tmp_path, brief=True) == (
+        "On held-out sources of the report's sample and on sources outside the report's sample, no change in "
+        "balanced accuracy is detected when geometric simulations, GAN images or fitted simulations as FIRST "
+        "would see them are added."
+    )
 
 
 def test_the_command_says_what_was_found_and_trains_what_is_missing(

@@ -25,6 +25,7 @@ from samples import ROOT
 from visiting import ORIGIN, PHONE, Visitor
 
 from radiosynth import load_report_candidates
+from radiosynth.reproduction import analysis, verdict
 
 PAGES = [
     "index.html",
@@ -240,11 +241,10 @@ def test_the_report_page_lists_every_figure_with_its_record(site: Path) -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize("page", ["index", "report", "methods/studies", "paper"])
 def test_the_finding_is_that_of_the_comparison(site: Path, page: str) -> None:
-    from radiosynth.reproduction import analysis
-
     text = re.sub(r"<[^>]+>", "", unescape((site / f"{page}.html").read_text("utf-8")))
     text = " ".join(text.replace("’", "'").split())
-    assert analysis.verdict(ROOT / "paper" / "runs" / "verdict") in text
+    said = analysis.verdict(ROOT / "paper" / "runs" / "verdict", brief=page == "index")
+    assert " ".join(said.split()) in text
 
 
 @pytest.mark.browser
@@ -532,6 +532,17 @@ def test_the_report_page_counts_each_source_once(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(report_table, "last_row", lambda name: {"final": "1094", "with image": "1013"})
     assert report_table.NUMBERS["table2_selection"]({})[0] == ("sources kept", "1094", "1094")
+
+
+def test_the_methods_say_which_sources_lie_outside_the_sample() -> None:
+    sources, candidates = verdict.external_sources(), load_report_candidates()
+    dropped = (candidates["decision"] == "drop") & (candidates["griese_match"] == "close")
+    rejected = sources[np.isin(sources.table["griese_key"], candidates["griese_key"][dropped])]
+    other = sources[np.isin(sources.table["catalogue"], ["MiraBest", "Baldi2018"])]
+    text = " ".join((ROOT / "docs/methods/studies.rst").read_text("utf-8").split())
+    bent = [part.counts()["bent"] for part in (sources, rejected, other)]
+    assert f"only {bent[2]} of the {bent[0]} bent ones" in text
+    assert f"{len(rejected)} of the {len(sources)}, among them {bent[1]} of the bent ones" in text
 
 
 def test_pages_state_the_beam_and_how_many_sources_the_southern_one_concerns() -> None:
