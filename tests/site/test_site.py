@@ -25,7 +25,8 @@ from samples import ROOT
 from visiting import ORIGIN, PHONE, Visitor
 
 from radiosynth import load_report_candidates
-from radiosynth.reproduction import analysis, verdict
+from radiosynth.reproduction import analysis, protocol, verdict
+from radiosynth.taxonomy import CLASS_NAMES
 
 PAGES = [
     "index.html",
@@ -543,6 +544,32 @@ def test_the_methods_say_which_sources_lie_outside_the_sample() -> None:
     bent = [part.counts()["bent"] for part in (sources, rejected, other)]
     assert f"only {bent[2]} of the {bent[0]} bent ones" in text
     assert f"{len(rejected)} of the {len(sources)}, among them {bent[1]} of the bent ones" in text
+
+
+def test_the_methods_state_what_the_comparison_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(ROOT / "paper" / "runs"))
+    text = " ".join((ROOT / "docs/methods/studies.rst").read_text("utf-8").split())
+    table = analysis.comparison("external")
+    real, observed = ({k: 100 * row[k] for k in SCORES} for row in table[[0, 3]])
+    assert table["condition"][3] == "observed"
+    assert f"rises from {real['recall bent']:.0f} to {observed['recall bent']:.0f} %" in text
+    falls = sorted(real[f"recall {name}"] - observed[f"recall {name}"] for name in ("FRI", "FRII", "compact"))
+    assert f"falls by {falls[0]:.1f} to {falls[2]:.1f} points" in text
+    assert f"the accuracy rises by {observed['accuracy'] - real['accuracy']:.1f}" in text
+    errors = (each["calibration_error"] / 100 for each in (observed, real))
+    assert "calibration error {:.2f} in place of {:.2f}".format(*errors) in text
+    rises = {}
+    for condition in ("real", "geometric", "observed", "gan"):
+        trials = [trial for trial in protocol.trials("main") if trial.condition == condition]
+        curves = 100 * analysis.validation_curves(trials)[:, 10:]  # of 15 epochs
+        each = np.array([np.polyfit(range(5), curve, 1)[0] for curve in curves]) * 4
+        rises[condition] = each.mean(), each.std(ddof=1) / np.sqrt(len(each))
+    low, *_, high = sorted(rise for rise, _ in list(rises.values())[:3])
+    assert f"by {low:.1f} to {high:.1f} points" in text
+    assert "by {:.1f} ± {:.1f} points with GAN images".format(*rises["gan"]) in text
+
+
+SCORES = ("accuracy", "calibration_error", *(f"recall {name}" for name in CLASS_NAMES))
 
 
 def test_pages_state_the_beam_and_how_many_sources_the_southern_one_concerns() -> None:
