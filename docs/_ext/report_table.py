@@ -371,7 +371,10 @@ class Finding(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the paragraph."""
-        return self.parse_text_to_nodes(analysis.verdict(brief=self.arguments == ["brief"]))
+        brief = self.arguments == ["brief"]
+        return self.parse_text_to_nodes(
+            f"**{analysis.verdict(brief=True)}**" if brief else analysis.verdict()
+        )
 
 
 class Best(SphinxDirective):

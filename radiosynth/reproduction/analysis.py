@@ -340,7 +340,7 @@ def _comparison(test: Test, part: str, folder: Path) -> Table:
 
 TESTS: dict[Test, str] = {
     "test": "held-out sources of the report's sample",
-    "external": "sources outside the report's sample",
+    "external": "sources outside this sample",
 }
 """The two tests, in words."""
 
@@ -390,7 +390,7 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     said = [_said(table, brief) for table in tables]
     names = list(TESTS.values())
     if brief and len(set(said)) == 1:
-        return f"On {' and on '.join(names)}, {said[0]}."
+        return f"{said[0][0].upper()}{said[0][1:]}, on {' or on '.join(names)}."
     parts = [f"On {name}, {each}." for name, each in zip(names, said, strict=True)]
     if brief:
         return " ".join(parts)

@@ -302,7 +302,7 @@ def test_nothing_is_said_of_a_test_before_every_network_is_saved(
     assert "points" not in said
     last.write_bytes(kept)
     said = analysis.verdict(tmp_path)
-    held_out, external = said.split(" On sources outside the report's sample, ")
+    held_out, external = said.split(" On sources outside this sample, ")
     numbers = r"\([+−]\d+\.\d, [+−]\d+\.\d to [+−]\d+\.\d"
     change = rf"{numbers}; adjusted p = [\de.-]+\)"
     for part in (held_out, external):
@@ -320,9 +320,9 @@ def test_a_statement_is_brief_where_nothing_is_found(tmp_path: Path, monkeypatch
     _, reference = simulated(0.0, np.random.default_rng(7))
     save_records(tmp_path, "main", {"real": reference})
     assert analysis.verdict(tmp_path, brief=True) == (
-        "On held-out sources of the report's sample and on sources outside the report's sample, no change in "
-        "balanced accuracy is detected when geometric simulations, GAN images or fitted simulations as FIRST "
-        "would see them are added."
+        "No change in balanced accuracy is detected when geometric simulations, GAN images or fitted "
+        "simulations as FIRST would see them are added, on held-out sources of the report's sample or on "
+        "sources outside this sample."
     )
 
 
