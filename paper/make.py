@@ -30,7 +30,6 @@ FIRST = ("fig09", "fig11", "fig12", "gan4")  # they train, or take long, and har
 LAST = ("fig13", "published")  # they need all that fig12 trains
 LIBRARIES = ["matplotlib.pyplot", "radiosynth.reproduction.recipes", "radiosynth.generators.drawing"]
 ROOT = Path(__file__).resolve().parent.parent
-TAIL = 15  # lines of a failed script's log that are shown
 
 
 def find_scripts(root: Path, folders: Sequence[str]) -> dict[str, Path]:
@@ -65,11 +64,12 @@ def draw(path: Path, log: Path) -> None:
 class Runner:
     """Runs scripts, each as a process that prints to its log; when stopped, it ends those at work."""
 
-    def __init__(self, logs: Path, scale: str, *, many: bool) -> None:
+    def __init__(self, logs: Path, scale: str, jobs: int, *, many: bool) -> None:
         self.logs, self.running = logs, set[multiprocessing.process.BaseProcess]()
         quiet = {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUTF8": "1"}
-        # Scripts that run at the same time share a GPU, if there is one.
+        # Scripts that run at the same time share the processors, and a GPU, if there is one.
         shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+        shared["TF_NUM_INTRAOP_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
         os.environ.update({**shared, **os.environ, **quiet, "RADIOSYNTH_SCALE": scale})
         self.context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
         self.context.set_forkserver_preload(LIBRARIES if many else [])  # a few scripts import their own
@@ -131,7 +131,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         return 0
     logs = root / "paper" / "figures" / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    runner, begun = Runner(logs, options.scale, many=len(chosen) > 5), time.perf_counter()
+    runner, begun = Runner(logs, options.scale, options.jobs, many=len(chosen) > 5), time.perf_counter()
     ended, failed, width = 0, list[str](), max(map(len, chosen))
     print(f"{len(chosen)} figures and tables at {options.scale} scale", flush=True)
     pool = ThreadPoolExecutor(options.jobs)
@@ -144,7 +144,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
             if failure:
                 failed.append(name)
                 text = (logs / f"{name}.log").read_text("utf-8", errors="replace")
-                lines = [*text.splitlines()[-TAIL:], f"(all of it: {logs / f'{name}.log'})"]
+                lines = [*text.splitlines()[-15:], f"(all of it: {logs / f'{name}.log'})"]
                 print("\n".join(f"    {line}" for line in lines), flush=True)
     except KeyboardInterrupt:
         pool.shutdown(wait=False, cancel_futures=True)
