@@ -349,6 +349,7 @@ def preprocess(
     crop: int | None = None,
     n_sigma: float = 3.0,
     fill: Literal["threshold", "zero"] = "threshold",
+    value_range: tuple[float, float] = (-1.0, 1.0),
     blank: Literal["leave out", "raise"] = "leave out",
 ) -> Sample:
     """Make training images of cutouts: threshold the noise, crop, resize and scale.
@@ -366,6 +367,8 @@ def preprocess(
         Edge length of the centre to keep before resizing, in pixels of the cutouts. All by default.
     n_sigma, fill
         Passed on to `noise_threshold`.
+    value_range : pair of float
+        Limits of the pixel values of each image.
     blank : {"leave out", "raise"}
         What to do with images that have no pixel above the noise, of which the report's sample has one, or
         where `missing_pixels` touch the source or are more than ``MISSING_LIMIT`` of the centre: leave them
@@ -375,7 +378,7 @@ def preprocess(
     Returns
     -------
     Sample
-        The same sources in the same order, size × size pixels, each image in [-1, 1].
+        The same sources in the same order, size × size pixels, each from the lower to the upper limit.
         ``table.meta["left_out"]`` lists the others, as pairs (name, reason).
 
     Raises
@@ -439,7 +442,8 @@ def preprocess(
     ready.table.meta["left_out"] = left_out
 
     ready = ready.derived(resize(ready.images, size), f"resize: {ready.size} to {size} px, antialiased")
-    return ready.derived(scale(ready.images), "scale: each image to [-1, 1]")
+    low, high = value_range
+    return ready.derived(scale(ready.images, low, high), f"scale: each image to [{low:g}, {high:g}]")
 
 
 def preprocess_unresized(sample: Sample, size: int, **options: Any) -> Sample:

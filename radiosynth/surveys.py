@@ -68,9 +68,11 @@ class First(Survey):
     ----------
     timeout : float
         Seconds to wait for an answer.
+    url : str
+        Address of a server that answers like FIRST's; that of FIRST if not given.
     """
 
-    def __init__(self, timeout: float = 60) -> None:
+    def __init__(self, timeout: float = 60, *, url: str = "") -> None:
         waits = _waits(timeout)
 
         @functools.cache
@@ -78,7 +80,7 @@ class First(Survey):
             from astroquery.image_cutouts.first import FirstClass
 
             asked = FirstClass()
-            asked.TIMEOUT = waits
+            asked.URL, asked.TIMEOUT = url or asked.URL, waits
             asked.maximsize = 2048  # in pixels: the most that the server gives
             return asked
 

@@ -207,6 +207,19 @@ def test_a_busy_survey_does_not_hold_back_the_next_one(tmp_path, sky, first, mon
     assert held == [0, 0]
 
 
+def test_a_mirror_of_first_is_asked_by_its_address(tmp_path, sky, server, monkeypatch):
+    from astroquery.image_cutouts.first import FirstClass
+
+    from radiosynth.cutouts import MANIFEST, First, SkyView, Survey
+
+    assert issubclass(First, Survey)
+    assert issubclass(SkyView, Survey)
+    monkeypatch.setattr(FirstClass, "URL", "http://127.0.0.1:9/")  # nobody answers there
+    mirror = First(timeout=2, url=f"{server}/cgi-bin/firstcutout")
+    assert download_cutouts(sources(1), tmp_path, survey=mirror, **QUICK)["status"].tolist() == ["ok"]
+    assert (tmp_path / MANIFEST).exists()
+
+
 def test_a_damaged_or_missing_file_is_fetched_again_and_only_it(tmp_path, sky, first):
     table = sources(4)
     download_cutouts(table, tmp_path, survey=first, **QUICK)

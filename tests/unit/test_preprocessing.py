@@ -672,3 +672,15 @@ def test_random_numbers_and_counts_are_checked() -> None:
         split(sample, 0.5, rng=rng)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"the number of FRII images is 2.5"):
         augment(sample, {"FRI": 2, "FRII": 2.5, "bent": 2, "compact": 2})  # type: ignore[dict-item]
+
+
+def test_other_limits_than_minus_one_and_one() -> None:
+    images = np.random.default_rng(0).normal(0, 1, (4, 60, 60))
+    images[:, 28:32, 28:32] += 80
+    ready = preprocess(Sample(images, [0, 1, 2, 3]), 56, value_range=(0, 1))
+    assert ready.images.min(axis=(1, 2)).tolist() == [0] * 4
+    assert ready.images.max(axis=(1, 2)).tolist() == [1] * 4
+    more = augment(ready, per_class=6)
+    assert more.images.min() >= 0  # corners of rotated images
+    with pytest.raises(ValueError, match=r"cannot scale to \[1, 0\]"):
+        preprocess(Sample(images, [0, 1, 2, 3]), 56, value_range=(1, 0))
