@@ -142,7 +142,7 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     -----
     The bootstrap draws folds, networks within folds, and sources, each with replacement and alike for both
     conditions. The scatter between folds already contains part of that between networks and sources, so that
-    the interval is rather too wide than too narrow.
+    the interval is too wide rather than too narrow.
     """
     common = np.intersect1d(condition.folds, reference.folds)
     fault = f"{condition.condition} and {reference.condition} share {len(common)} folds; two are needed"
@@ -243,8 +243,8 @@ def scores(networks: Networks) -> dict[str, float]:
     dict of str to float
         ``balanced_accuracy``, ``accuracy``, the ``recall`` of each class (NaN for one without sources),
         ``FR I or II`` and ``bent or not`` (`radiosynth.metrics.two_axes`), ``log_loss``, and
-        ``calibration_error``: the mean difference between confidence and accuracy in ten bins of confidence,
-        weighted by sources.
+        ``calibration_error``: the mean absolute difference between confidence and accuracy in ten bins of
+        confidence, weighted by sources.
     """
     pairs = zip(networks.probabilities, networks.labels, strict=True)
     labels = np.concatenate([np.tile(each, len(said)) for said, each in pairs])
@@ -335,7 +335,7 @@ def _comparison(test: Test, part: str, folder: Path) -> Table:
     for row, p in zip(compared, holm(p_values), strict=False):
         row["adjusted_p"] = p
         row["found"] = "no effect detected" if p >= 0.05 else "gain" if row["value"] > 0 else "loss"
-    return Table(rows=rows)
+    return Table(rows=rows, meta={"planned": planned})
 
 
 TESTS: dict[Test, str] = {
@@ -372,7 +372,7 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     folder : Path, optional
         Folder of the records, if it is not the usual one.
     brief : bool
-        Leave out the numbers.
+        Leave out the numbers of changes that are not detected.
 
     Returns
     -------
@@ -398,13 +398,14 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     power = [
         " to ".join(f"{100 * limit(table['detectable'][1:]):.1f}" for limit in (min, max)) for table in tables
     ]
-    planned = len(protocol()["conditions"]) - 1
+    folds, seeds = (max(tables[0][name]) for name in ("folds", "seeds"))
     parts.append(
         f"Real images alone reach {alone[0]} on the first test and {alone[1]} on the second. Changes are in "
-        "percentage points, with 95\N{NARROW NO-BREAK SPACE}% intervals that are not adjusted for the number "
-        f"of conditions; a change is called detected if its p value, adjusted for {planned} conditions, is "
-        f"below 0.05. Without adjustment, changes of {power[0]} points on the first test and {power[1]} on "
-        "the second would have been found with a probability of 80\N{NARROW NO-BREAK SPACE}%."
+        f"percentage points ({folds} folds, {seeds} networks in each), with 95\N{NARROW NO-BREAK SPACE}% "
+        "intervals that are not adjusted for the number of conditions; a change is called detected if its p "
+        f"value, adjusted for {tables[0].meta['planned']} conditions, is below 0.05. Without adjustment, "
+        f"changes of {power[0]} points on the first test and {power[1]} on the second would have been found "
+        "with a probability of 80\N{NARROW NO-BREAK SPACE}%."
     )
     return " ".join(parts)
 

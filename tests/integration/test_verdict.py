@@ -309,6 +309,7 @@ def test_nothing_is_said_of_a_test_before_every_network_is_saved(
         assert re.search(rf"balanced accuracy rises when geometric simulations {change} are added; ", part)
         assert re.search(rf"falls when fitted simulations as FIRST would see them {change} are added", part)
         assert re.search(rf"no change in balanced accuracy is detected when GAN images {numbers}\) are", part)
+    assert "(10 folds, 3 networks in each)" in external
     assert "adjusted for 6 conditions" in external
     brief = analysis.verdict(tmp_path, brief=True)
     assert "rises when geometric simulations (+" in brief
