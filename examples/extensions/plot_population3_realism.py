@@ -43,12 +43,13 @@ for name, measured in tables.items():
 table.round(3)
 figures.save_table(table, "population3_realism", runs=[run]).pprint_all()
 figure, axes = plt.subplots(figsize=(4.6, 3))
-for name, colour in (("report", plotting.TRAINING), ("fitted", plotting.VALIDATION)):
+beside = {"report": (-0.1, plotting.TRAINING), "fitted": (0.1, plotting.VALIDATION)}
+for name, (shift, colour) in beside.items():
     part = tables[name][tables[name]["measure"] == "two-sample accuracy"]
     error = part["value"] - part["low"], part["high"] - part["value"]
     style = {"fmt": "o", "color": colour, "capsize": 3, "label": name}
-    axes.errorbar(range(4), part["value"], error, **style)
-axes.plot(range(4), part["reference"], "_", color="0.3", ms=16, label="reference")
+    axes.errorbar(np.arange(4) + shift, part["value"], error, **style)
+axes.plot(range(4), part["reference"], "_", color="0.3", ms=24, label="reference")
 axes.set_xticks(range(4), [morphology.label for morphology in CLASSES])
 axes.set(ylabel="accuracy, real or simulated", ylim=(0.4, 1.02))
 axes.legend(loc="center", bbox_to_anchor=(0.5, 0.65), ncols=3)
