@@ -10,8 +10,8 @@ from functools import partial, reduce
 import keras
 from keras import layers, ops
 
-from radiosynth.networks.kinds import CLASSIFIERS, OUTPUTS
-from radiosynth.networks.layers import check, initializers, keras_defaults, scaled
+from radiosynth.networks.kinds import CLASSIFIERS, OUTPUTS, has_bfloat16
+from radiosynth.networks.layers import check, convolve_in_float32, initializers, keras_defaults, scaled
 from radiosynth.sample import check_choice
 
 
@@ -325,7 +325,10 @@ def build_network(
     further = json.loads(network or "{}")
     for name in further:
         check_choice(name, f"argument of {build.__name__}", inspect.signature(build).parameters)
-    return build(size, width_multiplier=width_multiplier, seed=seed, precision=precision, **further)
+    model = build(size, width_multiplier=width_multiplier, seed=seed, precision=precision, **further)
+    if not has_bfloat16():
+        convolve_in_float32(model)
+    return model
 
 
 @keras_defaults()

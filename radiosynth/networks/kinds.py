@@ -1,4 +1,8 @@
-"""Which networks there are."""
+"""Which networks there are, and in which precision a processor trains them fastest; without Keras."""
+
+import re
+from functools import cache
+from pathlib import Path
 
 CLASSIFIERS = {
     "report": "build_classifier",
@@ -10,3 +14,13 @@ CLASSIFIERS = {
 
 OUTPUTS = {"linear": 1, "bounded": 1, "spread": 2, "jets": 4}
 """What a regressor can say of an angle, and the length of its output."""
+
+
+@cache
+def has_bfloat16() -> bool:
+    """Return whether the processor, as far as Linux says, computes in bfloat16 itself."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text("ascii", "replace")
+    except OSError:
+        return False
+    return bool(re.search(r"\b(amx_bf16|avx512_bf16|bf16)\b", flags))

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
-from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
+from radiosynth.networks.kinds import has_bfloat16
 from radiosynth.sample import check_choice
 
 WRITTEN = tomllib.loads(files(__package__).joinpath("scales.toml").read_text("utf-8"))
@@ -52,15 +50,5 @@ def scaled(scale: str | None, kind: str, changes: dict[str, Any]) -> tuple[str, 
     settings = dict(SCALES[scale].get(kind, {}))
     quick = QUICK if settings.pop("quick", False) else {}
     if settings.get("precision") == "fastest":
-        settings["precision"] = fastest_precision()
+        settings["precision"] = "mixed_bfloat16" if has_bfloat16() else "float32"
     return scale, {**quick, **settings, **changes}
-
-
-@cache
-def fastest_precision() -> str:
-    """Return bfloat16 with float32 weights where Linux says that the processor has it, else float32."""
-    try:
-        flags = Path("/proc/cpuinfo").read_text("ascii", "replace")
-    except OSError:
-        return "float32"
-    return "mixed_bfloat16" if re.search(r"\b(amx_bf16|avx512_bf16|bf16)\b", flags) else "float32"

@@ -13,6 +13,7 @@ import pytest
 from samples import TINY, simulated_survey
 
 from radiosynth import datasets, records, simulation
+from radiosynth.networks.kinds import has_bfloat16
 from radiosynth.reproduction import configs, presets, published, recipes, runs, samples, scales
 from radiosynth.stopping import TrainingStopped
 
@@ -269,7 +270,8 @@ def test_laptop_trains_in_bfloat16_where_the_processor_has_it(
     flags: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "read_text", lambda *_: flags)
-    assert scales.fastest_precision.__wrapped__() == precision
+    monkeypatch.setattr(scales, "has_bfloat16", has_bfloat16.__wrapped__)
+    assert scales.scaled("laptop", "classifier", {})[1]["precision"] == precision
 
 
 @pytest.mark.parametrize(

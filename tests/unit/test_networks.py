@@ -17,6 +17,8 @@ from radiosynth.networks.classifiers import (
     build_residual_classifier,
 )
 from radiosynth.networks.generators import build_discriminator, build_encoder, build_generator
+from radiosynth.networks.layers import convolve_in_float32
+from radiosynth.training import compile_model
 
 BUILDERS = {
     "classifier": build_classifier,
@@ -223,3 +225,18 @@ def test_blocks_of_the_residual_network_begin_as_the_identity():
 def test_residual_network_refuses(wrong):
     with pytest.raises(ValueError, match="give"):
         build_residual_classifier(**wrong)
+
+
+def test_bfloat16_by_float32_is_that_of_a_processor_without_it() -> None:
+    rng = np.random.default_rng(0)
+    images, labels = rng.random((8, 32, 32, 1), "f4"), np.arange(8) % 4
+    weights = []
+    for precision, by_float32 in (("mixed_bfloat16", False), ("mixed_bfloat16", True), ("float32", False)):
+        model = build_classifier(32, width_multiplier=0.125, seed=0, precision=precision, dropout=0)
+        if by_float32:
+            convolve_in_float32(model)
+        compile_model(model, keras.optimizers.SGD(0.1))
+        model.train_on_batch(images, labels)
+        weights.append(np.concatenate([each.ravel() for each in model.get_weights()]))
+    native, imitated, exact = weights
+    assert np.abs(imitated - native).mean() < 0.4 * np.abs(exact - native).mean()  # single roundings
