@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from radiosynth import datasets
+from radiosynth.networks.kinds import has_bfloat16
 
 
 def provenance() -> dict[str, Any]:
@@ -24,6 +25,7 @@ def provenance() -> dict[str, Any]:
         "backend": keras.backend.backend(),
         "device": ", ".join(keras.distribution.list_devices()),
         "machine": platform.machine(),
+        "bfloat16": has_bfloat16(),  # else that of networks is imitated
         "commit": commit(),
         "data": {"doi": datasets.DOI, "sha256": datasets.ARCHIVE_SHA256},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
