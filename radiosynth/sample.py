@@ -160,7 +160,7 @@ class Sample:
             If there is another kind of file, or a name of a column is blank or has a line break.
         """
         refuse_to_replace(Path(path), SAMPLE)
-        table = np.array(_to_text(self.table))
+        table = _to_bytes(self.table)
         write_arrays(Path(path), images=self.images, labels=self.labels, table=table)
 
     @classmethod
@@ -182,11 +182,11 @@ class Sample:
         ValueError
             If the file is not such a sample.
         """
-        path, kinds = Path(path), {"images": "F3", "labels": "i1", "table": "U0"}
+        path, kinds = Path(path), {"images": "F3", "labels": "i1", "table": "u1"}
         said = {"advice": "write it anew", "fault": "is not a sample written by Sample.save"}
         stored = read_arrays(path, kinds, **said)
         with readable(path, **said):
-            return cls(stored["images"], stored["labels"], _from_text(str(stored["table"])))
+            return cls(stored["images"], stored["labels"], _from_bytes(stored["table"]))
 
 
 def _pixels(images: ArrayLike) -> NDArray[np.float32]:
@@ -226,45 +226,22 @@ def _thumbnail(image: NDArray[np.float32]) -> bytes:
     return stream.getvalue()
 
 
-_ESCAPED = "columns escaped as JSON"
-_META = "escaped as JSON"
+def _to_bytes(table: Table) -> NDArray[np.uint8]:
+    """Return a table as the bytes of an HDF5 file: it keeps line breaks and blanks, which ECSV does not."""
+    import h5py
+
+    stream = io.BytesIO()
+    with h5py.File(stream, "w") as file:
+        table.write(file, path="table", serialize_meta=True)
+    return np.frombuffer(stream.getvalue(), np.uint8)
 
 
-def _to_text(table: Table) -> str:
-    """Return a table as ECSV, its texts escaped as JSON: ECSV drops blanks at their ends and line breaks."""
-    if broken := [name for name in table.colnames if "\n" in name or not name.strip()]:
-        msg = f"the name of the column {broken[0]!r} is blank or has a line break: rename it"
-        raise ValueError(msg)
-    table = table.copy(copy_data=False)
-    texts = []
-    for name, column in table.columns.items():
-        column.info.format = None  # it would round the numbers that are written
-        if isinstance(column, Column) and column.dtype.kind == "U" and column.ndim == 1:
-            table[name] = _recoded(column, json.dumps)
-            texts.append(name)
-    if r"\n" in repr(table.meta):  # ECSV takes a line break for a blank
-        table.meta = {_META: json.dumps(table.meta, default=lambda value: value.tolist())}
-    table.meta[_ESCAPED] = texts
-    text = io.StringIO()
-    table.write(text, format="ascii.ecsv", serialize_method="data_mask")
-    return text.getvalue()
+def _from_bytes(content: NDArray[np.uint8]) -> Table:
+    """Return the table of `_to_bytes`."""
+    import h5py
 
-
-def _from_text(text: str) -> Table:
-    """Return the table of `_to_text`."""
-    # As lines: astropy takes a text of one line for a file or an address, and opens it.
-    table = Table.read(text.split("\n"), format="ascii.ecsv", fill_values=None)
-    for name in table.meta.pop(_ESCAPED, []):
-        table[name] = _recoded(table[name], json.loads)
-    if _META in table.meta:
-        table.meta = json.loads(table.meta[_META])
-    return table
-
-
-def _recoded(column: Column, recode: Callable[[str], str]) -> Column:
-    """Return a column of text with each cell recoded."""
-    cells = np.array([recode(cell) for cell in np.ma.getdata(column).tolist()], dtype=str)
-    return column.copy(data=np.ma.array(cells, mask=column.mask) if hasattr(column, "mask") else cells)
+    with h5py.File(io.BytesIO(content.tobytes())) as file:
+        return Table.read(file, path="table", character_as_bytes=False)
 
 
 def concatenate(samples: Sequence[Sample]) -> Sample:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import datetime
 import functools
 import logging
-import time
 import tomllib
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,13 +24,6 @@ from radiosynth.sample import DataUnavailableError, check_choice, floats
 __all__ = ["CATALOGUES", "REPORT_CATALOGUES", "Catalogue", "load_catalogue", "load_report_sources"]
 
 MIRRORS = ("vizier.cds.unistra.fr", "vizier.cfa.harvard.edu")
-
-
-ATTEMPTS = 3
-
-
-BACKOFF = 2.0
-"""Seconds to wait before all mirrors are asked a second time; twice as long before the third."""
 
 
 log = logging.getLogger("radiosynth")
@@ -56,7 +47,7 @@ class Catalogue:
         Takes the table and returns the columns ``name``, ``ra`` and ``dec`` (deg, or sexagesimal text; not
         needed of names that tell them), ``class``, ``catalogue_class`` and any others.
     sha256 : str
-        Checksum of the rows of this edition (`checksum`); empty if not pinned.
+        Checksum of the rows of this edition (`checksum`).
     """
 
     name: str
@@ -64,7 +55,7 @@ class Catalogue:
     rows: int
     columns: Sequence[str]
     label: Callable[[Table], dict[str, Any]]
-    sha256: str = ""
+    sha256: str
 
 
 def _config(table: Table) -> dict[str, Any]:
@@ -126,13 +117,13 @@ REPORT_CATALOGUES = ("FRICAT", "FRIICAT", "CoNFIG", "Proctor2011")
 """Those whose labels the report used; the fifth has bending angles."""
 
 
-def load_catalogue(catalogue: str | Catalogue) -> Table:
+def load_catalogue(name: str) -> Table:
     """Return all rows of a catalogue, from the cache or from VizieR.
 
     Parameters
     ----------
-    catalogue : str or Catalogue
-        A name of `CATALOGUES`, in any capitalisation, or the description of another catalogue.
+    name : str
+        A name of `CATALOGUES`, in any capitalisation.
 
     Returns
     -------
@@ -147,45 +138,34 @@ def load_catalogue(catalogue: str | Catalogue) -> Table:
     ValueError
         If the name is unknown.
     """
-    if isinstance(catalogue, str):
-        named = {name.lower(): name for name in CATALOGUES}.get(catalogue.lower(), catalogue)
-        check_choice(named, "catalogue", CATALOGUES)
-        catalogue = CATALOGUES[named]
+    named = {each.lower(): each for each in CATALOGUES}.get(name.lower(), name)
+    check_choice(named, "catalogue", CATALOGUES)
+    catalogue = CATALOGUES[named]
     path = cache_folder() / "catalogues" / f"{catalogue.name}.ecsv"
-    if (table := _cached(path, catalogue)) is not None:
-        return table
-    raw, server = _from_vizier(catalogue)
-    table = labelled(catalogue.label(raw) | {"catalogue": catalogue.name})
+    if path.exists():
+        try:
+            with readable(path, "it is fetched again"):
+                table = Table.read(path, format="ascii.ecsv", fill_values=None)
+                check(table.meta["sha256"] == checksum(table), "its rows are not those that were written")
+                return table
+        except ValueError as error:
+            log.warning("%s", error)
+    table = labelled(catalogue.label(_from_vizier(catalogue)) | {"catalogue": catalogue.name})
     digest = checksum(table)
-    if catalogue.sha256 not in ("", digest):
+    if digest != catalogue.sha256:
         log.warning(
             "%s in VizieR differs from the edition used here (sha256 %s instead of %s); counts may differ",
             *(catalogue.name, digest, catalogue.sha256),
         )
+    retrieved = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     table.meta = {
         "catalogue": catalogue.name,
         "vizier": catalogue.vizier,
-        "server": server,
-        "retrieved": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "retrieved": retrieved,
         "sha256": digest,
     }
     write_table(path, table)
     return table
-
-
-def _cached(path: Path, catalogue: Catalogue) -> Table | None:
-    """Return the table as it was written, if it is there and whole."""
-    try:
-        with readable(path, "it is fetched again"):
-            table = Table.read(path, format="ascii.ecsv", fill_values=None)
-            ours = table.meta["vizier"] == catalogue.vizier and table.meta["sha256"] == checksum(table)
-            check(ours, "changed, or another catalogue")
-            return table
-    except FileNotFoundError:
-        pass
-    except ValueError as error:
-        log.warning("%s", error)
-    return None
 
 
 def load_report_sources() -> Table:
@@ -210,30 +190,28 @@ def load_report_sources() -> Table:
     return sources
 
 
-def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
-    """Return all rows of the catalogue and the mirror that served them.
+def _from_vizier(catalogue: Catalogue) -> Table:
+    """Return all rows of the catalogue, from the first mirror that gives them.
 
-    The mirrors are asked in turn: urllib3's retries see no error pages and cut tables with the status 200.
+    urllib3's retries see no error pages and cut tables with the status 200.
     """
     from astroquery import cache_conf
     from astroquery.vizier import VizierClass
 
     failures = []
-    for number, server in enumerate(MIRRORS * ATTEMPTS):
-        if number and number % len(MIRRORS) == 0:
-            time.sleep(BACKOFF * number / len(MIRRORS))
+    for server in MIRRORS:
         log.info("asking %s for %s", server, catalogue.vizier)
         # Seconds to connect and to wait for an answer.
         vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=server, timeout=(5, 60))
         try:
             # astroquery would keep an error page for a week.
             with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
-                return _complete(catalogue, vizier.get_catalogs(catalogue.vizier)), server
+                return _complete(catalogue, vizier.get_catalogs(catalogue.vizier))
         except Exception as error:  # a damaged reply makes the parser say all kinds of things
             failures.append(f"  {server}: {told(error)}")
     msg = (
         f"{catalogue.name} ({catalogue.vizier}) is not in the cache, and VizieR does not give it:\n"
-        + "\n".join(dict.fromkeys(failures))
+        + "\n".join(failures)
         + "\nTry again later; radiosynth.load_report_candidates() has the report's sources without a network."
     )
     raise DataUnavailableError(msg)

@@ -21,9 +21,9 @@ from samples import SHARED
 from skyserver import SkyServer
 
 import radiosynth
-from radiosynth import catalogues, simulation
+from radiosynth import simulation
 from radiosynth._io import write_table
-from radiosynth.catalogues import designations, positions, vizier as vizier_module
+from radiosynth.catalogues import designations, vizier as vizier_module
 from radiosynth.catalogues.designations import designation
 from radiosynth.catalogues.matching import add_decisions, cross_match, find_duplicates, sky_groups
 from radiosynth.catalogues.positions import checksum, read_positions
@@ -112,9 +112,8 @@ def vizier(cache, monkeypatch):
     )
     pinned = {name: dataclasses.replace(entry, sha256="") for name, entry in CATALOGUES.items()}
     monkeypatch.setattr(vizier_module, "CATALOGUES", pinned)
-    monkeypatch.setattr(vizier_module, "BACKOFF", 0)
     with sky.running() as url:
-        monkeypatch.setattr(vizier_module, "MIRRORS", (url.removeprefix("http://"),))
+        monkeypatch.setattr(vizier_module, "MIRRORS", (url.removeprefix("http://"),) * 2)
         yield sky
 
 
@@ -179,10 +178,6 @@ def test_the_second_call_reads_the_cache(vizier, cache):
     assert len(vizier.log) == 1
     assert second.meta == first.meta
     assert checksum(second) == checksum(first) == second.meta["sha256"]
-    assert second.meta["server"].startswith("127.0.0.1")
-    renamed = dataclasses.replace(catalogues.CATALOGUES["FRIICAT"], name="FRICAT")
-    assert load_catalogue(renamed).meta["vizier"] == renamed.vizier  # not what the cache has by that name
-    assert len(vizier.log) == 2
     assert [path.name for path in cache.iterdir()] == ["FRICAT.ecsv"]
 
 
@@ -215,7 +210,7 @@ def test_a_fault_that_passes_is_outlived(vizier, cache, fault):
     ],
 )
 def test_a_fault_that_stays_is_told_and_nothing_is_kept(vizier, cache, fault, message):
-    vizier.vizier_faults = [fault] * 3
+    vizier.vizier_faults = [fault] * 2
     with pytest.raises(
         DataUnavailableError, match=rf"(?s)CoNFIG \(J/MNRAS/404/1719\).*({message}).*load_report_cand"
     ):
@@ -231,7 +226,8 @@ def test_a_mirror_steps_in(vizier, monkeypatch):
 
 def test_a_new_edition_is_used_and_told(vizier, monkeypatch, caplog):
     changed = dataclasses.replace(CATALOGUES["FRICAT"], sha256="0" * 64)
-    assert len(load_catalogue(changed)) == 219
+    monkeypatch.setitem(vizier_module.CATALOGUES, "FRICAT", changed)
+    assert len(load_catalogue("FRICAT")) == 219
     assert "FRICAT in VizieR differs from the edition used here" in caplog.text
 
 
@@ -278,37 +274,24 @@ PLACE = (7.2540833, -0.2282500), (9.8771667, 10.5385000)
 SEXAGESIMAL = ("00 29 00.98", "-00 13 41.7"), ("00 39 30.52", "+10 32 18.6")
 (A, B), (C, D) = SEXAGESIMAL
 LISTS = {
-    "degrees.txt": "7.2540833 -0.22825\n9.8771667 10.5385\n",
     "degrees.csv": "RA,Dec\n7.2540833,-0.22825\n9.8771667,10.5385\n",
     "crlf.csv": "\ufeffra;de\r\n7.2540833;-0.22825\r\n9.8771667;10.5385\r\n",
-    "six.txt": f"{A} {B}\n{C} {D}\n",
-    "seven.txt": f"a {A} {B}\nb {C} {D}\n",
-    "colons.txt": "a 00:29:00.98 -00:13:41.7\nb 00:39:30.52 +10:32:18.6\n",
     "letters.csv": "id,right ascension,de_deg\na,00h29m00.98s,-00d13m41.7s\nb,00h39m30.52s,10d32m18.6s\n",
     "pipes.tsv": f"Name|RAJ2000|DEJ2000|note\na|{A}|{B}|x, y\nb|{C}|{D}|\n",
     "tabs.tsv": "name\tRA_deg\tDE_deg\na\t7.2540833\t-0.22825\nb\t9.8771667\t10.5385\n",
     "commented.txt": "# my list\n# ra dec\n7.2540833 -0.22825\n\n# the other\n9.8771667 10.5385\n",
     "spoken.csv": "# RA and Dec of my sources\nname,ra,dec\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
-    "source.txt": "# Source\n# list of mine\n7.2540833 -0.22825\n9.8771667 10.5385\n",
-    "numpy.txt": "# ra,dec\n7.2540833 -0.22825\n9.8771667 10.5385\n",
-    "swapped.txt": "# dec ra\n-0.22825,7.2540833\n10.5385,9.8771667\n",
-    "swapped too.txt": "# Name,Dec,RA\na -0.22825 7.2540833\nb 10.5385 9.8771667\n",
-    "source list.txt": "# my source list\na 7.2540833 -0.22825\nb 9.8771667 10.5385\n",
+    "swapped.txt": "# Name,Dec,RA\na,-0.22825,7.2540833\nb,10.5385,9.8771667\n",
     "comma in a name.txt": "# name ra dec\nNGC,1 7.2540833 -0.22825\nb 9.8771667 10.5385\n",
     "quoted.csv": 'name,ra,dec\n"a, the first",7.2540833,-0.22825\n"b",9.8771667,10.5385\n',
     "sextractor.cat": "#   1 NUMBER  Running number\n#   2 DELTA_J2000  Declination  [deg]\n"
     "#   3 ALPHA_J2000  Right ascension  [deg]\n 1 -0.22825 7.2540833\n 2 10.5385 9.8771667\n",
-    "units in brackets.txt": "# RA (deg)  DEC (deg)  S (mJy)\n7.2540833 -0.22825 3\n9.8771667 10.5385 5\n",
     "hours.csv": "RA [hours],Dec\n0.48360555,-0.22825\n0.65847778,10.5385\n",
     "radians.txt": "# name ra(rad) dec(rad)\na 0.12660764 -0.00398371\nb 0.17238908 0.18393152\n",
     "spelled.csv": f"RA (h m s),Dec (d m s)\n{A},{B}\n{C},{D}\n",
-    "degrees spelled.csv": "RA (dms),Dec (dms)\n7:15:14.7,-0:13:41.7\n9:52:37.8,10:32:18.6\n",
-    "vizier.tsv": '# 2 rows\nRAJ2000;DEJ2000;alpha;DEc\n"h:m:s";"d:m:s";;deg\n'
-    f"-------;------;--;--\n{A};{B};-0.7;\n{C};{D};-0.8;\n",
     "ipac.tbl": "\\ a comment\n|name |  ra        | dec       |\n|char |  double    | double    |\n"
     "|     |  deg       | deg       |\n a       7.2540833   -0.2282500 \n b       9.8771667   10.5385000 \n",
     "both.csv": f"RA,DEC,RAJ2000,DEJ2000\n7.2540833,-0.22825,{A},{B}\n9.8771667,10.5385,{C},{D}\n",
-    "greek.txt": "# alpha delta\n7.2540833 -0.22825\n9.8771667 10.5385\n",
     "selavy.txt": "# island_id component_name ra_hms_cont dec_dms_cont ra_deg_cont dec_deg_cont flux_peak\n"
     "#  --  --  --  --  [deg]  [deg]  [mJy/beam]\n"
     " SB_1 J0029-0013 00:29:00.98 -00:13:41.7 7.2540833 -0.22825 12.3\n"
@@ -317,15 +300,8 @@ LISTS = {
     "# 3 DELTAWIN_J2000  Windowed position [deg]\n 1 7.2540833 -0.22825\n 2 9.8771667 10.5385\n",
     "declared.csv": "Source,R.A.,Decl.\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
     "topcat.txt": '# Name    RA        DEC\n  "NGC 1" 7.2540833 -0.22825\n  b       9.8771667  10.5385\n',
-    "framed.txt": "+------+-----------+----------+\n| Name | RA        | DEC      |\n"
-    "+------+-----------+----------+\n"
-    "| a    | 7.2540833 | -0.22825 |\n| b    | 9.8771667 | 10.5385  |\n+------+-----------+----------+\n",
-    "markdown.txt": "|name|ra|dec|\n|---|:---:|---|\n|a|7.2540833|-0.22825|\n|b|9.8771667|10.5385|\n",
-    "ends.csv": "name,ra,dec,\na,7.2540833,-0.22825\nb,9.8771667,10.5385,,\n,,\n",
     "frames.csv": "# converted from B1950 to J2000\nname,ra,dec\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
-    "survey.txt": "FIRST J002900.98-001341.7\nFIRST J003930.52+103218.6\n",
     "survey.csv": "Source\nFIRST J002900.98-001341.7\nFIRST J003930.52+103218.6\n",
-    "names.txt": "J002900.98-001341.7\nJ003930.52+103218.6\n",
     "named.csv": "source\nJ002900.98-001341.7\nJ003930.52+103218.6\n",
 }
 
@@ -338,7 +314,6 @@ def test_lists_of_any_kind(tmp_path, name):
     assert table.colnames[:6] == ["name", "ra", "dec", "class", "catalogue", "catalogue_class"]
     assert set(table["catalogue"]) == {Path(name).stem}
     assert len(set(table["name"])) == 2
-    assert table.meta["sha256"] == checksum(table[positions.COLUMNS])
 
 
 @pytest.mark.parametrize("suffix", ["ecsv", "fits", "vot"])
@@ -480,28 +455,27 @@ def test_any_text_is_read_in_range_or_refused(text):
 
 
 BAD_LISTS = {
-    "unnamed numbers": (
-        "176.27 19.6 12.5\n187.7 12.4 48\n",
-        "first of 3 columns is the name, and .'176.27'. a number",
-    ),
-    "numbers of seven": ("1 00 29 00.98 -00 13 41.7\n", "first of 7 columns is the name, and .'1'. a number"),
-    "six numbers": ("176.27 19.6 12.5 3 4 5\n", "row 1 has ra = 176.27 19.6 12.5"),
+    "no header": ("176.27 19.6\n187.7 12.4\n", "it has no header with ra and dec, or with name: write one"),
+    "a comment": ("# my source list\na 176.27 19.6\n", "it has no header"),
+    "units in a header": ("# RA (deg) DEC (deg) S (mJy)\n1 2 3\n", "not the 6 columns RA, .deg., DEC"),
+    "units in a row": ('RAJ2000;DEJ2000\n"h:m:s";"d:m:s"\n12 30 49;+12 23 28\n', "row 1 has ra = h:m:s"),
+    "two marks": ("# ra,dec\n1 2\n", ".'1 2'. has not the 2 columns ra, dec"),
+    "framed": ("+----+-----+\n| ra | dec |\n+----+-----+\n| 1  | 2   |\n+----+-----+\n", "it has no header"),
     "beyond the pole": ("ra,dec\n1,90.5\n", "row 1 has dec = 90.5: give -90 to 90"),
     "hours": ("ra,dec\n25:00:00,1\n", "row 1 has ra = 25:00:00"),
     "negative": ("ra,dec\n-1,1\n", "row 1 has ra = -1"),
     "degrees as hours": ("RA (deg),dec\n12:30:49,1\n", "row 1 has ra = 12:30:49 deg"),
     "unit": ("ra (mJy),dec\n1,1\n", r"column 'ra \(mJy\)' is in 'mJy': give deg"),
     "epoch": ("ra (B1950),dec\n1,1\n", "is in 'B1950'"),
-    "twice": ("ra,dec,ra\n1,2,3\n", "column .'ra'. occurs more than once"),
+    "twice": ("ra,dec,ra\n1,2,3\n", "Duplicate column names"),
     "two places": ("ra,dec,ra_j2000,dec_j2000\n1,2,1,3\n", "columns dec, dec_j2000 hold different dec"),
     "other frame": ("# Equinox : B1950\nra,dec\n1,1\n", "it says '.*1950', and positions are needed in ICRS"),
     "other frame of FITS": ("# EPOCH = 1950.0\n# ra dec\n1 1\n", "it says 'EPOCH = 1950'"),
-    "spoken order": ("# Dec of the source, then RA\n1 2\n", "comments name the declination first"),
     "vector": ("# 1 RA x\n# 4 DEC y\n12 30 49 10\n", "columns RA, RA_1, RA_2 hold different ra"),
     "unit of seconds": ("name\nJ012961.0+004633\n", "gives no position|minutes and seconds go up to 60"),
     "decimal comma": ("ra;dec\n10,5;20,25\n", "row 1 has ra = 10,5"),
     "two tables": ("|ra |ra |dec|\n|double|double|double|\n", "cannot be read|no rows|different"),
-    "no positions": ("x,y\n1,2\n", r"columns x, y: it needs ra and dec|row 1 has ra = x"),
+    "no positions": ("x,y\n1,2\n", "it has no header with ra and dec"),
     "one axis": ("ra,z\n1,2\n", r"columns ra, z: it needs ra and dec"),
     "out of range": ("ra,dec\n1,2\n400,5\n", r"row 2 has ra = 400: give 0 to 360 degrees.*\(1 such rows\)"),
     "no number": ("ra,dec\n1,2\nx,5\ny,5\n", r"row 2 has ra = x.*12:30:49.4 \(2 such rows\)"),
@@ -509,7 +483,7 @@ BAD_LISTS = {
     "label": ("ra,dec,class\n1,2,ring\n", r"unknown class 'ring': the classes are FRI.*classes=\{"),
     "name": ("name\nM87\n", r"the name 'M87' gives no position.*or add ra and dec"),
     "ragged": ("ra,dec\n1,2\n3\n", r"\['3'\] has not the 2 columns ra, dec"),
-    "empty": ("", "neither a header nor columns"),
+    "empty": ("", "it has no header"),
     "header only": ("ra,dec\n", "a header and no rows"),
     "binary": (b"\x89PNG\r\n\x1a\n\x00\xff", "cannot be read as a table"),
 }
