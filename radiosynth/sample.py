@@ -157,10 +157,10 @@ class Sample:
         Raises
         ------
         ValueError
-            If there is another kind of file, or a name of a column is blank or has a line break.
+            If there is another kind of file.
         """
         refuse_to_replace(Path(path), SAMPLE)
-        table = _to_bytes(self.table)
+        table = np.array(_to_text(self.table))
         write_arrays(Path(path), images=self.images, labels=self.labels, table=table)
 
     @classmethod
@@ -182,11 +182,11 @@ class Sample:
         ValueError
             If the file is not such a sample.
         """
-        path, kinds = Path(path), {"images": "F3", "labels": "i1", "table": "u1"}
+        path, kinds = Path(path), {"images": "F3", "labels": "i1", "table": "U0"}
         said = {"advice": "write it anew", "fault": "is not a sample written by Sample.save"}
         stored = read_arrays(path, kinds, **said)
         with readable(path, **said):
-            return cls(stored["images"], stored["labels"], _from_bytes(stored["table"]))
+            return cls(stored["images"], stored["labels"], _from_text(str(stored["table"])))
 
 
 def _pixels(images: ArrayLike) -> NDArray[np.float32]:
@@ -226,22 +226,34 @@ def _thumbnail(image: NDArray[np.float32]) -> bytes:
     return stream.getvalue()
 
 
-def _to_bytes(table: Table) -> NDArray[np.uint8]:
-    """Return a table as the bytes of an HDF5 file: it keeps line breaks and blanks, which ECSV does not."""
-    import h5py
+def _to_text(table: Table) -> str:
+    """Return a table as ECSV, its texts as JSON: ECSV drops line breaks, and blanks at the ends of texts."""
+    table = table.copy(copy_data=False)
+    for name, column in table.columns.items():
+        column.info.format = None  # it would round the numbers that are written
+        if isinstance(column, Column) and column.dtype.kind == "U":
+            table[name] = _recoded(column, json.dumps)
+    table.meta = {"json": json.dumps(table.meta, default=lambda value: value.tolist())}
+    text = io.StringIO()
+    table.write(text, format="ascii.ecsv", serialize_method="data_mask")
+    return text.getvalue()
 
-    stream = io.BytesIO()
-    with h5py.File(stream, "w") as file:
-        table.write(file, path="table", serialize_meta=True)
-    return np.frombuffer(stream.getvalue(), np.uint8)
+
+def _from_text(text: str) -> Table:
+    """Return the table of `_to_text`."""
+    # As lines: astropy takes a text of one line for a file or an address, and opens it.
+    table = Table.read(text.split("\n"), format="ascii.ecsv", fill_values=None)
+    for name, column in table.columns.items():
+        if isinstance(column, Column) and column.dtype.kind == "U":
+            table[name] = _recoded(column, json.loads)
+    table.meta = json.loads(table.meta["json"])
+    return table
 
 
-def _from_bytes(content: NDArray[np.uint8]) -> Table:
-    """Return the table of `_to_bytes`."""
-    import h5py
-
-    with h5py.File(io.BytesIO(content.tobytes())) as file:
-        return Table.read(file, path="table", character_as_bytes=False)
+def _recoded(column: Column, recode: Callable[[str], str]) -> Column:
+    """Return a column of text with each cell recoded."""
+    cells = np.array([recode(cell) for cell in np.ma.getdata(column).tolist()], dtype=str)
+    return column.copy(data=np.ma.array(cells, mask=column.mask) if hasattr(column, "mask") else cells)
 
 
 def concatenate(samples: Sequence[Sample]) -> Sample:

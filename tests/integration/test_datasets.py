@@ -351,7 +351,8 @@ def test_full_disk_is_one_error_and_leaves_nothing(folder, monkeypatch, archive)
     assert len(load_first_dataset()) == 5
 
 
-def test_cache_that_is_a_file(folder):
+def test_cache_that_is_a_file(folder, monkeypatch, archive):
+    monkeypatch.setattr(datasets, "_from_doi", lambda: archive)
     folder.write_text("")
     with pytest.raises(DataUnavailableError, match="set RADIOSYNTH_DATA to a folder"):
         load_first_dataset()
