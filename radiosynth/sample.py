@@ -230,6 +230,9 @@ def _to_text(table: Table) -> str:
     """Return a table as ECSV, its texts as JSON: ECSV drops line breaks, and blanks at the ends of texts."""
     table = table.copy(copy_data=False)
     for name, column in table.columns.items():
+        check(
+            name.strip() and "\n" not in name, f"the column {name!r} is blank or has a line break: rename it"
+        )
         column.info.format = None  # it would round the numbers that are written
         if isinstance(column, Column) and column.dtype.kind == "U":
             table[name] = _recoded(column, json.dumps)

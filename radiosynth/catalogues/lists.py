@@ -48,11 +48,13 @@ def read_list(data: bytes) -> Table:
 
 
 def _read_text(lines: list[str]) -> Table:
-    """Read delimited text below a header, which may be commented out, every value as text."""
+    """Read delimited text, every value as text; the header may be commented out, or lack above ra and dec."""
     rows = [line for line in lines if not line.startswith("#")]
     comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
     if rows and meanings_of(_names(rows[0])).keys() & {"ra", "name"}:
         header = rows.pop(0)
+    elif rows and not comments and len(_names(rows[0])) == 2:
+        header = f"ra{_delimiter(rows[0]) or ' '}dec"
     else:
         headers = [line for line in comments if meanings_of(_names(line)).keys() >= {"ra", "dec"}]
         check(headers, "it has no header with ra and dec, or with name: write one, such as name,ra,dec")

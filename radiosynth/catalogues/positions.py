@@ -52,7 +52,8 @@ def read_positions(path: str | os.PathLike[str], *, classes: Mapping[str, str] |
     ``source``, …) and ``class`` (or ``label``, ``morphology``, …). Positions are ICRS. Numbers are degrees
     unless the column has another unit (hours, rad); text such as ``12:30:49.4`` or ``12 30 49.4`` is
     sexagesimal, right ascension in hours. Where there is no right ascension, a name such as
-    J012947.0+004633 gives the position. Plain text needs a header, which may be commented out.
+    J012947.0+004633 gives the position. Plain text needs a header, which may be commented out, unless
+    it holds nothing but two columns, right ascension and declination.
 
     Parameters
     ----------

@@ -23,8 +23,6 @@ from radiosynth.sample import DataUnavailableError, check_choice, floats
 
 __all__ = ["CATALOGUES", "REPORT_CATALOGUES", "Catalogue", "load_catalogue", "load_report_sources"]
 
-MIRRORS = ("vizier.cds.unistra.fr", "vizier.cfa.harvard.edu")
-
 
 log = logging.getLogger("radiosynth")
 
@@ -191,30 +189,24 @@ def load_report_sources() -> Table:
 
 
 def _from_vizier(catalogue: Catalogue) -> Table:
-    """Return all rows of the catalogue, from the first mirror that gives them.
-
-    urllib3's retries see no error pages and cut tables with the status 200.
-    """
+    """Return all rows of the catalogue, from the server that astroquery is set to."""
     from astroquery import cache_conf
-    from astroquery.vizier import VizierClass
+    from astroquery.vizier import VizierClass, conf
 
-    failures = []
-    for server in MIRRORS:
-        log.info("asking %s for %s", server, catalogue.vizier)
-        # Seconds to connect and to wait for an answer.
-        vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=server, timeout=(5, 60))
-        try:
-            # astroquery would keep an error page for a week.
-            with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
-                return _complete(catalogue, vizier.get_catalogs(catalogue.vizier))
-        except Exception as error:  # a damaged reply makes the parser say all kinds of things
-            failures.append(f"  {server}: {told(error)}")
-    msg = (
-        f"{catalogue.name} ({catalogue.vizier}) is not in the cache, and VizieR does not give it:\n"
-        + "\n".join(failures)
-        + "\nTry again later; radiosynth.load_report_candidates() has the report's sources without a network."
-    )
-    raise DataUnavailableError(msg)
+    log.info("asking %s for %s", conf.server, catalogue.vizier)
+    # Seconds to connect and to wait for an answer.
+    vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=conf.server, timeout=(5, 60))
+    try:
+        # astroquery would keep an error page for a week.
+        with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
+            return _complete(catalogue, vizier.get_catalogs(catalogue.vizier))
+    except Exception as error:  # a damaged reply makes the parser say all kinds of things
+        msg = (
+            f"{catalogue.name} ({catalogue.vizier}) is not in the cache, and {conf.server} does not give it "
+            f"({told(error)}): try again later, or set astroquery.vizier.conf.server to a mirror; "
+            "radiosynth.load_report_candidates() has the report's sources without a network"
+        )
+        raise DataUnavailableError(msg) from error
 
 
 def _complete(catalogue: Catalogue, reply: list[Table] | None) -> Table:

@@ -226,6 +226,14 @@ def test_a_sample_comes_back_as_it_was_saved(
     assert table["x"].info.format == ".2g"
 
 
+def test_a_name_of_a_column_that_no_file_holds_is_refused(tmp_path: Path) -> None:
+    sample = make(1)
+    sample.table["a\nb"] = 1
+    with pytest.raises(ValueError, match=r"the column 'a\\nb' is blank or has a line break"):
+        sample.save(tmp_path / "a.npz")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("secret", ["secret.ecsv", "file://{}/secret.ecsv", "http://127.0.0.1:9/a.ecsv"])
 def test_the_table_of_a_sample_is_no_path_and_no_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str
