@@ -105,13 +105,12 @@ class Sample:
         cells = [
             _CELL.format(
                 data=base64.b64encode(_thumbnail(image)).decode(),
-                name=html.escape(str(name)[:60]),
+                name=html.escape(str(name)),
                 label="" if code == UNLABELLED else CLASSES[code].label,
             )
             for image, code, name in zip(self.images[:SHOWN], self.labels, self.table["name"], strict=False)
         ]
-        more = f"<div>and {len(self) - SHOWN} more</div>" if len(self) > SHOWN else ""
-        return f"<div>{html.escape(repr(self))}</div><div style='{_GRID}'>{''.join(cells)}</div>{more}"
+        return f"<div>{html.escape(repr(self))}</div><div style='{_GRID}'>{''.join(cells)}</div>"
 
     def __getitem__(self, index: Any) -> Sample:
         """Return the images chosen by a slice, a mask or an array of positions."""

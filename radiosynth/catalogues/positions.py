@@ -18,8 +18,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from radiosynth._io import check, readable
-from radiosynth.catalogues.angles import degrees, is_number, text_of, unit_of
-from radiosynth.catalogues.designations import designation, from_designation
+from radiosynth.catalogues.angles import degrees, designation, from_designation, is_number, text_of, unit_of
 from radiosynth.catalogues.lists import meanings_of, read_list
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 

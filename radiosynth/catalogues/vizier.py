@@ -7,8 +7,7 @@ import functools
 import logging
 import tomllib
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -21,39 +20,16 @@ from radiosynth.catalogues.angles import text_of
 from radiosynth.catalogues.positions import checksum, labelled
 from radiosynth.sample import DataUnavailableError, check_choice, floats
 
-__all__ = ["CATALOGUES", "REPORT_CATALOGUES", "Catalogue", "load_catalogue", "load_report_sources"]
+__all__ = ["CATALOGUES", "REPORT_CATALOGUES", "load_catalogue", "load_report_sources"]
 
 
 log = logging.getLogger("radiosynth")
 
 
-@dataclass(frozen=True)
-class Catalogue:
-    """A catalogue of VizieR and how its rows become labelled positions.
-
-    Parameters
-    ----------
-    name : str
-        Short name, as in the table of the report's decisions.
-    vizier : str
-        Identifier in VizieR.
-    rows : int
-        Number of rows of the edition used here; a reply with another number is refused.
-    columns : sequence of str
-        Columns that tell the catalogue's table from others under the same identifier.
-    label : callable
-        Takes the table and returns the columns ``name``, ``ra`` and ``dec`` (deg, or sexagesimal text; not
-        needed of names that tell them), ``class``, ``catalogue_class`` and any others.
-    sha256 : str
-        Checksum of the rows of this edition (`checksum`).
-    """
-
-    name: str
-    vizier: str
-    rows: int
-    columns: Sequence[str]
-    label: Callable[[Table], dict[str, Any]]
-    sha256: str
+CATALOGUES: dict[str, dict[str, Any]] = tomllib.loads(
+    files(__package__).joinpath("catalogues.toml").read_text("utf-8")
+)
+"""The catalogues known here, by name: identifier, rows, columns and checksum of the edition used."""
 
 
 def _config(table: Table) -> dict[str, Any]:
@@ -92,6 +68,7 @@ def _places(table: Table) -> dict[str, Any]:
     return {"ra": table["RAJ2000"], "dec": table["DEJ2000"]}
 
 
+# What each makes of its table: name, ra and dec (not needed of names that tell them), class, catalogue_class.
 _LABELS: dict[str, Callable[[Table], dict[str, Any]]] = {
     "CoNFIG": _config,
     "FRICAT": functools.partial(_capetti, "FRI"),
@@ -99,16 +76,6 @@ _LABELS: dict[str, Callable[[Table], dict[str, Any]]] = {
     "Proctor2011": _proctor,
     "Garon2019": _garon,
 }
-
-
-_WRITTEN = files(__package__).joinpath("catalogues.toml")
-
-
-CATALOGUES: dict[str, Catalogue] = {
-    name: Catalogue(name, label=_LABELS[name], **described)
-    for name, described in tomllib.loads(_WRITTEN.read_text("utf-8")).items()
-}
-"""The catalogues known here, by name."""
 
 
 REPORT_CATALOGUES = ("FRICAT", "FRIICAT", "CoNFIG", "Proctor2011")
@@ -136,10 +103,9 @@ def load_catalogue(name: str) -> Table:
     ValueError
         If the name is unknown.
     """
-    named = {each.lower(): each for each in CATALOGUES}.get(name.lower(), name)
-    check_choice(named, "catalogue", CATALOGUES)
-    catalogue = CATALOGUES[named]
-    path = cache_folder() / "catalogues" / f"{catalogue.name}.ecsv"
+    name = {each.lower(): each for each in CATALOGUES}.get(name.lower(), name)
+    check_choice(name, "catalogue", CATALOGUES)
+    path = cache_folder() / "catalogues" / f"{name}.ecsv"
     if path.exists():
         try:
             with readable(path, "it is fetched again"):
@@ -148,20 +114,13 @@ def load_catalogue(name: str) -> Table:
                 return table
         except ValueError as error:
             log.warning("%s", error)
-    table = labelled(catalogue.label(_from_vizier(catalogue)) | {"catalogue": catalogue.name})
-    digest = checksum(table)
-    if digest != catalogue.sha256:
-        log.warning(
-            "%s in VizieR differs from the edition used here (sha256 %s instead of %s); counts may differ",
-            *(catalogue.name, digest, catalogue.sha256),
-        )
+    table = labelled(_LABELS[name](_from_vizier(name)) | {"catalogue": name})
+    digest, pinned = checksum(table), CATALOGUES[name]["sha256"]
+    if digest != pinned:
+        edition = f"the edition used here (sha256 {digest} instead of {pinned})"
+        log.warning("%s in VizieR differs from %s; counts may differ", name, edition)
     retrieved = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    table.meta = {
-        "catalogue": catalogue.name,
-        "vizier": catalogue.vizier,
-        "retrieved": retrieved,
-        "sha256": digest,
-    }
+    table.meta = {"vizier": CATALOGUES[name]["vizier"], "retrieved": retrieved, "sha256": digest}
     write_table(path, table)
     return table
 
@@ -188,35 +147,37 @@ def load_report_sources() -> Table:
     return sources
 
 
-def _from_vizier(catalogue: Catalogue) -> Table:
+def _from_vizier(name: str) -> Table:
     """Return all rows of the catalogue, from the server that astroquery is set to."""
     from astroquery import cache_conf
     from astroquery.vizier import VizierClass, conf
 
-    log.info("asking %s for %s", conf.server, catalogue.vizier)
+    identifier = CATALOGUES[name]["vizier"]
+    log.info("asking %s for %s", conf.server, identifier)
     # Seconds to connect and to wait for an answer.
     vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=conf.server, timeout=(5, 60))
     try:
         # astroquery would keep an error page for a week.
         with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
-            return _complete(catalogue, vizier.get_catalogs(catalogue.vizier))
+            return _complete(name, vizier.get_catalogs(identifier))
     except Exception as error:  # a damaged reply makes the parser say all kinds of things
         msg = (
-            f"{catalogue.name} ({catalogue.vizier}) is not in the cache, and {conf.server} does not give it "
+            f"{name} ({identifier}) is not in the cache, and {conf.server} does not give it "
             f"({told(error)}): try again later, or set astroquery.vizier.conf.server to a mirror; "
             "radiosynth.load_report_candidates() has the report's sources without a network"
         )
         raise DataUnavailableError(msg) from error
 
 
-def _complete(catalogue: Catalogue, reply: list[Table] | None) -> Table:
+def _complete(name: str, reply: list[Table] | None) -> Table:
     """Return the table of the catalogue among those of a reply; a catalogue may be in several parts."""
-    parts = [table for table in reply or [] if set(catalogue.columns) <= set(table.colnames)]
+    rows, columns = CATALOGUES[name]["rows"], CATALOGUES[name]["columns"]
+    parts = [table for table in reply or [] if set(columns) <= set(table.colnames)]
     if len(parts) > 1:
         parts.append(vstack(parts, join_type="inner", metadata_conflicts="silent"))
     for table in parts:
-        if len(table) == catalogue.rows:
+        if len(table) == rows:
             return table
     found = [len(table) for table in parts] or "no table (an error page?), or none"
-    msg = f"the reply has {found} rows with {', '.join(catalogue.columns)}; all {catalogue.rows} are needed"
+    msg = f"the reply has {found} rows with {', '.join(columns)}; all {rows} are needed"
     raise ValueError(msg)
