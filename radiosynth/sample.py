@@ -306,8 +306,7 @@ def check_choice(given: object, of: str, known: Collection[str]) -> None:
 def check_rng(rng: object) -> None:
     """Raise `TypeError` unless `rng` is a generator of random numbers."""
     if not isinstance(rng, np.random.Generator):
-        seed = rng if isinstance(rng, numbers.Integral) else "seed"
-        msg = f"rng is {rng!r}; give a generator of random numbers, such as numpy.random.default_rng({seed})"
+        msg = f"rng is {rng!r}; give a generator of random numbers, such as numpy.random.default_rng(1)"
         raise TypeError(msg)
 
 
