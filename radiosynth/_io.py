@@ -9,10 +9,7 @@ import json
 import math
 import os
 import re
-import shutil
-import tempfile
 import threading
-import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,52 +36,28 @@ SAMPLE = rb"(?s)PK\x03\x04.{26}images\.npy"
 """How a file of `radiosynth.Sample.save` begins."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_tidied: set[Path] = set()
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, which takes its name only when it is whole.
 
-    The temporary name is that of the thread, as others may write the same file. What killed processes left
-    in the folder an hour ago and longer is removed, when a process first writes there. Of a symbolic link
-    the target is replaced; devices and pipes are written to.
+    The temporary name is that of the thread, as others may write the same file. Of a symbolic link the target
+    is replaced.
     """
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(f".{target.stem}.{os.getpid()}-{threading.get_ident()}.part{target.suffix}")
     try:
-        if is_stream(path):
-            with tempfile.TemporaryDirectory() as folder:
-                partial = Path(folder) / f"part{path.suffix}"
-                write(partial)
-                path.write_bytes(partial.read_bytes())
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(Path(os.path.realpath(path)), write)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write(partial)
+        partial.replace(target)
     except OSError as error:
         if error.errno is None:
             raise
         advice = ": free some space, or write to another disk" if error.errno in _FULL else ""
         raise OSError(error.errno, f"{error.strerror}{advice}", str(path)) from error
-
-
-def is_stream(path: Path) -> bool:
-    """Tell devices, pipes, and what the shell sent them to, from files."""
-    return path.is_relative_to("/dev") or (path.exists() and not path.is_file() and not path.is_dir())
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    if path.parent not in _tidied:
-        _tidied.add(path.parent)
-        for left in path.parent.glob(".*.part*"):
-            with suppress(OSError):  # another process removed it, or still has it open
-                if time.time() - left.stat().st_mtime > 3600:
-                    left.unlink()
-    partial = path.with_name(f".{path.stem}.{os.getpid()}-{threading.get_ident()}.part{path.suffix}")
-    try:
-        write(partial)
-        if path.exists():
-            shutil.copymode(path, partial)
-        partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # it has its name by now, or there is no folder
+            partial.unlink()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -140,11 +113,11 @@ def _write_text(partial: Path, tables: Iterable[Table], kind: str) -> None:
 def _write_whole(partial: Path, tables: Iterable[Table], kind: str) -> None:
     """Write tables as one, in FITS or as a VOTable, with the comments of the first."""
     table = vstack(list(tables)).copy(copy_data=False)
-    lines = [str(line) for line in table.meta.get("comments", [])]
-    if kind == "votable" and lines:  # which has a place for one text
-        table.meta["description"] = "; ".join(lines)
-    elif kind == "fits" and lines:
-        table.meta["comments"] = [line.encode("unicode_escape").decode() for line in lines]
+    comments = [str(line) for line in table.meta.get("comments", [])]
+    if kind == "votable":  # which has a place for one text
+        table.meta["description"] = "; ".join(comments)
+    else:
+        table.meta["comments"] = [line.encode("unicode_escape").decode() for line in comments]
     with warnings.catch_warnings(action="ignore", category=VerifyWarning):  # of long keywords in FITS
         table.write(partial, format=kind, overwrite=True)
 
@@ -299,9 +272,9 @@ def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> N
 
     An existing file is of the same kind if its first bytes match the pattern `like`, or if it is empty.
     """
-    check(not path.is_dir(), f"{path} is a folder; give the name of a file to write")
-    if not path.is_file() or is_stream(path):
+    if not path.exists():
         return
+    check(path.is_file(), f"{path} is a folder or a device; give the name of a file to write")
     read = any(path.samefile(each) for each in inputs if each.exists())
     check(not read, f"{path} is one of the files to be read, and would be replaced; give another file")
     with path.open("rb") as stream:
@@ -318,12 +291,8 @@ def decoded(data: bytes) -> str:
     ValueError
         If the bytes are no text.
     """
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
-    elif b"\0" in data[:2]:
-        encodings = ["utf-16-be" if data[0] == 0 else "utf-16-le"]
-    else:
-        encodings = ["utf-8-sig", "cp1252"]
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    encodings = ["utf-16"] if marked else ["utf-8-sig", "cp1252"]
     for encoding in encodings:
         with suppress(UnicodeDecodeError):
             text = data.decode(encoding)

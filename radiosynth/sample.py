@@ -102,16 +102,12 @@ class Sample:
 
     def _repr_html_(self) -> str:
         """Return the first images with names and classes, as notebooks show a sample; north is up."""
-        cells = [
-            _CELL.format(
-                data=base64.b64encode(_thumbnail(image)).decode(),
-                name=html.escape(str(name)[:60]),
-                label="" if code == UNLABELLED else CLASSES[code].label,
-            )
-            for image, code, name in zip(self.images[:SHOWN], self.labels, self.table["name"], strict=False)
-        ]
-        more = f"<div>and {len(self) - SHOWN} more</div>" if len(self) > SHOWN else ""
-        return f"<div>{html.escape(repr(self))}</div><div style='{_GRID}'>{''.join(cells)}</div>{more}"
+        cells = ""
+        for image, code, name in zip(self.images[:SHOWN], self.labels, self.table["name"], strict=False):
+            data = base64.b64encode(_thumbnail(image)).decode()
+            label = "" if code == UNLABELLED else CLASSES[code].label
+            cells += _CELL.format(data=data, name=html.escape(str(name)), label=label)
+        return f"<div>{html.escape(repr(self))}</div><div style='{_GRID}'>{cells}</div>"
 
     def __getitem__(self, index: Any) -> Sample:
         """Return the images chosen by a slice, a mask or an array of positions."""
@@ -157,7 +153,7 @@ class Sample:
         Raises
         ------
         ValueError
-            If there is another kind of file, or a name of a column is blank or has a line break.
+            If there is another kind of file.
         """
         refuse_to_replace(Path(path), SAMPLE)
         table = np.array(_to_text(self.table))
@@ -226,25 +222,17 @@ def _thumbnail(image: NDArray[np.float32]) -> bytes:
     return stream.getvalue()
 
 
-_ESCAPED = "columns escaped as JSON"
-_META = "escaped as JSON"
-
-
 def _to_text(table: Table) -> str:
-    """Return a table as ECSV, its texts escaped as JSON: ECSV drops blanks at their ends and line breaks."""
-    if broken := [name for name in table.colnames if "\n" in name or not name.strip()]:
-        msg = f"the name of the column {broken[0]!r} is blank or has a line break: rename it"
-        raise ValueError(msg)
+    """Return a table as ECSV, its texts as JSON: ECSV drops line breaks, and blanks at the ends of texts."""
     table = table.copy(copy_data=False)
-    texts = []
     for name, column in table.columns.items():
+        check(
+            name.strip() and "\n" not in name, f"the column {name!r} is blank or has a line break: rename it"
+        )
         column.info.format = None  # it would round the numbers that are written
-        if isinstance(column, Column) and column.dtype.kind == "U" and column.ndim == 1:
+        if isinstance(column, Column) and column.dtype.kind == "U":
             table[name] = _recoded(column, json.dumps)
-            texts.append(name)
-    if r"\n" in repr(table.meta):  # ECSV takes a line break for a blank
-        table.meta = {_META: json.dumps(table.meta, default=lambda value: value.tolist())}
-    table.meta[_ESCAPED] = texts
+    table.meta = {"json": json.dumps(table.meta, default=lambda value: value.tolist())}
     text = io.StringIO()
     table.write(text, format="ascii.ecsv", serialize_method="data_mask")
     return text.getvalue()
@@ -254,10 +242,10 @@ def _from_text(text: str) -> Table:
     """Return the table of `_to_text`."""
     # As lines: astropy takes a text of one line for a file or an address, and opens it.
     table = Table.read(text.split("\n"), format="ascii.ecsv", fill_values=None)
-    for name in table.meta.pop(_ESCAPED, []):
-        table[name] = _recoded(table[name], json.loads)
-    if _META in table.meta:
-        table.meta = json.loads(table.meta[_META])
+    for name, column in table.columns.items():
+        if isinstance(column, Column) and column.dtype.kind == "U":
+            table[name] = _recoded(column, json.loads)
+    table.meta = json.loads(table.meta["json"])
     return table
 
 
@@ -290,11 +278,9 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
     check(len(sizes) == 1, f"samples have image sizes {sizes}; resize them with radiosynth.preprocess first")
     table = vstack([sample.table for sample in samples], metadata_conflicts="silent")
     table.meta = dict(samples[0].table.meta)
-    return Sample(
-        np.concatenate([sample.images for sample in samples]),
-        np.concatenate([sample.labels for sample in samples]),
-        table,
-    )
+    images = np.concatenate([sample.images for sample in samples])
+    labels = np.concatenate([sample.labels for sample in samples])
+    return Sample(images, labels, table)
 
 
 def floats(table: Table, name: str) -> NDArray[np.float64]:
@@ -307,10 +293,9 @@ def floats(table: Table, name: str) -> NDArray[np.float64]:
 def check_labelled(labels: NDArray[np.int64], of: str = "") -> None:
     """Raise `ValueError` unless there are images of a set, and all of them have a class."""
     unknown = int((labels == UNLABELLED).sum())
-    told = (
-        f"{unknown} of {len(labels)} {of}images have no class (label {UNLABELLED}); give at least one image"
-    )
-    check(len(labels) and not unknown, f"{told} with a class: sample[sample.labels != {UNLABELLED}]")
+    fault = f"{unknown} of {len(labels)} {of}images have no class (label {UNLABELLED})"
+    advice = f"give at least one image with a class: sample[sample.labels != {UNLABELLED}]"
+    check(len(labels) and not unknown, f"{fault}; {advice}")
 
 
 def check_choice(given: object, of: str, known: Collection[str]) -> None:
@@ -321,8 +306,7 @@ def check_choice(given: object, of: str, known: Collection[str]) -> None:
 def check_rng(rng: object) -> None:
     """Raise `TypeError` unless `rng` is a generator of random numbers."""
     if not isinstance(rng, np.random.Generator):
-        seed = rng if isinstance(rng, numbers.Integral) else "seed"
-        msg = f"rng is {rng!r}; give a generator of random numbers, such as numpy.random.default_rng({seed})"
+        msg = f"rng is {rng!r}; give a generator of random numbers, such as numpy.random.default_rng(1)"
         raise TypeError(msg)
 
 

@@ -1,4 +1,4 @@
-from .designations import designation as designation
+from .angles import designation as designation
 from .matching import (
     add_decisions as add_decisions,
     cross_match as cross_match,
@@ -8,7 +8,6 @@ from .matching import (
 from .positions import read_positions as read_positions
 from .vizier import (
     CATALOGUES as CATALOGUES,
-    Catalogue as Catalogue,
     load_catalogue as load_catalogue,
     load_report_sources as load_report_sources,
 )

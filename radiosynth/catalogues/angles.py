@@ -1,74 +1,68 @@
-"""Columns of angles, as numbers in any unit or as sexagesimal text."""
+"""Positions in tables: columns of angles in any unit, or as text, and names such as J012947.0+004633."""
 
 from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import Angle
-from astropy.table import Column
-from numpy.typing import NDArray
+from astropy.coordinates import Angle, SkyCoord, jparser
+from astropy.table import Column, MaskedColumn
+from numpy.typing import ArrayLike, NDArray
 
 from radiosynth._io import check
 
-_UNITS = {
-    "deg": u.deg, "degree": u.deg, "degrees": u.deg, "d": u.deg, "arcmin": u.arcmin, "arcsec": u.arcsec,
-    "rad": u.rad, "radian": u.rad, "radians": u.rad,
-    "hourangle": u.hourangle, "hour": u.hourangle, "hours": u.hourangle, "hr": u.hourangle, "h": u.hourangle,
-}  # fmt: skip
+__all__ = ["designation"]
+
+_UNITS = (
+    dict.fromkeys(("deg", "degree", "degrees", "d", "dms"), u.deg)
+    | dict.fromkeys(("h", "hr", "hour", "hours", "hourangle", "hms"), u.hourangle)
+    | {"rad": u.rad}
+)
 
 
 def degrees(axis: str, values: Any) -> NDArray[np.float64]:
     """Return angles in degrees, from numbers or from sexagesimal text; of text, each for itself."""
-    column = values if isinstance(values, Column) else Column(values)
-    unit, sexagesimal = unit_of(column)
-    factor = (unit or u.deg).to(u.deg)
+    column = MaskedColumn(values)
+    unit = unit_of(column)
     low, high, usual = (0, 360, u.hourangle) if axis == "ra" else (-90, 90, u.deg)
     if column.dtype.kind in "fiu":
-        numbers: NDArray = np.ma.filled(np.ma.asarray(column, dtype=float), np.nan)
-        angles = numbers * factor
+        angles = column.astype(float).filled(np.nan).data * (unit or u.deg).to(u.deg)
     else:
-        angles = np.full(len(column), np.nan)
-        for row, text in enumerate(text_of(column)):
-            if is_number(text):
-                angles[row] = float(text) * factor
-            elif sexagesimal or unit in (None, usual) or re.search("[a-z°]", text):
-                # What cannot be read, or is 12:30:49 where the unit is degrees, stays nan and is named below.
-                with suppress(ValueError), warnings.catch_warnings(action="ignore"):  # of 60 seconds
-                    angles[row] = Angle(text, unit if sexagesimal else usual).deg
+        angles = np.array([_angle(text, unit, usual) for text in text_of(column)])
     bad = np.flatnonzero(~((angles >= low) & (angles <= high)))
     if len(bad):
-        told = f" {unit}" if unit else ""
+        given = f"{column[bad[0]]!s} {unit or ''}".rstrip()
         msg = (
-            f"row {bad[0] + 1} has {axis} = {column[bad[0]]!s}{told}: give {low} to {high} degrees, or text "
+            f"row {bad[0] + 1} has {axis} = {given}: give {low} to {high} degrees, or text "
             f"such as {'12:30:49.4' if axis == 'ra' else '+12:23:28'} ({len(bad)} such rows)"
         )
         raise ValueError(msg)
     return angles
 
 
-def unit_of(column: Column) -> tuple[u.UnitBase | None, bool]:
-    """Return the unit of angles that a column states, and whether it says that they are sexagesimal.
+def _angle(text: str, unit: u.UnitBase | None, usual: u.UnitBase) -> float:
+    """Return the angle in degrees that a text gives; nan if none, or 12:30:49 where the unit is degrees."""
+    if is_number(text):
+        return float(text) * (unit or u.deg).to(u.deg)
+    if unit in (None, usual) or re.search("[a-z°]", text):
+        with suppress(ValueError), warnings.catch_warnings(action="ignore"):  # of 60 seconds
+            return Angle(text, usual).deg
+    return np.nan
 
-    It is stated as such, at the end of the description, or at that of the name.
-    """
-    told = str(column.unit or "")
-    for text in (column.description or "", column.name or ""):
-        told = told or "".join(re.findall(r"[(\[]([^()\[\]]*)[)\]]\s*$", text))
-    letters = re.sub(r"[^a-z0-9]|j2000|icrs|fk5", "", told.lower())
+
+def unit_of(column: Column) -> u.UnitBase | None:
+    """Return the unit of angles that a column states, by itself or in brackets at the end of its name."""
+    name = column.name or ""
+    stated = str(column.unit or "") or "".join(re.findall(r"[(\[]([^()\[\]]*)[)\]]\s*$", name))
+    letters = re.sub(r"[^a-z0-9]|j2000|icrs|fk5", "", stated.lower())
     if not letters:
-        return (u.deg if (column.name or "").lower().endswith("deg") else None), False
-    if re.fullmatch("h+m+s+|d+m+s+", letters):
-        texts = column.dtype.kind not in "fiu"
-        check(texts, f"the column {column.name!r} holds numbers, and says {told!r}: write such as 12:30:49.4")
-        return (u.hourangle if letters.startswith("h") else u.deg), True
-    check(letters in _UNITS, f"the column {column.name!r} is in {told!r}: give deg, hourangle, rad or h:m:s")
-    return _UNITS[letters], False
+        return u.deg if name.lower().endswith("deg") else None
+    check(letters in _UNITS, f"the column {name!r} is in {stated!r}: give deg, rad, hours or h:m:s")
+    return _UNITS[letters]
 
 
 def is_number(text: str) -> bool:
@@ -76,7 +70,44 @@ def is_number(text: str) -> bool:
     return re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?", text, re.IGNORECASE) is not None
 
 
-def text_of(column: Iterable) -> NDArray[np.str_]:
+def text_of(column: ArrayLike) -> NDArray[np.str_]:
     """Return a column as text without blanks at its ends; what is masked is empty."""
     values = np.ma.asarray(column).astype(str)
     return np.char.strip(np.ma.filled(values, ""))
+
+
+def from_designation(name: str) -> tuple[float, float]:
+    """Return the position in degrees that a designation such as J012947.0+004633 tells."""
+    try:
+        place = jparser.to_skycoord(name)
+    except ValueError:
+        msg = f"the name {str(name)!r} gives no position; give such as J012947.0+004633, or add ra and dec"
+        raise ValueError(msg) from None
+    return place.ra.deg, place.dec.deg
+
+
+def designation(positions: SkyCoord) -> list[str]:
+    """Return names made of positions, digits cut off and not rounded, as the IAU recommends.
+
+    Parameters
+    ----------
+    positions : `~astropy.coordinates.SkyCoord`
+        Positions.
+
+    Returns
+    -------
+    list of str
+        Such as J012947.0+004633.
+
+    Examples
+    --------
+    >>> designation(SkyCoord([22.44599], [-0.77589], unit="deg"))
+    ['J012947.0-004633']
+    """
+    places = positions.icrs.ravel()
+    # A millionth of the last digit keeps 46.999999… from becoming 46.
+    hours = np.floor(places.ra.hour * 36000 + 1e-6) / 36000
+    northwards = np.copysign(np.floor(abs(places.dec.deg) * 3600 + 1e-6) / 3600, places.dec.deg)
+    ra = Angle(hours, u.hourangle).to_string(sep="", precision=1, pad=True)
+    dec = Angle(northwards, u.deg).to_string(sep="", precision=0, pad=True, alwayssign=True)
+    return [f"J{east}{north}" for east, north in zip(ra, dec, strict=True)]

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from radiosynth._io import check, readable
-from radiosynth.catalogues.angles import degrees, is_number, text_of, unit_of
-from radiosynth.catalogues.designations import designation, from_designation
+from radiosynth.catalogues.angles import degrees, designation, from_designation, is_number, text_of, unit_of
 from radiosynth.catalogues.lists import meanings_of, read_list
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
@@ -52,8 +51,8 @@ def read_positions(path: str | os.PathLike[str], *, classes: Mapping[str, str] |
     ``source``, …) and ``class`` (or ``label``, ``morphology``, …). Positions are ICRS. Numbers are degrees
     unless the column has another unit (hours, rad); text such as ``12:30:49.4`` or ``12 30 49.4`` is
     sexagesimal, right ascension in hours. Where there is no right ascension, a name such as
-    J012947.0+004633 gives the position. The header may be commented out. Plain text without a header holds
-    two columns, or six (h m s d m s), or one more with the name first, or one of such names.
+    J012947.0+004633 gives the position. Plain text needs a header, which may be commented out, unless
+    it holds nothing but two columns, right ascension and declination.
 
     Parameters
     ----------
@@ -95,61 +94,57 @@ def read_positions(path: str | os.PathLike[str], *, classes: Mapping[str, str] |
         warnings.catch_warnings(action="ignore", category=u.UnitsWarning),  # units are checked below
     ):
         data = path.read_bytes()
-        raw = read_list(data, path.suffix.lower())
+        raw = read_list(data)
     try:
-        _refuse_other_frames(data, raw.colnames)
-        table = _recognised(raw, classes or {}, path.stem)
+        _refuse_other_frames(data, " ".join(raw.colnames))
+        return _recognised(raw, classes or {}, path.stem)
     except ValueError as error:
         msg = f"{path} with the columns {', '.join(raw.colnames)}: {error}"
         raise ValueError(msg) from error
-    table.meta = {"catalogue": path.stem, "file": path.name, "sha256": checksum(table[COLUMNS])}
-    return table
 
 
-def _refuse_other_frames(data: bytes, columns: Sequence[str]) -> None:
+def _refuse_other_frames(data: bytes, columns: str) -> None:
     """Raise where comments, or the keywords of FITS and VOTable, tell of a frame that is not ICRS."""
     text = data.replace(b"\0", b"").decode("latin-1")
     told = " ".join(re.findall(r"(?m)^[#\\].*|<COOSYS[^>]*>|(?:EQUINOX|EPOCH|RADE\w*SYS) *=[^/]{,30}", text))
-    found = re.search(r"(?i)B1950|FK4|(equinox|epoch)\W*1950|galactic coord|system=.galactic", told)
-    if found and not re.search(r"(?i)J2000|ICRS|FK5|RA\W?2000", " ".join([told, *columns])):
-        msg = f"it says {found[0]!r}, and positions are needed in ICRS or J2000: convert them"
-        raise ValueError(msg)
+    other = re.search(r"(?i)B1950|FK4|(equinox|epoch)\W*1950|galactic coord|system=.galactic", told)
+    ours = re.search(r"(?i)J2000|ICRS|FK5|RA\W?2000", f"{told} {columns}")
+    check(ours or not other, f"it says {other and other[0]!r}, and positions are needed in ICRS or J2000")
 
 
 def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table:
     """Return the table of this module made of one as it was read."""
-    all_found = meanings_of(raw.colnames)
-    found = {meaning: columns[0] for meaning, columns in all_found.items()}
+    found = meanings_of(raw.colnames)
     located = {"ra", "dec"} <= found.keys()
     advice = "rename the columns in the first line"
     check(located or "name" in found, f"it needs ra and dec, or a name such as J012947.0+004633: {advice}")
     check(len(raw), "there is a header and no rows; give at least one position")
-    names: Any = text_of(raw[found["name"]]) if "name" in found else None
-    if located and names is not None and len(set(names)) < len(names) and all(map(is_number, names)):
-        del found["name"]  # Aegean numbers the sources of each island anew
-        names = None
-    places = {axis: _one_of(raw, axis, all_found[axis]) for axis in ("ra", "dec") if located}
-    labels = text_of(raw[found["class"]]) if "class" in found else np.full(len(raw), "")
-    taken = {*found.values(), *all_found.get("ra", []), *all_found.get("dec", []), *COLUMNS}
-    known = places | {"name": names, "class": _classes(labels, classes)}
-    known |= {"catalogue": catalogue, "catalogue_class": labels}
+    blank = np.full(len(raw), "")
+    names = text_of(raw[found["name"][0]]) if "name" in found else blank
+    if located and len(set(names)) < len(names) and all(map(is_number, names)):
+        names = blank  # Aegean numbers the sources of each island anew
+        del found["name"]
+    labels = text_of(raw[found["class"][0]]) if "class" in found else blank
+    known: dict[str, Any] = {"name": names, "class": _classes(labels, classes)}
+    known |= {"catalogue": np.full(len(raw), catalogue), "catalogue_class": labels}
     # A list that we have written says itself where a source comes from.
     known |= {name: text_of(raw[name]) for name in ("catalogue", "catalogue_class") if name in raw.colnames}
-    return labelled(known | {name: raw[name] for name in raw.colnames if name not in taken})
+    if located:
+        known |= {axis: _one_of(raw, axis, found[axis]) for axis in ("ra", "dec")}
+    taken = {column for columns in found.values() for column in columns}
+    return labelled(known | {name: raw[name] for name in raw.colnames if name not in taken | known.keys()})
 
 
 def _one_of(table: Table, axis: str, columns: list[str]) -> NDArray[np.float64]:
     """Return the angles of the first of the columns in degrees; all have to agree to an arcminute."""
     # The readers add a number to a name that comes twice, and SExtractor's to those of a vector.
-    again = [
-        name for name in table.colnames if any(re.fullmatch(rf"{re.escape(c)}_?\d", name) for c in columns)
-    ]
+    again = {name for name in table.colnames if name.rstrip("_0123456789") in columns} - {*columns}
     angles = [degrees(axis, table[name]) for name in columns]
     differ = any(np.abs((each - angles[0] + 180) % 360 - 180).max() > 1 / 60 for each in angles)
-    told = f"the columns {', '.join(columns + again)} hold different {axis}"
-    check(not again and not differ, f"{told}: rename what is not wanted")
+    fault = f"the columns {', '.join([*columns, *sorted(again)])} hold different {axis}"
+    check(not again and not differ, f"{fault}: rename what is not wanted")
     first = table[columns[0]]
-    doubtful = axis == "ra" and len(table) > 2 and angles[0].max() <= 24 and unit_of(first)[0] is None
+    doubtful = axis == "ra" and len(table) > 2 and angles[0].max() <= 24 and unit_of(first) is None
     if doubtful and all(map(is_number, text_of(first))):
         log.warning("all ra are below 24 and taken for degrees; if they are hours, call them 'ra (h)'")
     return angles[0]
@@ -173,8 +168,9 @@ def labelled(columns: Mapping[str, Any]) -> Table:
     else:
         ra, dec = np.transpose([from_designation(name) for name in columns["name"]])
     made = designation(SkyCoord(ra, dec, unit="deg"))
-    names = made if columns["name"] is None else np.where(columns["name"], columns["name"], made)
-    table = Table({"name": names, "ra": ra * u.deg, "dec": dec * u.deg})
+    table = Table(
+        {"name": np.where(columns["name"], columns["name"], made), "ra": ra * u.deg, "dec": dec * u.deg}
+    )
     for name in dict.fromkeys([*COLUMNS, *columns]):
         if name not in table.colnames:
             table[name] = columns[name]

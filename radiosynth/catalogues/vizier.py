@@ -5,13 +5,10 @@ from __future__ import annotations
 import datetime
 import functools
 import logging
-import time
 import tomllib
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,48 +20,16 @@ from radiosynth.catalogues.angles import text_of
 from radiosynth.catalogues.positions import checksum, labelled
 from radiosynth.sample import DataUnavailableError, check_choice, floats
 
-__all__ = ["CATALOGUES", "REPORT_CATALOGUES", "Catalogue", "load_catalogue", "load_report_sources"]
-
-MIRRORS = ("vizier.cds.unistra.fr", "vizier.cfa.harvard.edu")
-
-
-ATTEMPTS = 3
-
-
-BACKOFF = 2.0
-"""Seconds to wait before all mirrors are asked a second time; twice as long before the third."""
+__all__ = ["CATALOGUES", "REPORT_CATALOGUES", "load_catalogue", "load_report_sources"]
 
 
 log = logging.getLogger("radiosynth")
 
 
-@dataclass(frozen=True)
-class Catalogue:
-    """A catalogue of VizieR and how its rows become labelled positions.
-
-    Parameters
-    ----------
-    name : str
-        Short name, as in the table of the report's decisions.
-    vizier : str
-        Identifier in VizieR.
-    rows : int
-        Number of rows of the edition used here; a reply with another number is refused.
-    columns : sequence of str
-        Columns that tell the catalogue's table from others under the same identifier.
-    label : callable
-        Takes the table and returns the columns ``name``, ``ra`` and ``dec`` (deg, or sexagesimal text; not
-        needed of names that tell them), ``class``, ``catalogue_class`` and any others.
-    sha256 : str
-        Checksum of the rows of this edition (`checksum`); empty if not pinned.
-    """
-
-    name: str
-    vizier: str
-    rows: int
-    columns: Sequence[str]
-    label: Callable[[Table], dict[str, Any]]
-    sha256: str = ""
+CATALOGUES: dict[str, dict[str, Any]] = tomllib.loads(
+    files(__package__).joinpath("catalogues.toml").read_text("utf-8")
+)
+"""The catalogues known here, by name: identifier, rows, columns and checksum of the edition used."""
 
 
 def _config(table: Table) -> dict[str, Any]:
@@ -103,6 +68,7 @@ def _places(table: Table) -> dict[str, Any]:
     return {"ra": table["RAJ2000"], "dec": table["DEJ2000"]}
 
 
+# What each makes of its table: name, ra and dec (not needed of names that tell them), class, catalogue_class.
 _LABELS: dict[str, Callable[[Table], dict[str, Any]]] = {
     "CoNFIG": _config,
     "FRICAT": functools.partial(_capetti, "FRI"),
@@ -112,27 +78,17 @@ _LABELS: dict[str, Callable[[Table], dict[str, Any]]] = {
 }
 
 
-_WRITTEN = files(__package__).joinpath("catalogues.toml")
-
-
-CATALOGUES: dict[str, Catalogue] = {
-    name: Catalogue(name, label=_LABELS[name], **described)
-    for name, described in tomllib.loads(_WRITTEN.read_text("utf-8")).items()
-}
-"""The catalogues known here, by name."""
-
-
 REPORT_CATALOGUES = ("FRICAT", "FRIICAT", "CoNFIG", "Proctor2011")
 """Those whose labels the report used; the fifth has bending angles."""
 
 
-def load_catalogue(catalogue: str | Catalogue) -> Table:
+def load_catalogue(name: str) -> Table:
     """Return all rows of a catalogue, from the cache or from VizieR.
 
     Parameters
     ----------
-    catalogue : str or Catalogue
-        A name of `CATALOGUES`, in any capitalisation, or the description of another catalogue.
+    name : str
+        A name of `CATALOGUES`, in any capitalisation.
 
     Returns
     -------
@@ -147,45 +103,26 @@ def load_catalogue(catalogue: str | Catalogue) -> Table:
     ValueError
         If the name is unknown.
     """
-    if isinstance(catalogue, str):
-        named = {name.lower(): name for name in CATALOGUES}.get(catalogue.lower(), catalogue)
-        check_choice(named, "catalogue", CATALOGUES)
-        catalogue = CATALOGUES[named]
-    path = cache_folder() / "catalogues" / f"{catalogue.name}.ecsv"
-    if (table := _cached(path, catalogue)) is not None:
-        return table
-    raw, server = _from_vizier(catalogue)
-    table = labelled(catalogue.label(raw) | {"catalogue": catalogue.name})
-    digest = checksum(table)
-    if catalogue.sha256 not in ("", digest):
-        log.warning(
-            "%s in VizieR differs from the edition used here (sha256 %s instead of %s); counts may differ",
-            *(catalogue.name, digest, catalogue.sha256),
-        )
-    table.meta = {
-        "catalogue": catalogue.name,
-        "vizier": catalogue.vizier,
-        "server": server,
-        "retrieved": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "sha256": digest,
-    }
+    name = {each.lower(): each for each in CATALOGUES}.get(name.lower(), name)
+    check_choice(name, "catalogue", CATALOGUES)
+    path = cache_folder() / "catalogues" / f"{name}.ecsv"
+    if path.exists():
+        try:
+            with readable(path, "it is fetched again"):
+                table = Table.read(path, format="ascii.ecsv", fill_values=None)
+                check(table.meta["sha256"] == checksum(table), "its rows are not those that were written")
+                return table
+        except ValueError as error:
+            log.warning("%s", error)
+    table = labelled(_LABELS[name](_from_vizier(name)) | {"catalogue": name})
+    digest, pinned = checksum(table), CATALOGUES[name]["sha256"]
+    if digest != pinned:
+        edition = f"the edition used here (sha256 {digest} instead of {pinned})"
+        log.warning("%s in VizieR differs from %s; counts may differ", name, edition)
+    retrieved = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    table.meta = {"vizier": CATALOGUES[name]["vizier"], "retrieved": retrieved, "sha256": digest}
     write_table(path, table)
     return table
-
-
-def _cached(path: Path, catalogue: Catalogue) -> Table | None:
-    """Return the table as it was written, if it is there and whole."""
-    try:
-        with readable(path, "it is fetched again"):
-            table = Table.read(path, format="ascii.ecsv", fill_values=None)
-            ours = table.meta["vizier"] == catalogue.vizier and table.meta["sha256"] == checksum(table)
-            check(ours, "changed, or another catalogue")
-            return table
-    except FileNotFoundError:
-        pass
-    except ValueError as error:
-        log.warning("%s", error)
-    return None
 
 
 def load_report_sources() -> Table:
@@ -210,43 +147,37 @@ def load_report_sources() -> Table:
     return sources
 
 
-def _from_vizier(catalogue: Catalogue) -> tuple[Table, str]:
-    """Return all rows of the catalogue and the mirror that served them.
-
-    The mirrors are asked in turn: urllib3's retries see no error pages and cut tables with the status 200.
-    """
+def _from_vizier(name: str) -> Table:
+    """Return all rows of the catalogue, from the server that astroquery is set to."""
     from astroquery import cache_conf
-    from astroquery.vizier import VizierClass
+    from astroquery.vizier import VizierClass, conf
 
-    failures = []
-    for number, server in enumerate(MIRRORS * ATTEMPTS):
-        if number and number % len(MIRRORS) == 0:
-            time.sleep(BACKOFF * number / len(MIRRORS))
-        log.info("asking %s for %s", server, catalogue.vizier)
-        # Seconds to connect and to wait for an answer.
-        vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=server, timeout=(5, 60))
-        try:
-            # astroquery would keep an error page for a week.
-            with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
-                return _complete(catalogue, vizier.get_catalogs(catalogue.vizier)), server
-        except Exception as error:  # a damaged reply makes the parser say all kinds of things
-            failures.append(f"  {server}: {told(error)}")
-    msg = (
-        f"{catalogue.name} ({catalogue.vizier}) is not in the cache, and VizieR does not give it:\n"
-        + "\n".join(dict.fromkeys(failures))
-        + "\nTry again later; radiosynth.load_report_candidates() has the report's sources without a network."
-    )
-    raise DataUnavailableError(msg)
+    identifier = CATALOGUES[name]["vizier"]
+    log.info("asking %s for %s", conf.server, identifier)
+    # Seconds to connect and to wait for an answer.
+    vizier = VizierClass(columns=["**"], row_limit=-1, vizier_server=conf.server, timeout=(5, 60))
+    try:
+        # astroquery would keep an error page for a week.
+        with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
+            return _complete(name, vizier.get_catalogs(identifier))
+    except Exception as error:  # a damaged reply makes the parser say all kinds of things
+        msg = (
+            f"{name} ({identifier}) is not in the cache, and {conf.server} does not give it "
+            f"({told(error)}): try again later, or set astroquery.vizier.conf.server to a mirror; "
+            "radiosynth.load_report_candidates() has the report's sources without a network"
+        )
+        raise DataUnavailableError(msg) from error
 
 
-def _complete(catalogue: Catalogue, reply: list[Table] | None) -> Table:
+def _complete(name: str, reply: list[Table] | None) -> Table:
     """Return the table of the catalogue among those of a reply; a catalogue may be in several parts."""
-    parts = [table for table in reply or [] if set(catalogue.columns) <= set(table.colnames)]
+    rows, columns = CATALOGUES[name]["rows"], CATALOGUES[name]["columns"]
+    parts = [table for table in reply or [] if set(columns) <= set(table.colnames)]
     if len(parts) > 1:
         parts.append(vstack(parts, join_type="inner", metadata_conflicts="silent"))
     for table in parts:
-        if len(table) == catalogue.rows:
+        if len(table) == rows:
             return table
     found = [len(table) for table in parts] or "no table (an error page?), or none"
-    msg = f"the reply has {found} rows with {', '.join(catalogue.columns)}; all {catalogue.rows} are needed"
+    msg = f"the reply has {found} rows with {', '.join(columns)}; all {rows} are needed"
     raise ValueError(msg)

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 import radiosynth
 from radiosynth import classification
-from radiosynth._io import SAMPLE, TABLES, check, is_stream, refuse_to_replace, table_format, write_table
+from radiosynth._io import SAMPLE, TABLES, check, refuse_to_replace, table_format, write_table
 from radiosynth.cli import options
 from radiosynth.cli.sources import read_sources
 from radiosynth.taxonomy import CLASSES
@@ -66,9 +66,7 @@ def classify(arguments: argparse.Namespace) -> None:
     many = len(chunks) > 1 or arguments.jobs or arguments.cluster
     if many:
         number = classification.count_images(chunks)
-        said = f"{number} images are classified in chunks"
-        check(out, f"{said}: say where to write, by --out")
-        check(not is_stream(out), f"{said}, which are kept beside the table: {out} is no file, give one")
+        check(out, f"{number} images are classified in chunks: say where to write, by --out")
         options.refuse_ignored(arguments, f"for {number} images, which one page cannot show", "page")
     classifier = classification.load_classifier(arguments.model)
     if many:

@@ -14,7 +14,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from radiosynth._io import check, to_write
-from radiosynth.catalogues.designations import designation
+from radiosynth.catalogues.angles import designation
 from radiosynth.cutouts.beams import beams_of
 from radiosynth.cutouts.download import placed
 from radiosynth.cutouts.files import NO_SKY, CutoutError, blamed, need, open_image

@@ -11,9 +11,8 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from numpy.typing import ArrayLike
 
-from radiosynth._io import check
 from radiosynth.measurements.islands import BLANK, measure_islands
-from radiosynth.sample import Sample, floats
+from radiosynth.sample import Sample, check_positive, floats
 from radiosynth.surveys import FIRST
 
 
@@ -75,8 +74,7 @@ class Cuts:
     outside: float = 0.005
 
     def __post_init__(self) -> None:
-        fault = f"pixel_scale {self.pixel_scale} and beam {self.beam}: give positive arcseconds"
-        check(self.pixel_scale > 0 and self.beam > 0, fault)
+        check_positive(self, "pixel_scale", "beam")
 
 
 CUTS: dict[str, tuple[str, Callable[[Table, Cuts], ArrayLike]]] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ import numpy as np
 from astropy.table import Table, join
 
 from radiosynth._io import check, decoded, readable
+from radiosynth.catalogues.angles import text_of
 from radiosynth.sample import Sample, check_choice
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED, class_code
 
@@ -27,14 +28,14 @@ COLUMNS = ("name", "decision", "reason", "class", "reader", "time")
 def unique_names(sample: Sample) -> list[str]:
     """Return the names of the sources, or raise if there is none, or two have one name."""
     names = [str(name) for name in sample.table["name"]]
-    twice = sorted(name for name, number in Counter(names).items() if number > 1)
+    twice = _repeated(names)
     fault = f"{len(names)} sources, names that are not unique ({', '.join(twice[:3])}); make them differ"
     check(not twice and names, fault)
     return names
 
 
 def read_decisions(path: str | os.PathLike[str]) -> Table:
-    """Read a file of decisions: CSV as the page exports it, ECSV or JSON (a list of objects).
+    """Read a file of decisions: CSV, as the page exports it.
 
     Parameters
     ----------
@@ -56,11 +57,7 @@ def read_decisions(path: str | os.PathLike[str]) -> Table:
     file = Path(path)
     with readable(file, "export it again from the review page", "is no table of decisions"):
         text = decoded(file.read_bytes())
-        if file.suffix.lower() == ".ecsv":
-            table = Table.read(text.splitlines(), format="ascii.ecsv")
-        else:
-            rows = json.loads(text) if file.suffix.lower() == ".json" else csv.DictReader(io.StringIO(text))
-            table = Table(rows=list(rows))
+        table = Table(rows=list(csv.DictReader(io.StringIO(text), restval="")))
     try:
         return checked(table)
     except ValueError as error:
@@ -72,26 +69,26 @@ def checked(decisions: Table) -> Table:
     """Return decisions as text, one row a source and with all columns, or say which row cannot be."""
     lacking = ", ".join(sorted({"name", "decision"} - set(decisions.colnames)))
     check(not lacking, f"no column {lacking}; needed are name and decision")
-    table = Table({column: np.full(len(decisions), "") for column in COLUMNS})
-    for column in set(COLUMNS) & set(decisions.colnames):
-        table[column] = ["" if cell in (None, np.ma.masked) else str(cell) for cell in decisions[column]]
-    for name, decision in table["name", "decision"].iterrows():
+    blank = np.full(len(decisions), "")
+    given = {name: text_of(decisions[name]) for name in decisions.colnames if name in COLUMNS}
+    table = Table({name: given.get(name, blank) for name in COLUMNS})
+    for name, decision, new in table["name", "decision", "class"].iterrows():
         fault = f"{str(name)!r} has the decision {str(decision)!r}; allowed are {', '.join(DECISIONS)}"
         check(decision in DECISIONS, fault)
+        fault = f"{str(name)!r} is to be relabelled without a class; give one of {', '.join(CLASS_NAMES)}"
+        check(new or decision != "relabel", fault)
     table["class"] = [name and CLASS_NAMES[class_code(name)] for name in table["class"].tolist()]
-    if lacking := table["name"][(table["decision"] == "relabel") & (table["class"] == "")].tolist():
-        msg = f"{lacking[0]!r} is to be relabelled without a class; give one of {', '.join(CLASS_NAMES)}"
-        raise ValueError(msg)
     # A row that stands twice counts once, whoever wrote it and when.
     _, first = np.unique(table["name", "decision", "reason", "class"].as_array(), return_index=True)
     table = table[np.sort(first)]
-    for name, number in Counter(table["name"].tolist()).items():
-        if number > 1:
-            rows = table["decision", "reason", "class"][table["name"] == name].as_array().tolist()
-            ways = " and ".join(" ".join(filter(None, row)) for row in rows)
-            msg = f"{name!r} has contradictory rows: {ways}; keep one of them"
-            raise ValueError(msg)
+    twice = _repeated(table["name"])
+    check(not twice, f"{', '.join(twice[:3])}: rows contradict each other; keep one of them")
     return table
+
+
+def _repeated(names: Iterable[object]) -> list[str]:
+    """Return the names that occur more than once."""
+    return [name for name, number in Counter(map(str, names)).items() if number > 1]
 
 
 def apply_decisions(
@@ -122,22 +119,20 @@ def apply_decisions(
     check_choice(undecided, "value of undecided", ("raise", "keep", "drop"))
     names, table = unique_names(sample), checked(decisions)
     place, decided = {name: i for i, name in enumerate(names)}, table["name"].tolist()
-    if unknown := [name for name in decided if name not in place]:
-        told = f"{len(unknown)} decisions are about sources that the sample has not"
-        msg = f"{told}, such as {unknown[0]!r}: give the sample that was reviewed"
-        raise ValueError(msg)
+    unknown = [name for name in decided if name not in place]
+    fault = f"{len(unknown)} decisions are about other sources, such as {', '.join(unknown[:3])}"
+    check(not unknown, f"{fault}: give the sample that was reviewed")
     left = [name for name in names if name not in set(decided)]
-    if left and undecided == "raise":
-        told = f"{len(left)} of {len(names)} sources have no decision, such as {left[0]!r}"
-        msg = f'{told}: decide them, or give undecided="keep" or "drop" (--undecided keep)'
-        raise ValueError(msg)
+    fault = f"{len(left)} of {len(names)} sources have no decision, such as {', '.join(left[:3])}"
+    advice = 'decide them, or give undecided="keep" or "drop" (--undecided keep)'
+    check(not left or undecided != "raise", f"{fault}: {advice}")
     # Where in the sample each decision belongs, and the class that it gives.
     rows = np.array([place[name] for name in decided], int)
     given = np.array([class_code(name) if name else UNLABELLED for name in table["class"]], int)
-    for i in np.flatnonzero((table["decision"] == "keep") & (given >= 0) & (given != sample.labels[rows])):
-        own = CLASS_NAMES[sample.labels[rows[i]]] if sample.labels[rows[i]] >= 0 else "no class"
-        msg = f"{names[rows[i]]!r} is kept as {table['class'][i]}, but has {own} in the sample: relabel it"
-        raise ValueError(msg)
+    own = sample.labels[rows]
+    other = (table["decision"] == "keep") & (given != UNLABELLED) & (given != own)
+    wrong = ", ".join(table["name"][other][:3])
+    check(not wrong, f"{wrong}: kept with another class than in the sample; relabel it")
     labels, kept = sample.labels.copy(), np.full(len(sample), undecided == "keep")
     kept[rows] = table["decision"] != "drop"
     new = np.asarray(table["decision"] == "relabel")
@@ -161,7 +156,7 @@ class Agreement:
     number : int
         Sources that both decided.
     disagreements : ~astropy.table.Table
-        ``name``, and ``first`` and ``second``: keep, drop with its reason, or the new class.
+        ``name``, and ``first`` and ``second``: keep, drop or the new class.
     """
 
     kappa: float
@@ -196,8 +191,9 @@ def agreement(first: Table, second: Table) -> Agreement:
 
     both = join(checked(first), checked(second), "name", table_names=["first", "second"])
     check(len(both), "no source was decided by both readers; give two files about one sample")
-    for r in ("first", "second"):
-        both[r] = np.where(both[f"decision_{r}"] == "relabel", both[f"class_{r}"], both[f"decision_{r}"])
+    for reader in ("first", "second"):
+        relabelled = both[f"decision_{reader}"] == "relabel"
+        both[reader] = np.where(relabelled, both[f"class_{reader}"], both[f"decision_{reader}"])
     one, other = np.asarray(both["first"]), np.asarray(both["second"])
     kappa, low, high = np.nan, np.nan, np.nan
     if len(set(one) | set(other)) > 1:
@@ -206,9 +202,5 @@ def agreement(first: Table, second: Table) -> Agreement:
         draws = np.random.default_rng(0).integers(len(both), size=(1000, len(both)))
         drawn = [cohen_kappa_score(one[i], other[i]) for i in draws if len(set(one[i]) | set(other[i])) > 1]
         low, high = np.quantile(drawn, [0.025, 0.975])
-    differ = both[one != other]
-    for r in ("first", "second"):
-        pairs = zip(differ[r], differ[f"reason_{r}"], strict=True)
-        differ[r] = np.array([": ".join(filter(None, pair)) for pair in pairs], str)
-    alike, differences = 1 - len(differ) / len(both), differ["name", "first", "second"]
-    return Agreement(float(kappa), float(low), float(high), alike, len(both), differences)
+    differ = both["name", "first", "second"][one != other]
+    return Agreement(float(kappa), float(low), float(high), np.mean(one == other), len(both), differ)

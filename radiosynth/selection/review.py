@@ -64,15 +64,12 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
         sample = Sample.load(root)
     else:
         sample = read_cutouts(root, size=size, on_error="skip", nan="keep")
-    # Decisions go by name. Sources of one name are told apart by their files, else by their order.
-    names = sample.table["name"].astype(str).tolist()
-    labels: list[Sequence[object]] = [range(len(names))]
     if "path" in sample.table.colnames:
-        labels.insert(0, [Path(str(path)).name for path in sample.table["path"]])
-    for each in labels:
-        number, pairs = Counter(names), zip(names, each, strict=True)
-        names = [f"{name} ({label})" if number[name] > 1 else name for name, label in pairs]
-    sample.table["name"] = names
+        # Decisions go by name. Sources of one name are told apart by their files.
+        names = sample.table["name"].astype(str).tolist()
+        paths = [Path(str(path)) for path in sample.table["path"]]
+        number, pairs = Counter(names), zip(names, paths, strict=True)
+        sample.table["name"] = [f"{name} ({path.name})" if number[name] > 1 else name for name, path in pairs]
     return sample
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import re
 import tempfile
@@ -21,10 +20,9 @@ from samples import SHARED
 from skyserver import SkyServer
 
 import radiosynth
-from radiosynth import catalogues, simulation
+from radiosynth import simulation
 from radiosynth._io import write_table
-from radiosynth.catalogues import designations, positions, vizier as vizier_module
-from radiosynth.catalogues.designations import designation
+from radiosynth.catalogues.angles import designation, from_designation
 from radiosynth.catalogues.matching import add_decisions, cross_match, find_duplicates, sky_groups
 from radiosynth.catalogues.positions import checksum, read_positions
 from radiosynth.catalogues.vizier import CATALOGUES, REPORT_CATALOGUES, load_catalogue, load_report_sources
@@ -105,16 +103,15 @@ def vizier(cache, monkeypatch):
 
     sky = SkyServer(np.zeros((1, 4, 4)))
     for name, table in made_tables().items():
-        sky.vizier[CATALOGUES[name].vizier] = {"main": table}
+        sky.vizier[CATALOGUES[name]["vizier"]] = {"main": table}
     address = VizierClass._server_to_url
-    monkeypatch.setattr(
-        VizierClass, "_server_to_url", lambda *args, **kw: address(*args, **kw).replace("https:", "http:")
-    )
-    pinned = {name: dataclasses.replace(entry, sha256="") for name, entry in CATALOGUES.items()}
-    monkeypatch.setattr(vizier_module, "CATALOGUES", pinned)
-    monkeypatch.setattr(vizier_module, "BACKOFF", 0)
     with sky.running() as url:
-        monkeypatch.setattr(vizier_module, "MIRRORS", (url.removeprefix("http://"),))
+
+        def nearer(*args, **kwargs):
+            return re.sub("https://[^/]*", url, address(*args, **kwargs))
+
+        monkeypatch.setattr(VizierClass, "_server_to_url", nearer)
+        sky.url = url
         yield sky
 
 
@@ -156,13 +153,12 @@ def test_table_2_comes_out_of_the_catalogues():
 @pytest.mark.shared
 def test_table_2_comes_out_of_the_published_catalogues(vizier, monkeypatch, caplog):
     for name, table in real_tables().items():
-        vizier.vizier[CATALOGUES[name].vizier] = {"table1": table}
+        vizier.vizier[CATALOGUES[name]["vizier"]] = {"table1": table}
     # Two of them come in parts, one with a table beside it that looks alike.
     [garon] = vizier.vizier["J/AJ/157/126"].values()
     vizier.vizier["J/AJ/157/126"] = {"table1": garon[:3723], "table2": garon[3723:]}
     [fricat] = vizier.vizier["J/A+A/598/A49"].values()
     vizier.vizier["J/A+A/598/A49"] = {"small": fricat[:14], "main": fricat}
-    monkeypatch.setattr(vizier_module, "CATALOGUES", CATALOGUES)
     check_table_2()
     table = load_catalogue("Garon2019")
     assert len(table) == 4304
@@ -179,10 +175,6 @@ def test_the_second_call_reads_the_cache(vizier, cache):
     assert len(vizier.log) == 1
     assert second.meta == first.meta
     assert checksum(second) == checksum(first) == second.meta["sha256"]
-    assert second.meta["server"].startswith("127.0.0.1")
-    renamed = dataclasses.replace(catalogues.CATALOGUES["FRIICAT"], name="FRICAT")
-    assert load_catalogue(renamed).meta["vizier"] == renamed.vizier  # not what the cache has by that name
-    assert len(vizier.log) == 2
     assert [path.name for path in cache.iterdir()] == ["FRICAT.ecsv"]
 
 
@@ -198,24 +190,18 @@ def test_a_damaged_cache_is_fetched_again(vizier, cache, caplog, damage):
     assert len(vizier.log) == 2
 
 
-@pytest.mark.parametrize("fault", ["500", "html", "short", "disconnect", "50 rows"])
-def test_a_fault_that_passes_is_outlived(vizier, cache, fault):
-    vizier.vizier_faults = [fault]
-    assert len(load_catalogue("CoNFIG")) == 858
-    assert [outcome for _, outcome in vizier.requests("vizier")] == [fault, "ok"]
-
-
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
         ("html", "no table"),
         ("500", "500 Server Error"),
         ("disconnect", "aborted|closed"),
+        ("short", "rows|parse|not well-formed|no element|no table"),
         ("50 rows", r"\[50\] rows.*all 858"),
     ],
 )
-def test_a_fault_that_stays_is_told_and_nothing_is_kept(vizier, cache, fault, message):
-    vizier.vizier_faults = [fault] * 3
+def test_a_fault_is_told_and_nothing_is_kept(vizier, cache, fault, message):
+    vizier.vizier_faults = [fault]
     with pytest.raises(
         DataUnavailableError, match=rf"(?s)CoNFIG \(J/MNRAS/404/1719\).*({message}).*load_report_cand"
     ):
@@ -224,14 +210,9 @@ def test_a_fault_that_stays_is_told_and_nothing_is_kept(vizier, cache, fault, me
     assert len(load_catalogue("CoNFIG")) == 858
 
 
-def test_a_mirror_steps_in(vizier, monkeypatch):
-    monkeypatch.setattr(vizier_module, "MIRRORS", ("127.0.0.1:9", *vizier_module.MIRRORS))
-    assert len(load_catalogue("FRIICAT")) == 123
-
-
 def test_a_new_edition_is_used_and_told(vizier, monkeypatch, caplog):
-    changed = dataclasses.replace(CATALOGUES["FRICAT"], sha256="0" * 64)
-    assert len(load_catalogue(changed)) == 219
+    monkeypatch.setitem(CATALOGUES["FRICAT"], "sha256", "0" * 64)
+    assert len(load_catalogue("FRICAT")) == 219
     assert "FRICAT in VizieR differs from the edition used here" in caplog.text
 
 
@@ -252,13 +233,12 @@ def test_the_lines_for_the_whole_list_of_bending_angles(vizier, tmp_path, monkey
     from astroquery.image_cutouts.first import FirstClass
 
     garon = made_tables()["Garon2019"][400:4000:450]
-    entry = vizier_module.CATALOGUES["Garon2019"]
-    vizier.vizier[entry.vizier] = {"main": garon}
-    monkeypatch.setitem(vizier_module.CATALOGUES, "Garon2019", dataclasses.replace(entry, rows=len(garon)))
+    vizier.vizier["J/AJ/157/126"] = {"main": garon}
+    monkeypatch.setitem(CATALOGUES["Garon2019"], "rows", len(garon))
     rng = np.random.default_rng(2)
     fake = simulation.simulate({"FRII": 3}, 150, rng=rng).images
     vizier.images = (fake + rng.normal(0, 0.005, fake.shape)).astype("f4")
-    monkeypatch.setattr(FirstClass, "URL", f"http://{vizier_module.MIRRORS[0]}/cgi-bin/firstcutout")
+    monkeypatch.setattr(FirstClass, "URL", f"{vizier.url}/cgi-bin/firstcutout")
     monkeypatch.chdir(tmp_path)
     text = (project / "docs" / "methods" / "bending.rst").read_text("utf-8")
     (code,) = re.findall(r"python\n\n((?:   .*\n)*   sources = (?:.*\n)(?:   .*\n)*)", text)
@@ -279,36 +259,25 @@ SEXAGESIMAL = ("00 29 00.98", "-00 13 41.7"), ("00 39 30.52", "+10 32 18.6")
 (A, B), (C, D) = SEXAGESIMAL
 LISTS = {
     "degrees.txt": "7.2540833 -0.22825\n9.8771667 10.5385\n",
+    "colons.txt": "00:29:00.98,-00:13:41.7\n00:39:30.52,+10:32:18.6\n",
     "degrees.csv": "RA,Dec\n7.2540833,-0.22825\n9.8771667,10.5385\n",
     "crlf.csv": "\ufeffra;de\r\n7.2540833;-0.22825\r\n9.8771667;10.5385\r\n",
-    "six.txt": f"{A} {B}\n{C} {D}\n",
-    "seven.txt": f"a {A} {B}\nb {C} {D}\n",
-    "colons.txt": "a 00:29:00.98 -00:13:41.7\nb 00:39:30.52 +10:32:18.6\n",
     "letters.csv": "id,right ascension,de_deg\na,00h29m00.98s,-00d13m41.7s\nb,00h39m30.52s,10d32m18.6s\n",
     "pipes.tsv": f"Name|RAJ2000|DEJ2000|note\na|{A}|{B}|x, y\nb|{C}|{D}|\n",
     "tabs.tsv": "name\tRA_deg\tDE_deg\na\t7.2540833\t-0.22825\nb\t9.8771667\t10.5385\n",
     "commented.txt": "# my list\n# ra dec\n7.2540833 -0.22825\n\n# the other\n9.8771667 10.5385\n",
     "spoken.csv": "# RA and Dec of my sources\nname,ra,dec\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
-    "source.txt": "# Source\n# list of mine\n7.2540833 -0.22825\n9.8771667 10.5385\n",
-    "numpy.txt": "# ra,dec\n7.2540833 -0.22825\n9.8771667 10.5385\n",
-    "swapped.txt": "# dec ra\n-0.22825,7.2540833\n10.5385,9.8771667\n",
-    "swapped too.txt": "# Name,Dec,RA\na -0.22825 7.2540833\nb 10.5385 9.8771667\n",
-    "source list.txt": "# my source list\na 7.2540833 -0.22825\nb 9.8771667 10.5385\n",
+    "swapped.txt": "# Name,Dec,RA\na,-0.22825,7.2540833\nb,10.5385,9.8771667\n",
     "comma in a name.txt": "# name ra dec\nNGC,1 7.2540833 -0.22825\nb 9.8771667 10.5385\n",
     "quoted.csv": 'name,ra,dec\n"a, the first",7.2540833,-0.22825\n"b",9.8771667,10.5385\n',
     "sextractor.cat": "#   1 NUMBER  Running number\n#   2 DELTA_J2000  Declination  [deg]\n"
     "#   3 ALPHA_J2000  Right ascension  [deg]\n 1 -0.22825 7.2540833\n 2 10.5385 9.8771667\n",
-    "units in brackets.txt": "# RA (deg)  DEC (deg)  S (mJy)\n7.2540833 -0.22825 3\n9.8771667 10.5385 5\n",
     "hours.csv": "RA [hours],Dec\n0.48360555,-0.22825\n0.65847778,10.5385\n",
     "radians.txt": "# name ra(rad) dec(rad)\na 0.12660764 -0.00398371\nb 0.17238908 0.18393152\n",
     "spelled.csv": f"RA (h m s),Dec (d m s)\n{A},{B}\n{C},{D}\n",
-    "degrees spelled.csv": "RA (dms),Dec (dms)\n7:15:14.7,-0:13:41.7\n9:52:37.8,10:32:18.6\n",
-    "vizier.tsv": '# 2 rows\nRAJ2000;DEJ2000;alpha;DEc\n"h:m:s";"d:m:s";;deg\n'
-    f"-------;------;--;--\n{A};{B};-0.7;\n{C};{D};-0.8;\n",
     "ipac.tbl": "\\ a comment\n|name |  ra        | dec       |\n|char |  double    | double    |\n"
     "|     |  deg       | deg       |\n a       7.2540833   -0.2282500 \n b       9.8771667   10.5385000 \n",
     "both.csv": f"RA,DEC,RAJ2000,DEJ2000\n7.2540833,-0.22825,{A},{B}\n9.8771667,10.5385,{C},{D}\n",
-    "greek.txt": "# alpha delta\n7.2540833 -0.22825\n9.8771667 10.5385\n",
     "selavy.txt": "# island_id component_name ra_hms_cont dec_dms_cont ra_deg_cont dec_deg_cont flux_peak\n"
     "#  --  --  --  --  [deg]  [deg]  [mJy/beam]\n"
     " SB_1 J0029-0013 00:29:00.98 -00:13:41.7 7.2540833 -0.22825 12.3\n"
@@ -317,15 +286,8 @@ LISTS = {
     "# 3 DELTAWIN_J2000  Windowed position [deg]\n 1 7.2540833 -0.22825\n 2 9.8771667 10.5385\n",
     "declared.csv": "Source,R.A.,Decl.\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
     "topcat.txt": '# Name    RA        DEC\n  "NGC 1" 7.2540833 -0.22825\n  b       9.8771667  10.5385\n',
-    "framed.txt": "+------+-----------+----------+\n| Name | RA        | DEC      |\n"
-    "+------+-----------+----------+\n"
-    "| a    | 7.2540833 | -0.22825 |\n| b    | 9.8771667 | 10.5385  |\n+------+-----------+----------+\n",
-    "markdown.txt": "|name|ra|dec|\n|---|:---:|---|\n|a|7.2540833|-0.22825|\n|b|9.8771667|10.5385|\n",
-    "ends.csv": "name,ra,dec,\na,7.2540833,-0.22825\nb,9.8771667,10.5385,,\n,,\n",
     "frames.csv": "# converted from B1950 to J2000\nname,ra,dec\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
-    "survey.txt": "FIRST J002900.98-001341.7\nFIRST J003930.52+103218.6\n",
     "survey.csv": "Source\nFIRST J002900.98-001341.7\nFIRST J003930.52+103218.6\n",
-    "names.txt": "J002900.98-001341.7\nJ003930.52+103218.6\n",
     "named.csv": "source\nJ002900.98-001341.7\nJ003930.52+103218.6\n",
 }
 
@@ -338,7 +300,6 @@ def test_lists_of_any_kind(tmp_path, name):
     assert table.colnames[:6] == ["name", "ra", "dec", "class", "catalogue", "catalogue_class"]
     assert set(table["catalogue"]) == {Path(name).stem}
     assert len(set(table["name"])) == 2
-    assert table.meta["sha256"] == checksum(table[positions.COLUMNS])
 
 
 @pytest.mark.parametrize("suffix", ["ecsv", "fits", "vot"])
@@ -356,7 +317,7 @@ def test_tables_with_units(tmp_path, suffix):
     np.testing.assert_allclose(read["z"], [0.1, 0.2])
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "latin-1", "cp1252"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1", "cp1252"])
 def test_encodings(tmp_path, encoding):
     text = "name,ra,dec\r\nMüller 1,7.2540833,-0.22825\r\né,9.8771667,10.5385\r\n"
     (tmp_path / "list.csv").write_bytes(text.encode(encoding))
@@ -480,28 +441,31 @@ def test_any_text_is_read_in_range_or_refused(text):
 
 
 BAD_LISTS = {
-    "unnamed numbers": (
+    "no header": (
         "176.27 19.6 12.5\n187.7 12.4 48\n",
-        "first of 3 columns is the name, and .'176.27'. a number",
+        "it has no header with ra and dec, or with name: write one",
     ),
-    "numbers of seven": ("1 00 29 00.98 -00 13 41.7\n", "first of 7 columns is the name, and .'1'. a number"),
-    "six numbers": ("176.27 19.6 12.5 3 4 5\n", "row 1 has ra = 176.27 19.6 12.5"),
+    "spoken order": ("# Dec of the source, then RA\n1 2\n", "it has no header"),
+    "a comment": ("# my source list\na 176.27 19.6\n", "it has no header"),
+    "units in a header": ("# RA (deg) DEC (deg) S (mJy)\n1 2 3\n", "not the 6 columns RA, .deg., DEC"),
+    "units in a row": ('RAJ2000;DEJ2000\n"h:m:s";"d:m:s"\n12 30 49;+12 23 28\n', "row 1 has ra = h:m:s"),
+    "two marks": ("# ra,dec\n1 2\n", ".'1 2'. has not the 2 columns ra, dec"),
+    "framed": ("+----+-----+\n| ra | dec |\n+----+-----+\n| 1  | 2   |\n+----+-----+\n", "it has no header"),
     "beyond the pole": ("ra,dec\n1,90.5\n", "row 1 has dec = 90.5: give -90 to 90"),
     "hours": ("ra,dec\n25:00:00,1\n", "row 1 has ra = 25:00:00"),
     "negative": ("ra,dec\n-1,1\n", "row 1 has ra = -1"),
     "degrees as hours": ("RA (deg),dec\n12:30:49,1\n", "row 1 has ra = 12:30:49 deg"),
     "unit": ("ra (mJy),dec\n1,1\n", r"column 'ra \(mJy\)' is in 'mJy': give deg"),
     "epoch": ("ra (B1950),dec\n1,1\n", "is in 'B1950'"),
-    "twice": ("ra,dec,ra\n1,2,3\n", "column .'ra'. occurs more than once"),
+    "twice": ("ra,dec,ra\n1,2,3\n", "Duplicate column names"),
     "two places": ("ra,dec,ra_j2000,dec_j2000\n1,2,1,3\n", "columns dec, dec_j2000 hold different dec"),
     "other frame": ("# Equinox : B1950\nra,dec\n1,1\n", "it says '.*1950', and positions are needed in ICRS"),
     "other frame of FITS": ("# EPOCH = 1950.0\n# ra dec\n1 1\n", "it says 'EPOCH = 1950'"),
-    "spoken order": ("# Dec of the source, then RA\n1 2\n", "comments name the declination first"),
     "vector": ("# 1 RA x\n# 4 DEC y\n12 30 49 10\n", "columns RA, RA_1, RA_2 hold different ra"),
     "unit of seconds": ("name\nJ012961.0+004633\n", "gives no position|minutes and seconds go up to 60"),
     "decimal comma": ("ra;dec\n10,5;20,25\n", "row 1 has ra = 10,5"),
     "two tables": ("|ra |ra |dec|\n|double|double|double|\n", "cannot be read|no rows|different"),
-    "no positions": ("x,y\n1,2\n", r"columns x, y: it needs ra and dec|row 1 has ra = x"),
+    "no positions": ("x,y\n1,2\n", "row 1 has ra = x"),
     "one axis": ("ra,z\n1,2\n", r"columns ra, z: it needs ra and dec"),
     "out of range": ("ra,dec\n1,2\n400,5\n", r"row 2 has ra = 400: give 0 to 360 degrees.*\(1 such rows\)"),
     "no number": ("ra,dec\n1,2\nx,5\ny,5\n", r"row 2 has ra = x.*12:30:49.4 \(2 such rows\)"),
@@ -509,7 +473,7 @@ BAD_LISTS = {
     "label": ("ra,dec,class\n1,2,ring\n", r"unknown class 'ring': the classes are FRI.*classes=\{"),
     "name": ("name\nM87\n", r"the name 'M87' gives no position.*or add ra and dec"),
     "ragged": ("ra,dec\n1,2\n3\n", r"\['3'\] has not the 2 columns ra, dec"),
-    "empty": ("", "neither a header nor columns"),
+    "empty": ("", "it has no header"),
     "header only": ("ra,dec\n", "a header and no rows"),
     "binary": (b"\x89PNG\r\n\x1a\n\x00\xff", "cannot be read as a table"),
 }
@@ -551,7 +515,7 @@ def test_labels_can_be_translated(tmp_path):
 def test_designations_agree_with_the_catalogues():
     known = load_report_candidates()
     names = known["name"][known["catalogue"] == "FRICAT"].tolist()
-    ra, dec = zip(*map(designations.from_designation, names), strict=True)
+    ra, dec = zip(*map(from_designation, names), strict=True)
     # J002900.98-011341.7 has one digit more in both.
     assert designation(SkyCoord([*ra], [*dec], unit="deg")) == [name[:9] + name[10:17] for name in names]
     assert designation(SkyCoord(0.0, -0.0001, unit="deg")) == ["J000000.0-000000"]

@@ -44,7 +44,6 @@ def test_a_notebook_shows_a_few_images_with_names_and_classes() -> None:
     sample = Sample(images, [-1, 0, 1, 2, 3] * 8, table)
     shown = sample._repr_html_()
     assert shown.count("<img ") == 24
-    assert "and 16 more" in shown
     assert "<b>&'" not in shown
     assert "&lt;b&gt;&amp;&#x27;xxx" in shown
     assert shown.count("<b>FR I</b>") == 5
@@ -53,7 +52,6 @@ def test_a_notebook_shows_a_few_images_with_names_and_classes() -> None:
     picture = np.asarray(Image.open(io.BytesIO(data)))
     assert picture.shape == (96, 96)
     assert np.unravel_index(picture.argmax(), picture.shape) == (15, 12)  # north is up, east left
-    assert "and " not in sample[:2]._repr_html_()
     assert sample[:0]._repr_html_().startswith("<div>Sample(0 images")
 
 

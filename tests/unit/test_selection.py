@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import numpy as np
@@ -245,7 +244,7 @@ def test_images_at_the_edge_of_the_survey_are_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [{"pixel_scale": 0}, {"pixel_scale": np.nan}, {"beam": -1}])
 def test_a_width_of_nothing_is_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(ValueError, match="give positive arcseconds"):
+    with pytest.raises(ValueError, match="give a number above 0"):
         selection.Cuts(**wrong)
 
 
@@ -297,7 +296,7 @@ def test_sources_without_a_decision(sample: Sample, undecided: str, names: list[
     table = decided("a,keep,,,,", "b,drop,,,,")
     kept = selection.apply_decisions(sample, table, undecided=undecided)  # type: ignore[arg-type]
     assert kept.table["name"].tolist() == names
-    with pytest.raises(ValueError, match="2 of 4 sources have no decision, such as 'c'"):
+    with pytest.raises(ValueError, match="2 of 4 sources have no decision, such as c, 1e5"):
         selection.apply_decisions(sample, table)
     with pytest.raises(ValueError, match="choose from raise, keep, drop"):
         selection.apply_decisions(sample, table, undecided="perhaps")  # type: ignore[arg-type]
@@ -306,13 +305,13 @@ def test_sources_without_a_decision(sample: Sample, undecided: str, names: list[
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["z,keep,,,,"], "such as 'z'"),
+        (["z,keep,,,,"], "such as z"),
         (["a,retain,,,,"], "decision 'retain'; allowed are keep, drop, relabel"),
         (["a,relabel,,,,"], "without a class"),
         (["a,relabel,,spiral,,"], "unknown class 'spiral'"),
-        (["a,keep,,FRI,,", "a,drop,faint,FRI,,"], "contradictory rows: keep FRI and drop faint FRI"),
-        (["a,keep,,FRII,,"], "kept as FRII, but has FRI"),
-        (["1e5,keep,,FRII,,"], "has no class in the sample"),
+        (["a,keep,,FRI,,", "a,drop,faint,FRI,,"], "a: rows contradict each other"),
+        (["a,keep,,FRII,,"], "a: kept with another class"),
+        (["1e5,keep,,FRII,,"], "1e5: kept with another class"),
     ],
 )
 def test_decisions_that_cannot_be_applied(sample: Sample, rows: list[str], message: str) -> None:
@@ -331,14 +330,10 @@ def test_names_have_to_differ(sample: Sample) -> None:
         selection.apply_decisions(sample, decided("a,keep,,,,"), undecided="keep")
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".ecsv", ".json"])
-def test_decisions_are_read_from_each_kind_of_file(tmp_path: Path, suffix: str) -> None:
+def test_decisions_are_read(tmp_path: Path) -> None:
     table = decided('"1e5, twice",keep,,FRI,me,2026-01-01T00:00:00Z', "007,drop,faint,,me,")
-    path = tmp_path / f"decisions{suffix}"
-    if suffix == ".json":
-        path.write_text(json.dumps([dict(zip(table.colnames, map(str, row), strict=True)) for row in table]))
-    else:
-        table.write(path, format="ascii.ecsv" if suffix == ".ecsv" else "ascii.csv")
+    path = tmp_path / "decisions.csv"
+    table.write(path, format="ascii.csv")
     found = selection.read_decisions(path)
     assert [tuple(row) for row in found] == [tuple(row) for row in table]
 
@@ -352,11 +347,10 @@ def test_a_spreadsheet_may_have_marked_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[1, 2", "name\na\n", "name,decision\na,maybe\n", "\0\1"])
-@pytest.mark.parametrize("suffix", [".csv", ".ecsv", ".json"])
-def test_what_is_no_decisions_file(tmp_path: Path, text: str, suffix: str) -> None:
-    path = tmp_path / f"d{suffix}"
+def test_what_is_no_decisions_file(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "d.csv"
     path.write_text(text)
-    with pytest.raises(ValueError, match=r"d\.(csv|ecsv|json)"):
+    with pytest.raises(ValueError, match=r"d\.csv"):
         selection.read_decisions(path)
 
 
@@ -401,7 +395,7 @@ def test_agreement_lists_what_differs_and_ignores_reasons() -> None:
     found = selection.agreement(first, second)
     assert found.number == 3
     assert found.proportion == pytest.approx(1 / 3)
-    assert found.disagreements.as_array().tolist() == [("a", "keep", "bent"), ("c", "drop: large", "keep")]
+    assert found.disagreements.as_array().tolist() == [("a", "keep", "bent"), ("c", "drop", "keep")]
 
 
 def test_agreement_of_readers_who_never_differ_or_never_meet() -> None:
@@ -439,4 +433,4 @@ def test_the_command_from_folder_to_sample(tmp_path: Path, capsys: pytest.Captur
     assert main(["select", str(folder), "--decisions", str(mine), "--second", str(hers)]) == 0
     told = capsys.readouterr()
     assert "Cohen's kappa 0.333" in told.out
-    assert "drop: faint" in told.out
+    assert "drop" in told.out
