@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
+from filelock import FileLock
 from numpy.typing import NDArray
 
 from radiosynth._io import cache_folder, check, read_arrays, told, write_arrays
@@ -260,14 +261,20 @@ def _central(images: NDArray, size: int) -> NDArray:
 def _cached(pixels: str) -> dict[str, NDArray]:
     """Return the converted archive, made first if the cache does not hold it in good order."""
     converted = cache_folder() / _CONVERTED
-    if converted.exists():
+    damaged = converted.exists()
+    if damaged:
         try:
             return _read(converted, pixels)
         except ValueError as error:
             log.warning("%s", error)
-    archive = _find_archive(converted.parent)
     try:
-        _convert(archive, converted)
+        converted.parent.mkdir(parents=True, exist_ok=True)
+        # Of several processes one fetches and converts; the others wait here and find its file.
+        with FileLock(converted.with_name(f".{_CONVERTED}.lock")):
+            if damaged or not converted.exists():
+                _convert(_find_archive(converted.parent), converted)
+    except DataUnavailableError:
+        raise
     except OSError as error:
         advice = "free 30 MB there, or set RADIOSYNTH_DATA to a folder that can be written"
         msg = f"cannot write the image cache in {converted.parent} ({error}): {advice}"

@@ -90,8 +90,8 @@ def cached(folder, monkeypatch, archive):
 
 
 def visible(folder):
-    """Return what lies in the cache."""
-    return sorted(path.name for path in folder.glob("*"))
+    """Return what lies in the cache, but for the lock."""
+    return sorted(path.name for path in folder.glob("*") if path.suffix != ".lock")
 
 
 # The packaged tables
@@ -376,6 +376,26 @@ def test_killed_conversion_does_not_break_the_next(folder, archive):
     assert killed.returncode == 9
     assert not (folder / "first_galaxies.npz").exists()
     assert len(load_first_dataset()) == 5
+
+
+def test_two_processes_convert_once(folder, archive):
+    folder.mkdir()
+    (folder / "galaxy_data_h5.zip").write_bytes(archive)
+    code = CHILD + (
+        "import time\n"
+        "convert = datasets._convert\n"
+        "def slow(*arguments):\n"
+        "    print('converts', flush=True)\n"
+        "    time.sleep(1.5)\n"
+        "    convert(*arguments)\n"
+        "datasets._convert = slow\n"
+        "print(len(datasets.load_first_dataset()))\n"
+    )
+    command = [sys.executable, "-c", code, datasets.ARCHIVE_SHA256]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    printed = [process.communicate(timeout=60)[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sorted(printed, key=len) == [["5"], ["converts", "5"]]
 
 
 # Citations
