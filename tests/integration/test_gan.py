@@ -475,7 +475,6 @@ def test_gif(tmp_path):
     frames[:, 0, 0, 0] = 255  # the south-eastern corner of the first image
     path = tmp_path / "training.gif"
     generators.write_animation(frames, [0, 1, 4, 9, 500], path)
-    assert path.stat().st_size <= animation.MAX_BYTES
     with Image.open(path) as film:
         assert film.n_frames == 5
         assert film.info["loop"] == 0
@@ -493,25 +492,9 @@ def test_gif(tmp_path):
     assert not any(np.array_equal(a, b) for a, b in itertools.pairwise(strips))
 
 
-def test_a_long_film_stays_below_3_megabytes(tmp_path):
-    rng = np.random.default_rng(0)
-    frames = np.zeros((51, 16, 56, 56), np.uint8)
-    frames[:10] = rng.integers(0, 256, (10, 16, 56, 56))  # noise, as at the beginning of a training
-    generators.write_animation(frames, range(51), tmp_path / "long.gif")
-    assert (tmp_path / "long.gif").stat().st_size <= 3_000_000
-    noise = rng.integers(0, 256, (80, 64, 56, 56)).astype(np.uint8)
-    with pytest.raises(ValueError, match="give fewer"):
-        generators.write_animation(noise, range(80), tmp_path / "noise.gif")
-    assert not (tmp_path / "noise.gif").exists()
-
-
-def test_mp4(tmp_path, monkeypatch):
+def test_an_animation_is_a_gif_with_frames(tmp_path):
     frames = np.zeros((3, 16, 16, 16), np.uint8)
-    if shutil.which("ffmpeg"):
+    with pytest.raises(ValueError, match=r"film\.mp4: give the file a name that ends in \.gif"):
         generators.write_animation(frames, [0, 1, 2], tmp_path / "film.mp4")
-        assert b"ftyp" in (tmp_path / "film.mp4").read_bytes()[:16]
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(ValueError, match=r"'\.avi': choose from \.gif, \.mp4"):
-        generators.write_animation(frames, [0, 1, 2], tmp_path / "film.avi")
-    with pytest.raises(RuntimeError, match="ffmpeg is not on the path"):
-        generators.write_animation(frames, [0, 1, 2], tmp_path / "none.mp4")
+    with pytest.raises(ValueError, match="no frames"):
+        generators.write_animation(frames[:0], [], tmp_path / "film.gif")
