@@ -17,7 +17,6 @@ the report's four, and its FR II images are shown; at smoke scale it has hardly 
 trained.
 """
 
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import PowerNorm

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from radiosynth import generators, training
-from radiosynth.generators import animation, base
+from radiosynth.generators import base
 from radiosynth.generators.dcgan import DCGAN, GANSettings
 from radiosynth.generators.drawing import with_labels
 
