@@ -159,10 +159,9 @@ def render(
     out = to_write(out, (n, size, size), "ask for fewer or smaller images, or give a memmap as out")
     fault = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
     check(0 <= noise < np.inf, fault)
-    beam, n_sigma, rms = 0.0, None, None
+    beam, rms = 0.0, None
     if observation is not None:
-        beam, n_sigma = observation.beam_sigma(size), observation.n_sigma
-        rms = observation.noise_of(parameters, n, rng)
+        beam, rms = observation.beam_sigma(size), observation.noise_of(parameters, n, rng)
     noisy = noise > 0 or rms is not None
     if noisy:
         check_rng(rng)
@@ -188,9 +187,7 @@ def render(
     def work(chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: Any) -> list[int]:
         """Render a chunk into `out`, and return the rows that stayed dark."""
         rows, spheres, lobes = chunk
-        # Rows without a gap are rendered where they belong, unless a beam makes other images of them.
-        direct = not beam and rows[-1] - rows[0] < len(rows)
-        images = out[rows[0] : rows[-1] + 1] if direct else np.empty((len(rows), edge, edge), np.float32)
+        images = np.empty((len(rows), edge, edge), np.float32)
         brightness(spheres, lobes, images)
         if beam:
             images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
@@ -203,16 +200,15 @@ def render(
         if rms is not None:
             heights = high * rms[rows, None, None].astype(np.float32)
             images += heights * beam_noise(images.shape, beam, stream)
-            if scale and n_sigma is not None:
-                images[:] = noise_threshold(images, n_sigma)[0]
+            if scale:
+                images = noise_threshold(images)[0]
         if scale:
             # A little less than 2, so that rounding does not leave [-1, 1].
             low, high = _limits(images) if noisy else (low, high)
             gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
             images *= gain
             images -= low * gain + 1
-        if not direct:
-            out[rows] = images
+        out[rows] = images
         return dark
 
     # 4. Threads, not processes: the compiled code lets go of the interpreter, and all write to one array.
