@@ -117,10 +117,11 @@ def image_grid(
         If there are more images than panels, or not a title for each.
     """
     images = np.asarray(images)
-    fault = f"{len(images)} images do not fit into {rows} × {columns} panels; give more rows or fewer images"
-    check(len(images) <= rows * columns, fault)
-    fault = f"{len(titles)} titles for {len(images)} images; give one for each, or none"
-    check(len(titles) in (0, len(images)), fault)
+    fits = len(images) <= rows * columns and len(titles) in (0, len(images))
+    fault = (
+        f"{len(images)} images and {len(titles)} titles for {rows} × {columns} panels: give no more images"
+    )
+    check(fits, f"{fault} than panels, and a title for each image or none")
     height = panel * rows * (1.18 if len(titles) else 1.02)
     bare = {"frame_on": False, "xticks": [], "yticks": []}
     figure, axes = plt.subplots(
