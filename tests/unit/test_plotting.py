@@ -117,5 +117,5 @@ def test_a_grid_draws_all_images_or_none() -> None:
     assert len(plotting.image_grid(images, 2, 3).axes) == 6
     with pytest.raises(ValueError, match="5 images and 0 titles for 2 × 2 panels"):
         plotting.image_grid(images, 2, 2)
-    with pytest.raises(ValueError, match="4 titles for 2 × 3 panels.* a title for each image or none"):
+    with pytest.raises(ValueError, match=r"4 titles for 2 × 3 panels.* a title for each image or none"):
         plotting.image_grid(images, 2, 3, titles=list("abcd"))
