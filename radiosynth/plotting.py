@@ -118,10 +118,8 @@ def image_grid(
     """
     images = np.asarray(images)
     fits = len(images) <= rows * columns and len(titles) in (0, len(images))
-    fault = (
-        f"{len(images)} images and {len(titles)} titles for {rows} × {columns} panels: give no more images"
-    )
-    check(fits, f"{fault} than panels, and a title for each image or none")
+    fault = f"{len(images)} images and {len(titles)} titles for {rows} × {columns} panels"
+    check(fits, f"{fault}: give no more images than panels, and a title for each image or none")
     height = panel * rows * (1.18 if len(titles) else 1.02)
     bare = {"frame_on": False, "xticks": [], "yticks": []}
     figure, axes = plt.subplots(

@@ -274,11 +274,8 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
 
     stack = _stack(images)
     height, width = stack.shape[1:]
-    fault = (
-        f"cannot resize {height}×{width} images to {size}: the images must be square (crop them with "
-        "radiosynth.center_crop) and the size positive"
-    )
-    check(height == width and size >= 1, fault)
+    fault = f"cannot resize {height}×{width} images to {size}: give square ones, and a size of 1 or more"
+    check(height == width and size >= 1, f"{fault}; radiosynth.center_crop makes them square")
     if size == width:
         return stack
     # The first axis keeps its length, so that the images do not mix.

@@ -112,12 +112,7 @@ class GeneratorModel(keras.Model):
         return images
 
     def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
+        self, x: Any = None, y: Any = None, *others: Any, training: bool = True, **more: Any
     ) -> Any:
         """Return the loss of images `x` with labels `y`, as Keras asks for it."""
         loss, values = self.terms(self.settings.seen(x), y, training)
@@ -289,9 +284,7 @@ def train_generator(
     collapsed = min(varieties) < FEWEST_DIFFERENCES
     if collapsed:
         shown = ", ".join(f"{value:.2f}" for value in varieties)
-        log.warning(
-            "the %s has collapsed: the variety of its images is %s of that of real ones", title, shown
-        )
+        log.warning("the %s has collapsed: its images vary by %s of what real ones do", title, shown)
     training.save_weights(model.kept, folder / "generator.npz", dtype="float16")
     if model.partner:
         training.save_weights(getattr(model, model.partner), folder / f"{model.partner}.npz", dtype="float16")
@@ -372,11 +365,7 @@ def read_description(folder: Path) -> tuple[Any, list[str], bool]:
 
 @keras_defaults()
 def generate(
-    generator: keras.Model,
-    n: int,
-    *,
-    rng: np.random.Generator,
-    labels: NDArray[np.int64] | None = None,
+    generator: keras.Model, n: int, *, rng: np.random.Generator, labels: NDArray[np.int64] | None = None
 ) -> NDArray[np.float32]:
     """Draw images from a generator.
 

@@ -157,8 +157,7 @@ def render(
     n = len(columns["fr_type"])
     check_count(size, "size", 2)
     out = to_write(out, (n, size, size), "ask for fewer or smaller images, or give a memmap as out")
-    fault = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
-    check(0 <= noise < np.inf, fault)
+    check(0 <= noise < np.inf, f"noise is {noise}; give a fraction of the peak, a finite number of 0 or more")
     beam, rms = 0.0, None
     if observation is not None:
         beam, rms = observation.beam_sigma(size), observation.noise_of(parameters, n, rng)
@@ -168,11 +167,8 @@ def render(
     # 2. A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
     fine = 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1 if beam else 1
     edge = size * fine
-    fault = (
-        f"size={size} with {observation} has to be rendered at {edge} px, of which at most "
-        f"{_LARGEST_EDGE} are possible: give fewer pixels, or a wider beam"
-    )
-    check(edge <= _LARGEST_EDGE, fault)
+    fault = f"size={size} with {observation} has to be rendered at {edge} px, of {_LARGEST_EDGE} at most"
+    check(edge <= _LARGEST_EDGE, f"{fault}: give fewer pixels, or a wider beam")
     # 3. Sources become Gaussians, in chunks of one kind each, with a stream of random numbers of its own.
     step = max(1, _CHUNK_PIXELS // edge**2)
     extended = columns["fr_type"] > 0
