@@ -58,8 +58,8 @@ def split(
     counts = np.bincount(sample.labels, minlength=len(CLASS_NAMES))
     for code, number in wanted.items():
         fault = f"cannot set {number} {CLASS_NAMES[code]} images aside as test: the sample has {counts[code]}"
-        advice = "leave one for training: lower test_per_class, or give a number for each of its classes"
-        check(number < max(counts[code], 1), f"{fault}; {advice}")
+        advice = "and one must stay for training: lower test_per_class, or give it for each class in use"
+        check(number < max(counts[code], 1), f"{fault}, {advice}")
 
     # What each patch of sky holds, by class, and what the test set is to hold.
     target = np.array([wanted.get(code, 0) for code in range(len(CLASS_NAMES))])
