@@ -187,7 +187,7 @@ def confusion(axes: Axes, matrix: ArrayLike, title: str = "") -> ConfusionMatrix
     return display
 
 
-def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int | None = None) -> Any:
+def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int) -> Any:
     """Draw class probabilities as horizontal bars; the true class is printed bold.
 
     Parameters
@@ -196,7 +196,7 @@ def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int | None = N
         Where to draw.
     probabilities : array_like, shape (4,)
         Class probabilities.
-    truth : int, optional
+    truth : int
         Code of the true class.
 
     Returns
@@ -210,8 +210,7 @@ def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int | None = N
     axes.set_yticklabels([morphology.label for morphology in CLASSES], fontsize=7)
     axes.tick_params(axis="x", labelsize=7)
     axes.invert_yaxis()
-    if truth is not None:
-        axes.get_yticklabels()[truth].set_fontweight("bold")
+    axes.get_yticklabels()[truth].set_fontweight("bold")
     return bars
 
 

@@ -205,11 +205,9 @@ def realism(
     rows = []
     for name in (name for name, n in fake.counts().items() if n):
         true, made, taught = (sample.of_class(name) for sample in (real, fake, training))
-        fault = (
-            f"{len(true)} real, {len(made)} synthetic and {len(taught)} training images of {name}: "
-            "give 10, 5 and 1 at least"
-        )
-        check(len(true) >= 10 and len(made) >= 5 and len(taught) >= 1, fault)
+        fault = f"{len(true)} real, {len(made)} synthetic and {len(taught)} training images of {name}"
+        enough = len(true) >= 10 and len(made) >= 5 and len(taught) >= 1
+        check(enough, f"{fault}: give 10, 5 and 1 at least")
         seen = features(model, true.images), features(model, made.images)
         rows += [(name, label, *_compare(f, *seen, draws=draws, rng=rng)) for label, f in distances.items()]
         near = nearest_neighbour(made.images, taught.images)

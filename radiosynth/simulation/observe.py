@@ -70,17 +70,17 @@ class Observation:
         return self.beam_fwhm * gaussian_fwhm_to_sigma / scale
 
     def noise_of(
-        self, parameters: Table | Mapping[str, Any], n: int, rng: np.random.Generator | None
-    ) -> NDArray[np.float64] | None:
-        """Return the noise of each image in units of its peak, by ``rms`` of the parameters; None if none."""
+        self, parameters: Table | Mapping[str, Any], rng: np.random.Generator | None
+    ) -> NDArray[np.float64]:
+        """Return the noise of each image in units of its peak: the column ``rms``, or drawn if there is none."""
         if "rms" in parameters.keys():  # noqa: SIM118
             rms = np.asarray(parameters["rms"], float)
         else:
-            rms = draw_values(self.rms, n, rng)
-        if not rms.any():
-            return None
-        fault = f"rms holds {rms.min():g} to {rms.max():g}; give finite fractions of the peak, 0 or more"
-        check((np.isfinite(rms) & (rms >= 0)).all(), fault)
+            rms = draw_values(self.rms, len(parameters["fr_type"]), rng)
+        fault = (
+            f"rms holds {rms.min(initial=0):g} to {rms.max(initial=0):g}; give finite fractions of the peak"
+        )
+        check((np.isfinite(rms) & (rms >= 0)).all(), f"{fault}, 0 or more")
         return rms
 
 

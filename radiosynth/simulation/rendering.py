@@ -27,7 +27,7 @@ from radiosynth.sample import Sample, check_count, check_rng
 from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
 from radiosynth.simulation.kernels import brightness
 from radiosynth.simulation.observe import Observation, beam_noise
-from radiosynth.simulation.population import Population, draw_parameters, draw_values
+from radiosynth.simulation.population import Population, draw_parameters
 from radiosynth.taxonomy import class_code
 
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
@@ -89,8 +89,8 @@ def simulate(
     check_rng(rng)
     drawing, noising = rng.spawn(2)
     table = draw_parameters(per_class, population=population, rng=drawing)
-    if observation is not None and "rms" not in table.colnames:
-        table["rms"] = draw_values(observation.rms, len(table), noising)
+    if observation is not None:
+        table["rms"] = observation.noise_of(table, noising)
     images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)
     step = f"simulated at {size} px (trajectory={trajectory}, noise={noise}, observation={observation})"
     table.meta["history"] = [step, "scaled each image to [-1, 1]"]
@@ -158,10 +158,10 @@ def render(
     check_count(size, "size", 2)
     out = to_write(out, (n, size, size), "ask for fewer or smaller images, or give a memmap as out")
     check(0 <= noise < np.inf, f"noise is {noise}; give a fraction of the peak, a finite number of 0 or more")
-    beam, rms = 0.0, None
+    beam, rms = 0.0, np.zeros(n)
     if observation is not None:
-        beam, rms = observation.beam_sigma(size), observation.noise_of(parameters, n, rng)
-    noisy = noise > 0 or rms is not None
+        beam, rms = observation.beam_sigma(size), observation.noise_of(parameters, rng)
+    noisy = noise > 0 or rms.any()
     if noisy:
         check_rng(rng)
     # 2. A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
@@ -193,7 +193,7 @@ def render(
         # Noise in units of the peak; that of a telescope is thresholded as in real images.
         if noise > 0:
             images += high * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
-        if rms is not None:
+        if rms.any():
             heights = high * rms[rows, None, None].astype(np.float32)
             images += heights * beam_noise(images.shape, beam, stream)
             if scale:
