@@ -72,7 +72,7 @@ class Observation:
     def noise_of(
         self, parameters: Table | Mapping[str, Any], rng: np.random.Generator | None
     ) -> NDArray[np.float64]:
-        """Return the noise of each image in units of its peak: the column ``rms``, or drawn if it is absent."""
+        """Return the noise of each image in units of its peak: the column ``rms``, drawn if it is absent."""
         if "rms" in parameters.keys():  # noqa: SIM118
             rms = np.asarray(parameters["rms"], float)
         else:
