@@ -28,7 +28,7 @@ SCALES = ("smoke", "laptop", "report")
 REPORT, EXTENSIONS = ("report", "studies"), ("extensions",)  # folders of examples
 FIRST = ("fig09", "fig11", "fig12", "gan4")  # they train, or take long, and hardly wait for each other
 LAST = ("fig13", "published")  # they need all that fig12 trains
-LIBRARIES = ["matplotlib.pyplot", "radiosynth.reproduction.recipes", "radiosynth.generators.drawing"]
+LIBRARIES = ["matplotlib.pyplot", "radiosynth.reproduction.recipes", "radiosynth.generators.base"]
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -104,9 +104,8 @@ def _jets(truth: Any, output: Any) -> Any:
     angles = ops.where(known[:, None], truth[:, 1:], 0.0) * DEGREE
     unit = ops.stack([ops.cos(angles), ops.sin(angles)], axis=2)
     jets = ops.reshape(output, (-1, 2, 2))
-    straight, swapped = (
-        ops.sum(ops.square(each - unit), axis=(1, 2)) for each in (jets, ops.flip(jets, axis=1))
-    )
+    straight = ops.sum(ops.square(jets - unit), axis=(1, 2))
+    swapped = ops.sum(ops.square(ops.flip(jets, axis=1) - unit), axis=(1, 2))
     return mse(truth, output) * DEGREE**2 + ops.where(known, ops.minimum(straight, swapped), 0.0)
 
 
@@ -163,11 +162,8 @@ def train_regressor(
     settings = settings or RegressorSettings()
     for name, sample in (("train", train), ("validation", validation)):
         unknown = int((~np.isfinite(_targets(sample)[:, 0])).sum())
-        fault = (
-            f"the {name} sample has {len(sample)} images, {unknown} without a bending angle: give a "
-            "table with the column bending_angle in degrees"
-        )
-        check(len(sample) and not unknown, fault)
+        fault = f"the {name} sample has {len(sample)} images, {unknown} without a bending angle"
+        check(len(sample) and not unknown, f"{fault}: give each its bending_angle (degrees) in the table")
     training.check_pair(train, validation)
     model = build_regressor(train.size, output=settings.output, **settings.arguments())
     if start is not None:

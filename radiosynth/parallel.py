@@ -21,34 +21,28 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 THREADS = "TF_NUM_INTRAOP_THREADS"
-"""What TensorFlow reads the number of its threads from when it starts."""
+"""What TensorFlow reads the number of its threads from at its first operation."""
 
 
 def each(do: Callable[[T], R], tasks: Iterable[T], jobs: int, ahead: int = 1) -> Iterator[R]:
     """Yield what `do` returns for each task as it is done, by `jobs` processes, each sent `ahead` tasks."""
     most = max(jobs, joblib.effective_n_jobs(jobs))  # of a cluster not all may be there yet
-    before = os.environ.get(THREADS)
-    if jobs != 1:
-        os.environ[THREADS] = str(max(1, joblib.cpu_count() // most))
+    threads = max(1, joblib.cpu_count() // most)
     work = joblib.Parallel(jobs, return_as="generator_unordered", pre_dispatch=ahead * most, batch_size=1)
-    try:
-        yield from work(joblib.delayed(_under)(os.getpid(), do, task) for task in tasks)
-    finally:  # later processes do not inherit it: sums over other threads differ in the last bits
-        os.environ.pop(THREADS, None)
-        if before is not None:
-            os.environ[THREADS] = before
+    return work(joblib.delayed(_in_worker)(os.getpid(), threads, do, task) for task in tasks)
 
 
-def _under(parent: int, do: Callable[[T], R], task: T) -> R:
-    """Do a task in a worker that ends with its parent, also where that is killed."""
-    if multiprocessing.current_process().name.startswith("Loky"):  # no thread, nor another machine
+def _in_worker(parent: int, threads: int, do: Callable[[T], R], task: T) -> R:
+    """Do a task in a worker of so many threads, which ends with its parent, also where that is killed."""
+    if multiprocessing.current_process().name.startswith("Loky"):  # not here, nor on another machine
+        os.environ[THREADS] = str(threads)
         _end_with(parent)
     return do(task)
 
 
 @cache
 def _end_with(parent: int) -> None:
-    """Watch from now on whether the parent lives: loky's workers would stay for ever."""
+    """Watch from now on whether the parent lives: workers would go on with what they were sent."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -117,10 +117,9 @@ def image_grid(
         If there are more images than panels, or not a title for each.
     """
     images = np.asarray(images)
-    fault = f"{len(images)} images do not fit into {rows} × {columns} panels; give more rows or fewer images"
-    check(len(images) <= rows * columns, fault)
-    fault = f"{len(titles)} titles for {len(images)} images; give one for each, or none"
-    check(len(titles) in (0, len(images)), fault)
+    fits = len(images) <= rows * columns and len(titles) in (0, len(images))
+    fault = f"{len(images)} images and {len(titles)} titles for {rows} × {columns} panels"
+    check(fits, f"{fault}: give no more images than panels, and a title for each image or none")
     height = panel * rows * (1.18 if len(titles) else 1.02)
     bare = {"frame_on": False, "xticks": [], "yticks": []}
     figure, axes = plt.subplots(
@@ -188,7 +187,7 @@ def confusion(axes: Axes, matrix: ArrayLike, title: str = "") -> ConfusionMatrix
     return display
 
 
-def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int | None = None) -> Any:
+def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int) -> Any:
     """Draw class probabilities as horizontal bars; the true class is printed bold.
 
     Parameters
@@ -197,7 +196,7 @@ def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int | None = N
         Where to draw.
     probabilities : array_like, shape (4,)
         Class probabilities.
-    truth : int, optional
+    truth : int
         Code of the true class.
 
     Returns
@@ -211,8 +210,7 @@ def probability_bars(axes: Axes, probabilities: ArrayLike, truth: int | None = N
     axes.set_yticklabels([morphology.label for morphology in CLASSES], fontsize=7)
     axes.tick_params(axis="x", labelsize=7)
     axes.invert_yaxis()
-    if truth is not None:
-        axes.get_yticklabels()[truth].set_fontweight("bold")
+    axes.get_yticklabels()[truth].set_fontweight("bold")
     return bars
 
 

@@ -19,10 +19,6 @@ from radiosynth.sample import Sample, UnusableError, _pixels, check_choice
 log = logging.getLogger("radiosynth")
 
 
-CHUNK_PIXELS = 2**22
-"""Pixels worked on at a time, so that temporary arrays stay near 30 MB whatever the number of images."""
-
-
 GREY_LEVELS = 255
 """Steps between background and peak of the published images."""
 
@@ -209,13 +205,9 @@ def _thresholded(
     if fill == "threshold":
         limit += np.where(noise > 0, np.maximum(peak - limit, 0) / GREY_LEVELS, 0)
     limits = limit.astype(np.float32)
-    thresholded = np.empty_like(stack)
-    for image, gone, least, result in zip(stack, missing, limits, thresholded, strict=True):
-        blank = least if fill == "threshold" else min(least, np.float32(0))
-        result[:] = np.where(image >= least, image, blank)
-        if gone.any():
-            result[gone] = blank
-    return thresholded, limits, noise
+    least = limits[:, None, None]
+    blank = least if fill == "threshold" else np.minimum(least, np.float32(0))
+    return np.where((stack >= least) & ~missing, stack, blank), limits, noise
 
 
 def center_crop(images: ArrayLike, size: int) -> NDArray[np.float32]:
@@ -282,21 +274,13 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
 
     stack = _stack(images)
     height, width = stack.shape[1:]
-    fault = (
-        f"cannot resize {height}×{width} images to {size}: the images must be square (crop them with "
-        "radiosynth.center_crop) and the size positive"
-    )
-    check(height == width and size >= 1, fault)
+    fault = f"cannot resize {height}×{width} images to {size}: give square ones, and a size of 1 or more"
+    check(height == width and size >= 1, f"{fault}; radiosynth.center_crop makes them square")
     if size == width:
         return stack
-    result = np.empty((len(stack), size, size), np.float32)
-    step = max(1, CHUNK_PIXELS // (height * width))
-    for first in range(0, len(stack), step):
-        part = slice(first, first + step)
-        # The first axis keeps its length, so that the images do not mix.
-        shape = result[part].shape
-        result[part] = resize_volume(stack[part], shape, order=1, anti_aliasing=True, preserve_range=True)
-    return result
+    # The first axis keeps its length, so that the images do not mix.
+    shape = (len(stack), size, size)
+    return resize_volume(stack, shape, order=1, anti_aliasing=True, preserve_range=True)
 
 
 def scale(images: ArrayLike, low: float = -1.0, high: float = 1.0) -> NDArray[np.float32]:
@@ -326,20 +310,16 @@ def scale(images: ArrayLike, low: float = -1.0, high: float = 1.0) -> NDArray[np
     """
     check(low < high, f"cannot scale to [{low:g}, {high:g}]: the lower limit must be below the upper")
     stack = _stack(images)
-    faintest, brightest = stack.min(axis=(1, 2)), stack.max(axis=(1, 2))
+    faintest, brightest = stack.min(axis=(1, 2), keepdims=True), stack.max(axis=(1, 2), keepdims=True)
     bad = ~np.isfinite(faintest) | ~np.isfinite(brightest)
     _refuse(bad, None, "pixels that are not finite", "radiosynth.noise_threshold fills them")
     _refuse(faintest == brightest, None, _CONSTANT, "leave them out")
-    result = np.empty_like(stack)
-    # Image by image, which stays in the cache of the processor.
-    for image, least, most, scaled in zip(stack, faintest, brightest, result, strict=True):
-        np.subtract(image, least, out=scaled)
-        # Divided first: a fraction of 1 is then exact, and the brightest pixel becomes `high` itself.
-        scaled /= most - least
-        scaled *= high - low
-        scaled += low
-        np.clip(scaled, low, high, out=scaled)
-    return result
+    scaled = stack - faintest
+    # Divided first: a fraction of 1 is then exact, and the brightest pixel becomes `high` itself.
+    scaled /= brightest - faintest
+    scaled *= high - low
+    scaled += low
+    return np.clip(scaled, low, high, out=scaled)
 
 
 def preprocess(
@@ -350,12 +330,15 @@ def preprocess(
     n_sigma: float = 3.0,
     fill: Literal["threshold", "zero"] = "threshold",
     value_range: tuple[float, float] = (-1.0, 1.0),
-    blank: Literal["leave out", "raise"] = "leave out",
 ) -> Sample:
     """Make training images of cutouts: threshold the noise, crop, resize and scale.
 
     The steps and their order are the report's. Each is written to the history of the sample. Neither the
     unit of the images nor a constant added to them makes a difference.
+
+    Images that have no pixel above the noise, of which the report's sample has one, are left out, and so are
+    those where `missing_pixels` touch the source or are more than ``MISSING_LIMIT`` of the centre. Log and
+    history name them. Images whose peak is less than 5 sigma above the sky are kept, with a warning.
 
     Parameters
     ----------
@@ -369,11 +352,6 @@ def preprocess(
         Passed on to `noise_threshold`.
     value_range : pair of float
         Limits of the pixel values of each image.
-    blank : {"leave out", "raise"}
-        What to do with images that have no pixel above the noise, of which the report's sample has one, or
-        where `missing_pixels` touch the source or are more than ``MISSING_LIMIT`` of the centre: leave them
-        out, with a warning in the log and in the history that names them, or refuse them all. Images
-        whose peak is less than 5 sigma above the sky are kept, and a warning says so.
 
     Returns
     -------
@@ -384,8 +362,8 @@ def preprocess(
     Raises
     ------
     ValueError
-        If the sample is empty, or all or (with ``"raise"``) any images cannot be used; the message names
-        the sources. Also where a step refuses its parameters.
+        If the sample is empty, or none of its images can be used; the message names the sources. Also where
+        a step refuses its parameters.
 
     Examples
     --------
@@ -401,7 +379,6 @@ def preprocess(
     scale: each image to [-1, 1]
     """
     check(len(sample), "the sample has no images to preprocess; give at least one")
-    check_choice(blank, "value of blank", ("leave out", "raise"))
     names = np.asarray(sample.table["name"], str)
     missing = missing_pixels(sample.images)
     images, limit, noise = _thresholded(sample.images, missing, n_sigma, fill)
@@ -430,7 +407,7 @@ def preprocess(
         such = ", ".join(names[faint][:10])
         log.warning("no source 5 sigma above the noise in %d images, such as %s", faint.sum(), such)
     left_out = list(zip(names[bad].tolist(), reasons[bad].tolist(), strict=True))
-    if blank == "raise" or bad.all():
+    if bad.all():
         faults = ", or ".join(sorted(set(reasons[bad]), reverse=True))
         _refuse(bad, names, faults, "leave them out", sample.table.meta.get("skipped", []), left_out)
     for word, found in (("blank", constant), ("missing data", spoilt)):

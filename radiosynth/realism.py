@@ -96,23 +96,18 @@ def two_sample_accuracy(a: ArrayLike, b: ArrayLike, *, rng: np.random.Generator)
     float
         Mean of the two recalls: 0.5 for sets that cannot be told apart, 1 for sets that always can.
     """
-    import sklearn
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import balanced_accuracy_score
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     # A weak judge, strongly regularised: there are more features than images.
     a, b = _two_sets(a, b, at_least=5)
-    scaler, judge = StandardScaler(), LogisticRegression(C=0.1, solver="liblinear")
+    judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, solver="liblinear"))
     folds = StratifiedKFold(5, shuffle=True, random_state=int(rng.integers(2**32)))
     both, origin = np.concatenate([a, b]), np.repeat([0, 1], [len(a), len(b)])
-    judged = np.empty_like(origin)
-    # Checking the arguments of so small a fit would take longer than the fit.
-    with sklearn.config_context(skip_parameter_validation=True):
-        for taught, asked in folds.split(both, origin):
-            judge.fit(scaler.fit_transform(both[taught]), origin[taught])
-            judged[asked] = judge.predict(scaler.transform(both[asked]))
+    judged = cross_val_predict(judge, both, origin, cv=folds)
     return float(balanced_accuracy_score(origin, judged))
 
 
@@ -210,11 +205,9 @@ def realism(
     rows = []
     for name in (name for name, n in fake.counts().items() if n):
         true, made, taught = (sample.of_class(name) for sample in (real, fake, training))
-        fault = (
-            f"{len(true)} real, {len(made)} synthetic and {len(taught)} training images of {name}: "
-            "give 10, 5 and 1 at least"
-        )
-        check(len(true) >= 10 and len(made) >= 5 and len(taught) >= 1, fault)
+        fault = f"{len(true)} real, {len(made)} synthetic and {len(taught)} training images of {name}"
+        enough = len(true) >= 10 and len(made) >= 5 and len(taught) >= 1
+        check(enough, f"{fault}: give 10, 5 and 1 at least")
         seen = features(model, true.images), features(model, made.images)
         rows += [(name, label, *_compare(f, *seen, draws=draws, rng=rng)) for label, f in distances.items()]
         near = nearest_neighbour(made.images, taught.images)

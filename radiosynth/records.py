@@ -9,8 +9,6 @@ from typing import Any
 
 from radiosynth._io import cache_folder
 
-__all__ = ["find_folder", "renamed", "runs_root", "saved_runs"]
-
 PACKAGED_RUNS = Path(__file__).parent / "runs"
 """Those that come with the package, for who has saved none."""
 

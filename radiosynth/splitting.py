@@ -57,12 +57,9 @@ def split(
     wanted = _numbers_per_class(sample.labels, test_per_class)
     counts = np.bincount(sample.labels, minlength=len(CLASS_NAMES))
     for code, number in wanted.items():
-        fault = (
-            f"cannot set {number} {CLASS_NAMES[code]} images aside for the test: the sample has "
-            f"{counts[code]}, of which at least one must be left for training; lower test_per_class, or "
-            "give it as a mapping of the classes in use"
-        )
-        check(number < max(counts[code], 1), fault)
+        fault = f"cannot set {number} {CLASS_NAMES[code]} images aside as test: the sample has {counts[code]}"
+        advice = "and one must stay for training: lower test_per_class, or give it for each class in use"
+        check(number < max(counts[code], 1), f"{fault}, {advice}")
 
     # What each patch of sky holds, by class, and what the test set is to hold.
     target = np.array([wanted.get(code, 0) for code in range(len(CLASS_NAMES))])
@@ -79,12 +76,8 @@ def split(
                 chosen.append(group)
         if not missing.any():
             break
-    else:
-        msg = (
-            f"found no split with {dict(test_per_class)} test images in {SPLIT_ATTEMPTS} attempts, because "
-            "too many sources share a sky_group; ask for other numbers"
-        )
-        raise ValueError(msg)
+    fault = f"found no split with {dict(test_per_class)} test images, as too many sources share a sky_group"
+    check(not missing.any(), f"{fault}; ask for other numbers")
     order = rng.permutation(len(sample))
     in_test = np.isin(groups[order], chosen)
     return sample[order[~in_test]], sample[order[in_test]]
@@ -128,11 +121,8 @@ def stratified_folds(
     check_labelled(sample.labels)
     groups = _sky_groups(sample)
     most = min(int(np.unique(sample.labels, return_counts=True)[1].min()), int(groups.max()) + 1)
-    fault = (
-        f"cannot make {n_folds} folds: there can be 2 to {most}, as many as the smallest class has "
-        "sources and the sample separate patches of sky"
-    )
-    check(2 <= n_folds <= most, fault)
+    least = "the smallest class has sources and the sample separate patches of sky"
+    check(2 <= n_folds <= most, f"cannot make {n_folds} folds: there can be 2 to {most}, as many as {least}")
     folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=int(rng.integers(2**32)))
     return folds.split(sample.labels, sample.labels, groups)
 
@@ -155,9 +145,6 @@ def _numbers_per_class(labels: NDArray[np.int64], per_class: int | Mapping[str, 
         per_class = {CLASS_NAMES[code]: per_class for code in present}
     numbers = numbers_by_code(per_class)
     left_out = ", ".join(CLASS_NAMES[code] for code in present if code not in numbers)
-    fault = (
-        f"no number is given for the class {left_out}, of which there are images: give one, "
-        "or leave the class out of the sample"
-    )
+    fault = f"no number is given for the class {left_out}: give one, or leave its images out of the sample"
     check(not left_out, fault)
     return numbers

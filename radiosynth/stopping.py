@@ -7,8 +7,6 @@ import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-__all__ = ["TrainingDiverged", "TrainingStopped", "interrupt", "on_signals"]
-
 
 class TrainingStopped(RuntimeError):
     """Training ended before its last epoch; a new call resumes from the checkpoint.
@@ -33,18 +31,15 @@ class TrainingDiverged(RuntimeError):
 @contextlib.contextmanager
 def on_signals(stop: Callable[[str], object]) -> Iterator[None]:
     """Call `stop` with the name of the signal at Ctrl-C, SIGTERM or SIGUSR1 (what schedulers send)."""
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGUSR1") if hasattr(signal, name)]
+    numbers = [number for number in signal.Signals if number.name in ("SIGINT", "SIGTERM", "SIGUSR1")]
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop(f"the signal {signal.Signals(number).name}")
 
-    before = {}
     try:
-        for name in names:
-            number = getattr(signal, name)
-            before[number] = signal.signal(number, handle)
+        before = {number: signal.signal(number, handle) for number in numbers}
     except ValueError:  # not in the main thread: signals are somebody else's business
-        pass
+        before = {}
     try:
         yield
     finally:

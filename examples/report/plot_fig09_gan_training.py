@@ -17,8 +17,6 @@ the report's four, and its FR II images are shown; at smoke scale it has hardly 
 trained.
 """
 
-import shutil
-
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import PowerNorm
@@ -54,11 +52,8 @@ plt.show()
 
 # %%
 # The frames are closer together at the beginning, where changes are largest: they are
-# thinned as the square root of the epoch. If ffmpeg is installed, a video is written
-# too.
+# thinned as the square root of the epoch.
 
 generators.write_animation(frames, epochs, path.with_suffix(".gif"))
-if shutil.which("ffmpeg"):
-    generators.write_animation(frames, epochs, path.with_suffix(".mp4"))
 
 # sphinx_gallery_thumbnail_number = -1

@@ -9,15 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth._io import check, read_arrays, refuse_to_replace, write_atomically
-from radiosynth.sample import check_choice
-
-MAX_BYTES = 3_000_000
 
 STRIP = 24
 """Height in pixels of the strip with the caption."""
-
-FORMATS = {".gif": ("pillow", b"GIF8"), ".mp4": ("ffmpeg", rb"(?s).{4}ftyp")}
-"""By the suffix of a file: matplotlib's writer, and how such a file begins."""
 
 
 def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -27,15 +21,15 @@ def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     return stored["frames"], stored["epochs"]
 
 
-def _grid(frame: NDArray[np.uint8], columns: int, magnification: int) -> NDArray[np.uint8]:
-    """Return a grid of images, north up, with lines between them."""
+def _grid(frame: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
+    """Return a grid of images, north up, at twice their size, with lines between them."""
     from skimage.util import montage
 
     # Row 0 is the south, and the upper edge of a picture. The square root shows faint parts.
     tiles = (np.sqrt(frame[:, ::-1] / 255) * 255).astype(np.uint8)
     grid = montage(tiles, fill=96, grid_shape=(-(-len(tiles) // columns), columns), padding_width=1)
     # 64 grey levels look the same and halve the file.
-    return grid[1:, 1:].repeat(magnification, 0).repeat(magnification, 1) // 4 * 4
+    return grid[1:, 1:].repeat(2, 0).repeat(2, 1) // 4 * 4
 
 
 def write_animation(
@@ -56,7 +50,7 @@ def write_animation(
     epochs : array_like of int, shape (n_frames,)
         Epoch of each frame.
     path : path-like
-        File to write: ``.gif``, which repeats without end, or ``.mp4``, for which ffmpeg must be installed.
+        File to write, a ``.gif``, which repeats without end.
     columns : int
         Images in a row; the report has 8.
     milliseconds : int
@@ -67,41 +61,30 @@ def write_animation(
     Raises
     ------
     ValueError
-        If the animation takes more than 3 MB, there are no frames, or there is another kind of file.
-    RuntimeError
-        If there is no ``ffmpeg`` on the path, and it is needed.
+        If there are no frames, or another kind of file is named or would be replaced.
     """
-    from matplotlib.animation import writers
+    from matplotlib.animation import PillowWriter
     from matplotlib.figure import Figure
 
     path = Path(path)
-    check_choice(path.suffix, "suffix of an animation", FORMATS)
-    name, beginning = FORMATS[path.suffix]
-    refuse_to_replace(path, beginning)
+    check(path.suffix == ".gif", f"cannot write {path.name}: give the file a name that ends in .gif")
     check(len(frames), "there are no frames; give at least one")
-    if not writers.is_available(name):
-        msg = f"{name} is not on the path: install it, or write a .gif"
-        raise RuntimeError(msg)
+    refuse_to_replace(path, b"GIF8")
+    grids = [_grid(frame, columns) for frame in frames]
+    height, width = grids[0].shape
+    figure = Figure(figsize=(width / 100, (height + STRIP) / 100), dpi=100)
+    shown = figure.figimage(grids[0], yo=STRIP, cmap="gray", vmin=0, vmax=255, origin="upper")
+    said = figure.text(6 / width, 6 / (height + STRIP), "", fontsize=11)
+    # A fraction, so that no frame is a hundredth of a second too short.
+    film = PillowWriter(fps=Fraction(1000, milliseconds))  # type: ignore[arg-type]
 
     def write(partial: Path) -> None:
-        for magnification in (2, 1):
-            grids = [_grid(frame, columns, magnification) for frame in frames]
-            height, width = grids[0].shape
-            figure = Figure(figsize=(width / 100, (height + STRIP) / 100), dpi=100)
-            shown = figure.figimage(grids[0], yo=STRIP, cmap="gray", vmin=0, vmax=255, origin="upper")
-            said = figure.text(6 / width, 6 / (height + STRIP), "", fontsize=11)
-            # A fraction, so that no frame is a hundredth of a second too short.
-            film = writers[name](fps=Fraction(1000, milliseconds))  # type: ignore[arg-type]
-            with film.saving(figure, str(partial), dpi=100):
-                for grid, epoch in zip(grids, np.asarray(epochs), strict=True):
-                    shown.set_data(grid)
-                    said.set_text(caption.format(epoch))
-                    film.grab_frame()
-                for _ in range(9):
-                    film.grab_frame()
-            if (size := partial.stat().st_size) <= MAX_BYTES:
-                return
-        msg = f"{len(frames)} frames of {len(frames[0])} images take {size} bytes: give fewer than that"
-        raise ValueError(msg)
+        with film.saving(figure, str(partial), dpi=100):
+            for grid, epoch in zip(grids, np.asarray(epochs), strict=True):
+                shown.set_data(grid)
+                said.set_text(caption.format(epoch))
+                film.grab_frame()
+            for _ in range(9):
+                film.grab_frame()
 
     write_atomically(path, write)

@@ -8,8 +8,7 @@ import keras
 from keras import ops
 
 from radiosynth.generators.base import GeneratorModel
-from radiosynth.generators.drawing import with_labels
-from radiosynth.generators.settings import GANSettings
+from radiosynth.generators.settings import GANSettings, with_labels
 from radiosynth.networks.generators import build_discriminator
 
 

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from radiosynth.generators.base import GeneratorModel
 
 
+def with_labels(values: Any, labels: Any = None) -> Any:
+    """Return what a network takes: values, and the class codes if it knows any."""
+    return values if labels is None else [values, labels]
+
+
 @dataclass(frozen=True)
 class GeneratorSettings:
     """How a generator is built and trained; what all kinds have in common.
@@ -85,8 +90,6 @@ class GeneratorSettings:
         """Return a network as it is kept: one of the same weights whose images are squared and rescaled."""
         import keras
         from keras import ops
-
-        from radiosynth.generators.drawing import with_labels
 
         kept = network
         if self.stretch or self.rescale:

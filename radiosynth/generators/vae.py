@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from radiosynth import training
 from radiosynth._io import check
-from radiosynth.generators.base import GeneratorModel
-from radiosynth.generators.drawing import check_images, load_generator, read_description, with_labels
-from radiosynth.generators.settings import VAESettings
+from radiosynth.generators.base import GeneratorModel, check_images, load_generator, read_description
+from radiosynth.generators.settings import VAESettings, with_labels
 from radiosynth.networks.layers import keras_defaults
 
 

@@ -20,18 +20,18 @@ SEPARATION = 10.8
 """Least distance of two components in arcseconds: two beams of FIRST."""
 
 
-COLUMNS = (
-    "concentration",
-    "angular_size",
-    "axis_ratio",
-    "components",
-    "bending_angle",
-    "area",
-    "offset",
-    "asymmetry",
-    "edge_brightening",
-)
-"""Columns of `measure`."""
+COLUMNS = {
+    "concentration": None,
+    "angular_size": "arcsec",
+    "axis_ratio": None,
+    "components": None,
+    "bending_angle": "deg",
+    "area": "arcsec2",
+    "offset": "arcsec",
+    "asymmetry": None,
+    "edge_brightening": None,
+}
+"""Columns of `measure` and their units."""
 
 
 def measure(images: ArrayLike, *, pixel_scale: float) -> Table:
@@ -77,8 +77,7 @@ def measure(images: ArrayLike, *, pixel_scale: float) -> Table:
     found = [_measure_source(flux, pixel_scale) for flux in _above_sky(images)]
     columns = {name: np.array([row.get(name, np.nan) for row in found], float) for name in COLUMNS}
     columns["components"] = columns["components"].astype(int)
-    units = {"angular_size": "arcsec", "bending_angle": "deg", "area": "arcsec2", "offset": "arcsec"}
-    return Table(columns, units=units)
+    return Table(columns, units=COLUMNS)
 
 
 def _above_sky(images: ArrayLike) -> Iterator[NDArray[np.float64]]:

@@ -1,7 +1,6 @@
 from . import gaussians as gaussians
-from .degrade import degrade_randomly as degrade_randomly
 from .fit import fit_population as fit_population, mismatch as mismatch
-from .observe import Observation as Observation
+from .observe import Observation as Observation, degrade_randomly as degrade_randomly
 from .population import (
     Distribution as Distribution,
     Population as Population,

@@ -66,9 +66,8 @@ def checked(parameters: Table | Mapping[str, Any], trajectory: str) -> dict[str,
     missing = ", ".join(name for name in ("fr_type", *COLUMNS) if name not in given)
     check(not missing, f"the parameters lack {missing}; start from the table of draw_parameters")
     fr_type = np.asarray(parameters["fr_type"])
-    if not np.isin(fr_type, (0, 1, 2)).all():
-        msg = f"fr_type holds {sorted(set(fr_type.tolist()))}; it is 1 or 2, and 0 for compact sources"
-        raise ValueError(msg)
+    fault = f"fr_type holds {np.unique(fr_type).tolist()}; it is 1 or 2, and 0 for compact sources"
+    check(np.isin(fr_type, (0, 1, 2)).all(), fault)
     columns, compact = {"fr_type": fr_type}, fr_type == 0
     for name, (low, high) in COLUMNS.items():
         values = columns[name] = np.asarray(parameters[name], dtype=float)

@@ -209,13 +209,13 @@ def draw_parameters(
     given = per_class if isinstance(per_class, Mapping) else dict.fromkeys(CLASS_NAMES, per_class)
     counts = {CLASS_NAMES[code]: n for code, n in numbers_by_code(given).items()}
     refuse_beyond_memory((sum(counts.values()), 2 * len(COLUMNS)), "ask for fewer sources")
-    streams = zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True)
-    parts = [Table(_draw(population, name, counts.get(name, 0), stream)) for name, stream in streams]
-    table = vstack(parts).filled(np.nan)  # the noise may be drawn for some classes only
-    drawn = np.repeat(CLASS_NAMES, [len(part) for part in parts])
-    names = [f"{name}_{i}" for name, part in zip(CLASS_NAMES, parts, strict=True) for i in range(len(part))]
-    table.add_columns([np.array(names, str), drawn], indexes=[0, 0], names=["name", "class"])
-    return table
+    parts = []
+    for name, stream in zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True):
+        n = counts.get(name, 0)
+        names = np.array([f"{name}_{i}" for i in range(n)], str)
+        columns = {"name": names, "class": np.full(n, name), **_draw(population, name, n, stream)}
+        parts.append(Table(columns))
+    return vstack(parts).filled(np.nan)  # the noise may be drawn for some classes only
 
 
 def _draw(population: Population, name: str, n: int, rng: np.random.Generator) -> dict[str, NDArray[Any]]:

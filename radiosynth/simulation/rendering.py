@@ -27,7 +27,7 @@ from radiosynth.sample import Sample, check_count, check_rng
 from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
 from radiosynth.simulation.kernels import brightness
 from radiosynth.simulation.observe import Observation, beam_noise
-from radiosynth.simulation.population import Population, draw_parameters, draw_values
+from radiosynth.simulation.population import Population, draw_parameters
 from radiosynth.taxonomy import class_code
 
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
@@ -89,8 +89,8 @@ def simulate(
     check_rng(rng)
     drawing, noising = rng.spawn(2)
     table = draw_parameters(per_class, population=population, rng=drawing)
-    if observation is not None and "rms" not in table.colnames:
-        table["rms"] = draw_values(observation.rms, len(table), noising)
+    if observation is not None:
+        table["rms"] = observation.noise_of(table, noising)
     images = render(table, size, trajectory=trajectory, noise=noise, observation=observation, rng=noising)
     step = f"simulated at {size} px (trajectory={trajectory}, noise={noise}, observation={observation})"
     table.meta["history"] = [step, "scaled each image to [-1, 1]"]
@@ -157,23 +157,18 @@ def render(
     n = len(columns["fr_type"])
     check_count(size, "size", 2)
     out = to_write(out, (n, size, size), "ask for fewer or smaller images, or give a memmap as out")
-    fault = f"noise is {noise}; give the fraction of the peak, a finite number of 0 or more"
-    check(0 <= noise < np.inf, fault)
-    beam, n_sigma, rms = 0.0, None, None
+    check(0 <= noise < np.inf, f"noise is {noise}; give a fraction of the peak, a finite number of 0 or more")
+    beam, rms = 0.0, np.zeros(n)
     if observation is not None:
-        beam, n_sigma = observation.beam_sigma(size), observation.n_sigma
-        rms = observation.noise_of(parameters, n, rng)
-    noisy = noise > 0 or rms is not None
+        beam, rms = observation.beam_sigma(size), observation.noise_of(parameters, rng)
+    noisy = noise > 0 or rms.any()
     if noisy:
         check_rng(rng)
     # 2. A beam that is narrow on the pixel grid is applied on a finer one that shares its pixel centres.
     fine = 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1 if beam else 1
     edge = size * fine
-    fault = (
-        f"size={size} with {observation} has to be rendered at {edge} px, of which at most "
-        f"{_LARGEST_EDGE} are possible: give fewer pixels, or a wider beam"
-    )
-    check(edge <= _LARGEST_EDGE, fault)
+    fault = f"size={size} with {observation} has to be rendered at {edge} px, of {_LARGEST_EDGE} at most"
+    check(edge <= _LARGEST_EDGE, f"{fault}: give fewer pixels, or a wider beam")
     # 3. Sources become Gaussians, in chunks of one kind each, with a stream of random numbers of its own.
     step = max(1, _CHUNK_PIXELS // edge**2)
     extended = columns["fr_type"] > 0
@@ -188,9 +183,7 @@ def render(
     def work(chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: Any) -> list[int]:
         """Render a chunk into `out`, and return the rows that stayed dark."""
         rows, spheres, lobes = chunk
-        # Rows without a gap are rendered where they belong, unless a beam makes other images of them.
-        direct = not beam and rows[-1] - rows[0] < len(rows)
-        images = out[rows[0] : rows[-1] + 1] if direct else np.empty((len(rows), edge, edge), np.float32)
+        images = np.empty((len(rows), edge, edge), np.float32)
         brightness(spheres, lobes, images)
         if beam:
             images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
@@ -200,19 +193,18 @@ def render(
         # Noise in units of the peak; that of a telescope is thresholded as in real images.
         if noise > 0:
             images += high * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
-        if rms is not None:
+        if rms.any():
             heights = high * rms[rows, None, None].astype(np.float32)
             images += heights * beam_noise(images.shape, beam, stream)
-            if scale and n_sigma is not None:
-                images[:] = noise_threshold(images, n_sigma)[0]
+            if scale:
+                images = noise_threshold(images)[0]
         if scale:
             # A little less than 2, so that rounding does not leave [-1, 1].
             low, high = _limits(images) if noisy else (low, high)
             gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
             images *= gain
             images -= low * gain + 1
-        if not direct:
-            out[rows] = images
+        out[rows] = images
         return dark
 
     # 4. Threads, not processes: the compiled code lets go of the interpreter, and all write to one array.

@@ -18,9 +18,9 @@ import pytest
 from PIL import Image
 
 from radiosynth import generators, training
-from radiosynth.generators import animation, base
+from radiosynth.generators import base
 from radiosynth.generators.dcgan import DCGAN, GANSettings
-from radiosynth.generators.drawing import with_labels
+from radiosynth.generators.settings import with_labels
 
 TINY = GANSettings(size=16, latent_dim=8, width_multiplier=0.05, epochs=4, batch_size=16, seed=3)
 
@@ -296,38 +296,26 @@ def test_learns_mean_and_variety_of_each_class(tmp_path):
 # --- generators as files ----------------------------------------------------------------------------
 
 
-def test_generate_depends_on_the_seed_alone(whole):
+def test_generate_depends_on_the_seed_alone(whole, monkeypatch):
     labels = np.arange(20) % 2
     loaded = generators.load_generator(whole.folder)
 
-    def draw(seed, **options):
-        return generators.generate(loaded, 20, rng=np.random.default_rng(seed), labels=labels, **options)
+    def draw(seed):
+        return generators.generate(loaded, 20, rng=np.random.default_rng(seed), labels=labels)
 
     first = draw(5)
     assert first.shape == (20, 16, 16)
     assert first.dtype == np.float32
     assert np.abs(first).max() <= 1
     np.testing.assert_array_equal(first, draw(5))
-    np.testing.assert_allclose(first, draw(5, batch_size=7), atol=1e-5)
     assert not np.allclose(first, draw(6), atol=1e-3)
+    monkeypatch.setattr(base, "BATCH", 7)
+    np.testing.assert_allclose(first, draw(5), atol=1e-5)
     shorter = generators.generate(loaded, 6, rng=np.random.default_rng(5), labels=labels[:6])
     np.testing.assert_allclose(first[:6], shorter, atol=1e-5)
     # Half precision costs less than one of the 256 levels of a frame.
     exact = generators.generate(whole.generator, 20, rng=np.random.default_rng(5), labels=labels)
     np.testing.assert_allclose(first, exact, atol=1 / 255)
-
-
-def test_generate_into_a_memory_map(whole, tmp_path):
-    out = np.lib.format.open_memmap(tmp_path / "images.npy", "w+", np.float32, (9, 16, 16))
-    labels = np.zeros(9, int)
-    result = generators.generate(
-        whole.generator, 9, rng=np.random.default_rng(1), labels=labels, batch_size=4, out=out
-    )
-    assert result is out
-    expected = generators.generate(
-        whole.generator, 9, rng=np.random.default_rng(1), labels=labels, batch_size=4
-    )
-    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), expected)
 
 
 def test_the_class_matters(whole):
@@ -475,7 +463,6 @@ def test_gif(tmp_path):
     frames[:, 0, 0, 0] = 255  # the south-eastern corner of the first image
     path = tmp_path / "training.gif"
     generators.write_animation(frames, [0, 1, 4, 9, 500], path)
-    assert path.stat().st_size <= animation.MAX_BYTES
     with Image.open(path) as film:
         assert film.n_frames == 5
         assert film.info["loop"] == 0
@@ -493,25 +480,9 @@ def test_gif(tmp_path):
     assert not any(np.array_equal(a, b) for a, b in itertools.pairwise(strips))
 
 
-def test_a_long_film_stays_below_3_megabytes(tmp_path):
-    rng = np.random.default_rng(0)
-    frames = np.zeros((51, 16, 56, 56), np.uint8)
-    frames[:10] = rng.integers(0, 256, (10, 16, 56, 56))  # noise, as at the beginning of a training
-    generators.write_animation(frames, range(51), tmp_path / "long.gif")
-    assert (tmp_path / "long.gif").stat().st_size <= 3_000_000
-    noise = rng.integers(0, 256, (80, 64, 56, 56)).astype(np.uint8)
-    with pytest.raises(ValueError, match="give fewer"):
-        generators.write_animation(noise, range(80), tmp_path / "noise.gif")
-    assert not (tmp_path / "noise.gif").exists()
-
-
-def test_mp4(tmp_path, monkeypatch):
+def test_an_animation_is_a_gif_with_frames(tmp_path):
     frames = np.zeros((3, 16, 16, 16), np.uint8)
-    if shutil.which("ffmpeg"):
+    with pytest.raises(ValueError, match=r"film\.mp4: give the file a name that ends in \.gif"):
         generators.write_animation(frames, [0, 1, 2], tmp_path / "film.mp4")
-        assert b"ftyp" in (tmp_path / "film.mp4").read_bytes()[:16]
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(ValueError, match=r"'\.avi': choose from \.gif, \.mp4"):
-        generators.write_animation(frames, [0, 1, 2], tmp_path / "film.avi")
-    with pytest.raises(RuntimeError, match="ffmpeg is not on the path"):
-        generators.write_animation(frames, [0, 1, 2], tmp_path / "none.mp4")
+    with pytest.raises(ValueError, match="no frames"):
+        generators.write_animation(frames[:0], [], tmp_path / "film.gif")

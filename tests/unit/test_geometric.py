@@ -418,8 +418,6 @@ def test_observed_images_are_prepared_as_real_ones():
     # Thresholded once, they are resized as published images are.
     ready = preprocess(Sample(seen, np.zeros(len(seen))), 56)
     assert "already clipped" in ready.history[0]
-    noise = render(table, 150, observation=Observation(rms=0.02, n_sigma=None), rng=np.random.default_rng(16))
-    np.testing.assert_allclose(noise, scale_images(raw), atol=1e-5)
 
 
 def test_noise_of_each_image_is_drawn_and_told():
