@@ -26,7 +26,7 @@ from radiosynth.reproduction import figures, layouts, samples, studies
 plotting.use_style()
 study = studies.best_study("data-size")
 table = study.summary()
-conditions = layouts.study_conditions("data-size", study.config.scale)
+conditions, _ = layouts.layout("data-size", study.config.scale)
 train = {}
 for condition, (config, *_) in conditions.items():
     if condition.startswith("real,"):

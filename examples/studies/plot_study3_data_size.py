@@ -21,7 +21,7 @@ from radiosynth.reproduction import figures, layouts, samples, studies
 plotting.use_style()
 study = studies.best_study("data-size")
 table = study.summary()
-conditions = layouts.study_conditions("data-size", study.config.scale)
+conditions, _ = layouts.layout("data-size", study.config.scale)
 sources = {condition: configs[0].sources for condition, configs in conditions.items()}
 train = {}
 for condition, each in sources.items():

@@ -62,14 +62,8 @@ STUDIES: dict[str, Callable[[str], Layout]] = {"published-code": _published_code
 """What lays out the conditions of each study; the question that it asks is the documentation of it."""
 
 
-def layout(name: str, scale: str | None) -> Layout:
-    """Return the conditions of a study, and what each is compared with; see `study_conditions`."""
-    check_choice(name, "study", STUDIES)
-    return STUDIES[name](asked_scale(scale))
-
-
-def study_conditions(name: str, scale: str | None = None) -> Conditions:
-    """Return the configurations of a study: for each condition, one for each fold that tests.
+def layout(name: str, scale: str | None = None) -> Layout:
+    """Return the conditions of a study, and what each is compared with.
 
     Parameters
     ----------
@@ -80,8 +74,11 @@ def study_conditions(name: str, scale: str | None = None) -> Conditions:
 
     Returns
     -------
-    dict of str to list of ClassifierConfig
-        By name of the condition. Conditions of different studies share runs that are alike.
+    conditions : dict of str to list of ClassifierConfig
+        By name of the condition, one configuration for each fold that tests. Conditions of different studies
+        share runs that are alike.
+    references : dict of str to str
+        For each condition that is compared, the name of the one that it is compared with.
 
     Raises
     ------
@@ -90,8 +87,9 @@ def study_conditions(name: str, scale: str | None = None) -> Conditions:
 
     Examples
     --------
-    >>> conditions = study_conditions("data-size", "report")
+    >>> conditions, references = layout("data-size", "report")
     >>> {name: len(configs) for name, configs in conditions.items() if "25" in name}
     {'real, 25%': 10, 'real+geometric, 25%': 10}
     """
-    return layout(name, scale)[0]
+    check_choice(name, "study", STUDIES)
+    return STUDIES[name](asked_scale(scale))

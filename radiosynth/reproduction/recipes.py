@@ -121,10 +121,14 @@ def _missing(config: configs.Config, root: Path | None) -> list[configs.Config]:
     return list(dict.fromkeys(needed))
 
 
+def is_finished(config: configs.Config, root: Path | None = None) -> bool:
+    """Return whether a run is saved, in whole."""
+    return (run_folder(config, root) / "provenance.json").exists()
+
+
 def _saved(config: C, root: Path | None) -> Run[C] | None:
     """Return a run if it is saved and finished; refuse a folder that holds another one, begun or finished."""
-    folder = run_folder(config, root)
-    finished = (folder / "provenance.json").exists()
+    folder, finished = run_folder(config, root), is_finished(config, root)
     if not finished and not (folder / "config.json").exists():
         return None
     fault = f"{folder} holds another configuration than its name says: remove that folder"

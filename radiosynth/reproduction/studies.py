@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,11 @@ from astropy.table import Table, vstack
 from radiosynth._io import check, read_json, read_table, readable, write_json, write_table
 from radiosynth.reproduction import recipes, scales
 from radiosynth.reproduction.comparisons import StudyResult, formatted
-from radiosynth.reproduction.configs import ClassifierConfig, Config
+from radiosynth.reproduction.configs import ClassifierConfig
 from radiosynth.reproduction.layouts import Conditions, layout
 from radiosynth.reproduction.parallel import run_missing
 from radiosynth.reproduction.provenance import provenance
-from radiosynth.reproduction.runs import Run, run_folder, runs_root
+from radiosynth.reproduction.runs import Run, runs_root
 
 log = logging.getLogger("radiosynth")
 
@@ -98,7 +97,6 @@ def run_conditions(
     radiosynth.training.TrainingStopped
         If the time was over before all runs were done; calling again resumes.
     """
-    deadline = None if time_limit is None else time.time() + time_limit
     folder = study_folder(name, scale)
     saved, asked = _saved_names(folder), _names(conditions)
     fault = f"{folder} holds a study of other runs: remove its study.json and run it again"
@@ -107,10 +105,8 @@ def run_conditions(
         lacking = len(set().union(*asked.values()) - set().union(*saved.values()))
         log.info("loading the saved %s%s", folder.name, f" without {lacking} runs" if lacking else "")
         return _load(folder, conditions, references, sum(map(len, saved.values())), loaded=True)
-    needed = list(itertools.chain(*conditions.values()))
-    generators = [each for config in needed if not _finished(config) for each in config.requires]
-    for configs in (generators, needed):
-        run_missing(recipes.run, configs, _finished, "runs", jobs, deadline)
+    needed = itertools.chain(*conditions.values())
+    run_missing(recipes.run, needed, recipes.is_finished, "runs", jobs, time_limit)
     return _save(name, folder, conditions, references)
 
 
@@ -151,10 +147,6 @@ def study_folder(name: str, scale: str) -> Path:
 
 def _names(conditions: Conditions) -> dict[str, list[str]]:
     return {condition: [config.name for config in configs] for condition, configs in conditions.items()}
-
-
-def _finished(config: Config) -> bool:
-    return (run_folder(config) / "provenance.json").exists()
 
 
 # Saved studies ----------------------------------------------------------------------------------------

@@ -296,7 +296,6 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
     except Timeout:
         return None
     shutil.rmtree(work, ignore_errors=True)
-    keras.utils.clear_session()  # else every network that was built stays in memory
     return record
 
 
@@ -319,21 +318,13 @@ def _save(record: Path, trial: Trial, model: keras.Model, history: training.Hist
     write_arrays(record, **arrays)
 
 
-def run_all(
-    parts: Sequence[str],
-    *,
-    conditions: Sequence[str] | None = None,
-    jobs: int = 1,
-    time_limit: float | None = None,
-) -> int:
+def run_all(parts: Sequence[str], *, jobs: int = 1, time_limit: float | None = None) -> int:
     """Run what is missing of some parts of the protocol; several calls may share the work.
 
     Parameters
     ----------
     parts : sequence of str
         Names of parts.
-    conditions : sequence of str, optional
-        Only these conditions.
     jobs : int
         Networks at a time, one processor each.
     time_limit : float, optional
@@ -350,8 +341,5 @@ def run_all(
         If some are left; calling again resumes.
     """
     asked = [trial for part in parts for trial in trials(part)]
-    if conditions is not None:
-        asked = [trial for trial in asked if trial.condition in conditions]
-    deadline = None if time_limit is None else time.time() + time_limit
-    run_missing(run, asked, lambda trial: trial.file.exists(), "networks", jobs, deadline)
+    run_missing(run, asked, lambda trial: trial.file.exists(), "networks", jobs, time_limit)
     return len(asked)

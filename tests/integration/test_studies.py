@@ -108,7 +108,7 @@ def test_a_study_is_computed_in_slices_saved_and_loaded(tiny: Path) -> None:
     assert result.conditions == [f"{name}, {part}" for part in parts for name in ("real", "real+geometric")]
     assert len(result.sources) == 8 * 80  # two of three parts of 120 sources were tested, in each condition
     assert set(result.histories["fold"]) == {0, 1}
-    first = layouts.study_conditions("data-size", "smoke")["real, 100%"][0]
+    first = layouts.layout("data-size", "smoke")[0]["real, 100%"][0]
     plain = recipes.run(first).predictions
     right = (plain["probabilities"].argmax(1) == plain["labels"])[plain["plain"]].mean()
     tested = result.tested("real, 100%")
@@ -265,9 +265,9 @@ def test_what_is_not_in_a_study_is_named() -> None:
     with pytest.raises(ValueError, match="unknown condition of by-hand 'c': choose from a, b"):
         result.compare("a", "c")
     with pytest.raises(ValueError, match="unknown study 'x': choose from published-code"):
-        layouts.study_conditions("x")
+        layouts.layout("x")
     with pytest.raises(ValueError, match="unknown scale"):
-        layouts.study_conditions("data-size", "huge")
+        layouts.layout("data-size", "huge")
 
 
 def test_a_run_has_one_result_in_all_studies() -> None:
