@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from radiosynth.reproduction import configs
-from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, asked_scale, scaled
+from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, current_scale, scaled
 
 
 def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> configs.GANConfig:
@@ -156,7 +156,7 @@ def bending_conditions(scale: str | None = None, **changes: Any) -> dict[str, li
         The author's three; then those on simulations matched to the real sources, predictions being averaged
         over eight rotations: alone, followed by real images, and so with the other outputs.
     """
-    scale, conditions = asked_scale(scale), {}
+    scale, conditions = current_scale(scale), {}
     for name in ("real", "with spread") if scale == "smoke" else WRITTEN["bending"]:
         _, values = scaled(scale, "bending", {**WRITTEN["bending"][name], **changes})
         if values.get("training_set") == "synthetic":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,26 +44,6 @@ def split_sample(asked: Sources) -> tuple[Sample, Sample, Sample]:
     return train, validation, test
 
 
-@dataclass(frozen=True)
-class Mislabelled:
-    """Images of generators, those of FR I in the place of those of FR II, as the report's notebook had it.
-
-    Parameters
-    ----------
-    part : Generated
-        The generators.
-    """
-
-    part: Generated
-
-    def draw(self, sources: Sample, rng: np.random.Generator) -> Sample:
-        """Return the images; see `radiosynth.training_sets.Part`."""
-        drawn = self.part.draw(sources, rng)
-        images = drawn.images.copy()
-        images[drawn.labels == 1] = images[drawn.labels == 0]
-        return drawn.derived(images, "images of FR I in the place of those of FR II")
-
-
 def training_set(config: ClassifierConfig, generators: Sequence[Path]) -> TrainingSet:
     """Return the training set of a configuration, with the images of generators in these folders."""
     number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
@@ -74,8 +53,7 @@ def training_set(config: ClassifierConfig, generators: Sequence[Path]) -> Traini
     elif config.training_set == "real+fitted":
         parts.append(Fitted(number, trials=min(1000, 2 * config.per_class)))  # a small training need not wait
     elif config.training_set in GENERATED:
-        drawn = Generated(number, generators)
-        parts.append(Mislabelled(drawn) if config.mislabelled else drawn)
+        parts.append(Generated(number, generators))
     return TrainingSet(parts)
 
 
@@ -100,6 +78,12 @@ def prepare(
     sources, *held_out = split_sample(config.sources)
     rng = np.random.default_rng(config.settings.seed)
     train = training_set(config, folders).draw(sources, rng=rng)
+    if config.mislabelled:
+        # Generated images of FR I in the place of those of FR II, as the report's notebook had it.
+        images = train.images.copy()
+        fr1, fr2 = (np.flatnonzero(train.labels == code)[config.per_class :] for code in (0, 1))
+        images[fr2] = images[fr1]
+        train = train.derived(images, "images of FR I in the place of those of FR II")
     validation, test = (
         augmentation.augment(part, config.validation_per_class, "ordered") for part in held_out
     )

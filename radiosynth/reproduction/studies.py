@@ -59,7 +59,7 @@ def run_study(
     radiosynth.training.TrainingStopped
         If the time was over before all runs were done; calling again resumes.
     """
-    scale = scales.asked_scale(scale)
+    scale = scales.current_scale(scale)
     return run_conditions(name, scale, *layout(name, scale), jobs=jobs, time_limit=time_limit)
 
 

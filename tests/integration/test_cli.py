@@ -172,7 +172,7 @@ def test_what_is_no_classifier_classifies_nothing(
     gan = next(name for name in runs.saved_runs() if name.startswith("laptop-gan-all-"))
     assert main(["classify", "--model", gan, *cutouts]) == 1
     assert f"{gan} classifies nothing" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="holds no generator"):
+    with pytest.raises(FileNotFoundError, match="holds no generator"):
         sample_generators([recorded.folder], 2, rng=np.random.default_rng(0))
 
 
