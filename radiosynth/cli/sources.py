@@ -86,12 +86,10 @@ def cutouts(arguments: argparse.Namespace) -> None:
     for row in bad:
         print(f"{row['name']}: {row['status']} ({row['message']})", file=sys.stderr)
     print(f"{len(manifest) - len(bad)} of {len(manifest)} cutouts in {arguments.folder}")
-    if (manifest["status"] == "not tried").any():
-        msg = "some were not tried, as the servers gave no answer: the same command resumes"
-        raise OSError(msg)
-    if not np.isin(manifest["status"], ["ok", "nan edge"]).any():
-        msg = f"none of {len(manifest)} cutouts came: see the reasons above"
-        raise OSError(msg)
+    untried = (manifest["status"] == "not tried").any()
+    check(not untried, "some were not tried, as the servers gave no answer: the same command resumes")
+    came = np.isin(manifest["status"], ["ok", "nan edge"]).any()
+    check(came, f"none of {len(manifest)} cutouts came: see the reasons above")
 
 
 def _add_classes(parser: argparse.ArgumentParser) -> None:

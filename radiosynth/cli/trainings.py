@@ -61,7 +61,7 @@ def gan(arguments: argparse.Namespace) -> None:
 
 def study_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth study``."""
-    parser.add_argument("name", choices=list(reproduction.layouts.STUDIES))
+    parser.add_argument("name", choices=list(reproduction.scales.WRITTEN["studies"]))
     options.add_jobs(parser)
     options.add_scale(parser)
 

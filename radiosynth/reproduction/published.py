@@ -37,13 +37,11 @@ def published() -> dict[str, Any]:
     return WRITTEN["stated"]
 
 
-def published_numbers() -> dict[str, float]:
-    """Return every number that the report states, by the path to it in ``published.toml``."""
-    return {key: float(value) for key, value in _stated().items()}
+def published_numbers() -> dict[str, float | Decimal]:
+    """Return every number that the report states, by the path to it in ``published.toml``.
 
-
-def _stated() -> dict[str, float | Decimal]:
-    """Return the numbers of the report with the decimals that it gives."""
+    Those that are no integers have the decimals that the report gives.
+    """
     parts = reproduced.read(Decimal)["stated"]
     return dict(leaf for section in WRITTEN["sections"] for leaf in _leaves(section, parts[section]))
 
@@ -83,7 +81,7 @@ def compare(runs: Iterable[Run[Any]] = ()) -> Table:
     KeyError
         If there is neither a number nor a reason why there is none.
     """
-    stated, found, rows = _stated(), _found(list(runs)), []
+    stated, found, rows = published_numbers(), _found(list(runs)), []
     for key, value in stated.items():
         section, _, name = key.partition(".")
         ours, kind = found.get(key), ""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from radiosynth import augmentation, datasets, metrics, preprocessing, simulation, splitting, surveys
 from radiosynth._io import check
 from radiosynth.preprocessing import frame
-from radiosynth.reproduction.configs import GENERATED, BendingConfig, ClassifierConfig, FoldConfig, Sources
+from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, Sources
 from radiosynth.reproduction.runs import find_run, run_folder
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES
@@ -44,19 +44,6 @@ def split_sample(asked: Sources) -> tuple[Sample, Sample, Sample]:
     return train, validation, test
 
 
-def training_set(config: ClassifierConfig, generators: Sequence[Path]) -> TrainingSet:
-    """Return the training set of a configuration, with the images of generators in these folders."""
-    number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
-    parts: list[Part] = [Real(config.per_class)]
-    if config.training_set == "real+geometric":
-        parts.append(Geometric(number))
-    elif config.training_set == "real+fitted":
-        parts.append(Fitted(number, trials=min(1000, 2 * config.per_class)))  # a small training need not wait
-    elif config.training_set in GENERATED:
-        parts.append(Generated(number, generators))
-    return TrainingSet(parts)
-
-
 def prepare(
     config: ClassifierConfig, generators: Sequence[Path] | None = None
 ) -> tuple[Sample, Sample, Sample]:
@@ -76,8 +63,15 @@ def prepare(
     """
     folders = [run_folder(each) for each in config.generators] if generators is None else generators
     sources, *held_out = split_sample(config.sources)
-    rng = np.random.default_rng(config.settings.seed)
-    train = training_set(config, folders).draw(sources, rng=rng)
+    number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
+    parts: list[Part] = [Real(config.per_class)]
+    if config.training_set == "real+geometric":
+        parts.append(Geometric(number))
+    elif config.training_set == "real+fitted":
+        parts.append(Fitted(number, trials=min(1000, 2 * config.per_class)))  # a small training need not wait
+    elif config.generators:
+        parts.append(Generated(number, folders))
+    train = TrainingSet(parts).draw(sources, rng=np.random.default_rng(config.settings.seed))
     if config.mislabelled:
         # Generated images of FR I in the place of those of FR II, as the report's notebook had it.
         images = train.images.copy()

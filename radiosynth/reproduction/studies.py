@@ -19,13 +19,66 @@ from astropy.table import Table, vstack
 from radiosynth._io import check, read_json, read_table, readable, write_json, write_table
 from radiosynth.reproduction import recipes, scales
 from radiosynth.reproduction.comparisons import StudyResult, formatted
-from radiosynth.reproduction.configs import ClassifierConfig
-from radiosynth.reproduction.layouts import Conditions, layout
+from radiosynth.reproduction.configs import ClassifierConfig, Sources
 from radiosynth.reproduction.parallel import run_missing
+from radiosynth.reproduction.presets import classifier_config, gan_config
 from radiosynth.reproduction.provenance import provenance
 from radiosynth.reproduction.runs import Run, runs_root
+from radiosynth.sample import check_choice
 
 log = logging.getLogger("radiosynth")
+
+Conditions = dict[str, list[ClassifierConfig]]
+"""The conditions of a study by name: for each one configuration for every fold that tests."""
+
+
+def layout(name: str, scale: str | None = None) -> tuple[Conditions, dict[str, str]]:
+    """Return the conditions of a study, and what each is compared with.
+
+    Parameters
+    ----------
+    name : str
+        One of the studies of ``scales.toml``.
+    scale : str, optional
+        One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
+
+    Returns
+    -------
+    conditions : dict of str to list of ClassifierConfig
+        By name of the condition, one configuration for each fold that tests. Conditions of different studies
+        share runs that are alike.
+    references : dict of str to str
+        For each condition that is compared, the name of the one that it is compared with.
+
+    Raises
+    ------
+    ValueError
+        If there is no such study or scale.
+
+    Examples
+    --------
+    >>> conditions, references = layout("data-size", "report")
+    >>> {name: len(configs) for name, configs in conditions.items() if "25" in name}
+    {'real, 25%': 10, 'real+geometric, 25%': 10}
+    """
+    check_choice(name, "study", scales.WRITTEN["studies"])
+    scale = scales.current_scale(scale)
+    conditions: Conditions = {}
+    references: dict[str, str] = {}
+    for condition, written in scales.WRITTEN["studies"][name].items():
+        changes = {**scales.SCALES[scale]["study"], **written}
+        if "compared_with" in changes:
+            references[condition] = changes.pop("compared_with")
+        if changes["training_set"] == "real":
+            changes["epochs"] *= 2
+        if changes.pop("leak", False):
+            size = changes.get("size", Sources.size)
+            changes["generators"] = (gan_config("all", scale, leak=True, size=size),)
+        folds = range(changes.pop("tested"))
+        conditions[condition] = [
+            classifier_config(scale=scale, **changes, seed=fold, fold=fold) for fold in folds
+        ]
+    return conditions, references
 
 
 def run_study(
@@ -39,7 +92,7 @@ def run_study(
     Parameters
     ----------
     name : str
-        One of `radiosynth.reproduction.layouts.STUDIES`.
+        Name of a study, as in `layout`.
     scale : str, optional
         One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
     jobs : int, default 1
@@ -116,7 +169,7 @@ def best_study(name: str) -> StudyResult:
     Parameters
     ----------
     name : str
-        One of `radiosynth.reproduction.layouts.STUDIES`.
+        Name of a study, as in `layout`.
 
     Returns
     -------

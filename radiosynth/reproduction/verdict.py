@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import shutil
 import time
 from collections.abc import Sequence
@@ -45,8 +44,6 @@ from radiosynth.reproduction.samples import split_sample
 from radiosynth.sample import Sample, check_choice
 from radiosynth.simulation import fit
 from radiosynth.taxonomy import CLASS_NAMES
-
-log = logging.getLogger("radiosynth")
 
 GENERATORS: dict[str, type[configs.GeneratorConfig]] = {"gan": configs.GANConfig, "vae": configs.VAEConfig}
 """Kinds of synthetic images that trained generators draw."""

@@ -206,7 +206,7 @@ def test_verdicts(
 
 def test_every_class_and_set_of_the_published_numbers_is_read() -> None:
     stated = published.published_numbers()
-    assert stated["confusion.real+gan.bent.FRII"] == 0.044
+    assert stated["confusion.real+gan.bent.FRII"] == Decimal("0.044")
     assert stated["selection.total.final"] == 1094
     assert {f"split.{name}.augmented" for name in CLASS_NAMES} < stated.keys()
 
