@@ -101,8 +101,6 @@ class Config:
         "probabilities": "f2",
     }
     """What the predictions of a run consist of."""
-    noted: ClassVar[tuple[str, ...]] = ()
-    """What its provenance says beside what that of all runs says."""
     derived: ClassVar[tuple[str, ...]] = ()
     """Values of nested settings that follow from the others."""
     scale: str = "report"
@@ -200,7 +198,6 @@ class GeneratorConfig(Config):
         How it is trained. Size and number of classes follow from the sources and the morphology.
     """
 
-    noted: ClassVar[tuple[str, ...]] = ("diversity", "collapsed")
     derived: ClassVar[tuple[str, ...]] = ("conditional",)
     morphology: str = "FRI"
     per_class: int = 60_000
@@ -449,7 +446,6 @@ class EnsembleConfig(Config):
     """
 
     kind: ClassVar[str] = "ensemble"
-    noted: ClassVar[tuple[str, ...]] = ("temperature",)
     members: tuple[FoldConfig, ...] = (FoldConfig(),)
 
     @property

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     Shown = Iterable[Run[Any] | StudyResult]
 
-__all__ = ["paper_folder", "save_figure", "save_table"]
-
 FIRST = f"FIRST images, doi:{datasets.DOI}"
 """The data of most figures."""
 

@@ -29,9 +29,6 @@ MEASURED = ("accuracy.", "confusion.", "notebook_accuracy.", "training.gain ")
 """How the numbers begin that a training decides."""
 
 
-NO_RUN = dict.fromkeys(("accuracy", "confusion", "training"), "its run is not saved")
-
-
 def published() -> dict[str, Any]:
     """Return the numbers that the report states, as nested dictionaries."""
     return WRITTEN["stated"]
@@ -90,7 +87,6 @@ def compare(runs: Iterable[Run[Any]] = ()) -> Table:
             kind = "measured" if key.startswith(MEASURED) else "by construction"
         else:
             verdict, reason = "cannot be reproduced", REASONS.get(key) or REASONS.get(section)
-            reason = reason or NO_RUN.get(section)
             if reason is None:
                 msg = f"{key}: neither reproduced nor a reason why not; add it to reproduction/published.toml"
                 raise KeyError(msg)

@@ -52,8 +52,7 @@ class Run(Generic[C]):
     @property
     def provenance(self) -> dict[str, Any]:
         """Versions, commit, device, seconds and the data's sha256."""
-        keys = ("versions", "seed", "data", "finished", *self.config.noted)
-        return read_json(self.folder / "provenance.json", keys)
+        return read_json(self.folder / "provenance.json", ("versions", "seed", "data", "finished"))
 
     @property
     def history(self) -> Table:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -62,7 +61,6 @@ def scaled(scale: str | None, kind: str, changes: dict[str, Any]) -> tuple[str, 
     return scale, {**quick, **settings, **changes}
 
 
-@cache
 def fastest_precision() -> str:
     """Return bfloat16 with float32 weights where Linux says that the processor has it, else float32."""
     try:
