@@ -94,13 +94,6 @@ class Config:
     """
 
     kind: ClassVar[str]
-    predicted: ClassVar[dict[str, str]] = {
-        "names": "U1",
-        "labels": "i1",
-        "plain": "b1",
-        "probabilities": "f2",
-    }
-    """What the predictions of a run consist of."""
     derived: ClassVar[tuple[str, ...]] = ()
     """Values of nested settings that follow from the others."""
     scale: str = "report"
@@ -330,13 +323,6 @@ class BendingConfig(Config):
     """
 
     kind: ClassVar[str] = "bending"
-    predicted: ClassVar[dict[str, str]] = {
-        "name": "U1",
-        "truth": "f1",
-        "bending_angle": "f1",
-        "guess": "f1",
-        "spread": "F1",
-    }
     training_set: str = "real"
     population: str = "report"
     crop: int = 70

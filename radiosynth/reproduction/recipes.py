@@ -136,7 +136,7 @@ def _saved(config: C, root: Path | None) -> Run[C] | None:
     if not finished:
         return None
     log.info("loading the saved run %s", folder.name)
-    return Run(folder, config, loaded=True).checked()
+    return Run(folder, config, loaded=True)
 
 
 def _make(config: C, root: Path | None, deadline: float | None) -> Run[C]:

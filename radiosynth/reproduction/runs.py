@@ -67,17 +67,12 @@ class Run(Generic[C]):
         ``unseen_labels``: those of the images of the folds, each by the network that did not see it. Of a
         network for bending angles as in `radiosynth.reproduction.recipes.cross_validate`.
         """
-        return read_arrays(self.folder / "predictions.npz", self.config.predicted)
+        return read_arrays(self.folder / "predictions.npz")
 
     @property
     def frames(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Of a GAN: images of the same noise during training, and the epochs when they were drawn."""
         return read_frames(self.folder / "frames.npz")
-
-    def checked(self) -> Run[C]:
-        """Return the run itself, or raise an error now, and not when it is asked for, if it is damaged."""
-        self.provenance  # noqa: B018
-        return self
 
     def model(self) -> keras.Model:
         """Return the trained network; its saved weights have half precision.
@@ -122,4 +117,4 @@ def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
     config = read_configuration(path)
     fault = f"{path} holds the run {config.name}: it was renamed or edited; remove it and run it again"
     check(path.name == config.name, fault)
-    return Run(path, config, loaded=True).checked()
+    return Run(path, config, loaded=True)

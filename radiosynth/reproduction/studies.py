@@ -151,7 +151,8 @@ def run_conditions(
         If the time was over before all runs were done; calling again resumes.
     """
     folder = study_folder(name, scale)
-    saved, asked = _saved_names(folder), _names(conditions)
+    record, asked = folder / "study.json", _names(conditions)
+    saved: dict[str, list[str]] = read_json(record, ["arms"])["arms"] if record.exists() else {}
     fault = f"{folder} holds a study of other runs: remove its study.json and run it again"
     check(all(set(names) <= set(asked.get(condition, ())) for condition, names in saved.items()), fault)
     if saved:
@@ -203,16 +204,6 @@ def _names(conditions: Conditions) -> dict[str, list[str]]:
 
 
 # Saved studies ----------------------------------------------------------------------------------------
-
-
-def _saved_names(folder: Path) -> dict[str, list[str]]:
-    """Return the names of the runs of each condition of a saved study; nothing if it is not saved."""
-    path = folder / "study.json"
-    if not path.exists():
-        return {}
-    with readable(path):
-        arms = read_json(path, ["arms", "finished"])["arms"]
-        return {str(condition): list(runs) for condition, runs in arms.items()}
 
 
 def _load(
