@@ -83,7 +83,7 @@ def classify(arguments: argparse.Namespace) -> None:
     elif not arguments.page:
         for name in table.colnames[2:]:
             table[name].info.format = ".3f"
-        options.print_table(table)
+        table.pprint_all()
     print(*told, sep="\n", file=sys.stderr)
 
 
@@ -176,4 +176,4 @@ def _compare(first: Path, second: Path) -> None:
     print(f"{found.number} sources read twice, {found.proportion:.1%} alike")
     print(f"Cohen's kappa {found.kappa:.3f} ({found.low:.3f} to {found.high:.3f})")
     if len(found.disagreements):
-        options.print_table(found.disagreements)
+        found.disagreements.pprint_all()

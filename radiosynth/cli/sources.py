@@ -37,7 +37,7 @@ def catalogue(arguments: argparse.Namespace) -> None:
     counts = Table(rows=sources["catalogue", "class"].as_array().tolist(), names=["catalogue", "class"])
     counts["sources"] = 1
     counts = counts.group_by(["catalogue", "class"]).groups.aggregate(np.sum)
-    options.print_table(counts)
+    counts.pprint_all()
     pairs = radiosynth.catalogues.find_duplicates(sources)
     known = (pairs["class_1"] != "") & (pairs["class_2"] != "")
     two = int((known & (pairs["class_1"] != pairs["class_2"])).sum())

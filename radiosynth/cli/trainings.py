@@ -72,7 +72,7 @@ def study(arguments: argparse.Namespace) -> None:
         arguments.name, arguments.scale, jobs=arguments.jobs, time_limit=arguments.time_limit
     )
     print(f"{result.folder}{' (loaded)' if result.loaded else ''}")
-    options.print_table(result.summary())
+    result.summary().pprint_all()
 
 
 def verdict_options(parser: argparse.ArgumentParser) -> None:

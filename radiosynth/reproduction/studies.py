@@ -225,19 +225,17 @@ def _load(
 
 def _save(name: str, folder: Path, conditions: Conditions, references: dict[str, str]) -> StudyResult:
     """Gather the predictions and the histories of the runs of a study."""
-    found: list[list[Table]] = []
+    found: dict[str, list[Table]] = {"sources": [], "histories": []}
     made: list[dict[str, Any]] = []
     for condition, configs in conditions.items():
         for config in configs:
             run = recipes.run(config)
             made.append(run.provenance)
-            found.append([_unaugmented(run), run.history])
-            for part in found[-1]:
-                part["condition"], part["fold"] = [condition] * len(part), config.sources.fold
-    for file, tables in zip(("sources", "histories"), zip(*found, strict=True), strict=True):
-        whole = formatted(vstack(list(tables)))
-        whole.rename_column("condition", "arm")
-        write_table(folder / f"{file}.csv", whole[list(dict.fromkeys(["arm", "fold", *whole.colnames]))])
+            for kind, table in (("sources", _unaugmented(run)), ("histories", run.history)):
+                table.add_columns([condition, config.sources.fold], indexes=[0, 0], names=["arm", "fold"])
+                found[kind].append(table)
+    for kind, tables in found.items():
+        write_table(folder / f"{kind}.csv", formatted(vstack(tables)))
     result = _load(folder, conditions, references, len(made), loaded=False)
     write_json(folder / "summary.json", {"name": name, "numbers": result.numbers()})
     last = max(made, key=lambda each: each["finished"])

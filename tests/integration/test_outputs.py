@@ -278,16 +278,8 @@ def test_output_that_nobody_can_take(tmp_path: Path) -> None:
         assert told.stderr.count(b"\n") == 1
 
 
-def test_a_name_with_a_line_break_stays_on_its_line(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    from radiosynth.cli.options import print_table as _print_table
-
+def test_a_name_with_a_line_break_is_written_as_it_is(tmp_path: Path) -> None:
     table = Table({"file": ["a\nb\tc", "é"], "class": ["FRI", "bent"], "p": [1.0, 0.5]})
-    _print_table(table)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4
-    assert lines[2].split() == [r"a\nb\tc", "FRI", "1.0"]
     write_table(tmp_path / "a.csv", table)
     assert Table.read(tmp_path / "a.csv", format="ascii.csv")["file"].tolist() == table["file"].tolist()
 
