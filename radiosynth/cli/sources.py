@@ -12,7 +12,7 @@ import numpy as np
 from astropy.table import Table, vstack
 
 import radiosynth
-from radiosynth._io import check, refuse_to_replace, table_format, write_table
+from radiosynth._io import check
 from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -20,31 +20,23 @@ from radiosynth.taxonomy import CLASS_NAMES
 def catalogue_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth catalogue``."""
     parser.description = "Count the sources of catalogues and lists by class, and find close pairs."
-    add = parser.add_argument
     known = "CoNFIG, FRICAT, FRIICAT, Proctor2011 or Garon2019 (from VizieR)"
     lists = f"{known}, or a file with ra and dec (default: the report's four)"
-    add("sources", nargs="*", metavar="SOURCE", help=lists)
-    add("--out", type=Path, help="table to write, .ecsv or .csv")
+    parser.add_argument("sources", nargs="*", metavar="SOURCE", help=lists)
     _add_classes(parser)
 
 
 def catalogue(arguments: argparse.Namespace) -> None:
     """Count the sources of catalogues and lists, and find pairs."""
-    if arguments.out:
-        like = table_format(arguments.out)[1]
-        refuse_to_replace(arguments.out, like, map(Path, arguments.sources))
     sources = read_sources(arguments.sources, arguments.classes)
-    counts = Table(rows=sources["catalogue", "class"].as_array().tolist(), names=["catalogue", "class"])
-    counts["sources"] = 1
-    counts = counts.group_by(["catalogue", "class"]).groups.aggregate(np.sum)
+    groups = sources.group_by(["catalogue", "class"]).groups
+    counts = groups.keys
+    counts["sources"] = np.diff(groups.indices)
     counts.pprint_all()
     pairs = radiosynth.catalogues.find_duplicates(sources)
     known = (pairs["class_1"] != "") & (pairs["class_2"] != "")
     two = int((known & (pairs["class_1"] != pairs["class_2"])).sum())
     print(f"{len(sources)} sources; {len(pairs)} pairs within 60 arcsec, {two} of two classes")
-    if arguments.out:
-        sources["sky_group"] = radiosynth.catalogues.sky_groups(sources)
-        write_table(arguments.out, sources)
 
 
 def cutouts_options(parser: argparse.ArgumentParser) -> None:

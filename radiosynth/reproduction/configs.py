@@ -30,8 +30,8 @@ TRAINING_SETS = ("real", "real+geometric", "real+gan")
 """The training sets (a), (b) and (c) of the report."""
 
 
-ALL_TRAINING_SETS = (*TRAINING_SETS, "real+vae", "real+fitted")
-"""And set (d), with the images of a variational autoencoder, and simulations of fitted populations."""
+ALL_TRAINING_SETS = (*TRAINING_SETS, "real+vae")
+"""And set (d), with the images of a variational autoencoder."""
 
 
 BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")

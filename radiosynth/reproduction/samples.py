@@ -15,7 +15,7 @@ from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, Fol
 from radiosynth.reproduction.runs import find_run, run_folder
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES
-from radiosynth.training_sets import Fitted, Generated, Geometric, Part, Real, TrainingSet
+from radiosynth.training_sets import Generated, Geometric, Part, Real, TrainingSet
 
 
 def split_sample(asked: Sources) -> tuple[Sample, Sample, Sample]:
@@ -67,8 +67,6 @@ def prepare(
     parts: list[Part] = [Real(config.per_class)]
     if config.training_set == "real+geometric":
         parts.append(Geometric(number))
-    elif config.training_set == "real+fitted":
-        parts.append(Fitted(number, trials=min(1000, 2 * config.per_class)))  # a small training need not wait
     elif config.generators:
         parts.append(Generated(number, folders))
     train = TrainingSet(parts).draw(sources, rng=np.random.default_rng(config.settings.seed))
