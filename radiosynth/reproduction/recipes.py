@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 import radiosynth
 from radiosynth import augmentation, classification, generators, metrics, networks
 from radiosynth._io import check, write_arrays, write_json, write_table, write_text
-from radiosynth.records import saved_runs
 from radiosynth.reproduction import configs
 from radiosynth.reproduction.presets import ensemble_config
 from radiosynth.reproduction.provenance import provenance
-from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, run_folder
+from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, run_folder, saved_runs
 from radiosynth.reproduction.samples import prepare, prepare_bending, prepare_fold, split_sample
 from radiosynth.reproduction.scales import SCALES
 from radiosynth.sample import Sample, concatenate

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from radiosynth import augmentation, datasets, metrics, preprocessing, simulation, splitting, surveys
 from radiosynth._io import check
-from radiosynth.preprocessing import frame
 from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, Sources
 from radiosynth.reproduction.runs import find_run, run_folder
 from radiosynth.sample import Sample, concatenate
@@ -109,7 +108,7 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
         field = min(surveys.FIRST.pixels(surveys.FIRST.field), config.size)
         number = {name: round(config.synthetic * count) for name, count in train.counts().items()}
         fake = simulation.simulate(number, field, rng=np.random.default_rng(config.settings.seed))
-        train = concatenate([train, frame(fake, config.size)])
+        train = concatenate([train, preprocessing.frame(fake, config.size)])
     return train, validation, test
 
 

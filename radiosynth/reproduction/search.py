@@ -24,7 +24,6 @@ from radiosynth.reproduction import samples, scales, studies
 from radiosynth.reproduction.comparisons import StudyResult
 from radiosynth.reproduction.configs import ClassifierConfig
 from radiosynth.reproduction.presets import classifier_config
-from radiosynth.reproduction.scales import current_scale
 from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.stopping import TrainingStopped
 
@@ -50,7 +49,7 @@ def plan(scale: str | None = None) -> dict[str, Any]:
         The number of ``folds``, how many of them test the search (``tested``) and the networks that are grown
         (``grown``), the ``trials`` of a search, the ``stacks`` to grow and the ``families``.
     """
-    return scales.SCALES[current_scale(scale)]["search"]["plan"]
+    return scales.SCALES[scales.current_scale(scale)]["search"]["plan"]
 
 
 def _budget(scale: str, fold: int, **changes: Any) -> ClassifierConfig:
@@ -79,7 +78,7 @@ def grow(scale: str | None = None) -> StudyResult:
     ValueError
         If there is no such scale.
     """
-    scale = current_scale(scale)
+    scale = scales.current_scale(scale)
     changes = {"architecture": "stacked", "width_multiplier": 1.0}
     changes |= {"schedule": "constant", "learning_rate": 2e-3}
     short = [_budget(scale, fold) for fold in range(plan(scale)["grown"])]
@@ -237,7 +236,7 @@ def tune(
         If the time was over before all trials were made; calling again resumes.
     """
     check_choice(family, "family", FAMILIES)
-    scale = current_scale(scale)
+    scale = scales.current_scale(scale)
     trials = plan(scale)["trials"] if trials is None else trials
     check_count(trials, "trials", 1)
     search = _open(scale, family, fold)

@@ -26,23 +26,16 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
-from radiosynth import (
-    augmentation,
-    classification,
-    datasets,
-    networks,
-    preprocessing,
-    simulation,
-    splitting,
-    training,
-)
+from radiosynth import augmentation, classification, datasets, preprocessing, simulation, training
 from radiosynth._io import check, write_arrays, write_table
+from radiosynth.networks import build_network
 from radiosynth.reproduction import configs, provenance, recipes, runs
 from radiosynth.reproduction.parallel import run_missing
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials
 from radiosynth.reproduction.samples import split_sample
 from radiosynth.sample import Sample, check_choice
 from radiosynth.simulation import fit
+from radiosynth.splitting import stratified_folds
 from radiosynth.taxonomy import CLASS_NAMES
 
 GENERATORS: dict[str, type[configs.GeneratorConfig]] = {"gan": configs.GANConfig, "vae": configs.VAEConfig}
@@ -85,7 +78,7 @@ def _without(catalogue: str) -> tuple[Sample, Sample, Sample]:
     test, others = published[own], _prepared(published[_far(published, published[own])])
     settings = protocol()["sources"]
     rng = np.random.default_rng(settings["split_seed"])
-    trains, validates = next(iter(splitting.stratified_folds(others, settings["folds"], rng=rng)))
+    trains, validates = next(iter(stratified_folds(others, settings["folds"], rng=rng)))
     return others[trains], others[validates], _prepared(test)
 
 
@@ -227,7 +220,7 @@ def train(
         stages = [_Views([pool], 0.0, trial, exposure) for pool in (synthetic, sources)]
     else:
         stages = [_Views([sources, synthetic], trial.ratio, trial, exposure)]
-    model = networks.build_network(
+    model = build_network(
         trial.architecture, sources.size, trial.width, seed=trial.seed, precision=trial.precision
     )
     scores = partial(_scores, sources=validation, train=sources, trial=trial)
