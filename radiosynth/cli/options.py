@@ -62,7 +62,7 @@ def add_seeds(parser: argparse.ArgumentParser) -> None:
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add how many runs are trained side by side."""
-    parser.add_argument("--jobs", type=some, default=1, help="runs or trials in parallel (default: 1)")
+    parser.add_argument("--jobs", type=some, default=1, help="runs in parallel (default: 1)")
 
 
 def add_mosaic(parser: argparse.ArgumentParser) -> None:
