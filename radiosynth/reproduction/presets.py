@@ -75,18 +75,14 @@ def classifier_config(
     100
     """
     scale, values = scaled(scale, "classifier", changes)
-    if training_set in configs.GENERATED and "generators" not in values:
+    if training_set in configs.GENERATED and "generators" not in values:  # from the sources of the classifier
         shared = {name: values[name] for name in vars(configs.Sources()) if name in values}
-        values["generators"] = _generators(training_set, scale, shared)
+        if training_set == "real+vae":
+            values["generators"] = (vae_config(scale, **shared),)
+        else:
+            names = ("all",) if shared.get("folds") else GENERATORS[scale]
+            values["generators"] = tuple(gan_config(name, scale, **shared) for name in names)
     return configs.ClassifierConfig.of(scale=scale, training_set=training_set, **values)
-
-
-def _generators(training_set: str, scale: str, shared: dict[str, Any]) -> tuple[configs.GeneratorConfig, ...]:
-    """Return the generators of a training set, which learn from the same sources as its classifier."""
-    if training_set == "real+vae":
-        return (vae_config(scale, **shared),)
-    names = ("all",) if shared.get("folds") else GENERATORS[scale]
-    return tuple(gan_config(name, scale, **shared) for name in names)
 
 
 def ensemble_config(
