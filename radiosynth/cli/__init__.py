@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             level = logging.INFO if parsed.verbose else logging.WARNING
             logging.basicConfig(level=level, format="%(message)s")
             parsed.do(parsed)
-            sys.stdout.flush()
+            print(end="", flush=True)
     except (ValueError, OSError, MemoryError, stopping.TrainingDiverged) as error:
         if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC) and not error.filename:
             # It came from printing; what is left in the buffer would fail again at exit.
