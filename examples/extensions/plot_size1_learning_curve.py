@@ -21,12 +21,12 @@ from astropy.table import Table
 from scipy.optimize import curve_fit
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, layouts, samples, studies
+from radiosynth.reproduction import figures, samples, studies
 
 plotting.use_style()
 study = studies.best_study("data-size")
 table = study.summary()
-conditions = layouts.study_conditions("data-size", study.config.scale)
+conditions, _ = studies.layout("data-size", study.config.scale)
 train = {}
 for condition, (config, *_) in conditions.items():
     if condition.startswith("real,"):

@@ -15,8 +15,6 @@ sources, which is a weak test. Where a number cannot be reproduced, the reason i
 Settings are those of the full scale, results those of the scale of this page.
 """
 
-from contextlib import suppress
-
 from astropy import conf
 
 from radiosynth.reproduction import (
@@ -25,15 +23,10 @@ from radiosynth.reproduction import (
     presets,
     published,
     recipes,
-    studies,
 )
 
 runs = [recipes.run(presets.classifier_config(name)) for name in configs.TRAINING_SETS]
-study = None
-with suppress(FileNotFoundError):  # the effects of errors in the code, where measured
-    scale = studies.saved_scale("published-code")
-    study = published.study_summary("published-code", scale)
-table = published.compare(runs, study)
+table = published.compare(runs)
 
 # %%
 # How many of each verdict there are, measured results apart; then the whole table. It

@@ -16,12 +16,12 @@ The changes in the table below have intervals over folds.
 import matplotlib.pyplot as plt
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, layouts, samples, studies
+from radiosynth.reproduction import figures, samples, studies
 
 plotting.use_style()
 study = studies.best_study("data-size")
 table = study.summary()
-conditions = layouts.study_conditions("data-size", study.config.scale)
+conditions, _ = studies.layout("data-size", study.config.scale)
 sources = {condition: configs[0].sources for condition, configs in conditions.items()}
 train = {}
 for condition, each in sources.items():

@@ -8,9 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
-from pathlib import Path
 
 from radiosynth import stopping
 
@@ -22,7 +20,7 @@ COMMANDS = {
     "catalogue": ("sources", "labelled positions from VizieR or from lists"),
     "cutouts": ("sources", "fetch cutouts by position"),
     "run": ("trainings", "train a classifier, or load the saved run"),
-    "gan": ("trainings", "train a GAN, or draw images from one"),
+    "gan": ("trainings", "train a GAN, or load the saved run"),
     "study": ("trainings", "repeat a comparison over folds, or load the saved study"),
     "verdict": ("trainings", "result of the comparison of training sets; train for it"),
     "tune": ("trainings", "search for a network and its settings"),
@@ -50,37 +48,20 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 done, 1 failed, 75 stopped before the end."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # it was closed
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
-        with suppress(AttributeError):  # a stand-in of tests or notebooks
-            getattr(sys, name).reconfigure(errors="backslashreplace")  # no locale lacks a letter
-    try:
-        try:
-            return _do(arguments)
-        finally:
-            sys.stdout.flush()
-    except OSError as error:
-        # What is left in the buffer would fail again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if not isinstance(error, BrokenPipeError):  # whose reader has seen enough
-            print(f"radiosynth: the output could not be written: {error}", file=sys.stderr)
-        return 1
-
-
-def _do(arguments: Sequence[str] | None) -> int:
-    """Do what the arguments say and return the exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
         with stopping.on_signals(stopping.interrupt):
-            given = sys.argv[1:] if arguments is None else arguments
             parsed = _parser(given).parse_args(given)
             level = logging.INFO if parsed.verbose else logging.WARNING
             logging.basicConfig(level=level, format="%(message)s")
             parsed.do(parsed)
+            print(end="", flush=True)
     except (ValueError, OSError, MemoryError, stopping.TrainingDiverged) as error:
         if isinstance(error, OSError) and error.errno in (errno.EPIPE, errno.ENOSPC) and not error.filename:
-            raise  # it came from printing
-        print(f"radiosynth: {error}", file=sys.stderr)
+            # It came from printing; what is left in the buffer would fail again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # whose reader has seen enough
+            print(f"radiosynth: {error}", file=sys.stderr)
         return 1
     except stopping.TrainingStopped as error:
         print(f"radiosynth: {error}", file=sys.stderr)

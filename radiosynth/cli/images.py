@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import glob
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +28,8 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
     add("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
     model = "ensemble (five networks, slower), or folder or name of a saved run (default: one network)"
     add("--model", help=model)
-    written = parser.add_mutually_exclusive_group()
     suffixes = f"write the table to this file instead of printing it; suffixes: {', '.join(TABLES)}"
-    written.add_argument("--out", type=Path, metavar="FILE", help=suffixes)
-    written.add_argument("--csv", type=Path, metavar="FILE", help="the same, always as CSV")
+    add("--out", "--csv", type=Path, metavar="FILE", help=suffixes)
     add("--page", type=Path, metavar="FILE", help="write an HTML page of images, classes and flags")
     add("--crop", type=options.some, help="central pixels to use (default: as many as the model needs, 150)")
     width = "resample FITS files to pixels of this width; the default model needs 1.8"
@@ -45,7 +41,7 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
 
 def classify(arguments: argparse.Namespace) -> None:
     """Print or write the classes of the sources on images."""
-    named, inputs = "file", expanded(arguments.files)
+    named, inputs, out = "file", arguments.files, arguments.out
     if arguments.mosaic:
         options.refuse_ignored(arguments, "with --mosaic", "files", "skip", "jobs", "cluster")
         check(arguments.positions, "--mosaic needs --positions, a file with ra and dec of the sources")
@@ -53,11 +49,8 @@ def classify(arguments: argparse.Namespace) -> None:
     else:
         options.refuse_ignored(arguments, "without --mosaic", "positions", "beam")
         check(inputs, "give the files to classify, or --mosaic and --positions")
-    out, kind = arguments.csv or arguments.out, ""
     if out:
-        suffixed = out.with_suffix(".csv") if arguments.csv else out
-        kind, like = table_format(suffixed, (named.encode(), b"class"))
-        refuse_to_replace(out, like, inputs)
+        refuse_to_replace(out, table_format(out, (named.encode(), b"class"))[1], inputs)
     if arguments.page:
         from radiosynth.classification.page import PAGE, class_page
 
@@ -70,7 +63,7 @@ def classify(arguments: argparse.Namespace) -> None:
         options.refuse_ignored(arguments, f"for {number} images, which one page cannot show", "page")
     classifier = classification.load_classifier(arguments.model)
     if many:
-        _classify_many(arguments, classifier, chunks, kind)
+        _classify_many(arguments, classifier, chunks)
         return
     if arguments.mosaic:
         sources, size = read_sources([arguments.positions], []), arguments.crop or classifier.card["crop"]
@@ -79,20 +72,18 @@ def classify(arguments: argparse.Namespace) -> None:
         sample = classifier.read(chunks[0], arguments.crop, arguments.pixel_scale, arguments.skip or "raise")
     table = classifier.classify(sample)
     table.meta["skipped"][:0] = classification.without_image(inputs)
-    told = _told(table)
-    model = f"model: {table.meta['model']}"
-    print(*told, sep="\n", end="\n" if told else "", file=sys.stderr)
+    told = [f"model: {table.meta['model']}", *_told(table)]
     if arguments.page:
         class_page(sample, table, arguments.page)
     table.rename_column("name", named)
     if out:
-        table.meta = {"comments": [model, *told]}
-        write_table(out, table, kind)
+        table.meta = {"comments": told}
+        write_table(out, table)
     elif not arguments.page:
         for name in table.colnames[2:]:
             table[name].info.format = ".3f"
-        options.print_table(table)
-    print(model, file=sys.stderr)
+        table.pprint_all()
+    print(*told, sep="\n", file=sys.stderr)
 
 
 def _told(table: Table) -> list[str]:
@@ -103,17 +94,17 @@ def _told(table: Table) -> list[str]:
 
 
 def _classify_many(
-    arguments: argparse.Namespace, classifier: radiosynth.Classifier, chunks: list[list[str]], kind: str
+    arguments: argparse.Namespace, classifier: radiosynth.Classifier, chunks: list[list[str]]
 ) -> None:
     """Write the classes of more images than fit into memory, or of some on many processors."""
-    out = arguments.csv or arguments.out
-    parts = out.with_name(f"{out.name}.parts")
+    out, parts = arguments.out, arguments.out.with_name(f"{arguments.out.name}.parts")
     if arguments.cluster:
         chunks = [[str(Path(file).absolute()) for file in chunk] for chunk in chunks]
-    strange = [file for chunk in chunks for file in chunk if kind == "fits" and not file.isascii()]
-    check(not strange, f"{out}: a table in FITS holds ASCII only, not {strange[:1]}; write CSV")
+    if out.suffix.lower() == ".fits":  # said now, not after hours
+        strange = [file for chunk in chunks for file in chunk if not file.isascii()]
+        check(not strange, f"{out}: a table in FITS holds ASCII only, not {strange[:1]}; write CSV")
     told = [f"model: {classifier.card['name']}"]
-    for name, reason in classification.without_image(expanded(arguments.files)):
+    for name, reason in classification.without_image(arguments.files):
         told.append(f"skipped {name}: {reason}")
         print(told[-1], file=sys.stderr)
     how: dict[str, Any] = {"crop": arguments.crop, "pixel_scale": arguments.pixel_scale}
@@ -127,23 +118,8 @@ def _classify_many(
                 progress.write(line, sys.stderr)
                 told.append(line)
             progress.update(len(table) + len(table.meta["skipped"]) + len(table.meta["left_out"]))
-    classification.join_chunks(parts, out, kind, told)
+    classification.join_chunks(parts, out, comments=told)
     print(told[0], file=sys.stderr)
-
-
-def expanded(patterns: Sequence[Path]) -> list[Path]:
-    """Return the files of wildcards that the shell did not expand, in order; other paths as they are."""
-    from radiosynth.cutouts.read import part_of
-
-    found: list[Path] = []
-    for pattern in patterns:
-        if part_of(str(pattern))[0].exists() or not glob.has_magic(str(pattern)):
-            found.append(pattern)
-        else:
-            matching = sorted(map(Path, glob.glob(str(pattern))))  # noqa: PTH207 (takes any path)
-            check(matching, f"no file is called {pattern}; give names of files, or a pattern that some have")
-            found += matching
-    return found
 
 
 def select_options(parser: argparse.ArgumentParser) -> None:
@@ -199,4 +175,4 @@ def _compare(first: Path, second: Path) -> None:
     print(f"{found.number} sources read twice, {found.proportion:.1%} alike")
     print(f"Cohen's kappa {found.kappa:.3f} ({found.low:.3f} to {found.high:.3f})")
     if len(found.disagreements):
-        options.print_table(found.disagreements)
+        found.disagreements.pprint_all()

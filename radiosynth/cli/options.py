@@ -62,7 +62,7 @@ def add_seeds(parser: argparse.ArgumentParser) -> None:
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:
     """Add how many runs are trained side by side."""
-    parser.add_argument("--jobs", type=some, default=1, help="runs or trials in parallel (default: 1)")
+    parser.add_argument("--jobs", type=some, default=1, help="runs in parallel (default: 1)")
 
 
 def add_mosaic(parser: argparse.ArgumentParser) -> None:
@@ -89,11 +89,3 @@ def refuse_ignored(arguments: argparse.Namespace, why: str, *names: str) -> None
     """Raise where options were given that would have no effect."""
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(arguments, name) not in (None, [])]
     check(not given, f"{' and '.join(given)} has no effect {why}; leave it out")
-
-
-def print_table(table: Table) -> None:
-    """Print a table, one line a row: line breaks and other control characters are escaped."""
-    table = table.copy()
-    for name in [name for name in table.colnames if table[name].dtype.kind in "USO"]:
-        table[name] = ["".join(c if c.isprintable() else repr(c)[1:-1] for c in str(x)) for x in table[name]]
-    table.pprint_all()

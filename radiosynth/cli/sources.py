@@ -12,7 +12,7 @@ import numpy as np
 from astropy.table import Table, vstack
 
 import radiosynth
-from radiosynth._io import check, refuse_to_replace, table_format, write_table
+from radiosynth._io import check
 from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -20,59 +20,37 @@ from radiosynth.taxonomy import CLASS_NAMES
 def catalogue_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth catalogue``."""
     parser.description = "Count the sources of catalogues and lists by class, and find close pairs."
-    add = parser.add_argument
     known = "CoNFIG, FRICAT, FRIICAT, Proctor2011 or Garon2019 (from VizieR)"
     lists = f"{known}, or a file with ra and dec (default: the report's four)"
-    add("sources", nargs="*", metavar="SOURCE", help=lists)
-    add("--out", type=Path, help="table to write, .ecsv or .csv")
-    add("--radius", type=options.positive, default=60, help="separation of pairs in arcsec (default: 60)")
+    parser.add_argument("sources", nargs="*", metavar="SOURCE", help=lists)
     _add_classes(parser)
 
 
 def catalogue(arguments: argparse.Namespace) -> None:
     """Count the sources of catalogues and lists, and find pairs."""
-    if arguments.out:
-        like = table_format(arguments.out)[1]
-        refuse_to_replace(arguments.out, like, map(Path, arguments.sources))
     sources = read_sources(arguments.sources, arguments.classes)
-    counts = Table(rows=sources["catalogue", "class"].as_array().tolist(), names=["catalogue", "class"])
-    counts["sources"] = 1
-    counts = counts.group_by(["catalogue", "class"]).groups.aggregate(np.sum)
-    options.print_table(counts)
-    pairs = radiosynth.catalogues.find_duplicates(sources, arguments.radius)
+    groups = sources.group_by(["catalogue", "class"]).groups
+    counts = groups.keys
+    counts["sources"] = np.diff(groups.indices)
+    counts.pprint_all()
+    pairs = radiosynth.catalogues.find_duplicates(sources)
     known = (pairs["class_1"] != "") & (pairs["class_2"] != "")
     two = int((known & (pairs["class_1"] != pairs["class_2"])).sum())
-    print(
-        f"{len(sources)} sources; {len(pairs)} pairs within {arguments.radius:g} arcsec, {two} of two classes"
-    )
-    if arguments.out:
-        sources["sky_group"] = radiosynth.catalogues.sky_groups(sources, arguments.radius)
-        write_table(arguments.out, sources)
+    print(f"{len(sources)} sources; {len(pairs)} pairs within 60 arcsec, {two} of two classes")
 
 
 def cutouts_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth cutouts``."""
-    known = {name.lower(): name for name in ("first", "skyview", *radiosynth.surveys.HIPS)}
     said = "Fetch a FITS cutout for each position, or cut it out of a mosaic."
     parser.description = f"{said} If it is stopped, the same command resumes."
     parser.add_argument("list", metavar="SOURCE", help="file with ra and dec, or a catalogue of VizieR")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the files and manifest.ecsv go")
-    parser.add_argument(
-        "--survey",
-        nargs="+",
-        type=lambda text: known.get(text.lower(), text),
-        choices=list(known.values()),
-        help="surveys to query, in this order (default: first, then skyview)",
-    )
+    known = ["first", "skyview", *radiosynth.surveys.HIPS]
+    order = "surveys to query, in this order (default: first, then skyview)"
+    parser.add_argument("--survey", nargs="+", choices=known, help=order)
     options.add_mosaic(parser)
-    for option, kind, default, text in (
-        ("--width", options.positive, 4.5, "width of the cutouts in arcmin"),
-        ("--concurrency", options.some, 4, "simultaneous requests"),
-        ("--rate", options.positive, 4, "requests per second"),
-        ("--retries", options.whole, 3, "retries of a failed request"),
-        ("--timeout", options.positive, 60, "seconds to wait for an answer"),
-    ):
-        parser.add_argument(option, type=kind, default=default, help=f"{text} (default: %(default)g)")
+    width = "width of the cutouts in arcmin (default: 4.5)"
+    parser.add_argument("--width", type=options.positive, default=4.5, help=width)
     _add_classes(parser)
 
 
@@ -91,28 +69,19 @@ def cutouts(arguments: argparse.Namespace) -> None:
         return
     options.refuse_ignored(arguments, "without --mosaic", "beam")
     servers = {"first": surveys.First, "skyview": surveys.SkyView}
-    waits = {"timeout": arguments.timeout}
     asked = [
-        surveys.Hips(name, **waits) if name in surveys.HIPS else servers[name](**waits)
-        for name in arguments.survey or servers
+        servers[name]() if name in servers else surveys.Hips(name) for name in arguments.survey or servers
     ]
     logging.getLogger("radiosynth").setLevel(logging.INFO)
-    try:
-        how = {name: getattr(arguments, name) for name in ("width", "concurrency", "rate", "retries")}
-        manifest = cutouts.download_cutouts(sources, arguments.folder, survey=asked, **how)
-    except KeyboardInterrupt:
-        msg = "stopped; the same command resumes"
-        raise OSError(msg) from None
-    bad = manifest[(manifest["status"] != "ok")]
-    for row in bad[:20]:
+    manifest = cutouts.download_cutouts(sources, arguments.folder, survey=asked, width=arguments.width)
+    bad = manifest[manifest["status"] != "ok"]
+    for row in bad:
         print(f"{row['name']}: {row['status']} ({row['message']})", file=sys.stderr)
     print(f"{len(manifest) - len(bad)} of {len(manifest)} cutouts in {arguments.folder}")
-    if (manifest["status"] == "not tried").any():
-        msg = "some were not tried, as the servers gave no answer: the same command resumes"
-        raise OSError(msg)
-    if not np.isin(manifest["status"], ["ok", "nan edge"]).any():
-        msg = f"none of {len(manifest)} cutouts came: see the reasons above"
-        raise OSError(msg)
+    untried = (manifest["status"] == "not tried").any()
+    check(not untried, "some were not tried, as the servers gave no answer: the same command resumes")
+    came = np.isin(manifest["status"], ["ok", "nan edge"]).any()
+    check(came, f"none of {len(manifest)} cutouts came: see the reasons above")
 
 
 def _add_classes(parser: argparse.ArgumentParser) -> None:

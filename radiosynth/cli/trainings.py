@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 import radiosynth
 from radiosynth import records, reproduction
-from radiosynth._io import SAMPLE, refuse_to_replace
 from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -18,21 +15,18 @@ def run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth run``."""
     known = reproduction.configs.ALL_TRAINING_SETS
     parser.add_argument("--training-set", choices=known, default="real", help="default: real")
-    options.add_scale(parser)
     options.add_seeds(parser)
+    options.add_scale(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train a classifier, or load it, and print its accuracy."""
-    config = reproduction.presets.classifier_config(
-        arguments.training_set, arguments.scale, seed=arguments.seed, split_seed=arguments.split_seed
-    )
-    made = reproduction.recipes.run(config, time_limit=arguments.time_limit)
-    stored = made.predictions
+    seeds = {name: getattr(arguments, name) for name in ("seed", "split_seed")}
+    config = reproduction.presets.classifier_config(arguments.training_set, arguments.scale, **seeds)
+    stored = _made(config, arguments).predictions
     plain = stored["plain"]
     labels, probabilities = stored["labels"][plain], stored["probabilities"][plain]
     correct = probabilities.argmax(axis=1) == labels
-    print(f"{made.folder}{' (loaded)' if made.loaded else ''}")
     print(f"on {plain.sum()} validation sources, with 95 % intervals:")
     for name, (value, low, high) in (
         ("accuracy", radiosynth.metrics.proportion(correct, confidence=0.95)),
@@ -41,48 +35,33 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{name} {value:.3f} ({low:.3f} to {high:.3f})")
 
 
+def _made(config: reproduction.configs.Config, arguments: argparse.Namespace) -> reproduction.runs.Run[Any]:
+    """Make a run, or load it, and say where it is."""
+    made = reproduction.recipes.run(config, time_limit=arguments.time_limit)
+    print(f"{made.folder}{' (loaded)' if made.loaded else ''}")
+    return made
+
+
 def gan_options(parser: argparse.ArgumentParser) -> None:
-    """Add the commands ``radiosynth gan train`` and ``radiosynth gan sample``, with their options."""
-    commands = parser.add_subparsers(required=True, metavar="command")
-    train = commands.add_parser("train", help="train the GAN of a class, or load the saved run")
+    """Add the options of ``radiosynth gan``."""
     known = [*CLASS_NAMES, "all"]
     said = "class to train on (default: all, with one class-conditional network)"
-    train.add_argument("--class", dest="morphology", choices=known, default="all", help=said)
-    options.add_scale(train)
-    options.add_seeds(train)
-    train.set_defaults(do=gan_train)
-    sample = commands.add_parser("sample", help="draw images from saved GANs into one .npz file")
-    sample.add_argument("runs", nargs="+", metavar="RUN", help="folder or name of a saved GAN")
-    sample.add_argument("--number", type=options.some, default=100, help="images per class (default: 100)")
-    sample.add_argument("--out", type=Path, required=True, help="file for Sample.load")
-    sample.add_argument("--seed", type=options.whole, default=0)
-    sample.set_defaults(do=gan_sample)
+    parser.add_argument("--class", dest="morphology", choices=known, default="all", help=said)
+    options.add_seeds(parser)
+    options.add_scale(parser)
 
 
-def gan_train(arguments: argparse.Namespace) -> None:
+def gan(arguments: argparse.Namespace) -> None:
     """Train a GAN, or load it."""
-    config = reproduction.presets.gan_config(
-        arguments.morphology, arguments.scale, seed=arguments.seed, split_seed=arguments.split_seed
-    )
-    run = reproduction.recipes.run(config, time_limit=arguments.time_limit)
-    variety = ", ".join(f"{value:.2f}" for value in run.provenance["diversity"])
-    print(f"{run.folder}{' (loaded)' if run.loaded else ''}")
+    seeds = {name: getattr(arguments, name) for name in ("seed", "split_seed")}
+    config = reproduction.presets.gan_config(arguments.morphology, arguments.scale, **seeds)
+    variety = ", ".join(f"{value:.2f}" for value in _made(config, arguments).provenance["diversity"])
     print(f"diversity of its images relative to real ones: {variety}")
-
-
-def gan_sample(arguments: argparse.Namespace) -> None:
-    """Draw images from saved GANs."""
-    folders = [reproduction.runs.find_run(name).folder for name in arguments.runs]
-    refuse_to_replace(arguments.out, SAMPLE, [file for folder in folders for file in folder.iterdir()])
-    rng = np.random.default_rng(arguments.seed)
-    sample = radiosynth.sample_generators(folders, arguments.number, rng=rng)
-    sample.save(arguments.out)
-    print(f"{arguments.out}: {sample}")
 
 
 def study_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth study``."""
-    parser.add_argument("name", choices=list(reproduction.layouts.STUDIES))
+    parser.add_argument("name", choices=list(reproduction.scales.WRITTEN["studies"]))
     options.add_jobs(parser)
     options.add_scale(parser)
 
@@ -93,20 +72,18 @@ def study(arguments: argparse.Namespace) -> None:
         arguments.name, arguments.scale, jobs=arguments.jobs, time_limit=arguments.time_limit
     )
     print(f"{result.folder}{' (loaded)' if result.loaded else ''}")
-    options.print_table(result.summary())
+    result.summary().pprint_all()
 
 
 def verdict_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth verdict``."""
-    plan = reproduction.protocol.protocol()
     parser.description = (
         "Print the result of the comparison of training sets, or train networks of its protocol that are not "
         "saved yet. Several processes and machines that share the folder of runs share the work; "
         "an interrupted training resumes."
     )
-    parts, conditions = list(plan["parts"]), list(plan["conditions"])
+    parts = list(reproduction.protocol.protocol()["parts"])
     parser.add_argument("--train", nargs="+", choices=parts, metavar="PART", help="any of %(choices)s")
-    parser.add_argument("--conditions", nargs="+", choices=conditions, help="only these")
     options.add_jobs(parser)
     options.add_time_limit(parser)
 
@@ -114,11 +91,11 @@ def verdict_options(parser: argparse.ArgumentParser) -> None:
 def verdict(arguments: argparse.Namespace) -> None:
     """Say what the comparison of training sets found, or train what is missing of it."""
     if not arguments.train:
-        options.refuse_ignored(arguments, "without --train", "conditions", "time_limit")
+        options.refuse_ignored(arguments, "without --train", "time_limit")
         print(reproduction.analysis.verdict())
         return
 
-    how = {name: getattr(arguments, name) for name in ("conditions", "jobs", "time_limit")}
+    how = {name: getattr(arguments, name) for name in ("jobs", "time_limit")}
     number = reproduction.verdict.run_all(arguments.train, **how)
     print(f"all {number} networks are saved in {reproduction.protocol.networks_folder()}")
 
@@ -127,15 +104,13 @@ def tune_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth tune``."""
     parser.description = "Tune a family of networks. A stopped search resumes, and processes can share one."
     parser.add_argument("--family", choices=list(reproduction.scales.WRITTEN["families"]), required=True)
-    parser.add_argument("--fold", type=options.whole, default=0, help="fold kept for testing (default: 0)")
     parser.add_argument("--trials", type=options.some, help="trials of the search, saved ones included")
-    options.add_jobs(parser)
     options.add_scale(parser)
 
 
 def tune(arguments: argparse.Namespace) -> None:
     """Search for a network and its settings."""
-    how = {name: getattr(arguments, name) for name in ("fold", "trials", "jobs", "time_limit")}
+    how = {name: getattr(arguments, name) for name in ("trials", "time_limit")}
     found = reproduction.search.tune(arguments.family, arguments.scale, **how)
     trials, best = reproduction.search.finished(found), found.best_trial
     print(f"best of {len(trials)} trials: {best.number}, validation accuracy {best.value:.3f}")

@@ -349,7 +349,7 @@ def read_description(folder: Path) -> tuple[Any, list[str], bool]:
     """Return the settings of a saved generator, the names of its classes, and whether it had collapsed."""
     path = folder / "generator.json"
     if not path.exists():
-        msg = f"{folder} holds no generator: `radiosynth gan train` makes one, `radiosynth runs` lists them"
+        msg = f"{folder} holds no generator: `radiosynth gan` makes one, `radiosynth runs` lists them"
         raise FileNotFoundError(msg)
     advice, fault = "train it anew with radiosynth.train_generator", "does not describe a generator"
     stored = read_json(path, ["settings", "class_names", "collapsed"], advice=advice, fault=fault)

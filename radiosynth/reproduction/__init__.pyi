@@ -3,7 +3,6 @@ from . import (
     comparisons as comparisons,
     configs as configs,
     figures as figures,
-    layouts as layouts,
     parallel as parallel,
     presets as presets,
     protocol as protocol,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import scipy
-from astropy.table import Table
+from astropy.table import Row, Table
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import metrics
@@ -100,20 +100,12 @@ class StudyResult:
             part, of = change[folds == fold], labels[folds == fold]
             by_fold.append(part.mean())
             recalls.append(np.mean([part[of == code].mean() for code in np.unique(of)]))
-        value, low, high, p_value = over_folds(by_fold, self.config.sources.folds)
-        balanced, balanced_low, balanced_high, _ = over_folds(recalls, self.config.sources.folds)
-        return {
-            "difference": value,
-            "low": low,
-            "high": high,
-            "p_value": p_value,
-            "balanced": balanced,
-            "balanced_low": balanced_low,
-            "balanced_high": balanced_high,
-            "gained": int((change > 0).sum()),
-            "lost": int((change < 0).sum()),
-            "finding": finding((low, high), (balanced_low, balanced_high)),
-        }
+        accuracy = over_folds(by_fold, self.config.sources.folds)
+        balanced = over_folds(recalls, self.config.sources.folds)[:3]
+        found: dict[str, Any] = dict(zip(("difference", "low", "high", "p_value"), accuracy, strict=True))
+        found |= dict(zip(("balanced", "balanced_low", "balanced_high"), balanced, strict=True))
+        found |= {"gained": int((change > 0).sum()), "lost": int((change < 0).sum())}
+        return found | {"finding": finding(accuracy[1:3], balanced[1:])}
 
     def summary(self) -> Table:
         """Return the accuracy of each condition and its comparison with its reference.
@@ -130,7 +122,11 @@ class StudyResult:
         for condition in self.conditions:
             table = self.tested(condition)
             row = {"condition": condition, "runs": len(np.unique(table["fold"])), "sources": len(table)}
-            row |= accuracies(table["label"], table["correct"])
+            for name, found in (
+                ("accuracy", metrics.proportion(table["correct"], confidence=0.95)),
+                ("balanced_accuracy", metrics.class_mean(table["label"], table["correct"])),
+            ):
+                row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
             reference = self.references.get(condition, condition)
             rows.append(row | {"compared_with": reference} | self.compare(reference, condition))
         return formatted(Table(rows))
@@ -147,20 +143,19 @@ class StudyResult:
         found: dict[str, dict[str, Any]] = {}
         for row in self.summary():
             condition = str(row["condition"])
-            wanted = {"accuracy": "accuracy{}", "balanced accuracy": "balanced_accuracy{}"}
+            found[f"accuracy: {condition}"] = _number(row, "accuracy", "accuracy_low", "accuracy_high")
+            columns = ("balanced_accuracy", "balanced_accuracy_low", "balanced_accuracy_high")
+            found[f"balanced accuracy: {condition}"] = _number(row, *columns)
             if condition in self.references:
-                wanted |= {"balanced change": "balanced{}"}
-                change = f"change: {condition}"
-                found[change] = _number(row["difference"], row["low"], row["high"])
-                found[change] |= {"p_value": float(row["p_value"]), "finding": str(row["finding"])}
-            for name, column in wanted.items():
-                values = (row[column.format(end)] for end in ("", "_low", "_high"))
-                found[f"{name}: {condition}"] = _number(*values)
+                tested = {"p_value": float(row["p_value"]), "finding": str(row["finding"])}
+                found[f"change: {condition}"] = _number(row, "difference", "low", "high") | tested
+                columns = ("balanced", "balanced_low", "balanced_high")
+                found[f"balanced change: {condition}"] = _number(row, *columns)
         wrong = "FR I generator for FR II"
         if wrong in self.conditions:
             first, second = (self.at_end(name, "accuracy") for name in (self.references[wrong], wrong))
             changed = over_folds(second - first, self.config.sources.folds)[:3]
-            found[f"change in training: {wrong}"] = _number(*changed)
+            found[f"change in training: {wrong}"] = dict(zip(("value", "low", "high"), changed, strict=True))
         return found
 
 
@@ -221,13 +216,6 @@ def over_folds(changes: ArrayLike, folds: int) -> tuple[float, float, float, flo
     return mean, float(mean - half), float(mean + half), float(p_value)
 
 
-def accuracies(labels: NDArray[np.int64], correct: NDArray[np.bool_]) -> dict[str, float]:
-    """Return accuracy and balanced accuracy with the ends of their 95 % intervals."""
-    names = [f"{name}{end}" for name in ("accuracy", "balanced_accuracy") for end in ("", "_low", "_high")]
-    found = *metrics.proportion(correct, confidence=0.95), *metrics.class_mean(labels, correct)
-    return dict(zip(names, found, strict=True))
-
-
 def formatted(table: Table) -> Table:
     """Return a table whose numbers are printed with as many decimals as mean something."""
     for column in table.itercols():
@@ -236,5 +224,6 @@ def formatted(table: Table) -> Table:
     return table
 
 
-def _number(value: float, low: float, high: float) -> dict[str, Any]:
-    return {"value": float(value), "low": float(low), "high": float(high)}
+def _number(row: Row, *columns: str) -> dict[str, Any]:
+    """Return a value and the ends of its interval, which are in these columns."""
+    return {name: float(row[column]) for name, column in zip(("value", "low", "high"), columns, strict=True)}

@@ -8,9 +8,10 @@ change.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -19,7 +20,6 @@ from radiosynth._io import check
 from radiosynth.classification.settings import ClassifierSettings, OnTheFlySettings, RegressorSettings
 from radiosynth.generators.settings import GANSettings, GeneratorSettings, VAESettings
 from radiosynth.records import EARLIER_NAMES, renamed
-from radiosynth.reproduction.scales import SCALES
 from radiosynth.sample import check_choice, check_count
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -30,8 +30,8 @@ TRAINING_SETS = ("real", "real+geometric", "real+gan")
 """The training sets (a), (b) and (c) of the report."""
 
 
-ALL_TRAINING_SETS = (*TRAINING_SETS, "real+vae", "real+fitted")
-"""And set (d), with the images of a variational autoencoder, and simulations of fitted populations."""
+ALL_TRAINING_SETS = (*TRAINING_SETS, "real+vae")
+"""And set (d), with the images of a variational autoencoder."""
 
 
 BENDING_SETS = ("synthetic", "real", "synthetic+real", "synthetic-then-real")
@@ -94,21 +94,11 @@ class Config:
     """
 
     kind: ClassVar[str]
-    predicted: ClassVar[dict[str, str]] = {
-        "names": "U1",
-        "labels": "i1",
-        "plain": "b1",
-        "probabilities": "f2",
-    }
-    """What the predictions of a run consist of."""
-    noted: ClassVar[tuple[str, ...]] = ()
-    """What its provenance says beside what that of all runs says."""
     derived: ClassVar[tuple[str, ...]] = ()
     """Values of nested settings that follow from the others."""
     scale: str = "report"
 
     def __post_init__(self) -> None:
-        check_choice(self.scale, "scale", SCALES)
         least = {"seed": 0, "epochs": 1, "per_class": 1, "rounds": 1}
         for name, value in self.flat().items():
             if name in least:
@@ -122,23 +112,20 @@ class Config:
     def changed(self, **changes: Any) -> Self:
         """Return the configuration with some values changed, by their names in the code or as saved."""
         changes = renamed(changes)
-        nested: set[str] = set()
-        parts: dict[str, Any] = {}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            if _is_nested(value):
-                inside = vars(value).keys() & changes.keys()
-                parts[each.name] = replace(value, **{name: changes[name] for name in inside})
-                nested |= inside
-        return replace(self, **parts, **{name: changes[name] for name in changes.keys() - nested})
+        for name, part in self._nested().items():
+            inside = {key: changes.pop(key) for key in vars(part) if key in changes}
+            changes[name] = replace(part, **inside)
+        return replace(self, **changes)
 
     def flat(self) -> dict[str, Any]:
         """Return all values by name, those of nested settings beside the others."""
-        found: dict[str, Any] = {}
-        for each in fields(self):
-            value = getattr(self, each.name)
-            found |= vars(value) if _is_nested(value) else {each.name: value}
+        found = dict(vars(self))
+        for name in self._nested():
+            found |= vars(found.pop(name))
         return {name: value for name, value in found.items() if name not in self.derived}
+
+    def _nested(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if is_dataclass(value)}
 
     @property
     def label(self) -> str:
@@ -147,8 +134,9 @@ class Config:
 
     @property
     def requires(self) -> tuple[Config, ...]:
-        """The runs that have to be there first, in the order in which they are made."""
-        return ()
+        """The runs that have to be there first, in the order in which they are made: those it names."""
+        lists = (value for value in vars(self).values() if isinstance(value, tuple))
+        return tuple(itertools.chain(*lists))
 
     def load(self, folder: Path) -> keras.Model:
         """Return the trained network of a run."""
@@ -185,10 +173,6 @@ class Config:
         return found
 
 
-def _is_nested(value: Any) -> bool:
-    return is_dataclass(value) and not isinstance(value, Config)
-
-
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig(Config):
     """What the configurations of generators of all kinds have in common.
@@ -207,7 +191,6 @@ class GeneratorConfig(Config):
         How it is trained. Size and number of classes follow from the sources and the morphology.
     """
 
-    noted: ClassVar[tuple[str, ...]] = ("diversity", "collapsed")
     derived: ClassVar[tuple[str, ...]] = ("conditional",)
     morphology: str = "FRI"
     per_class: int = 60_000
@@ -293,8 +276,8 @@ class ClassifierConfig(Config):
         fault = f"{given}: {' and '.join(GENERATED)} need some and the others have none; {advice}"
         check((self.training_set in GENERATED) == bool(self.generators), fault)
         for generator in self.generators:
-            theirs, ours = vars(generator.sources), vars(self.sources)
-            other = [name for name in ours if theirs[name] != ours[name]]
+            theirs = vars(generator.sources)
+            other = [name for name, value in vars(self.sources).items() if theirs[name] != value]
             fault = f"the generator {generator.name} differs in {', '.join(other)}"
             why = f"so it could learn from test sources: {advice}, or say leak=True"
             check(generator.leak or not other, f"{fault}, {why}")
@@ -303,11 +286,6 @@ class ClassifierConfig(Config):
     def label(self) -> str:
         """The training set."""
         return self.training_set.replace("+", "-")
-
-    @property
-    def requires(self) -> tuple[Config, ...]:
-        """The generators."""
-        return self.generators
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,13 +323,6 @@ class BendingConfig(Config):
     """
 
     kind: ClassVar[str] = "bending"
-    predicted: ClassVar[dict[str, str]] = {
-        "name": "U1",
-        "truth": "f1",
-        "bending_angle": "f1",
-        "guess": "f1",
-        "spread": "F1",
-    }
     training_set: str = "real"
     population: str = "report"
     crop: int = 70
@@ -461,13 +432,7 @@ class EnsembleConfig(Config):
     """
 
     kind: ClassVar[str] = "ensemble"
-    noted: ClassVar[tuple[str, ...]] = ("temperature",)
     members: tuple[FoldConfig, ...] = (FoldConfig(),)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        fault = f"an ensemble of {len(self.members)}: give members that take the same images, one at least"
-        check(len({(member.size, member.n_sigma) for member in self.members}) == 1, fault)
 
     @property
     def settings(self) -> OnTheFlySettings:
@@ -478,11 +443,6 @@ class EnsembleConfig(Config):
     def label(self) -> str:
         """The number of members."""
         return f"of-{len(self.members)}"
-
-    @property
-    def requires(self) -> tuple[Config, ...]:
-        """The members."""
-        return self.members
 
 
 _ALL = (ClassifierConfig, GANConfig, VAEConfig, FoldConfig, EnsembleConfig, BendingConfig)

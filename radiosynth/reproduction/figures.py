@@ -20,7 +20,7 @@ from radiosynth.reproduction.runs import Run
 if TYPE_CHECKING:
     from radiosynth.reproduction.comparisons import StudyResult
 
-__all__ = ["paper_folder", "save_figure", "save_table"]
+    Shown = Iterable[Run[Any] | StudyResult]
 
 FIRST = f"FIRST images, doi:{datasets.DOI}"
 """The data of most figures."""
@@ -41,9 +41,7 @@ def paper_folder() -> Path:
     return tree if tree.is_dir() else Path.cwd() / "paper"
 
 
-def _sidecar(
-    name: str, runs: Iterable[Run[Any] | StudyResult], seed: int | None, data: str | None, **extra: Any
-) -> dict[str, Any]:
+def _sidecar(name: str, runs: Shown, data: str | None, **extra: Any) -> dict[str, Any]:
     """Return what is kept beside a figure or a table: where its numbers come from."""
     used = list(runs)
     scale = " and ".join(dict.fromkeys(run.config.scale for run in used)) or scales.current_scale()
@@ -54,7 +52,7 @@ def _sidecar(
         "data": data,
         "data_sha256": datasets.ARCHIVE_SHA256 if data == FIRST else None,
         "runs": [run.folder.name for run in used],
-        "seed": used[0].config.settings.seed if used else seed,
+        "seed": used[0].config.settings.seed if used else None,
         "versions": versions(),
         "commit": commit(),
         "seconds": round(time.monotonic() - _BEGUN, 1),
@@ -63,13 +61,7 @@ def _sidecar(
 
 
 def save_figure(
-    figure: Figure,
-    name: str,
-    *,
-    runs: Iterable[Run[Any] | StudyResult] = (),
-    seed: int | None = None,
-    data: str | None = FIRST,
-    **extra: Any,
+    figure: Figure, name: str, *, runs: Shown = (), data: str | None = FIRST, **extra: Any
 ) -> Path:
     """Write a figure as ``.pdf``, ``.png`` and a ``.json`` that says where its numbers come from.
 
@@ -81,12 +73,10 @@ def save_figure(
         Its base name, such as ``"fig12_training_curves"``.
     runs : iterable of Run or StudyResult
         The runs that it shows.
-    seed : int, optional
-        Seed of what it shows if there are no runs.
     data : str, optional
         The data that it shows; None if it shows none.
     **extra
-        Further numbers to keep in the ``.json``.
+        Further numbers to keep in the ``.json``, such as the ``seed`` of what it shows if there are no runs.
 
     Returns
     -------
@@ -94,7 +84,7 @@ def save_figure(
         The ``.png`` file.
     """
     folder, runs = paper_folder() / "figures", list(runs)
-    record = _sidecar(name, runs, seed, data, **extra)
+    record = _sidecar(name, runs, data, **extra)
     if data != SCHEMATIC:
         source = ", loaded from a saved run" if record["loaded"] else ""
         narrower = _narrower(runs)
@@ -107,7 +97,7 @@ def save_figure(
     return folder / f"{name}.png"
 
 
-def _narrower(runs: Iterable[Run[Any] | StudyResult]) -> str:
+def _narrower(runs: Shown) -> str:
     """Say in what classifiers fall short of the report's, if all of a figure do so alike; studies differ."""
     single = [run.config for run in runs if isinstance(run, Run)]
     classifiers = [config.settings for config in single if config.kind == "classifier"]
@@ -119,14 +109,7 @@ def _narrower(runs: Iterable[Run[Any] | StudyResult]) -> str:
     return said if width < 1 else ""
 
 
-def save_table(
-    table: Table,
-    name: str,
-    *,
-    runs: Iterable[Run[Any] | StudyResult] = (),
-    seed: int | None = None,
-    data: str | None = FIRST,
-) -> Table:
+def save_table(table: Table, name: str, *, runs: Shown = (), data: str | None = FIRST, **extra: Any) -> Table:
     """Write a table as ``.csv``, as ``.tex`` and with a ``.json`` as figures have.
 
     Parameters
@@ -135,7 +118,7 @@ def save_table(
         The table.
     name : str
         Its base name, such as ``"table3_split"``.
-    runs, seed, data
+    runs, data, **extra
         As for `save_figure`.
 
     Returns
@@ -146,5 +129,5 @@ def save_table(
     folder = paper_folder() / "tables"
     write_table(folder / f"{name}.csv", table)
     write_table(folder / f"{name}.tex", table, "ascii.latex")
-    write_json(folder / f"{name}.json", _sidecar(name, runs, seed, data))
+    write_json(folder / f"{name}.json", _sidecar(name, runs, data, **extra))
     return table

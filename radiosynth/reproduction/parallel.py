@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -14,41 +14,41 @@ from radiosynth.stopping import TrainingStopped
 log = logging.getLogger("radiosynth")
 
 
-def run_in_time(run: Callable[..., object], tasks: Sequence[Any], jobs: int, deadline: float | None) -> None:
-    """Run all tasks for which there is time, each with the time that is left, and say which are done.
-
-    Parameters
-    ----------
-    run : callable
-        Takes a task and ``time_limit``, in seconds; None from it says that another process is at the task.
-    tasks : sequence
-        What is to be run, each with a ``name``.
-    jobs : int
-        How many at a time.
-    deadline : float or None
-        When to end, as `time.time` has it.
-
-    Raises
-    ------
-    TrainingStopped
-        If a signal stopped the work.
-    """
-    for name in each(partial(_run_one, run, deadline=deadline), tasks, jobs):
-        if name:
-            log.info("%s", name)
-
-
 def run_missing(
     run: Callable[..., object],
     tasks: Iterable[Any],
     done: Callable[[Any], bool],
     what: str,
     jobs: int,
-    deadline: float | None,
+    time_limit: float | None,
 ) -> None:
-    """Run the tasks that are not done, as `run_in_time`; what the tasks are is said where some are left."""
+    """Run the tasks that are not done and for which there is time, and say which are done.
+
+    Parameters
+    ----------
+    run : callable
+        Takes a task and ``time_limit``, in seconds; None from it says that another process is at the task.
+    tasks : iterable
+        What is to be run, each with a ``name``.
+    done : callable
+        Tells whether a task is done.
+    what : str
+        What the tasks are called where some are left.
+    jobs : int
+        How many at a time.
+    time_limit : float or None
+        Seconds after which nothing new is begun.
+
+    Raises
+    ------
+    TrainingStopped
+        If some are left, or if a signal stopped the work.
+    """
+    deadline = None if time_limit is None else time.time() + time_limit
     missing = [task for task in dict.fromkeys(tasks) if not done(task)]
-    run_in_time(run, missing, jobs, deadline)
+    for name in each(partial(_run_one, run, deadline=deadline), missing, jobs):
+        if name:
+            log.info("%s", name)
     if left := sum(not done(task) for task in missing):
         msg = f"{left} of {len(missing)} {what} are left; run the same command again to resume"
         raise TrainingStopped(msg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from radiosynth.reproduction import configs
-from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, asked_scale, scaled
+from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, current_scale, scaled
 
 
 def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> configs.GANConfig:
@@ -75,18 +75,14 @@ def classifier_config(
     100
     """
     scale, values = scaled(scale, "classifier", changes)
-    if training_set in configs.GENERATED and "generators" not in values:
+    if training_set in configs.GENERATED and "generators" not in values:  # from the sources of the classifier
         shared = {name: values[name] for name in vars(configs.Sources()) if name in values}
-        values["generators"] = _generators(training_set, scale, shared)
+        if training_set == "real+vae":
+            values["generators"] = (vae_config(scale, **shared),)
+        else:
+            names = ("all",) if shared.get("folds") else GENERATORS[scale]
+            values["generators"] = tuple(gan_config(name, scale, **shared) for name in names)
     return configs.ClassifierConfig.of(scale=scale, training_set=training_set, **values)
-
-
-def _generators(training_set: str, scale: str, shared: dict[str, Any]) -> tuple[configs.GeneratorConfig, ...]:
-    """Return the generators of a training set, which learn from the same sources as its classifier."""
-    if training_set == "real+vae":
-        return (vae_config(scale, **shared),)
-    names = ("all",) if shared.get("folds") else GENERATORS[scale]
-    return tuple(gan_config(name, scale, **shared) for name in names)
 
 
 def ensemble_config(
@@ -156,7 +152,7 @@ def bending_conditions(scale: str | None = None, **changes: Any) -> dict[str, li
         The author's three; then those on simulations matched to the real sources, predictions being averaged
         over eight rotations: alone, followed by real images, and so with the other outputs.
     """
-    scale, conditions = asked_scale(scale), {}
+    scale, conditions = current_scale(scale), {}
     for name in ("real", "with spread") if scale == "smoke" else WRITTEN["bending"]:
         _, values = scaled(scale, "bending", {**WRITTEN["bending"][name], **changes})
         if values.get("training_set") == "synthetic":

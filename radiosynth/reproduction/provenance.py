@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import os
 import platform
 import shutil
 import subprocess
@@ -43,10 +42,9 @@ def versions() -> dict[str, str]:
 
 def commit() -> str | None:
     """Return the commit of the source tree, with a mark if files differ from it."""
-    git = shutil.which("git")
-    tree = Path(__file__).resolve().parents[2]
+    git, tree = shutil.which("git"), Path(__file__).resolve().parents[2]
     if git is None or not (tree / ".git").exists():
-        return os.environ.get("RADIOSYNTH_COMMIT")
+        return None
     command = [git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     said = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     return said.stdout.strip() or None

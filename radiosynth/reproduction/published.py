@@ -8,22 +8,18 @@ error, so that the table is complete.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import read_json
 from radiosynth.reproduction import reproduced
 from radiosynth.reproduction.reproduced import WRITTEN, Reproduced
 from radiosynth.reproduction.runs import Run
-from radiosynth.reproduction.scales import asked_scale
-from radiosynth.reproduction.studies import study_folder
 from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["Reproduced", "compare", "published", "published_numbers", "study_summary"]
+__all__ = ["Reproduced", "compare", "published", "published_numbers"]
 
 REASONS: dict[str, str] = WRITTEN["reasons"]
 """Why a number, or all of a part, has no counterpart. A number that was reproduced needs none."""
@@ -33,25 +29,16 @@ MEASURED = ("accuracy.", "confusion.", "notebook_accuracy.", "training.gain ")
 """How the numbers begin that a training decides."""
 
 
-NO_RUN = dict.fromkeys(("accuracy", "confusion", "training"), "its run is not saved")
-
-
-MISLABELLED = "change in training: FR I generator for FR II"
-"""What explains the training accuracy of the report's set (c), where a study has measured it."""
-
-
 def published() -> dict[str, Any]:
     """Return the numbers that the report states, as nested dictionaries."""
     return WRITTEN["stated"]
 
 
-def published_numbers() -> dict[str, float]:
-    """Return every number that the report states, by the path to it in ``published.toml``."""
-    return {key: float(value) for key, value in _stated().items()}
+def published_numbers() -> dict[str, float | Decimal]:
+    """Return every number that the report states, by the path to it in ``published.toml``.
 
-
-def _stated() -> dict[str, float | Decimal]:
-    """Return the numbers of the report with the decimals that it gives."""
+    Those that are no integers have the decimals that the report gives.
+    """
     parts = reproduced.read(Decimal)["stated"]
     return dict(leaf for section in WRITTEN["sections"] for leaf in _leaves(section, parts[section]))
 
@@ -69,42 +56,13 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, float | Decimal]]:
         yield path, value
 
 
-def study_summary(name: str, scale: str | None = None) -> dict[str, Any]:
-    """Return the summary of a study, that is of many runs taken together.
-
-    Parameters
-    ----------
-    name : str
-        Name of the study.
-    scale : str, optional
-        Scale at which it was done; `radiosynth.reproduction.scales.current_scale` if not given.
-
-    Returns
-    -------
-    dict
-        Contents of ``<scale>-study-<name>/summary.json`` under `radiosynth.reproduction.runs.runs_root`. Its
-        ``numbers`` map names to ``value``, ``low`` and ``high``, the ends of the 95 % interval; and the
-        ``scale``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If the study is not saved at that scale.
-    """
-    scale = asked_scale(scale)
-    path, advice = study_folder(name, scale) / "summary.json", f"`radiosynth study {name} --scale {scale}`"
-    return {**read_json(path, ["name", "numbers"], advice=f"make it by {advice}"), "scale": scale}
-
-
-def compare(runs: Iterable[Run[Any]] = (), study: dict[str, Any] | None = None) -> Table:
+def compare(runs: Iterable[Run[Any]] = ()) -> Table:
     """Set every number that the report states beside the one that comes out here.
 
     Parameters
     ----------
     runs : iterable of Run
         Classifiers, one for each training set.
-    study : dict, optional
-        What `study_summary` returns of ``published-code``: it explains one of the accuracies.
 
     Returns
     -------
@@ -120,16 +78,15 @@ def compare(runs: Iterable[Run[Any]] = (), study: dict[str, Any] | None = None) 
     KeyError
         If there is neither a number nor a reason why there is none.
     """
-    stated, found = _stated(), _found(list(runs), study)
-    rows = []
+    stated, found, rows = published_numbers(), _found(list(runs)), []
     for key, value in stated.items():
         section, _, name = key.partition(".")
-        ours, verdict, kind = found.get(key), "cannot be reproduced", ""
+        ours, kind = found.get(key), ""
         if ours:
             verdict = "agrees" if ours.agrees(value) else "differs"
             kind = "measured" if key.startswith(MEASURED) else "by construction"
         else:
-            reason = REASONS.get(key) or REASONS.get(section) or NO_RUN.get(section)
+            verdict, reason = "cannot be reproduced", REASONS.get(key) or REASONS.get(section)
             if reason is None:
                 msg = f"{key}: neither reproduced nor a reason why not; add it to reproduction/published.toml"
                 raise KeyError(msg)
@@ -143,7 +100,7 @@ def compare(runs: Iterable[Run[Any]] = (), study: dict[str, Any] | None = None) 
     return table
 
 
-def _found(runs: list[Run[Any]], study: dict[str, Any] | None) -> dict[str, Reproduced]:
+def _found(runs: list[Run[Any]]) -> dict[str, Reproduced]:
     """Return all numbers that come out here."""
     found = reproduced.from_code() | reproduced.from_simulation() | reproduced.from_tables()
     for run in runs:
@@ -151,11 +108,4 @@ def _found(runs: list[Run[Any]], study: dict[str, Any] | None) -> dict[str, Repr
     sets = {run.config.training_set: run for run in runs}
     if sets.keys() >= {"real", "real+gan"}:
         found["training.gain of real+gan"] = reproduced.gain(sets["real"], sets["real+gan"])
-    explained = "accuracy.real+gan.training"
-    if study and MISLABELLED in study["numbers"] and explained in found:
-        remark = (
-            "± 0.01; images of FR I under the label FR II, as in the published code, change it by "
-            f"{study['numbers'][MISLABELLED]['value']:+.3f} ({study['name']}, {study['scale']} scale)"
-        )
-        found[explained] = replace(found[explained], remark=remark)
     return found

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 import radiosynth
 from radiosynth import augmentation, classification, generators, metrics, networks
 from radiosynth._io import check, write_arrays, write_json, write_table, write_text
-from radiosynth.records import saved_runs
 from radiosynth.reproduction import configs
 from radiosynth.reproduction.presets import ensemble_config
 from radiosynth.reproduction.provenance import provenance
-from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, run_folder
+from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, run_folder, saved_runs
 from radiosynth.reproduction.samples import prepare, prepare_bending, prepare_fold, split_sample
 from radiosynth.reproduction.scales import SCALES
 from radiosynth.sample import Sample, concatenate
@@ -121,10 +120,14 @@ def _missing(config: configs.Config, root: Path | None) -> list[configs.Config]:
     return list(dict.fromkeys(needed))
 
 
+def is_finished(config: configs.Config, root: Path | None = None) -> bool:
+    """Return whether a run is saved, in whole."""
+    return (run_folder(config, root) / "provenance.json").exists()
+
+
 def _saved(config: C, root: Path | None) -> Run[C] | None:
     """Return a run if it is saved and finished; refuse a folder that holds another one, begun or finished."""
-    folder = run_folder(config, root)
-    finished = (folder / "provenance.json").exists()
+    folder, finished = run_folder(config, root), is_finished(config, root)
     if not finished and not (folder / "config.json").exists():
         return None
     fault = f"{folder} holds another configuration than its name says: remove that folder"
@@ -132,7 +135,7 @@ def _saved(config: C, root: Path | None) -> Run[C] | None:
     if not finished:
         return None
     log.info("loading the saved run %s", folder.name)
-    return Run(folder, config, loaded=True).checked()
+    return Run(folder, config, loaded=True)
 
 
 def _make(config: C, root: Path | None, deadline: float | None) -> Run[C]:
@@ -178,13 +181,8 @@ def _save(folder: Path, config: Any, made: _Made, seconds: float) -> None:
         made.oddness.save(folder)
     epochs = np.arange(1, config.settings.epochs + 1)
     write_table(folder / "history.csv", Table({"epoch": epochs, **made.history}))
-    whole = {
-        **provenance(),
-        "seed": config.settings.seed,
-        **made.record,
-        "seconds_training": round(sum(made.history["seconds"]), 1),
-        "seconds_here": round(seconds, 1),
-    }
+    whole = provenance() | {"seed": config.settings.seed} | made.record
+    whole |= {"seconds_training": round(sum(made.history["seconds"]), 1), "seconds_here": round(seconds, 1)}
     write_json(folder / "provenance.json", whole)
     (folder / "checkpoint.npz").unlink(missing_ok=True)
 
@@ -204,32 +202,27 @@ def _train_classifier(config: configs.ClassifierConfig, needed: list[Path], limi
     model, found = classification.train_classifier(train, validation, config.settings, **limits)
     # Saved runs call the unaugmented validation images plain.
     history = {name.replace("unaugmented", "plain"): values for name, values in found.items()}
-    counts = {"training_images": train.counts(), "validation_images": validation.counts()}
-    return _Made(history, {**counts, "preparation": train.history}, model, _said(model, test))
+    record = {"training_images": train.counts(), "validation_images": validation.counts()}
+    return _Made(history, record | {"preparation": train.history}, model, _said(model, test))
 
 
 def _train_generator(config: configs.GeneratorConfig, needed: list[Path], limits: Limits) -> _Made:
     sources, *held_out = split_sample(config.sources)
     if config.leak:
         sources = concatenate([sources, *(held_out if config.sources.folds else held_out[:1])])
-    conditional = config.morphology == "all"
-    if not conditional:
+    if config.morphology != "all":
         sources = sources.of_class(config.morphology)
     train = augmentation.augment(sources, config.per_class, "ordered")
-    trained = generators.train_generator(
-        train.images,
-        config.settings,
-        labels=train.labels if conditional else None,
-        class_names=CLASS_NAMES if conditional else [config.morphology],
-        **limits,
-    )
-    record = {
+    classes: dict[str, Any] = {"class_names": [config.morphology]}
+    if config.morphology == "all":
+        classes = {"class_names": CLASS_NAMES, "labels": train.labels}
+    trained = generators.train_generator(train.images, config.settings, **classes, **limits)
+    record: dict[str, Any] = {
         "sources": sources.counts(),
         "training_images": train.counts(),
         "preparation": train.history,
-        "diversity": trained.diversity,
-        "collapsed": trained.collapsed,
     }
+    record |= {"diversity": trained.diversity, "collapsed": trained.collapsed}
     return _Made(trained.history, record)
 
 
@@ -284,11 +277,8 @@ def _join_members(config: configs.EnsembleConfig, needed: list[Path], limits: Li
         for column in ("loss", "accuracy")
     }
     history["seconds"] = list(np.sum([each.history["seconds"] for each in runs], axis=0))
-    record = {
-        "members": [each.folder.name for each in runs],
-        **{key: runs[0].provenance[key] for key in ("training_images", "preparation")},
-        "temperature": temperature,
-    }
+    record = {key: runs[0].provenance[key] for key in ("training_images", "preparation")}
+    record |= {"members": [each.folder.name for each in runs], "temperature": temperature}
     model = networks.build_ensemble([each.model() for each in runs], temperature)
     return _Made(history, record, model, predictions)
 
@@ -309,8 +299,7 @@ def _train_bending(config: configs.BendingConfig, needed: list[Path], limits: Li
         "guess": np.full(len(test), np.median(train.table["bending_angle"])),
         "spread": np.asarray(predicted["spread"]) if "spread" in predicted.colnames else unknown,
     }
-    counts = {"training_images": len(train), "test_sources": len(test)}
-    record = {**counts, "preparation": train.history}
+    record = {"training_images": len(train), "test_sources": len(test), "preparation": train.history}
     return _Made(history, record, model, predictions)
 
 

@@ -97,11 +97,8 @@ def from_code() -> dict[str, Reproduced]:
         "bending.training share": 1 - 1 / bending.folds,
     }
     validation = 4 * classifier.sources.test_per_class
-    numbers = {
-        **_of_networks(),
-        "code.validation sources": validation,
-        "code.standard error at 91 %": round(_error(0.91, validation), 3),
-    }
+    numbers = _of_networks() | {"code.validation sources": validation}
+    numbers["code.standard error at 91 %"] = round(_error(0.91, validation), 3)
     return _exact(numbers, "code") | _exact(settings, "settings of the report scale")
 
 
@@ -111,18 +108,18 @@ def _exact(numbers: Mapping[str, Any], source: str, remark: str = "") -> dict[st
 
 def _of_networks() -> dict[str, float]:
     """Return what the tables say of the report's networks, counted in those that are built here."""
-    built = {
-        "generator": radiosynth.networks.build_generator(),
-        "discriminator": radiosynth.networks.build_discriminator(),
-        "classifier": radiosynth.networks.build_classifier(),
-    }
-    numbers: dict[str, float] = {"layers.generator.output edge": built["generator"].output_shape[1]}
-    for name, model in built.items():
-        numbers[f"parameters.{name}"] = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
-        for row, (layer_name, what) in WRITTEN["layers"][name].items():
+    numbers: dict[str, float] = {}
+    for model in (
+        radiosynth.build_generator(),
+        radiosynth.build_discriminator(),
+        radiosynth.build_classifier(),
+    ):
+        numbers[f"parameters.{model.name}"] = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
+        for row, (layer_name, what) in WRITTEN["layers"][model.name].items():
             layer = model.get_layer(layer_name)
-            said = {"parameters": layer.count_params(), "length": layer.output.shape[-1]}
-            numbers[f"layers.{name}.{row}"] = layer.rate if what == "rate" else said[what]
+            edge, length = layer.output.shape[1], layer.output.shape[-1]
+            said = {"parameters": layer.count_params(), "length": length, "edge": edge}
+            numbers[f"layers.{model.name}.{row}"] = layer.rate if what == "rate" else said[what]
     return numbers
 
 
@@ -131,14 +128,12 @@ def from_tables() -> dict[str, Reproduced]:
     candidates, sample = datasets.load_report_candidates(), datasets.load_report_sample()
     config = presets.classifier_config("real", "report")
     train, validation, _ = samples.split_sample(config.sources)
-    of_class, cut, decision, reason = (
-        np.asarray(candidates[name]) for name in ("class", "cut", "decision", "reason")
-    )
+    of_class, large = candidates["class"], candidates["reason"] == "large"
     decided = {
         "selection.{}.initial": Counter(of_class),
-        "selection.{}.image cut": Counter(of_class[cut == "image"]),
-        "selection.{}.morphology cut": Counter(of_class[cut == "morphology"]),
-        "selection.{}.final": Counter(of_class[decision == "keep"]),
+        "selection.{}.image cut": Counter(of_class[candidates["cut"] == "image"]),
+        "selection.{}.morphology cut": Counter(of_class[candidates["cut"] == "morphology"]),
+        "selection.{}.final": Counter(of_class[candidates["decision"] == "keep"]),
     }
     imaged = {
         "split.{}.original": sample.counts(),
@@ -149,8 +144,8 @@ def from_tables() -> dict[str, Reproduced]:
     counted = {
         **_by_class(decided),
         "preparation.candidates": len(candidates),
-        "preparation.rows of Proctor's table 1": sum(np.asarray(candidates["catalogue"]) == "Proctor2011"),
-        "code.large FRII sources set aside": ((reason == "large") & (of_class == "FRII")).sum(),
+        "preparation.rows of Proctor's table 1": sum(candidates["catalogue"] == "Proctor2011"),
+        "code.large FRII sources set aside": sum(large & (of_class == "FRII")),
     }
     measured = {
         "preparation.field, arcmin": surveys.FIRST.field,
@@ -205,12 +200,11 @@ def from_simulation() -> dict[str, Reproduced]:
     second = of(["bent"], "fr_type") == 2
     found["bent drawn as FRII.share"] = _within(float(second.mean()), Z * np.sqrt(0.25 / len(second)))
     source = f"{number} draws of each class"
-    exact = {
-        "simulation.edge, pixels": radiosynth.simulation.gaussians.FRAME,
-        "simulation.images of a class": number,
-    }
-    drawn_ones = {f"simulation.{key}": Reproduced(*value, source=source) for key, value in found.items()}
-    return drawn_ones | _exact(exact, "code")
+    estimated = {f"simulation.{key}": Reproduced(*value, source=source) for key, value in found.items()}
+    edge = radiosynth.simulation.gaussians.FRAME
+    return estimated | _exact(
+        {"simulation.edge, pixels": edge, "simulation.images of a class": number}, "code"
+    )
 
 
 def _within(value: float, error: float) -> tuple[float, float, float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +10,11 @@ from numpy.typing import NDArray
 
 from radiosynth import augmentation, datasets, metrics, preprocessing, simulation, splitting, surveys
 from radiosynth._io import check
-from radiosynth.preprocessing import frame
-from radiosynth.reproduction.configs import GENERATED, BendingConfig, ClassifierConfig, FoldConfig, Sources
+from radiosynth.reproduction.configs import BendingConfig, ClassifierConfig, FoldConfig, Sources
 from radiosynth.reproduction.runs import find_run, run_folder
 from radiosynth.sample import Sample, concatenate
 from radiosynth.taxonomy import CLASS_NAMES
-from radiosynth.training_sets import Fitted, Generated, Geometric, Part, Real, TrainingSet
+from radiosynth.training_sets import Generated, Geometric, Part, Real, TrainingSet
 
 
 def split_sample(asked: Sources) -> tuple[Sample, Sample, Sample]:
@@ -45,40 +43,6 @@ def split_sample(asked: Sources) -> tuple[Sample, Sample, Sample]:
     return train, validation, test
 
 
-@dataclass(frozen=True)
-class Mislabelled:
-    """Images of generators, those of FR I in the place of those of FR II, as the report's notebook had it.
-
-    Parameters
-    ----------
-    part : Generated
-        The generators.
-    """
-
-    part: Generated
-
-    def draw(self, sources: Sample, rng: np.random.Generator) -> Sample:
-        """Return the images; see `radiosynth.training_sets.Part`."""
-        drawn = self.part.draw(sources, rng)
-        images = drawn.images.copy()
-        images[drawn.labels == 1] = images[drawn.labels == 0]
-        return drawn.derived(images, "images of FR I in the place of those of FR II")
-
-
-def training_set(config: ClassifierConfig, generators: Sequence[Path]) -> TrainingSet:
-    """Return the training set of a configuration, with the images of generators in these folders."""
-    number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
-    parts: list[Part] = [Real(config.per_class)]
-    if config.training_set == "real+geometric":
-        parts.append(Geometric(number))
-    elif config.training_set == "real+fitted":
-        parts.append(Fitted(number, trials=min(1000, 2 * config.per_class)))  # a small training need not wait
-    elif config.training_set in GENERATED:
-        drawn = Generated(number, generators)
-        parts.append(Mislabelled(drawn) if config.mislabelled else drawn)
-    return TrainingSet(parts)
-
-
 def prepare(
     config: ClassifierConfig, generators: Sequence[Path] | None = None
 ) -> tuple[Sample, Sample, Sample]:
@@ -98,8 +62,19 @@ def prepare(
     """
     folders = [run_folder(each) for each in config.generators] if generators is None else generators
     sources, *held_out = split_sample(config.sources)
-    rng = np.random.default_rng(config.settings.seed)
-    train = training_set(config, folders).draw(sources, rng=rng)
+    number = config.per_class if config.synthetic_per_class < 0 else config.synthetic_per_class
+    parts: list[Part] = [Real(config.per_class)]
+    if config.training_set == "real+geometric":
+        parts.append(Geometric(number))
+    elif config.generators:
+        parts.append(Generated(number, folders))
+    train = TrainingSet(parts).draw(sources, rng=np.random.default_rng(config.settings.seed))
+    if config.mislabelled:
+        # Generated images of FR I in the place of those of FR II, as the report's notebook had it.
+        images = train.images.copy()
+        fr1, fr2 = (np.flatnonzero(train.labels == code)[config.per_class :] for code in (0, 1))
+        images[fr2] = images[fr1]
+        train = train.derived(images, "images of FR I in the place of those of FR II")
     validation, test = (
         augmentation.augment(part, config.validation_per_class, "ordered") for part in held_out
     )
@@ -133,7 +108,7 @@ def prepare_fold(config: FoldConfig) -> tuple[Sample, Sample, Sample]:
         field = min(surveys.FIRST.pixels(surveys.FIRST.field), config.size)
         number = {name: round(config.synthetic * count) for name, count in train.counts().items()}
         fake = simulation.simulate(number, field, rng=np.random.default_rng(config.settings.seed))
-        train = concatenate([train, frame(fake, config.size)])
+        train = concatenate([train, preprocessing.frame(fake, config.size)])
     return train, validation, test
 
 

@@ -26,19 +26,25 @@ GENERATORS: dict[str, tuple[str, ...]] = {name: tuple(scale["generators"]) for n
 """The GANs of each scale: one for each class, as in the report, or one conditional network for all."""
 
 
-def current_scale() -> str:
-    """Return the scale named by the environment variable ``RADIOSYNTH_SCALE``, or ``"laptop"``.
+def current_scale(scale: str | None = None) -> str:
+    """Return a scale that is named, or the one of the environment.
+
+    Parameters
+    ----------
+    scale : str, optional
+        One of `SCALES`; if not given, what the environment variable ``RADIOSYNTH_SCALE`` names, or
+        ``"laptop"``.
+
+    Returns
+    -------
+    str
+        Its name.
 
     Raises
     ------
     ValueError
-        If it names no scale.
+        If there is no such scale.
     """
-    return asked_scale(None)
-
-
-def asked_scale(scale: str | None) -> str:
-    """Return the name of a scale, that of the environment if none is named; see `current_scale`."""
     scale = scale or os.environ.get("RADIOSYNTH_SCALE") or "laptop"
     check_choice(scale, "scale", SCALES)
     return scale
@@ -46,7 +52,7 @@ def asked_scale(scale: str | None) -> str:
 
 def scaled(scale: str | None, kind: str, changes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the scale, the current one if none is named, and its settings with the changes made."""
-    scale = asked_scale(scale)
+    scale = current_scale(scale)
     settings = dict(SCALES[scale].get(kind, {}))
     quick = QUICK if settings.pop("quick", False) else {}
     if settings.get("precision") == "fastest":

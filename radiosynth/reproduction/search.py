@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import optuna
 from filelock import FileLock
@@ -23,10 +23,7 @@ from radiosynth._io import check, readable
 from radiosynth.reproduction import samples, scales, studies
 from radiosynth.reproduction.comparisons import StudyResult
 from radiosynth.reproduction.configs import ClassifierConfig
-from radiosynth.reproduction.layouts import Conditions
-from radiosynth.reproduction.parallel import run_in_time
 from radiosynth.reproduction.presets import classifier_config
-from radiosynth.reproduction.scales import asked_scale
 from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.stopping import TrainingStopped
 
@@ -52,7 +49,7 @@ def plan(scale: str | None = None) -> dict[str, Any]:
         The number of ``folds``, how many of them test the search (``tested``) and the networks that are grown
         (``grown``), the ``trials`` of a search, the ``stacks`` to grow and the ``families``.
     """
-    return scales.SCALES[asked_scale(scale)]["search"]["plan"]
+    return scales.SCALES[scales.current_scale(scale)]["search"]["plan"]
 
 
 def _budget(scale: str, fold: int, **changes: Any) -> ClassifierConfig:
@@ -61,41 +58,8 @@ def _budget(scale: str, fold: int, **changes: Any) -> ClassifierConfig:
     return classifier_config("real", scale, **scales.SCALES[scale]["search"]["budget"], **settings, **changes)
 
 
-def grown_conditions(scale: str | None = None) -> Conditions:
-    """Return networks of more and more blocks, then of more and more channels, without dropout.
-
-    Parameters
-    ----------
-    scale : str, optional
-        One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
-
-    Returns
-    -------
-    dict of str to list of ClassifierConfig
-        By blocks and channels, such as ``"3 × 8"``: three blocks of convolution and pooling, the first of 8
-        channels, each next one of twice as many, and the mean over the image. They are trained twice as long
-        as those of a search.
-
-    Raises
-    ------
-    ValueError
-        If there is no such scale.
-    """
-    scale = asked_scale(scale)
-    conditions = {}
-    for blocks, channels in plan(scale)["stacks"]:
-        network = {"channels": [channels * 2**i for i in range(blocks)], "dense": 0, "dropout": 0}
-        changes = {"architecture": "stacked", "network": json.dumps(network), "width_multiplier": 1.0}
-        changes |= {"schedule": "constant", "learning_rate": 2e-3}
-        short = [_budget(scale, fold) for fold in range(plan(scale)["grown"])]
-        conditions[f"{blocks} × {channels}"] = [
-            config.changed(epochs=2 * config.settings.epochs, **changes) for config in short
-        ]
-    return conditions
-
-
 def grow(scale: str | None = None) -> StudyResult:
-    """Train the networks of `grown_conditions`.
+    """Train networks of more and more blocks, then of more and more channels, without dropout.
 
     Parameters
     ----------
@@ -105,32 +69,27 @@ def grow(scale: str | None = None) -> StudyResult:
     Returns
     -------
     StudyResult
-        The study of them.
+        The study of them, loaded if it is saved. Its conditions are named by blocks and channels, such as
+        ``"3 × 8"``: three blocks of convolution and pooling, the first of 8 channels, each next one of twice
+        as many, and the mean over the image. They are trained twice as long as those of a search.
 
     Raises
     ------
     ValueError
         If there is no such scale.
     """
-    scale = asked_scale(scale)
-    return studies.run_conditions("growth", scale, grown_conditions(scale), {})
-
-
-@lru_cache(maxsize=5)
-def inner_sets(config: ClassifierConfig) -> tuple[Sample, Sample]:
-    """Return all that a search may see: images that train, and images that its objective is measured on.
-
-    Parameters
-    ----------
-    config : ClassifierConfig
-        A configuration with `folds`.
-
-    Returns
-    -------
-    train, validation : Sample
-        Augmented images of the folds that do not test.
-    """
-    return samples.prepare(config)[:2]
+    scale = scales.current_scale(scale)
+    changes = {"architecture": "stacked", "width_multiplier": 1.0}
+    changes |= {"schedule": "constant", "learning_rate": 2e-3}
+    short = [_budget(scale, fold) for fold in range(plan(scale)["grown"])]
+    conditions = {}
+    for blocks, channels in plan(scale)["stacks"]:
+        layers = {"channels": [channels * 2**i for i in range(blocks)], "dense": 0, "dropout": 0}
+        changes["network"] = json.dumps(layers)
+        conditions[f"{blocks} × {channels}"] = [
+            config.changed(epochs=2 * config.settings.epochs, **changes) for config in short
+        ]
+    return studies.run_conditions("growth", scale, conditions, {})
 
 
 def _suggest(trial: optuna.trial.BaseTrial, family: str, config: ClassifierConfig) -> ClassifierConfig:
@@ -185,7 +144,7 @@ def finished(search: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 def _open(scale: str, family: str, fold: int) -> optuna.Study:
     """Open a search in the journal of its scale, or begin it."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # a trial that is stopped is no news
-    config, name = _budget(scale, fold), Task(scale, family, fold).name
+    config, name = _budget(scale, fold), f"{family}-{fold}"
     folder = studies.study_folder("tuning", scale)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "journal.jsonl"
@@ -204,7 +163,7 @@ def _open(scale: str, family: str, fold: int) -> optuna.Study:
     return search
 
 
-def _objective(trial: optuna.Trial, deadline: float | None) -> float:
+def _objective(trial: optuna.Trial, images: tuple[Sample, Sample], deadline: float | None) -> float:
     """Return the accuracy on the validation images after the last epoch, unless the trial is pruned."""
     import keras
 
@@ -222,7 +181,7 @@ def _objective(trial: optuna.Trial, deadline: float | None) -> float:
     try:
         with tempfile.TemporaryDirectory() as folder:
             _, history = classification.train_classifier(
-                *inner_sets(config),
+                *images,
                 asked.settings,
                 folder=folder,
                 time_limit=None if deadline is None else deadline - time.time(),
@@ -236,36 +195,12 @@ def _objective(trial: optuna.Trial, deadline: float | None) -> float:
     return history["val_accuracy"][-1]
 
 
-class Task(NamedTuple):
-    """A search: scale, family and fold that tests."""
-
-    scale: str
-    family: str
-    fold: int
-
-    @property
-    def name(self) -> str:
-        """What the search is called in the journal."""
-        return f"{self.family}-{self.fold}"
-
-
-def _add_trials(task: Task, *, trials: int, time_limit: float | None) -> optuna.Study:
-    """Make what a search lacks of its trials, as far as there is time."""
-    search = _open(*task)
-    if len(finished(search)) < trials:
-        deadline = None if time_limit is None else time.time() + time_limit
-        enough = optuna.study.MaxTrialsCallback(trials, states=ENDED)
-        search.optimize(partial(_objective, deadline=deadline), timeout=time_limit, callbacks=[enough])
-    return search
-
-
 def tune(
     family: str,
     scale: str | None = None,
     *,
     fold: int = 0,
     trials: int | None = None,
-    jobs: int = 1,
     time_limit: float | None = None,
 ) -> optuna.Study:
     """Search the settings of a family: learning rate, dropout, kernels, strides, channels, blocks.
@@ -285,8 +220,6 @@ def tune(
         The fold that tests, which the search does not see.
     trials : int, optional
         Trials in all, those that are saved included; as the scale has it if not given.
-    jobs : int, default 1
-        Trials at a time, each in a process of its own.
     time_limit : float, optional
         Seconds after which nothing new is begun.
 
@@ -303,14 +236,17 @@ def tune(
         If the time was over before all trials were made; calling again resumes.
     """
     check_choice(family, "family", FAMILIES)
-    task = Task(asked_scale(scale), family, fold)
-    trials = plan(task.scale)["trials"] if trials is None else trials
+    scale = scales.current_scale(scale)
+    trials = plan(scale)["trials"] if trials is None else trials
     check_count(trials, "trials", 1)
-    deadline = None if time_limit is None else time.time() + time_limit
-    search = _open(*task)
+    search = _open(scale, family, fold)
     if len(finished(search)) < trials:
         search.enqueue_trial(FAMILIES[family]["first"], skip_if_exists=True)
-        run_in_time(partial(_add_trials, trials=trials), [task] * max(1, jobs), jobs, deadline)
+        train, validation, _ = samples.prepare(_budget_of(search))  # the fold that tests stays unseen
+        deadline = None if time_limit is None else time.time() + time_limit
+        objective = partial(_objective, images=(train, validation), deadline=deadline)
+        enough = optuna.study.MaxTrialsCallback(trials, states=ENDED)
+        search.optimize(objective, timeout=time_limit, callbacks=[enough])
     if (left := trials - len(finished(search))) > 0:
         msg = f"{left} of {trials} trials are left; run the same command again to resume"
         raise TrainingStopped(msg)

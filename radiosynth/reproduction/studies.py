@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,66 @@ from astropy.table import Table, vstack
 from radiosynth._io import check, read_json, read_table, readable, write_json, write_table
 from radiosynth.reproduction import recipes, scales
 from radiosynth.reproduction.comparisons import StudyResult, formatted
-from radiosynth.reproduction.configs import ClassifierConfig, Config
-from radiosynth.reproduction.layouts import Conditions, layout
+from radiosynth.reproduction.configs import ClassifierConfig, Sources
 from radiosynth.reproduction.parallel import run_missing
+from radiosynth.reproduction.presets import classifier_config, gan_config
 from radiosynth.reproduction.provenance import provenance
-from radiosynth.reproduction.runs import Run, run_folder, runs_root
+from radiosynth.reproduction.runs import Run, runs_root
+from radiosynth.sample import check_choice
 
 log = logging.getLogger("radiosynth")
+
+Conditions = dict[str, list[ClassifierConfig]]
+"""The conditions of a study by name: for each one configuration for every fold that tests."""
+
+
+def layout(name: str, scale: str | None = None) -> tuple[Conditions, dict[str, str]]:
+    """Return the conditions of a study, and what each is compared with.
+
+    Parameters
+    ----------
+    name : str
+        One of the studies of ``scales.toml``.
+    scale : str, optional
+        One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
+
+    Returns
+    -------
+    conditions : dict of str to list of ClassifierConfig
+        By name of the condition, one configuration for each fold that tests. Conditions of different studies
+        share runs that are alike.
+    references : dict of str to str
+        For each condition that is compared, the name of the one that it is compared with.
+
+    Raises
+    ------
+    ValueError
+        If there is no such study or scale.
+
+    Examples
+    --------
+    >>> conditions, references = layout("data-size", "report")
+    >>> {name: len(configs) for name, configs in conditions.items() if "25" in name}
+    {'real, 25%': 10, 'real+geometric, 25%': 10}
+    """
+    check_choice(name, "study", scales.WRITTEN["studies"])
+    scale = scales.current_scale(scale)
+    conditions: Conditions = {}
+    references: dict[str, str] = {}
+    for condition, written in scales.WRITTEN["studies"][name].items():
+        changes = {**scales.SCALES[scale]["study"], **written}
+        if "compared_with" in changes:
+            references[condition] = changes.pop("compared_with")
+        if changes["training_set"] == "real":
+            changes["epochs"] *= 2
+        if changes.pop("leak", False):
+            size = changes.get("size", Sources.size)
+            changes["generators"] = (gan_config("all", scale, leak=True, size=size),)
+        folds = range(changes.pop("tested"))
+        conditions[condition] = [
+            classifier_config(scale=scale, **changes, seed=fold, fold=fold) for fold in folds
+        ]
+    return conditions, references
 
 
 def run_study(
@@ -40,7 +92,7 @@ def run_study(
     Parameters
     ----------
     name : str
-        One of `radiosynth.reproduction.layouts.STUDIES`.
+        Name of a study, as in `layout`.
     scale : str, optional
         One of `radiosynth.reproduction.scales.SCALES`; that of the environment if not given.
     jobs : int, default 1
@@ -60,7 +112,7 @@ def run_study(
     radiosynth.training.TrainingStopped
         If the time was over before all runs were done; calling again resumes.
     """
-    scale = scales.asked_scale(scale)
+    scale = scales.current_scale(scale)
     return run_conditions(name, scale, *layout(name, scale), jobs=jobs, time_limit=time_limit)
 
 
@@ -98,19 +150,17 @@ def run_conditions(
     radiosynth.training.TrainingStopped
         If the time was over before all runs were done; calling again resumes.
     """
-    deadline = None if time_limit is None else time.time() + time_limit
     folder = study_folder(name, scale)
-    saved, asked = _saved_names(folder), _names(conditions)
+    record, asked = folder / "study.json", _names(conditions)
+    saved: dict[str, list[str]] = read_json(record, ["arms"])["arms"] if record.exists() else {}
     fault = f"{folder} holds a study of other runs: remove its study.json and run it again"
     check(all(set(names) <= set(asked.get(condition, ())) for condition, names in saved.items()), fault)
     if saved:
         lacking = len(set().union(*asked.values()) - set().union(*saved.values()))
         log.info("loading the saved %s%s", folder.name, f" without {lacking} runs" if lacking else "")
         return _load(folder, conditions, references, sum(map(len, saved.values())), loaded=True)
-    needed = list(itertools.chain(*conditions.values()))
-    generators = [each for config in needed if not _finished(config) for each in config.requires]
-    for configs in (generators, needed):
-        run_missing(recipes.run, configs, _finished, "runs", jobs, deadline)
+    needed = itertools.chain(*conditions.values())
+    run_missing(recipes.run, needed, recipes.is_finished, "runs", jobs, time_limit)
     return _save(name, folder, conditions, references)
 
 
@@ -120,7 +170,7 @@ def best_study(name: str) -> StudyResult:
     Parameters
     ----------
     name : str
-        One of `radiosynth.reproduction.layouts.STUDIES`.
+        Name of a study, as in `layout`.
 
     Returns
     -------
@@ -153,21 +203,7 @@ def _names(conditions: Conditions) -> dict[str, list[str]]:
     return {condition: [config.name for config in configs] for condition, configs in conditions.items()}
 
 
-def _finished(config: Config) -> bool:
-    return (run_folder(config) / "provenance.json").exists()
-
-
 # Saved studies ----------------------------------------------------------------------------------------
-
-
-def _saved_names(folder: Path) -> dict[str, list[str]]:
-    """Return the names of the runs of each condition of a saved study; nothing if it is not saved."""
-    path = folder / "study.json"
-    if not path.exists():
-        return {}
-    with readable(path):
-        arms = read_json(path, ["arms", "finished"])["arms"]
-        return {str(condition): list(runs) for condition, runs in arms.items()}
 
 
 def _load(
@@ -189,19 +225,17 @@ def _load(
 
 def _save(name: str, folder: Path, conditions: Conditions, references: dict[str, str]) -> StudyResult:
     """Gather the predictions and the histories of the runs of a study."""
-    found: list[list[Table]] = []
+    found: dict[str, list[Table]] = {"sources": [], "histories": []}
     made: list[dict[str, Any]] = []
     for condition, configs in conditions.items():
         for config in configs:
             run = recipes.run(config)
             made.append(run.provenance)
-            found.append([_unaugmented(run), run.history])
-            for part in found[-1]:
-                part["condition"], part["fold"] = [condition] * len(part), config.sources.fold
-    for file, tables in zip(("sources", "histories"), zip(*found, strict=True), strict=True):
-        whole = formatted(vstack(list(tables)))
-        whole.rename_column("condition", "arm")
-        write_table(folder / f"{file}.csv", whole[list(dict.fromkeys(["arm", "fold", *whole.colnames]))])
+            for kind, table in (("sources", _unaugmented(run)), ("histories", run.history)):
+                table.add_columns([condition, config.sources.fold], indexes=[0, 0], names=["arm", "fold"])
+                found[kind].append(table)
+    for kind, tables in found.items():
+        write_table(folder / f"{kind}.csv", formatted(vstack(tables)))
     result = _load(folder, conditions, references, len(made), loaded=False)
     write_json(folder / "summary.json", {"name": name, "numbers": result.numbers()})
     last = max(made, key=lambda each: each["finished"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import logging
 import shutil
 import time
 from collections.abc import Sequence
@@ -27,26 +26,17 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
-from radiosynth import (
-    augmentation,
-    classification,
-    datasets,
-    networks,
-    preprocessing,
-    simulation,
-    splitting,
-    training,
-)
+from radiosynth import augmentation, classification, datasets, preprocessing, simulation, training
 from radiosynth._io import check, write_arrays, write_table
+from radiosynth.networks import build_network
 from radiosynth.reproduction import configs, provenance, recipes, runs
 from radiosynth.reproduction.parallel import run_missing
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials
 from radiosynth.reproduction.samples import split_sample
 from radiosynth.sample import Sample, check_choice
 from radiosynth.simulation import fit
+from radiosynth.splitting import stratified_folds
 from radiosynth.taxonomy import CLASS_NAMES
-
-log = logging.getLogger("radiosynth")
 
 GENERATORS: dict[str, type[configs.GeneratorConfig]] = {"gan": configs.GANConfig, "vae": configs.VAEConfig}
 """Kinds of synthetic images that trained generators draw."""
@@ -88,7 +78,7 @@ def _without(catalogue: str) -> tuple[Sample, Sample, Sample]:
     test, others = published[own], _prepared(published[_far(published, published[own])])
     settings = protocol()["sources"]
     rng = np.random.default_rng(settings["split_seed"])
-    trains, validates = next(iter(splitting.stratified_folds(others, settings["folds"], rng=rng)))
+    trains, validates = next(iter(stratified_folds(others, settings["folds"], rng=rng)))
     return others[trains], others[validates], _prepared(test)
 
 
@@ -230,7 +220,7 @@ def train(
         stages = [_Views([pool], 0.0, trial, exposure) for pool in (synthetic, sources)]
     else:
         stages = [_Views([sources, synthetic], trial.ratio, trial, exposure)]
-    model = networks.build_network(
+    model = build_network(
         trial.architecture, sources.size, trial.width, seed=trial.seed, precision=trial.precision
     )
     scores = partial(_scores, sources=validation, train=sources, trial=trial)
@@ -296,7 +286,6 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
     except Timeout:
         return None
     shutil.rmtree(work, ignore_errors=True)
-    keras.utils.clear_session()  # else every network that was built stays in memory
     return record
 
 
@@ -319,21 +308,13 @@ def _save(record: Path, trial: Trial, model: keras.Model, history: training.Hist
     write_arrays(record, **arrays)
 
 
-def run_all(
-    parts: Sequence[str],
-    *,
-    conditions: Sequence[str] | None = None,
-    jobs: int = 1,
-    time_limit: float | None = None,
-) -> int:
+def run_all(parts: Sequence[str], *, jobs: int = 1, time_limit: float | None = None) -> int:
     """Run what is missing of some parts of the protocol; several calls may share the work.
 
     Parameters
     ----------
     parts : sequence of str
         Names of parts.
-    conditions : sequence of str, optional
-        Only these conditions.
     jobs : int
         Networks at a time, one processor each.
     time_limit : float, optional
@@ -350,8 +331,5 @@ def run_all(
         If some are left; calling again resumes.
     """
     asked = [trial for part in parts for trial in trials(part)]
-    if conditions is not None:
-        asked = [trial for trial in asked if trial.condition in conditions]
-    deadline = None if time_limit is None else time.time() + time_limit
-    run_missing(run, asked, lambda trial: trial.file.exists(), "networks", jobs, deadline)
+    run_missing(run, asked, lambda trial: trial.file.exists(), "networks", jobs, time_limit)
     return len(asked)

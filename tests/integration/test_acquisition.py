@@ -346,7 +346,7 @@ def test_a_survey_by_name_from_the_command_line(tmp_path, capsys, caplog):
     from radiosynth.cli import main
 
     sources(2)["name", "ra", "dec"].write(tmp_path / "list.csv")
-    command = ["cutouts", str(tmp_path / "list.csv"), str(tmp_path / "nvss"), "--rate", "1000"]
+    command = ["cutouts", str(tmp_path / "list.csv"), str(tmp_path / "nvss")]
     assert main([*command, "--survey", "NVSS"]) == 0
     said = "NVSS has a beam of 45 arcsec, coarser than FIRST's: classes of its images are no evidence"
     assert said in caplog.text
@@ -560,7 +560,7 @@ def test_the_how_to_of_mosaics(tmp_path, sky, server, images, monkeypatch, proje
     capsys.readouterr()
 
     command = ["classify", "--mosaic", "mosaic.fits", "--positions", "sources.csv"]
-    assert main([*command, "--csv", "classes.csv"]) == 0
+    assert main([*command, "--out", "classes.csv"]) == 0
     err = capsys.readouterr().err
     assert "cut out of mosaic.fits: 150×150 pixels" in err
     assert "skipped d: the position lies outside of the image" in err

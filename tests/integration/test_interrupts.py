@@ -40,15 +40,15 @@ COMMAND = textwrap.dedent(
 EACH = textwrap.dedent(
     """
     import time
-    from types import SimpleNamespace
     from radiosynth import stopping
-    from radiosynth.reproduction import parallel
+    from radiosynth.reproduction import parallel, protocol
 
     def wait(task, time_limit):
         time.sleep(20)
 
+    tasks = [protocol.Trial("wait", seed=seed) for seed in range(9)]
     with stopping.on_signals(stopping.interrupt):  # as the command does
-        parallel.run_in_time(wait, [SimpleNamespace(name="wait")] * 9, 2, None)
+        parallel.run_missing(wait, tasks, lambda task: False, "tasks", 2, None)
     """
 )
 
@@ -70,7 +70,7 @@ def start(*arguments: str, runs: Path) -> subprocess.Popen[str]:
     ("where", "number", "command"),
     [
         ("preparing", signal.SIGTERM, ["run"]),
-        ("preparing", signal.SIGINT, ["gan", "train"]),
+        ("preparing", signal.SIGINT, ["gan"]),
         ("preparing", signal.SIGUSR1, ["study", "data-size"]),
         ("preparing", signal.SIGTERM, ["tune", "--family", "report"]),
         ("ending", signal.SIGTERM, ["run"]),

@@ -174,16 +174,6 @@ def test_the_files_to_be_classified_are_not_replaced(
     assert files[0].read_bytes() == before
 
 
-def test_wildcards_that_the_shell_left(files: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    from radiosynth.cli.images import expanded as _files
-
-    Path("[c].fits").write_bytes(files[0].read_bytes())
-    assert _files([Path("*.fits")]) == [Path("[c].fits"), *files]
-    assert _files([Path("[c].fits"), Path("b.fits")]) == [Path("[c].fits"), Path("b.fits")]
-    assert main(["classify", "*.png"]) == 1
-    assert "no file is called *.png" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -205,17 +195,12 @@ def test_wildcards_that_the_shell_left(files: list[Path], capsys: pytest.Capture
         (["select", "a.npz", "--out", "a.fits"], "a.fits exists, and is not what would be written"),
         (["catalogue", "FRICAT", "--classes", "a=FRI"], "--classes has no effect on catalogues"),
         (["catalogue", "friicat2"], "friicat2 is no file, nor a catalogue known here: CoNFIG, FRICAT"),
-        (["catalogue", "l.csv", "--out", "l.csv"], "l.csv is one of the files to be read"),
-        (["catalogue", "l.csv", "--out", "other.csv"], "other.csv exists, and is not what would be written"),
-        (["catalogue", "l.csv", "--out", "l.hdf5"], "l.hdf5 has no suffix of a table"),
     ],
 )
 @pytest.mark.usefixtures("files")
 def test_options_without_effect_and_outputs_over_inputs(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("l.csv").write_text("name,ra,dec\na,1,2\n")
-    Path("other.csv").write_text("id,RA,Dec\n")
     Sample(np.random.default_rng(0).random((1, 8, 8)), [0]).save("a.npz")
     before = {path: path.read_bytes() for path in Path().iterdir()}
     assert main(arguments) == 1
@@ -227,18 +212,12 @@ def test_options_without_effect_and_outputs_over_inputs(
     "arguments",
     [
         ["cutouts", "l", "f", "--width", "nan"],
-        ["cutouts", "l", "f", "--rate", "inf"],
-        ["cutouts", "l", "f", "--timeout", "0"],
-        ["cutouts", "l", "f", "--concurrency", "0"],
-        ["cutouts", "l", "f", "--retries", "-1"],
-        ["catalogue", "--radius", "nan"],
         ["classify", "f", "--pixel-scale", "-1"],
         ["classify", "f", "--crop", "0"],
         ["run", "--seed", "-1"],
         ["run", "--time-limit", "nan"],
-        ["gan", "train", "--split-seed", "1.5"],
-        ["gan", "sample", "f", "--out", "o", "--number", "0"],
-        ["tune", "--family", "report", "--jobs", "0"],
+        ["gan", "--split-seed", "1.5"],
+        ["tune", "--family", "report", "--trials", "0"],
     ],
 )
 def test_numbers_out_of_range(
@@ -254,40 +233,21 @@ def test_numbers_out_of_range(
 
 def test_output_that_nobody_can_take(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text('name,ra,dec,class\n"a",1,2,FRI\n"b",3,4,bent\n')
-    (tmp_path / "Müller.csv").write_bytes((tmp_path / "l.csv").read_bytes())
-    ascii_only = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    told = program("catalogue", "Müller.csv", env=ascii_only, cwd=tmp_path, capture_output=True)
-    assert (told.returncode, told.stderr) == (0, b"")
-    assert told.stdout.isascii()
-    assert b"\\u" in told.stdout
     read, write = os.pipe()
     os.close(read)
     told = program("catalogue", "l.csv", cwd=tmp_path, stdout=write, stderr=subprocess.PIPE)
     assert (told.returncode, told.stderr) == (1, b"")
-    told = program("--help", stdout=write, stderr=subprocess.PIPE)
     os.close(write)
-    assert told.stderr == b""
     if Path("/dev/full").exists():
         with Path("/dev/full").open("wb") as full:
             told = program("catalogue", "l.csv", cwd=tmp_path, stdout=full, stderr=subprocess.PIPE)
         assert told.returncode == 1
-        assert told.stderr.startswith(b"radiosynth: the output could not be written: [Errno 28] No space")
+        assert told.stderr.startswith(b"radiosynth: [Errno 28] No space")
         assert told.stderr.count(b"\n") == 1
-    shell = f"{sys.executable} -c 'from radiosynth.cli import main; main()' catalogue l.csv >&-"
-    told = subprocess.run(["sh", "-c", shell], cwd=tmp_path, capture_output=True, check=False)
-    assert (told.returncode, told.stderr) == (0, b"")
 
 
-def test_a_name_with_a_line_break_stays_on_its_line(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    from radiosynth.cli.options import print_table as _print_table
-
+def test_a_name_with_a_line_break_is_written_as_it_is(tmp_path: Path) -> None:
     table = Table({"file": ["a\nb\tc", "é"], "class": ["FRI", "bent"], "p": [1.0, 0.5]})
-    _print_table(table)
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 4
-    assert lines[2].split() == [r"a\nb\tc", "FRI", "1.0"]
     write_table(tmp_path / "a.csv", table)
     assert Table.read(tmp_path / "a.csv", format="ascii.csv")["file"].tolist() == table["file"].tolist()
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-from samples import TINY, simulated_survey
 from scipy import stats
 
-from radiosynth import datasets, measurements, simulation, surveys
-from radiosynth.reproduction import presets, samples
+from radiosynth import measurements, simulation, surveys
 from radiosynth.sample import Sample
 from radiosynth.simulation import fit
 
@@ -102,27 +98,3 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         simulation.fit_population(few.of_class("bent"), per_class=5, rounds=3, rng=rng)
     with pytest.raises(ValueError, match="rounds is 0"):
         simulation.fit_population(few.of_class("bent"), rounds=0, rng=rng)
-
-
-def test_a_network_is_trained_with_a_population_fitted_to_its_sources_alone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(datasets, "load_report_sample", simulated_survey)
-    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
-    seen: list[set[str]] = []
-    fit = simulation.fit_population
-
-    def spy(real: Sample, **options: object) -> simulation.Population:
-        seen.append(set(real.table["name"]))
-        return fit(real, **options)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(simulation, "fit_population", spy)
-    config = presets.classifier_config("real+fitted", "smoke", **TINY)
-    train, _, test = samples.prepare(config)
-    assert train.counts() == dict.fromkeys(("FRI", "FRII", "bent", "compact"), 96)
-    assert len(seen) == 1
-    assert not seen[0] & set(test.table["name"])
-    again = samples.prepare(config)[0]
-    np.testing.assert_array_equal(train.images, again.images)
-    other = samples.prepare(presets.classifier_config("real+geometric", "smoke", **TINY))[0]
-    assert not np.array_equal(train.images[-96:], other.images[-96:])

@@ -15,7 +15,7 @@ from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 
 from radiosynth import datasets
-from radiosynth.reproduction import configs, layouts, presets, recipes, samples, scales, studies
+from radiosynth.reproduction import configs, presets, recipes, samples, scales, studies
 from radiosynth.reproduction.comparisons import StudyResult, finding, over_folds
 from radiosynth.stopping import TrainingStopped
 
@@ -108,7 +108,7 @@ def test_a_study_is_computed_in_slices_saved_and_loaded(tiny: Path) -> None:
     assert result.conditions == [f"{name}, {part}" for part in parts for name in ("real", "real+geometric")]
     assert len(result.sources) == 8 * 80  # two of three parts of 120 sources were tested, in each condition
     assert set(result.histories["fold"]) == {0, 1}
-    first = layouts.study_conditions("data-size", "smoke")["real, 100%"][0]
+    first = studies.layout("data-size", "smoke")[0]["real, 100%"][0]
     plain = recipes.run(first).predictions
     right = (plain["probabilities"].argmax(1) == plain["labels"])[plain["plain"]].mean()
     tested = result.tested("real, 100%")
@@ -146,8 +146,8 @@ def test_conditions_that_are_compared_make_equal_steps(scale: str) -> None:
     def steps(configs: list[configs.ClassifierConfig]) -> set[int]:
         return {c.per_class * c.settings.epochs * (1 if c.training_set == "real" else 2) for c in configs}
 
-    for name in layouts.STUDIES:
-        conditions, references = layouts.layout(name, scale)
+    for name in scales.WRITTEN["studies"]:
+        conditions, references = studies.layout(name, scale)
         assert references
         for condition, reference in references.items():
             assert steps(conditions[condition]) == steps(conditions[reference])
@@ -265,9 +265,9 @@ def test_what_is_not_in_a_study_is_named() -> None:
     with pytest.raises(ValueError, match="unknown condition of by-hand 'c': choose from a, b"):
         result.compare("a", "c")
     with pytest.raises(ValueError, match="unknown study 'x': choose from published-code"):
-        layouts.study_conditions("x")
+        studies.layout("x")
     with pytest.raises(ValueError, match="unknown scale"):
-        layouts.study_conditions("data-size", "huge")
+        studies.layout("data-size", "huge")
 
 
 def test_a_run_has_one_result_in_all_studies() -> None:

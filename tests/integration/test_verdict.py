@@ -333,7 +333,7 @@ def test_the_command_says_what_was_found_and_trains_what_is_missing(
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     assert main(["verdict"]) == 0
     assert "0 of 120 networks are saved, and no test has been looked at" in capsys.readouterr().out
-    assert main(["verdict", "--conditions", "real"]) == 1
-    assert "--conditions has no effect without --train" in capsys.readouterr().err
+    assert main(["verdict", "--time-limit", "0"]) == 1
+    assert "--time-limit has no effect without --train" in capsys.readouterr().err
     assert main(["verdict", "--train", "main", "--time-limit", "0"]) == 75
     assert "120 of 120 networks are left" in capsys.readouterr().err
