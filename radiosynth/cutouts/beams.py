@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radiosynth._io import check
-from radiosynth.cutouts.files import LARGEST, Opened, blamed, need
+from radiosynth.cutouts.files import Opened, blamed, need
 from radiosynth.cutouts.pixels import blanked
 from radiosynth.preprocessing import missing_pixels
 from radiosynth.surveys import COARSEST_BEAM, FIRST
@@ -70,11 +70,6 @@ def as_seen(
             slice(max(0, part.start - margin), min(n, part.stop + margin))
             for part, margin, n in zip(parts, margins, opened.shape, strict=True)
         ]
-        small = max(part.stop - part.start for part in wide) <= LARGEST
-        need(
-            small,
-            f"the cutout is more than {LARGEST} pixels of the mosaic wide; give a smaller size (--crop)",
-        )
         pixels = blanked(opened.cut(*wide))
         # Also zeros, which a convolution would make look like data.
         pixels[missing_pixels(pixels[None])[0]] = np.nan

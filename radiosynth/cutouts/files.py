@@ -43,7 +43,7 @@ SMALL = 2**22
 """Bytes of a FITS file up to which it is read at once."""
 
 
-DAMAGED = "cannot be read ({}): it is truncated or damaged; fetch it again"
+DAMAGED = "cannot be read ({}): it is truncated or damaged; delete it and fetch it again"
 
 
 NO_SKY = "has coordinates that make no sense ({}); correct CTYPE, CRVAL, CDELT, CD or PC in its header"
@@ -102,10 +102,7 @@ def _open(path: Path, stack: ExitStack) -> Opened:
     if head.startswith((b"SIMPLE", b"\x1f\x8b")):
         whole = _only_image(stream.read()) if path.stat().st_size <= SMALL else None
         stream.seek(0)
-        opened = fits_image(whole or image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
-        zipped = head[:1] == b"\x1f" and max(opened.shape) > LARGEST
-        need(not zipped, "is large and in a gzip file, of which no part can be read; unpack it with gunzip")
-        return opened
+        return fits_image(whole or image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
     missing = "NaN or infinite"
     if head.startswith(b"\x93NUMPY"):
         pixels: Any = np.load(path, mmap_mode="r", allow_pickle=False)

@@ -40,8 +40,8 @@ def frame_of(shape: Sequence[int], size: int | None) -> tuple[int, int]:
 @blamed(NO_SKY)
 def upright(
     opened: Opened, size: int | None, pixel_scale: float | None, position: Any = None, beams: Any = None
-) -> tuple[NDArray, dict[str, float], float]:
-    """Return the image with north up and east left, its place, and the width of a pixel of the file.
+) -> tuple[NDArray, dict[str, Any]]:
+    """Return the image with north up and east left, and its place.
 
     It is that around a position, or all of it; and as beams of another width would show it (`as_seen`).
 
@@ -74,8 +74,6 @@ def upright(
     stretch = np.eye(2) if exact else (left * stretches) @ left.T
     full = int(height / stretch[1, 1] + 1e-6), int(width / stretch[0, 0] + 1e-6)
     frame = frame_of(full if along == 0 else full[::-1], size)
-    if position is not None:
-        middle = position.icrs.ra.deg, position.icrs.dec.deg
     place = {"ra": float(middle[0]), "dec": float(middle[1]), "pixel_scale": scale}
 
     if exact and tilt <= TILT:
@@ -88,7 +86,7 @@ def upright(
             height, width = high[::-1] - low[::-1] + 1
             columns, rows = straight.sum(axis=1).astype(int)
             pixels = blanked(opened.cut(*area))[:height, :width][::rows, ::columns]
-            return pixels.T if along else pixels, place, usual
+            return pixels.T if along else pixels, place
 
     # Where the pixels of the frame lie in the file: rotated, or straight if that would lack corners.
     for rotated in (True, False) if tilt > TILT else (False,):
@@ -111,7 +109,7 @@ def upright(
     places -= np.array([part.start for part in area])[:, None, None]
     order = 0 if exact and not rotated else 1
     pixels = map_coordinates(blanked(opened.cut(*area)), places, order=order, mode="nearest")
-    return np.where(inside, pixels, np.nan), place, usual
+    return np.where(inside, pixels, np.nan), place
 
 
 def _whole(start: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -206,10 +206,6 @@ def test_a_killed_removal_is_resumed(
 def test_lists_of_files(tmp_path: Path) -> None:
     Table({"file": np.ma.array([1, 2], mask=[0, 1])}).write(tmp_path / "list.ecsv")
     assert files_of_list(tmp_path / "list.ecsv") == [str(tmp_path / "1")]
-    parquet = pytest.importorskip("pyarrow.parquet")
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet.write_table(pyarrow.table({"path": ["a.fits", None, ""]}), tmp_path / "list.parquet")
-    assert files_of_list(tmp_path / "list.parquet") == [str(tmp_path / "a.fits")]
 
 
 @pytest.mark.usefixtures("_small")
