@@ -174,10 +174,8 @@ class _Batch:
             self.in_a_row = 0 if result["status"] in FINAL else self.in_a_row + 1
             if self.in_a_row >= GIVE_UP and not self.stop.is_set():
                 self.stop.set()
-                log.warning(
-                    "%d sources in a row failed, the last with %s (%s): the rest is left for later",
-                    *(self.in_a_row, result["status"], result["message"]),
-                )
+                reason = f"{result['status']} ({result['message']})"
+                log.warning("%d sources in a row failed, the last with %s: stopped", self.in_a_row, reason)
 
     def ask(self, i: int) -> dict[str, Any]:
         """Ask one survey after the other for a cutout, write it, and return what the manifest shall say."""

@@ -118,7 +118,7 @@ def cutouts_from_mosaic(
                 pixels, _ = upright(source, size, pixel_scale, places[i], beams)
                 filled = np.isfinite(pixels[size // 2, size // 2])
                 need(filled, "the position lies in a blank area of the image")
-                images.append(usable(pixels, opened, keep_nan=True))
+                images.append(usable(pixels, keep_nan=True))
                 kept.append(i)
             except CutoutError as error:
                 skipped.append((name, str(error)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from radiosynth.cutouts.files import Opened, need
+from radiosynth.cutouts.files import need
 
 
 def blanked(image: NDArray) -> NDArray[np.float64]:
@@ -23,10 +23,11 @@ def blanked(image: NDArray) -> NDArray[np.float64]:
     return pixels
 
 
-def usable(pixels: NDArray, opened: Opened, keep_nan: bool) -> NDArray[np.float32]:
+def usable(pixels: NDArray, keep_nan: bool) -> NDArray[np.float32]:
     """Return an image in single precision, or say why it cannot be used."""
-    (height, width), missing = pixels.shape, opened.missing
+    height, width = pixels.shape
     bad = ~np.isfinite(pixels)
+    missing = "NaN, infinite or transparent"
     need(not bad.all(), f"all pixels are {missing}: outside of the survey, or a failed cutout; leave it out")
     need(height == width, f"is not square ({height}×{width}); give size={min(height, width)} or less")
     advice = "give a smaller size (--crop), or leave it out"

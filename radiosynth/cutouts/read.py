@@ -205,7 +205,7 @@ def _read(
         for i, each in enumerate([pixels] if pixels.ndim == 2 else pixels, planes.start or 0):
             plane = "" if pixels.ndim == 2 else f"[{i}]"
             try:
-                images.append(usable(each if opened.wcs else blanked(each), opened, keep_nan))
+                images.append(usable(each if opened.wcs else blanked(each), keep_nan))
             except CutoutError as error:
                 faults.append((plane, error))
             else:

@@ -224,7 +224,9 @@ def test_another_list_is_added_and_equal_names_get_files_of_their_own(tmp_path, 
     assert manifest["file"].tolist() == ["S000.fits", "S001.fits", "S002.fits", "s002_2.fits"]
     assert len(sky.requests()) == 4
     for other in ({"survey": first, "width": 3}, {"survey": Hips("VLASS")}, {"survey": [first, SkyView()]}):
-        with pytest.raises(ValueError, match=r"holds cutouts 4.5 arcmin wide from FIRST, not .* another folder"):
+        with pytest.raises(
+            ValueError, match=r"holds cutouts 4.5 arcmin wide from FIRST, not .* another folder"
+        ):
             download_cutouts(table, tmp_path, **other)
 
 
