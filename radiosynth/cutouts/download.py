@@ -11,7 +11,6 @@ import time
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,10 +125,7 @@ class _Batch:
     width: float
     rate: float
     retries: int
-    in_a_row: int = 0
-    free: float = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    stop: threading.Event = field(default_factory=threading.Event)
+    pace: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         self.places = SkyCoord(self.rows["ra"], self.rows["dec"], unit="deg")
@@ -140,51 +136,44 @@ class _Batch:
         ]
 
     def run(self, concurrency: int) -> Table:
-        """Fetch what is to be fetched, and return the manifest."""
+        """Fetch what is to be fetched until too many fail in a row, and return the manifest."""
         from astroquery import cache_conf
         from tqdm import tqdm
 
         save = functools.partial(write_manifest, self.folder, self.rows, self.results)
-        manifest, saved = save(), time.monotonic()
+        manifest, saved, failed = save(), time.monotonic(), 0
         todo = [i for i, result in enumerate(self.results) if result["status"] not in FINAL]
-        try:
-            # astroquery would keep an error page for a week. This holds for all threads.
-            with (
-                cache_conf.set_temp("cache_active", False),
-                ThreadPoolExecutor(concurrency) as pool,
-                ExitStack() as stack,
-            ):
-                stack.callback(
-                    self.stop.set
-                )  # after Ctrl-C what is under way is finished, nothing else begun
-                fetched = pool.map(self.fetch, todo)
-                for _ in tqdm(fetched, total=len(todo), unit="cutout", disable=not sys.stderr.isatty()):
+        # astroquery would keep an error page for a week. This holds for all threads.
+        with cache_conf.set_temp("cache_active", False), ThreadPoolExecutor(concurrency) as pool:
+            fetched = pool.map(self.fetch, todo)
+            try:
+                for status in tqdm(fetched, total=len(todo), unit="cutout", disable=not sys.stderr.isatty()):
+                    failed = 0 if status in FINAL else failed + 1
+                    if failed == GIVE_UP:
+                        log.warning("%d sources in a row failed, the last with %s: stopped", failed, status)
+                        break
                     if time.monotonic() - saved > 1:
                         manifest, saved = save(), time.monotonic()
-        finally:
-            manifest = save()
+            finally:
+                # Also after Ctrl-C: what is under way is finished, nothing else begun.
+                pool.shutdown(cancel_futures=True)
+                manifest = save()
         return manifest
 
-    def fetch(self, i: int) -> None:
-        """Fetch one cutout unless the batch is stopped, and stop it where too many fail in a row."""
-        if self.stop.is_set():
-            return
-        self.results[i] = result = self.ask(i)
-        with self.lock:
-            self.in_a_row = 0 if result["status"] in FINAL else self.in_a_row + 1
-            if self.in_a_row >= GIVE_UP and not self.stop.is_set():
-                self.stop.set()
-                reason = f"{result['status']} ({result['message']})"
-                log.warning("%d sources in a row failed, the last with %s: stopped", self.in_a_row, reason)
+    def fetch(self, i: int) -> str:
+        """Fetch one cutout, keep what the manifest shall say and return the status."""
+        self.results[i] = self.ask(i)
+        return str(self.results[i]["status"])
 
     def ask(self, i: int) -> dict[str, Any]:
         """Ask one survey after the other for a cutout, write it, and return what the manifest shall say."""
         result, place = OUTCOME, self.places[i]
         for survey in self.surveys:
             for attempt in range(self.retries + 1):
-                pause = BACKOFF * 2 ** (attempt - 1) if attempt else 0
-                if self.stop.wait(pause) or not self.turn():
-                    return result
+                if attempt:
+                    time.sleep(BACKOFF * 2 ** (attempt - 1))
+                with self.pace:  # one thread at a time
+                    time.sleep(1 / self.rate)
                 try:
                     content = survey.fetch(place, self.width)
                     hdu, status, message = checked(content, place, self.width, survey)
@@ -203,13 +192,6 @@ class _Batch:
                 if status in FINAL:
                     break
         return result
-
-    def turn(self) -> bool:
-        """Wait for one's turn at the pace of the batch; return False if it is stopped."""
-        with self.lock:
-            begin = max(time.monotonic(), self.free)
-            self.free = begin + 1 / self.rate
-        return not self.stop.wait(max(0, begin - time.monotonic()))
 
 
 def placed(table: Table) -> Table:

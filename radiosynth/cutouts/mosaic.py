@@ -13,12 +13,11 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.wcs.utils import proj_plane_pixel_area
 
-from radiosynth._io import check
 from radiosynth.catalogues.designations import designation
 from radiosynth.cutouts.beams import beams_of
 from radiosynth.cutouts.download import placed
 from radiosynth.cutouts.files import NO_SKY, CutoutError, blamed, need, open_image
-from radiosynth.cutouts.orientation import PIXEL_SCALES, upright
+from radiosynth.cutouts.orientation import check_pixel_scale, upright
 from radiosynth.cutouts.pixels import usable
 from radiosynth.sample import Sample, check_count
 from radiosynth.surveys import FIRST
@@ -94,8 +93,7 @@ def cutouts_from_mosaic(
     resampled from pixels of 1 to 1.8 arcsec
     """
     check_count(size, "size", 1)
-    low, high = PIXEL_SCALES
-    check(low <= pixel_scale <= high, f"pixel_scale is {pixel_scale}; give arcsec, {low} to {high}")
+    check_pixel_scale(pixel_scale)
     table, path = _listed(positions), Path(mosaic)
     places = SkyCoord(table["ra"], table["dec"], unit="deg")
     images, kept, skipped = [], [], []

@@ -12,6 +12,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
+from radiosynth._io import check
 from radiosynth.cutouts.beams import as_seen
 from radiosynth.cutouts.files import LARGEST, NO_SKY, Opened, blamed, need
 from radiosynth.cutouts.pixels import blanked
@@ -24,6 +25,14 @@ PIXEL_SCALES = 0.001, 600
 
 TILT = 2
 """Largest angle in degrees between north and an axis of an image that is taken as it is."""
+
+
+def check_pixel_scale(width: float) -> None:
+    """Raise `ValueError` unless a pixel may have this width."""
+    low, high = PIXEL_SCALES
+    check(
+        low <= width <= high, f"pixel_scale is {width}; give the width of a pixel in arcsec, {low} to {high}"
+    )
 
 
 def frame_of(shape: Sequence[int], size: int | None) -> tuple[int, int]:
@@ -104,9 +113,9 @@ def upright(
         columns, rows = straight.sum(axis=1).astype(int)  # 1, or -1 where it is mirrored
         part = part[::rows, ::columns]
         return part.T if along else part, place
-    # With one more pixel at each side, as those of the edge reach beyond their middles; the rest is NaN.
-    offset, order = (start - low)[::-1] + 1, 0 if by_pixel else 1
-    part = np.pad(part, 1, mode="edge")
+    # Where it is interpolated, the edge reaches up to a pixel beyond its middle; the rest is NaN.
+    order = 0 if by_pixel else 1
+    part, offset = np.pad(part, order, mode="edge"), (start - low)[::-1] + order
     return affine_transform(part, steps[::-1, ::-1], offset, frame, order=order, cval=np.nan), place
 
 

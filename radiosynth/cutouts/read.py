@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from radiosynth._io import check
 from radiosynth.cutouts.files import DAMAGED, CutoutError, blamed, need, open_image
 from radiosynth.cutouts.manifest import MANIFEST, NAN_EDGE, OK, read_manifest
-from radiosynth.cutouts.orientation import PIXEL_SCALES, frame_of, upright
+from radiosynth.cutouts.orientation import check_pixel_scale, frame_of, upright
 from radiosynth.cutouts.pixels import blanked, usable
 from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.taxonomy import UNLABELLED, class_code
@@ -96,9 +96,8 @@ def read_cutouts(
     check_choice(nan, "value of nan", ("refuse", "keep"))
     if size is not None:
         check_count(size, "size", 1)
-    low, high = PIXEL_SCALES
-    usual = pixel_scale is None or low <= pixel_scale <= high
-    check(usual, f"pixel_scale is {pixel_scale}; give the width of a pixel in arcsec, {low} to {high}")
+    if pixel_scale is not None:
+        check_pixel_scale(pixel_scale)
     files, manifest, skipped = listed(paths, nan == "keep")
 
     images: list[NDArray[np.float32]] = []
@@ -121,9 +120,8 @@ def read_cutouts(
     if not images:
         msg = f"none of the {len(files)} files gives a usable image:\n{reasons}"
         raise CutoutError(msg, skipped)
-    sizes = {image.shape[0]: row["path"] for image, row in zip(images, rows, strict=True)}
-    examples = ", ".join(f"{n}×{n} ({path})" for n, path in sorted(sizes.items())[:4])
-    check(len(sizes) == 1, f"the images differ in size: {examples}; give size={min(sizes)} or less")
+    sizes = sorted({len(image) for image in images})
+    check(len(sizes) == 1, f"the images have widths of {sizes} pixels; give size={sizes[0]} or less")
 
     labels, table = _described(rows, manifest)
     step = "read from files" if size is None else f"read from files, central {size}×{size} pixels"
@@ -200,7 +198,6 @@ def _read(
         known = isinstance(opened.beam[0], int | float)
         about = place | {"beam": 3600.0 * opened.beam[0] if known else np.nan}
         about |= {"unit": opened.unit, "path": str(path)}
-        need(planes == slice(None) or pixels.ndim == 3, "holds one image; give its name without a range")
         need(len(pixels), f"has no images in this range; it holds {opened.shape[0]}")
         for i, each in enumerate([pixels] if pixels.ndim == 2 else pixels, planes.start or 0):
             plane = "" if pixels.ndim == 2 else f"[{i}]"

@@ -26,7 +26,7 @@ _OFFSET = 5
 
 def checked(content: bytes, place: SkyCoord, width: float, survey: Survey) -> tuple[Any, str, str]:
     """Return the image of a reply as an HDU, or None where it is no such cutout, with status and message."""
-    start = content[:2000].decode("utf-8", "replace").lstrip()
+    start = content[:20_000].decode("utf-8", "replace").lstrip()
     if not start.startswith("SIMPLE"):
         words = as_ascii(re.sub(r"<[^>]*>", " ", start))
         status = "html page" if start.startswith("<") else "not fits"
