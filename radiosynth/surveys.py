@@ -106,9 +106,7 @@ class SkyView(Survey):
             server = SkyViewClass()
             server._request = partial(server._request, timeout=waits)  # astroquery would wait for ever
             edge, pixels = width * u.arcmin, str(self.pixels(width))
-            links = server.get_image_list(
-                position, [self.name], width=edge, height=edge, pixels=pixels, cache=False
-            )
+            links = server.get_image_list(position, [self.name], width=edge, height=edge, pixels=pixels)
             return get(links[0], timeout=timeout) if links else b"<p>SkyView has no image here</p>"
 
         super().__init__("VLA FIRST (1.4 GHz)", FIRST.pixel_scale, FIRST.beam, FIRST.field, fetch)
@@ -158,9 +156,8 @@ class Hips(Survey):
 
             pixels, place = self.pixels(width), position.icrs
             field = pixels * self.pixel_scale * u.arcsec
-            asked = service.query(
-                facts["hips"], pixels, pixels, "TAN", place.ra, place.dec, field, get_query_payload=True
-            )
+            where = "TAN", place.ra, place.dec, field
+            asked = service.query(facts["hips"], pixels, pixels, *where, get_query_payload=True)
             return get(service.server, asked, timeout=timeout)
 
         super().__init__(name, facts["pixel_scale"], facts["beam"], FIRST.field, fetch)

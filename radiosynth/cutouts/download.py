@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import sys
 import threading
 import time
 import warnings
@@ -147,7 +146,7 @@ class _Batch:
         with cache_conf.set_temp("cache_active", False), ThreadPoolExecutor(concurrency) as pool:
             fetched = pool.map(self.fetch, todo)
             try:
-                for status in tqdm(fetched, total=len(todo), unit="cutout", disable=not sys.stderr.isatty()):
+                for status in tqdm(fetched, total=len(todo), unit="cutout", disable=None):
                     failed = 0 if status in FINAL else failed + 1
                     if failed == GIVE_UP:
                         log.warning("%d sources in a row failed, the last with %s: stopped", failed, status)
