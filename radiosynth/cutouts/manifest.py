@@ -70,7 +70,6 @@ def resumed(
 ) -> tuple[Table, list[dict[str, Any]]]:
     """Return the rows of the manifest and what is known of each: those of earlier calls come first."""
     rows = table.copy()
-    rows.remove_columns([name for name in OUTCOME if name in rows.colnames])
     asked = f"{width:g} arcmin wide from {', then '.join(surveys)}"
     known: dict[tuple[str, ...], dict[str, Any]] = {}
     if (folder / MANIFEST).exists():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -97,31 +96,30 @@ def cutouts_from_mosaic(
     table, path = _listed(positions), Path(mosaic)
     places = SkyCoord(table["ra"], table["dec"], unit="deg")
     images, kept, skipped = [], [], []
-    with ExitStack() as stack:
-        try:
-            opened = stack.enter_context(open_image(path))
+    try:
+        with open_image(path) as opened:
             need(opened.wcs, "has no celestial coordinates; give a FITS image with them")
             beams = beams_of(opened, beam)
             with blamed(NO_SKY):
                 x, y = opened.wcs.world_to_pixel(places)
-        except CutoutError as error:
-            msg = f"{path}: {error}"
-            raise CutoutError(msg) from error.__cause__
-        height, width = opened.shape
-        inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)  # not so of NaN
-        for i, name in enumerate(table["name"].tolist()):
-            try:
-                need(inside[i], "the position lies outside of the image")
-                source = opened._replace(name=f"{path}, {name}")
-                pixels, _ = upright(source, size, pixel_scale, places[i], beams)
-                filled = np.isfinite(pixels[size // 2, size // 2])
-                need(filled, "the position lies in a blank area of the image")
-                images.append(usable(pixels, keep_nan=True))
-                kept.append(i)
-            except CutoutError as error:
-                skipped.append((name, str(error)))
-    reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
-    need(kept, f"{path}: none of the {len(table)} positions gives a usable image:\n{reasons}")
+            height, width = opened.shape
+            inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)  # not so of NaN
+            for i, name in enumerate(table["name"].tolist()):
+                try:
+                    need(inside[i], "the position lies outside of the image")
+                    source = opened._replace(name=f"{path}, {name}")
+                    pixels, _ = upright(source, size, pixel_scale, places[i], beams)
+                    filled = np.isfinite(pixels[size // 2, size // 2])
+                    need(filled, "the position lies in a blank area of the image")
+                    images.append(usable(pixels, keep_nan=True))
+                    kept.append(i)
+                except CutoutError as error:
+                    skipped.append((name, str(error)))
+        reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
+        need(kept, f"none of the {len(table)} positions gives a usable image:\n{reasons}")
+    except CutoutError as error:
+        msg = f"{path}: {error}"
+        raise CutoutError(msg) from error.__cause__
     rows = table[kept]
     rows["path"], rows["unit"], rows["pixel_scale"] = str(path), opened.unit, pixel_scale * u.arcsec
     labels = [class_code(name) if name else UNLABELLED for name in rows["class"].tolist()]

@@ -12,7 +12,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from radiosynth._io import told
-from radiosynth.cutouts.files import fits_image, image_hdu
+from radiosynth.cutouts.files import fits_image, image_hdu, need
 from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTSIDE, as_ascii
 from radiosynth.surveys import FIRST, Survey
 
@@ -35,19 +35,18 @@ def checked(content: bytes, place: SkyCoord, width: float, survey: Survey) -> tu
         with fits.open(io.BytesIO(content), memmap=False) as hdus:
             image = image_hdu(hdus)
             opened = fits_image(image)
+            need(opened.wcs, "the image has no celestial coordinates")
             data, pixels = image.data, opened.cut(slice(None), slice(None))
             # Headers of FIRST hold tabs, which FITS forbids and other readers complain of.
             header = fits.Header.fromstring(re.sub(r"[^ -~]", " ", image.header.tostring()))
             x, y = ((n - 1) / 2 for n in pixels.shape[::-1])
-            middle = None if opened.wcs is None else opened.wcs.pixel_to_world(x, y)
+            middle = opened.wcs.pixel_to_world(x, y)
     except Exception as error:  # of what cannot be used, and whatever astropy says of half a file
         return None, "not fits", f"{len(content)} bytes: {told(error)}"
     edge = survey.pixels(width)
     # Servers round up or down, or add the pixel in the middle.
     if not all(edge <= n <= edge + 2 for n in pixels.shape):
         return None, "wrong size", f"{pixels.shape[1]}×{pixels.shape[0]} pixels instead of {edge}×{edge}"
-    if middle is None:
-        return None, "wrong field", "the image has no celestial coordinates"
     offset = middle.separation(place).arcsec
     if not offset <= _OFFSET * survey.pixel_scale:
         return None, "wrong field", f"the image is centred {offset:.0f} arcsec away"

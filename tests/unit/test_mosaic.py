@@ -110,7 +110,7 @@ def test_the_beam_can_be_given(tmp_path):
     ("cards", "message"),
     [
         ({"BMAJ": 45 / 3600, "BMIN": 45 / 3600}, r"beam of 45×45 arcsec is coarser than FIRST's, 5.4 to 6.4"),
-        ({"BMAJ": "wide"}, "BMAJ, BMIN or BPA in its header is no number"),
+        ({"BMAJ": "wide"}, "does not tell the beam: BMAJ, BMIN or BPA is missing or no number"),
         ({"BMAJ": 0.0}, "give beam"),
         ({"BMIN": None}, "does not tell the beam"),
         ({"BPA": None, "BMAJ": 3 / 3600}, "position angle of its beam .* is not known"),
