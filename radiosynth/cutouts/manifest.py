@@ -97,9 +97,8 @@ def file_name(folder: Path, name: str, used: set[str]) -> str:
     """Return the name of the file of a source: its own, or with a number, if that is used or taken."""
     stem = re.sub(r"[^\w.+-]+", "_", str(name)).strip("._") or "source"
     file, number = f"{stem}.fits", 1
-    while file.lower() in used or _taken(
-        folder / file, name
-    ):  # no two alike even where capitals do not count
+    # No two alike even where capitals do not count.
+    while file.lower() in used or _taken(folder / file, name):
         number += 1
         file = f"{stem}_{number}.fits"
     used.add(file.lower())
