@@ -97,10 +97,8 @@ def _open(path: Path, stack: ExitStack) -> Opened:
     elif head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
         pixels = _picture(path, head)
     else:
-        # Often a web page with a server's error.
-        msg = (
-            f"is not a FITS, npy, PNG or JPEG file, but begins with {head[:40]!r}; convert or fetch it again"
-        )
+        msg = f"is not a FITS, npy, PNG or JPEG file: it begins with {head[:40]!r}"
+        msg += "; convert it, or fetch it again if it is a web page"
         raise CutoutError(msg)
     need(pixels.dtype.kind in "biuf", f"holds values of type {pixels.dtype}; store real numbers")
     planes = pixels.ndim in (2, 3) and pixels.size

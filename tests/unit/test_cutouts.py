@@ -179,7 +179,7 @@ def garbled_fits(path, image):
 FAULTS = {
     "HTML": (
         lambda p, _: p.write_text("\n<!DOCTYPE html><p>busy</p>"),
-        r"begins with b.*DOCTYPE html.*fetch it again",
+        r"begins with b.*DOCTYPE html.*fetch it again if it is a web page",
     ),
     "empty": (lambda p, _: p.touch(), "begins with b''"),
     "text": (lambda p, _: p.write_text("1 2 3"), "not a FITS, npy, PNG or JPEG"),
