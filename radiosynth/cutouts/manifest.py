@@ -34,9 +34,9 @@ OUTCOME: dict[str, Any] = {"file": "", "status": NOT_TRIED, "message": "", "surv
 
 def write_manifest(folder: Path, table: Table, results: list[dict[str, Any]]) -> Table:
     """Write the table with the columns of `OUTCOME`, and return it."""
-    manifest = table.copy()
+    manifest, done = table.copy(), list(results)  # threads change the list meanwhile
     for name in OUTCOME:
-        manifest[name] = [result[name] for result in results]
+        manifest[name] = [result[name] for result in done]
     write_table(folder / MANIFEST, manifest)
     return manifest
 
