@@ -95,7 +95,7 @@ def cutouts_from_mosaic(
     check_pixel_scale(pixel_scale)
     table, path = _listed(positions), Path(mosaic)
     places = SkyCoord(table["ra"], table["dec"], unit="deg")
-    images, kept, skipped = [], [], []
+    images, units, kept, skipped = [], [], [], []
     try:
         with open_image(path) as opened:
             need(opened.wcs, "has no celestial coordinates; give a FITS image with them")
@@ -111,17 +111,20 @@ def cutouts_from_mosaic(
                     pixels, _ = upright(source, size, pixel_scale, places[i], beams)
                     filled = np.isfinite(pixels[size // 2, size // 2])
                     need(filled, "the position lies in a blank area of the image")
-                    images.append(usable(pixels, keep_nan=True))
-                    kept.append(i)
+                    image, unit = usable(pixels, opened.unit, keep_nan=True)
                 except CutoutError as error:
                     skipped.append((name, str(error)))
+                else:
+                    images.append(image)
+                    units.append(unit)
+                    kept.append(i)
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
         need(kept, f"none of the {len(table)} positions gives a usable image:\n{reasons}")
     except CutoutError as error:
         msg = f"{path}: {error}"
         raise CutoutError(msg) from error.__cause__
     rows = table[kept]
-    rows["path"], rows["unit"], rows["pixel_scale"] = str(path), opened.unit, pixel_scale * u.arcsec
+    rows["path"], rows["unit"], rows["pixel_scale"] = str(path), units, pixel_scale * u.arcsec
     labels = [class_code(name) if name else UNLABELLED for name in rows["class"].tolist()]
     steps = [f"cut out of {path.name}: {size}×{size} pixels"]
     if (beams[0] != beams[1]).any():

@@ -23,8 +23,18 @@ def blanked(image: NDArray) -> NDArray[np.float64]:
     return pixels
 
 
-def usable(pixels: NDArray, keep_nan: bool) -> NDArray[np.float32]:
-    """Return an image in single precision, or say why it cannot be used."""
+def _in_range(image: NDArray, unit: str) -> tuple[NDArray, str]:
+    """Return an image that single precision can hold, and square: a power of ten goes into the unit."""
+    peak = np.abs(image[np.isfinite(image)]).max(initial=0)
+    if peak == 0 or 1e-15 < peak < 1e15:
+        return image, unit
+    power = int(np.clip(np.floor(np.log10(peak)), -300, 300))
+    return image * 10.0**-power, f"1e{power} {unit}".strip()
+
+
+def usable(pixels: NDArray, unit: str, keep_nan: bool) -> tuple[NDArray[np.float32], str]:
+    """Return an image in single precision and its unit, or say why it cannot be used."""
+    pixels, unit = _in_range(pixels, unit)
     height, width = pixels.shape
     bad = ~np.isfinite(pixels)
     missing = "NaN, infinite or transparent"
@@ -35,8 +45,6 @@ def usable(pixels: NDArray, keep_nan: bool) -> NDArray[np.float32]:
     image = np.where(bad, np.nan, pixels)
     low, high = np.nanmin(image), np.nanmax(image)
     need(low < high, f"all pixels have the value {low:g}: there is no source in it; leave it out")
-    # Squares of what is beyond are beyond single precision.
-    peak, held = max(abs(low), abs(high)), f"pixels from {low:.9g} to {high:.9g} lose their detail in the "
-    need(1e-15 < peak < 1e15, f"{held}32-bit numbers used here: store them in a larger or smaller unit")
-    need(high - low >= peak * 1e-5, f"{held}32-bit numbers used here: store them less a constant")
-    return image.astype(np.float32)
+    told = f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers used here"
+    need(high - low >= max(abs(low), abs(high)) * 1e-5, f"{told}: store them less a constant")
+    return image.astype(np.float32), unit

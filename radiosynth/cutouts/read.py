@@ -74,6 +74,7 @@ def read_cutouts(
         (arcsec), nan where the file has no coordinates, and ``beam``, its major axis in arcsec, nan where the
         header does not have it. For a folder it has the columns of the manifest, whose positions are those
         asked for; rows whose status is not "ok", nor "nan edge" if NaN are kept, are listed as skipped.
+        Values that single precision cannot hold are divided by a power of ten, which stands in the unit.
 
     Raises
     ------
@@ -197,14 +198,15 @@ def _read(
                 pixels = opened.cut(*(slice(i, i + n) for i, n in zip(starts, frame, strict=True)), planes)
         known = isinstance(opened.beam[0], int | float)
         about = place | {"beam": 3600.0 * opened.beam[0] if known else np.nan}
-        about |= {"unit": opened.unit, "path": str(path)}
+        about["path"] = str(path)
         need(len(pixels), f"has no images in this range; it holds {opened.shape[0]}")
         for i, each in enumerate([pixels] if pixels.ndim == 2 else pixels, planes.start or 0):
             plane = "" if pixels.ndim == 2 else f"[{i}]"
             try:
-                images.append(usable(each if opened.wcs else blanked(each), keep_nan))
+                image, unit = usable(each if opened.wcs else blanked(each), opened.unit, keep_nan)
             except CutoutError as error:
                 faults.append((plane, error))
             else:
-                rows.append({"name": f"{path.name}{plane}"} | about)
+                images.append(image)
+                rows.append({"name": f"{path.name}{plane}", "unit": unit} | about)
     return images, rows, faults

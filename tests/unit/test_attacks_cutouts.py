@@ -23,6 +23,7 @@ from radiosynth.cutouts.download import download_cutouts
 from radiosynth.cutouts.files import CutoutError
 from radiosynth.cutouts.manifest import MANIFEST
 from radiosynth.cutouts.read import read_cutouts
+from radiosynth.preprocessing import preprocess
 from radiosynth.surveys import FIRST, First, Survey
 
 FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -224,6 +225,18 @@ def test_units(tmp_path, image, unit, in_jansky, called, dtype):
     found = read(tmp_path, content_of((image / factor).astype(dtype), {"BUNIT": unit}))
     assert found.table["unit"][0] == called
     np.testing.assert_allclose(found.images[0], image, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-45, 1e-30, 1e30, 1e45, 1e308])
+def test_no_scale_is_too_small_or_too_large(tmp_path, image, scale):
+    pixels = image.astype(float) / image.max() * scale
+    np.save(tmp_path / "a.npy", pixels)
+    found = read_cutouts(tmp_path / "a.npy")
+    assert np.isfinite(found.images).all()
+    tolerance = 0.01 if scale < 1e-300 else 1e-5
+    np.testing.assert_allclose(found.images[0] / found.images.max(), image / image.max(), atol=tolerance)
+    assert found.table["unit"][0].startswith("1e")
+    assert np.isfinite(preprocess(found, size=EDGE).images).all()
 
 
 @pytest.mark.parametrize("blank", [-99.0, -9999.0, -32768.0, -1e30, 1e20, 1e36])
