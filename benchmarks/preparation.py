@@ -31,7 +31,7 @@ def observed(number: int, size: int = 150) -> Sample:
     table = draw_parameters(-(-number // 4), rng=rng)[:number]
     images = render(table, size, observation=telescope, scale=False, rng=rng)
     table["ra"], table["dec"] = np.linspace(100, 250, number), np.linspace(0, 60, number)
-    table["unit"] = "Jy/beam"
+    table["unit"], table["pixel_scale"] = "Jy/beam", 1.8
     return Sample(0.01 * images, np.zeros(number, int), table)
 
 
@@ -119,7 +119,7 @@ def reading(peer: str, note: str, read: Callable[[list[Path]], np.ndarray]) -> N
     def cases(quick: bool) -> Iterator[Case]:
         for number, size in [(3, 64)] if quick else GRID:
             with tempfile.TemporaryDirectory() as folder:
-                radiosynth.write_cutouts(observed(number, size), folder, pixel_scale=1.8)
+                radiosynth.write_cutouts(observed(number, size), folder)
                 files = sorted(Path(folder).glob("*.fits"))
                 ours, theirs = partial(radiosynth.read_cutouts, files), partial(read, files)
                 check = lambda o=ours, t=theirs: difference(o().images, t())  # noqa: E731

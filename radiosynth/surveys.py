@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,17 +75,13 @@ class First(Survey):
     def __init__(self, timeout: float = 60, *, url: str = "") -> None:
         waits = _waits(timeout)
 
-        @functools.cache
-        def client() -> Any:
+        def fetch(position: SkyCoord, width: float) -> bytes:
             from astroquery.image_cutouts.first import FirstClass
 
-            asked = FirstClass()
-            asked.URL, asked.TIMEOUT = url or asked.URL, waits
-            asked.maximsize = 2048  # in pixels: the most that the server gives
-            return asked
-
-        def fetch(position: SkyCoord, width: float) -> bytes:
-            response = client().get_images_async(position, image_size=width * u.arcmin)
+            server = FirstClass()
+            server.URL, server.TIMEOUT = url or server.URL, waits
+            server.maximsize = 2048  # in pixels: the most that the server gives
+            response = server.get_images_async(position, image_size=width * u.arcmin)
             response.raise_for_status()
             return response.content
 
@@ -104,20 +100,13 @@ class SkyView(Survey):
     def __init__(self, timeout: float = 60) -> None:
         waits = _waits(timeout)
 
-        @functools.cache
-        def client() -> Any:
+        def fetch(position: SkyCoord, width: float) -> bytes:
             from astroquery.skyview import SkyViewClass
 
-            asked = SkyViewClass()
-            # astroquery would wait for ever.
-            asked._request = functools.partial(asked._request, timeout=waits)
-            return asked
-
-        def fetch(position: SkyCoord, width: float) -> bytes:
+            server = SkyViewClass()
+            server._request = partial(server._request, timeout=waits)  # astroquery would wait for ever
             edge, pixels = width * u.arcmin, str(self.pixels(width))
-            links = client().get_image_list(
-                position, [self.name], width=edge, height=edge, pixels=pixels, cache=False
-            )
+            links = server.get_image_list(position, [self.name], width=edge, height=edge, pixels=pixels)
             return get(links[0], timeout=timeout) if links else b"<p>SkyView has no image here</p>"
 
         super().__init__("VLA FIRST (1.4 GHz)", FIRST.pixel_scale, FIRST.beam, FIRST.field, fetch)
@@ -167,9 +156,8 @@ class Hips(Survey):
 
             pixels, place = self.pixels(width), position.icrs
             field = pixels * self.pixel_scale * u.arcsec
-            asked = service.query(
-                facts["hips"], pixels, pixels, "TAN", place.ra, place.dec, field, get_query_payload=True
-            )
+            where = "TAN", place.ra, place.dec, field
+            asked = service.query(facts["hips"], pixels, pixels, *where, get_query_payload=True)
             return get(service.server, asked, timeout=timeout)
 
         super().__init__(name, facts["pixel_scale"], facts["beam"], FIRST.field, fetch)

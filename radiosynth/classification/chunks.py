@@ -31,7 +31,7 @@ CHUNK = 512
 ABOUT = "about.json"
 """File in a folder of parts that says what they are of."""
 
-_LISTS = (".csv", ".ecsv", ".vot", ".parquet")
+_LISTS = (".csv", ".ecsv", ".vot")
 _LARGE = 2**24
 _USUAL = 2**18
 
@@ -45,7 +45,7 @@ def in_chunks(
     ----------
     paths : path-like or iterable of path-like
         Files; folders, as for `radiosynth.read_cutouts`; and tables with a column ``path`` or ``file``
-        (CSV, ECSV, VOTable or Parquet), whose paths are relative to the table.
+        (CSV, ECSV or VOTable), whose paths are relative to the table.
     size : int
         Images in a chunk. Files of more than 256 kB count for several; stacks of more than 16 MB are split.
 

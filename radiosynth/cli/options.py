@@ -80,7 +80,7 @@ def from_mosaic(
     from radiosynth.surveys import FIRST
 
     how = {"size": size, "pixel_scale": pixel_scale or FIRST.pixel_scale, "beam": arguments.beam}
-    sample = cutouts_from_mosaic(arguments.mosaic, sources, **how, nan="keep")
+    sample = cutouts_from_mosaic(arguments.mosaic, sources, **how)
     print("\n".join(sample.history), file=sys.stderr)
     return sample
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from radiosynth._io import check
-from radiosynth.cutouts.files import LARGEST, Opened, blamed, need
+from radiosynth.cutouts.files import Opened, blamed, need
 from radiosynth.cutouts.pixels import blanked
 from radiosynth.preprocessing import missing_pixels
 from radiosynth.surveys import COARSEST_BEAM, FIRST
@@ -24,18 +24,14 @@ def beams_of(opened: Opened, beam: Any) -> tuple[NDArray[np.float64], NDArray[np
     deviations; a convolution adds them.
     """
     if beam is None:
-        known = opened.beam[0] is not None and opened.beam[1] is not None
-        need(known, "its header does not tell the beam (BMAJ, BMIN); give beam (--beam) in arcsec")
-        with blamed("BMAJ, BMIN or BPA in its header is no number ({}); give beam (--beam) in arcsec"):
+        unknown = "its header does not tell the beam: BMAJ, BMIN or BPA is missing or no number ({})"
+        with blamed(f"{unknown}; give beam (--beam) in arcsec"):
             major, minor = (3600 * float(axis) for axis in opened.beam[:2])
             angle = float(opened.beam[2] or 0)
         # Not of galactic coordinates, where it is counted from another north.
-        turned = opened.beam[2] is not None and opened.wcs is not None and opened.wcs.wcs.lngtyp == "RA"
-        turned |= major == minor
-        need(
-            turned,
-            "the position angle of its beam from the north of RA and DEC is not known; give beam (--beam)",
-        )
+        turned = opened.beam[2] is not None and opened.wcs.wcs.lngtyp == "RA"
+        fault = "the position angle of its beam from the north of RA and DEC is not known; give beam (--beam)"
+        need(turned or major == minor, fault)
     else:
         given = np.ravel(np.asarray(beam, float)).tolist()
         told = f"beam is {beam}; give arcsec, or major and minor axis and position angle"
@@ -70,11 +66,6 @@ def as_seen(
             slice(max(0, part.start - margin), min(n, part.stop + margin))
             for part, margin, n in zip(parts, margins, opened.shape, strict=True)
         ]
-        small = max(part.stop - part.start for part in wide) <= LARGEST
-        need(
-            small,
-            f"the cutout is more than {LARGEST} pixels of the mosaic wide; give a smaller size (--crop)",
-        )
         pixels = blanked(opened.cut(*wide))
         # Also zeros, which a convolution would make look like data.
         pixels[missing_pixels(pixels[None])[0]] = np.nan

@@ -43,7 +43,7 @@ SMALL = 2**22
 """Bytes of a FITS file up to which it is read at once."""
 
 
-DAMAGED = "cannot be read ({}): it is truncated or damaged; fetch it again"
+DAMAGED = "cannot be read ({}): check the path and your rights; if the file is damaged, fetch it again"
 
 
 NO_SKY = "has coordinates that make no sense ({}); correct CTYPE, CRVAL, CDELT, CD or PC in its header"
@@ -56,7 +56,6 @@ class Opened(NamedTuple):
     shape: tuple[int, ...]
     unit: str = ""
     wcs: Any = None  # a WCS, if there are celestial coordinates
-    missing: str = "NaN or infinite"
     beam: tuple[Any, ...] = (None, None, None)  # BMAJ, BMIN and BPA as they stand in the header
     name: str = ""  # for messages in the log
 
@@ -69,14 +68,7 @@ def blamed(words: str) -> Iterator[None]:
     except CutoutError:
         raise
     except Exception as error:
-        said = told(error)
-        if isinstance(error, MemoryError) or "Bomb" in said:
-            words = "is too large to be read ({}); cut out the source and its surroundings"
-        elif "Python objects" in said:
-            words = "cannot be read: it holds Python objects; save an array of numbers"
-        elif isinstance(error, OSError) and error.errno:
-            words = f"cannot be read ({error.strerror}); check the path, your rights and the disk"
-        raise CutoutError(words.format(said)) from error
+        raise CutoutError(words.format(told(error))) from error
 
 
 @contextmanager
@@ -96,25 +88,17 @@ def _open(path: Path, stack: ExitStack) -> Opened:
     stream = stack.enter_context(path.open("rb"))
     head = stream.read(512)
     stream.seek(0)
-    need(head, "the file is empty (0 bytes); fetch it again")
-    page = head.lstrip().startswith(b"<") and b"html" in head.lower()
-    need(not page, "holds a web page (HTML), perhaps a server's error; read it, then fetch the file again")
     if head.startswith((b"SIMPLE", b"\x1f\x8b")):
         whole = _only_image(stream.read()) if path.stat().st_size <= SMALL else None
         stream.seek(0)
-        opened = fits_image(whole or image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
-        zipped = head[:1] == b"\x1f" and max(opened.shape) > LARGEST
-        need(not zipped, "is large and in a gzip file, of which no part can be read; unpack it with gunzip")
-        return opened
-    missing = "NaN or infinite"
+        return fits_image(whole or image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
     if head.startswith(b"\x93NUMPY"):
         pixels: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-        if pixels.ndim in (3, 4) and pixels.shape[-1] == 1:  # the channel of networks
-            pixels = pixels[..., 0]
     elif head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
-        pixels, missing = _picture(path, head)
+        pixels = _picture(path, head)
     else:
-        msg = "is not a FITS, npy, PNG or JPEG file; convert it to one of these"
+        msg = f"is not a FITS, npy, PNG or JPEG file: it begins with {head[:40]!r}"
+        msg += "; convert it, or fetch it again if it is a web page"
         raise CutoutError(msg)
     need(pixels.dtype.kind in "biuf", f"holds values of type {pixels.dtype}; store real numbers")
     planes = pixels.ndim in (2, 3) and pixels.size
@@ -123,7 +107,7 @@ def _open(path: Path, stack: ExitStack) -> Opened:
     def cut(rows: slice, columns: slice, planes: slice = slice(None)) -> Any:
         return pixels[rows, columns] if pixels.ndim == 2 else pixels[planes, rows, columns]
 
-    return Opened(cut, pixels.shape, missing=missing)
+    return Opened(cut, pixels.shape)
 
 
 def stack_length(path: Path) -> int:
@@ -208,44 +192,38 @@ def _angle(text: str) -> str:
     return str(unit.to_string("fits")) if unit.is_equivalent("deg") else ""
 
 
-def _picture(path: Path, head: bytes) -> tuple[NDArray, str]:
-    """Return a picture as brightness, row 0 south and NaN where it is transparent, and what its NaN are."""
+def _picture(path: Path, head: bytes) -> NDArray:
+    """Return a picture as brightness, row 0 south and NaN where it is transparent."""
     from PIL import Image
 
     with Image.open(path) as picture:
-        frames, see_through = getattr(picture, "n_frames", 1), picture.has_transparency_data
-        grey = picture.mode[0] in "1LIF" and not see_through
+        frames = getattr(picture, "n_frames", 1)
         need(frames == 1, f"holds {frames} pictures, an animation; save one of them")
         need(max(picture.size) <= LARGEST, f"has {picture.size} pixels; cut out the source")
+        grey = picture.mode[0] in "1LIF" and not picture.has_transparency_data
         # Which the reader would shorten to 8 bits.
         deep = not grey and head[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06")
         need(not deep, "has 16 bits and colours or transparency; save it as grey, or as FITS")
         pixels = np.asarray(picture if grey else picture.convert("RGBA"), float)[::-1]
+    coloured = not grey and np.ptp(pixels[..., :3], axis=2).max() > 20
     if not grey:
-        if np.ptp(pixels[..., :3], axis=2).max() > 20:
-            log.warning("%s is a picture in colours; is it linear? %s", path, _LINEAR)
         # Luminance as in television; grey stays as it is.
         pixels = np.where(pixels[..., 3] < 255, np.nan, pixels[..., :3] @ [0.2125, 0.7154, 0.0721])
     faint, middle, upper, bright = np.nanpercentile(pixels, [0, 50, 75, 100])
     # In 45 images of FIRST the sky lies at 0.01 to 0.19 of the range, in their logarithms at 0.3 to 0.8;
     # cut off at zero, its upper quartile lies less than 0.04 above it, and 0.1 to 0.5 in the logarithms.
-    if max(middle - faint, 5 * (upper - middle)) > 0.25 * (bright - faint):
-        log.warning("%s is a picture whose sky is bright: inverted, or stretched? %s", path, _LINEAR)
-    return pixels, "transparent" if see_through else "NaN or infinite"
+    if coloured or max(middle - faint, 5 * (upper - middle)) > 0.25 * (bright - faint):
+        advice = "pictures have to be linear in flux, bright on dark; better give FITS files"
+        log.warning("%s is a picture that looks coloured, inverted or stretched: %s", path, advice)
+    return pixels
 
 
-_LINEAR = "Pictures have to be linear in flux, bright on dark; better give FITS files."
-
-
-_TEXT = re.compile("(CTYPE|CUNIT)[12]")
+_WORD = re.compile("(CTYPE|CUNIT)[12]|RADE(SYS|CSYS)|EQUINOX|EPOCH")
 
 
 _NUMBER = re.compile(
     r"(CRVAL|CRPIX|CDELT|CROTA)[12]|(PC|CD)[12]_[12]|PV[12]_\d+|LONPOLE|LATPOLE|[AB]P?_(ORDER|\d_\d)"
 )
-
-
-_FRAME = re.compile("RADE(SYS|CSYS)|EQUINOX|EPOCH")
 
 
 _UNREAD = re.compile(r"PC00\d{4}|(CPDIS|CQDIS|D2IMDIS)[12]")
@@ -262,24 +240,20 @@ def _celestial(cards: fits.Header) -> WCS | None:
     """
 
     def check(fine: object, keyword: str, wanted: str) -> None:
-        if not fine:
-            said = repr(header[keyword]) if keyword in header else "missing"
-            msg = f"the FITS keyword {keyword} is {said}; {wanted}: correct the header"
-            raise CutoutError(msg)
+        said = repr(header[keyword]) if keyword in header else "missing"
+        need(fine, f"the FITS keyword {keyword} is {said}; {wanted}: correct the header")
 
     # Once, as each look into a header of astropy takes long, and may fail at what is not needed.
-    needed = _TEXT, _NUMBER, _FRAME, _UNREAD
+    needed = _WORD, _NUMBER, _UNREAD
     header = {name: cards[name] for name in dict.fromkeys(cards) if any(n.fullmatch(name) for n in needed)}
     kept: dict[str, Any] = {"WCSAXES": 2}
-    for name in header:
+    for name, value in header.items():
         check(not _UNREAD.fullmatch(name), name, "this convention is not read")
-        if _TEXT.fullmatch(name):
-            kept[name] = str(header[name]).strip().upper()
-        elif _NUMBER.fullmatch(name):
-            number = type(header[name]) in (int, float) and np.isfinite(header[name])
-            check(number, name, "a finite number is needed")
-            kept[name] = header[name]
-    types = kept.get("CTYPE1", ""), kept.get("CTYPE2", "")
+        if _NUMBER.fullmatch(name):
+            check(type(value) in (int, float) and np.isfinite(value), name, "a finite number is needed")
+            kept[name] = value
+    types = [str(header.get(name, "")).strip().upper() for name in ("CTYPE1", "CTYPE2")]
+    kept["CTYPE1"], kept["CTYPE2"] = types
     kinds = tuple(name.split("-")[0] for name in types)
     if not any(re.fullmatch("RA|DEC|.?LON|.?LAT|..LN|..LT", kind) for kind in kinds):
         check(any(types) or not (kept.get("CRVAL1") and kept.get("CRVAL2")), "CTYPE1", "CRVAL needs it")
@@ -287,11 +261,10 @@ def _celestial(cards: fits.Header) -> WCS | None:
     wrong = "CTYPE2" if any(kinds[0] in pair for pair in _SKY) else "CTYPE1"
     check(kinds in _SKY, wrong, "RA and DEC, or GLON and GLAT, are needed")
     for i in "12":
-        check(f"CRVAL{i}" in kept, f"CRVAL{i}", "coordinates need it")
-        check(f"CRPIX{i}" in kept, f"CRPIX{i}", "coordinates need it")
-        text = kept.get(f"CUNIT{i}") or "deg"
-        kept[f"CUNIT{i}"] = _angle(text)
-        check(kept[f"CUNIT{i}"], f"CUNIT{i}", "an angle is needed, such as deg")
+        for name in (f"CRVAL{i}", f"CRPIX{i}"):
+            check(name in kept, name, "coordinates need it")
+        unit = kept[f"CUNIT{i}"] = _angle(str(header.get(f"CUNIT{i}", "")).strip() or "deg")
+        check(unit, f"CUNIT{i}", "an angle is needed, such as deg")
     matrices = {name[:2]: name for name in kept if re.match("(PC|CD)[12]", name)}
     check(len(matrices) < 2, matrices.get("PC", ""), "there is a CD matrix, too")
     check("PC" not in matrices or not kept.get("CROTA2"), "CROTA2", "there is a PC matrix, too")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.io import fits
 from astropy.table import Table, vstack
 
 from radiosynth._io import check, readable, table_format, write_table
@@ -27,22 +28,15 @@ FINAL = (OK, NAN_EDGE, OUTSIDE)
 """Statuses that another request would not change."""
 
 
-OUTCOME: dict[str, Any] = {
-    "file": "",
-    "status": NOT_TRIED,
-    "message": "",
-    "attempts": 0,
-    "survey": "",
-    "sha256": "",
-}
+OUTCOME: dict[str, Any] = {"file": "", "status": NOT_TRIED, "message": "", "survey": ""}
 """What the manifest says of each source besides what the catalogue says, before it is tried."""
 
 
 def write_manifest(folder: Path, table: Table, results: list[dict[str, Any]]) -> Table:
     """Write the table with the columns of `OUTCOME`, and return it."""
-    manifest = table.copy()
+    manifest, done = table.copy(), list(results)  # threads change the list meanwhile
     for name in OUTCOME:
-        manifest[name] = [result[name] for result in results]
+        manifest[name] = [result[name] for result in done]
     write_table(folder / MANIFEST, manifest)
     return manifest
 
@@ -61,73 +55,66 @@ def read_manifest(folder: Path, needed: Iterable[str]) -> Table:
 
 def files_of_list(path: Path) -> list[str]:
     """Return the files that a table names, by its column ``path`` or ``file``, relative to the table."""
-    kind = table_format(path)[0]
     with readable(path, "give a table with a column path"):
-        if kind == "parquet":  # for which astropy needs pandas
-            from pyarrow import parquet
-
-            table = parquet.read_table(path).to_pydict()
-        else:
-            table = Table.read(path, format=kind)
-    name = next((name for name in ("path", "file") if name in table.keys()), None)  # noqa: SIM118 (a Table)
-    check(name, f"{path} has no column path or file; it has {', '.join(table.keys())}")
-    named = [str(file) for file in table[name] if file is not None and file is not np.ma.masked]
+        table = Table.read(path, format=table_format(path)[0])
+    name = next((name for name in ("path", "file") if name in table.colnames), None)
+    check(name, f"{path} has no column path or file; it has {', '.join(table.colnames)}")
+    named = [str(file) for file in table[name] if file is not np.ma.masked]
     files = [str(path.parent / file) for file in named if file]
     check(files, f"{path} names no files; give another table")
     return files
 
 
 def resumed(
-    table: Table, folder: Path, width: float, surveys: Collection[str]
+    table: Table, folder: Path, width: float, surveys: Sequence[str]
 ) -> tuple[Table, list[dict[str, Any]]]:
     """Return the rows of the manifest and what is known of each: those of earlier calls come first."""
     rows = table.copy()
-    rows.remove_columns([name for name in OUTCOME if name in rows.colnames])
-    for name in ("class", "catalogue", "catalogue_class"):
-        if name not in rows.colnames:
-            rows[name] = ""
-    known: dict[tuple[object, ...], dict[str, Any]] = {}
+    asked = f"{width:g} arcmin wide from {', then '.join(surveys)}"
+    known: dict[tuple[str, ...], dict[str, Any]] = {}
     if (folder / MANIFEST).exists():
-        before = read_manifest(folder, ("name", "ra", "dec", "class", "catalogue", *OUTCOME))
-        had = before.meta.get("width")
-        fault = f"{folder} holds cutouts of {had} arcmin, {width} are asked for; give another folder"
-        check(had == width, fault)
-        others = ", ".join(sorted(set(before["survey"].tolist()) - {"", *surveys}))
-        check(not others, f"{folder} holds cutouts of {others}; ask for these, too, or give another folder")
-        results = [{name: row[name] for name in OUTCOME} for row in before]
-        if not set(surveys) <= set(before.meta.get("surveys", surveys)):
-            # What the surveys of an earlier call do not cover, another one may.
-            results = [OUTCOME if each["status"] == OUTSIDE else each for each in results]
+        before = read_manifest(folder, ("name", "ra", "dec", *OUTCOME))
+        held = before.meta.get("cutouts", "of another origin")
+        check(held == asked, f"{folder} holds cutouts {held}, not {asked}: give another folder")
+        keys = _keys(before)
+        for key, row in zip(keys, before, strict=True):
+            gone = row["file"] and not (folder / row["file"]).is_file()
+            known[key] = OUTCOME if gone else {name: row[name] for name in OUTCOME}
         before.remove_columns(list(OUTCOME))
-        known = dict(zip(_keys(before), results, strict=True))
-        asked = set(_keys(rows))
-        earlier = before[[key not in asked for key in known]]
+        new = set(_keys(rows))
+        earlier = before[[key not in new for key in keys]]
         rows = vstack([earlier, rows], metadata_conflicts="silent") if len(earlier) else rows
-    rows.meta |= {"width": width, "surveys": list(surveys)}
-    return rows, [dict(known.get(key, OUTCOME)) for key in _keys(rows)]
+    rows.meta["cutouts"] = asked
+    return rows, [known.get(key, OUTCOME) for key in _keys(rows)]
 
 
-def _keys(rows: Table) -> list[tuple[object, ...]]:
-    """Return what tells the rows apart; of rows alike, also which one it is."""
-    seen: Counter[tuple[object, ...]] = Counter()
-    keys = []
-    for row in rows:
-        place = f"{row['ra']:.5f}", f"{row['dec']:.5f}"
-        key = (*(str(row[name]) for name in ("name", "class", "catalogue")), *place)
-        seen[key] += 1
-        keys.append((*key, seen[key]))
-    return keys
+def _keys(rows: Table) -> list[tuple[str, ...]]:
+    """Return what tells sources apart: name and position."""
+    return [(str(row["name"]), f"{row['ra']:.5f}", f"{row['dec']:.5f}") for row in rows]
 
 
-def file_name(name: str, used: set[str], free: Callable[[str], bool] = lambda _: True) -> str:
-    """Return the name of the file of a source: its own, or with a number, if it is used or not free."""
+def file_name(folder: Path, name: str, used: set[str]) -> str:
+    """Return the name of the file of a source: its own, or with a number, if that is used or taken."""
     stem = re.sub(r"[^\w.+-]+", "_", str(name)).strip("._") or "source"
     file, number = f"{stem}.fits", 1
-    while file.lower() in used or not free(file):  # no two alike even where capitals do not count
+    # No two alike even where capitals do not count.
+    while file.lower() in used or _taken(folder / file, name):
         number += 1
         file = f"{stem}_{number}.fits"
     used.add(file.lower())
     return file
+
+
+def _taken(path: Path, name: str) -> bool:
+    """Return whether there is a file other than that of the source, which a killed process may have left."""
+    with suppress(Exception):  # of files that are no FITS
+        return bool(fits.getval(path, "SRCNAME") != as_ascii(name))
+    return os.path.lexists(path)
+
+
+def as_ascii(text: object) -> str:
+    """Return text as FITS can hold it."""
+    return re.sub(r"[^ -~]", "?", str(text))
 
 
 @contextmanager

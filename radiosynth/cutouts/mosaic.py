@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
+from astropy.wcs.utils import proj_plane_pixel_area
 
-from radiosynth._io import check, to_write
 from radiosynth.catalogues.angles import designation
 from radiosynth.cutouts.beams import beams_of
 from radiosynth.cutouts.download import placed
 from radiosynth.cutouts.files import NO_SKY, CutoutError, blamed, need, open_image
-from radiosynth.cutouts.orientation import PIXEL_SCALES, upright
+from radiosynth.cutouts.orientation import check_pixel_scale, upright
 from radiosynth.cutouts.pixels import usable
-from radiosynth.sample import Sample, check_choice, check_count
+from radiosynth.sample import Sample, check_count
 from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import UNLABELLED, class_code
 
@@ -34,7 +32,6 @@ def cutouts_from_mosaic(
     size: int = 150,
     pixel_scale: float = FIRST.pixel_scale,
     beam: float | Sequence[float] | None = None,
-    nan: Literal["refuse", "keep"] = "refuse",
 ) -> Sample:
     """Cut sources out of a large FITS image, as FIRST would show them: north up, its beam, its pixels.
 
@@ -57,16 +54,14 @@ def cutouts_from_mosaic(
     beam : float or (major, minor, position angle), optional
         Beam of the mosaic: full width at half maximum in arcsec, and degrees from north through east.
         Default: BMAJ, BMIN and BPA of the header.
-    nan : {"refuse", "keep"}
-        What to do with a cutout that has blank pixels, as at an edge: take it for unusable, or keep it with
-        NaN there. One whose source is itself off the image or in a blank area is never usable.
 
     Returns
     -------
     Sample
-        The cutouts, labelled where the list has classes. The table has the columns of the list, and ``path``,
-        ``unit`` and ``pixel_scale``. ``table.meta["skipped"]`` lists sources without a usable image as pairs
-        (name, reason).
+        The cutouts, NaN where the image is blank or ends, and labelled where the list has classes. The table
+        has the columns of the list, and ``path``, ``unit`` and ``pixel_scale``. ``table.meta["skipped"]``
+        lists sources without a usable image, such as those off the image or in a blank area, as pairs (name,
+        reason).
 
     Raises
     ------
@@ -97,54 +92,49 @@ def cutouts_from_mosaic(
     resampled from pixels of 1 to 1.8 arcsec
     """
     check_count(size, "size", 1)
-    check_choice(nan, "value of nan", ("refuse", "keep"))
-    low, high = PIXEL_SCALES
-    check(low <= pixel_scale <= high, f"pixel_scale is {pixel_scale}; give arcsec, {low} to {high}")
+    check_pixel_scale(pixel_scale)
     table, path = _listed(positions), Path(mosaic)
     places = SkyCoord(table["ra"], table["dec"], unit="deg")
-    names = table["name"].tolist()
-    kept: list[tuple[int, str, float]] = []
-    with ExitStack() as stack:
-        try:
-            opened = stack.enter_context(open_image(path))
+    images, units, kept, skipped = [], [], [], []
+    try:
+        with open_image(path) as opened:
             need(opened.wcs, "has no celestial coordinates; give a FITS image with them")
             beams = beams_of(opened, beam)
             with blamed(NO_SKY):
                 x, y = opened.wcs.world_to_pixel(places)
-        except CutoutError as error:
-            msg = f"{path}: {error}"
-            raise CutoutError(msg) from error.__cause__
-        height, width = opened.shape
-        inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)  # not so of NaN
-        outside = np.flatnonzero(~inside)
-        skipped = [(names[i], "the position lies outside of the image") for i in outside]
-        images = to_write(None, (int(inside.sum()), size, size), "give fewer positions at a time")
-        for i in np.flatnonzero(inside):
-            try:
-                source = opened._replace(name=f"{path}, {names[i]}")
-                pixels, _, scale = upright(source, size, pixel_scale, places[i], beams)
-                filled = np.isfinite(pixels[size // 2, size // 2])
-                need(filled, "the position lies in a blank area of the image")
-                images[len(kept)], unit = usable(pixels, opened, nan == "keep")
-            except CutoutError as error:
-                skipped.append((names[i], str(error)))
-            else:
-                kept.append((int(i), unit, scale))
-    reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
-    need(kept, f"{path}: none of the {len(table)} positions gives a usable image:\n{reasons}")
-    chosen, units, scales = map(list, zip(*kept, strict=True))
-    rows = table[chosen]
+            height, width = opened.shape
+            inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)  # not so of NaN
+            for i, name in enumerate(table["name"].tolist()):
+                try:
+                    need(inside[i], "the position lies outside of the image")
+                    source = opened._replace(name=f"{path}, {name}")
+                    pixels, _ = upright(source, size, pixel_scale, places[i], beams)
+                    filled = np.isfinite(pixels[size // 2, size // 2])
+                    need(filled, "the position lies in a blank area of the image")
+                    image, unit = usable(pixels, opened.unit, keep_nan=True)
+                except CutoutError as error:
+                    skipped.append((name, str(error)))
+                else:
+                    images.append(image)
+                    units.append(unit)
+                    kept.append(i)
+        reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
+        need(kept, f"none of the {len(table)} positions gives a usable image:\n{reasons}")
+    except CutoutError as error:
+        msg = f"{path}: {error}"
+        raise CutoutError(msg) from error.__cause__
+    rows = table[kept]
     rows["path"], rows["unit"], rows["pixel_scale"] = str(path), units, pixel_scale * u.arcsec
     labels = [class_code(name) if name else UNLABELLED for name in rows["class"].tolist()]
     steps = [f"cut out of {path.name}: {size}×{size} pixels"]
     if (beams[0] != beams[1]).any():
         axes = ["×".join(f"{n:.3g}" for n in np.sqrt(np.linalg.eigvalsh(each))[::-1]) for each in beams]
         steps.append(f"convolved from a beam of {axes[0]} to {axes[1]} arcsec")
-    scale = float(np.median(scales))
+    scale = 3600 * float(np.sqrt(proj_plane_pixel_area(opened.wcs)))
     if abs(scale / pixel_scale - 1) * size >= 0.5:
         steps.append(f"resampled from pixels of {scale:.3g} to {pixel_scale:.3g} arcsec")
     rows.meta |= {"history": steps, "skipped": skipped}
-    return Sample(images[: len(kept)], labels, rows)
+    return Sample(np.stack(images), labels, rows)
 
 
 def _listed(positions: Table | SkyCoord) -> Table:

@@ -12,6 +12,7 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
+from radiosynth._io import check
 from radiosynth.cutouts.beams import as_seen
 from radiosynth.cutouts.files import LARGEST, NO_SKY, Opened, blamed, need
 from radiosynth.cutouts.pixels import blanked
@@ -24,6 +25,14 @@ PIXEL_SCALES = 0.001, 600
 
 TILT = 2
 """Largest angle in degrees between north and an axis of an image that is taken as it is."""
+
+
+def check_pixel_scale(width: float) -> None:
+    """Raise `ValueError` unless a pixel may have this width."""
+    low, high = PIXEL_SCALES
+    check(
+        low <= width <= high, f"pixel_scale is {width}; give the width of a pixel in arcsec, {low} to {high}"
+    )
 
 
 def frame_of(shape: Sequence[int], size: int | None) -> tuple[int, int]:
@@ -40,8 +49,8 @@ def frame_of(shape: Sequence[int], size: int | None) -> tuple[int, int]:
 @blamed(NO_SKY)
 def upright(
     opened: Opened, size: int | None, pixel_scale: float | None, position: Any = None, beams: Any = None
-) -> tuple[NDArray, dict[str, float], float]:
-    """Return the image with north up and east left, its place, and the width of a pixel of the file.
+) -> tuple[NDArray, dict[str, Any]]:
+    """Return the image with north up and east left, and its place.
 
     It is that around a position, or all of it; and as beams of another width would show it (`as_seen`).
 
@@ -55,7 +64,7 @@ def upright(
     # Not by reproject or Cutout2D: on 45 raw images of FIRST reproject_interp gives the same pixels to 1e-5
     # of the peak and the same classes, in five times the time, and brings 25 further packages. Cutout2D gives
     # the same pixels where nothing is rotated or scaled, which is one case of the mapping below.
-    from scipy.ndimage import map_coordinates
+    from scipy.ndimage import affine_transform
 
     wcs, (height, width) = opened.wcs, opened.shape
     x, y = ((width - 1) / 2, (height - 1) / 2) if position is None else wcs.world_to_pixel(position)
@@ -74,49 +83,40 @@ def upright(
     stretch = np.eye(2) if exact else (left * stretches) @ left.T
     full = int(height / stretch[1, 1] + 1e-6), int(width / stretch[0, 0] + 1e-6)
     frame = frame_of(full if along == 0 else full[::-1], size)
-    if position is not None:
-        middle = position.icrs.ra.deg, position.icrs.dec.deg
     place = {"ra": float(middle[0]), "dec": float(middle[1]), "pixel_scale": scale}
 
-    if exact and tilt <= TILT:
-        # Pixel by pixel, and wholly inside: sliced, mirrored and transposed, which gives what is below.
-        first = _whole([x, y] - straight @ (np.array(frame[::-1]) - 1) / 2)
-        last = first + straight @ (np.array(frame[::-1]) - 1)
-        low, high = np.minimum(first, last).astype(int), np.maximum(first, last).astype(int)
-        if (low >= 0).all() and (high < [width, height]).all():
-            area = [slice(i, j + 2) for i, j in zip(low[::-1], high[::-1], strict=True)]
-            height, width = high[::-1] - low[::-1] + 1
-            columns, rows = straight.sum(axis=1).astype(int)
-            pixels = blanked(opened.cut(*area))[:height, :width][::rows, ::columns]
-            return pixels.T if along else pixels, place, usual
-
-    # Where the pixels of the frame lie in the file: rotated, or straight if that would lack corners.
+    # Where the frame lies in the file: rotated, or straight if that would lack corners.
+    span = np.array(frame[::-1]) - 1
+    corners = span[:, None] * [[0, 0, 1, 1], [0, 1, 0, 1]]
     for rotated in (True, False) if tilt > TILT else (False,):
         steps = stretch @ (rotation if rotated else straight)
-        start = [x, y] - steps @ (np.array(frame[::-1]) - 1) / 2
-        if exact and not rotated:
-            start = _whole(start)
-        places = (start[:, None, None] + np.tensordot(steps, np.indices(frame)[::-1], 1))[::-1]
+        start = [x, y] - steps @ span / 2
+        by_pixel = exact and not rotated
+        if by_pixel:
+            start = np.ceil(start - 0.5 - 1e-6)  # halves go down, as in images without coordinates
+        places = start[:, None] + steps @ corners
+        low, high = places.min(axis=1), places.max(axis=1)
         # Less than a pixel from the middle of the outermost pixels.
-        inside = np.all([(i > -1) & (i < n) for i, n in zip(places, opened.shape, strict=True)], axis=0)
-        if inside.all():
+        inside = (low > -1).all() and (high < [width, height]).all()
+        if inside:
             break
-    need(inside.any(), "the position lies outside of the image; leave it out")
+    need((high > -1).all() and (low < [width, height]).all(), "the position lies outside of the image")
     if tilt > TILT and not rotated:
         advice = "rotated, it would lack corners"
         log.warning("%s: kept as it is, %.1f degrees from north; %s", opened.name, tilt, advice)
 
     # Only the part of the file that is needed is read.
-    area = [slice(max(0, int(i.min())), int(i.max()) + 2) for i in places]
-    places -= np.array([part.start for part in area])[:, None, None]
-    order = 0 if exact and not rotated else 1
-    pixels = map_coordinates(blanked(opened.cut(*area)), places, order=order, mode="nearest")
-    return np.where(inside, pixels, np.nan), place, usual
-
-
-def _whole(start: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return pixels in whole numbers: halves go down, as in the crop of images without coordinates."""
-    return np.ceil(start - 0.5 - 1e-6)
+    low = np.maximum(0, np.floor(low)).astype(int)
+    high = np.minimum([width, height], np.ceil(high) + 1).astype(int)
+    part = blanked(opened.cut(slice(low[1], high[1]), slice(low[0], high[0])))
+    if by_pixel and inside:
+        columns, rows = straight.sum(axis=1).astype(int)  # 1, or -1 where it is mirrored
+        part = part[::rows, ::columns]
+        return part.T if along else part, place
+    # Where it is interpolated, the edge reaches up to a pixel beyond its middle; the rest is NaN.
+    order = 0 if by_pixel else 1
+    part, offset = np.pad(part, order, mode="edge"), (start - low)[::-1] + order
+    return affine_transform(part, steps[::-1, ::-1], offset, frame, order=order, cval=np.nan), place
 
 
 _ROTATIONS: dict[str, NDArray[np.float64]] = {}

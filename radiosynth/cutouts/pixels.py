@@ -1,11 +1,11 @@
-"""Pixels of an image: those that hold no data, those that single precision can hold, and images of no use."""
+"""Pixels of an image that hold no data, and images of no use."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from radiosynth.cutouts.files import Opened, need
+from radiosynth.cutouts.files import need
 
 
 def blanked(image: NDArray) -> NDArray[np.float64]:
@@ -32,22 +32,17 @@ def _in_range(image: NDArray, unit: str) -> tuple[NDArray, str]:
     return image * 10.0**-power, f"1e{power} {unit}".strip()
 
 
-def usable(pixels: NDArray, opened: Opened, keep_nan: bool) -> tuple[NDArray[np.float32], str]:
+def usable(pixels: NDArray, unit: str, keep_nan: bool) -> tuple[NDArray[np.float32], str]:
     """Return an image in single precision and its unit, or say why it cannot be used."""
-    image, unit = _in_range(pixels, opened.unit)
-    (height, width), missing = image.shape, opened.missing
-    bad = ~np.isfinite(image)
+    pixels, unit = _in_range(pixels, unit)
+    height, width = pixels.shape
+    bad = ~np.isfinite(pixels)
+    missing = "NaN, infinite or transparent"
     need(not bad.all(), f"all pixels are {missing}: outside of the survey, or a failed cutout; leave it out")
     need(height == width, f"is not square ({height}×{width}); give size={min(height, width)} or less")
-    if bad.any() and not keep_nan:
-        # Twice the distance from the centre to the nearest such pixel, along the farther axis.
-        rows, columns = np.nonzero(bad)
-        nearest = np.maximum(abs(2 * rows - height + 1), abs(2 * columns - width + 1)).min()
-        advice = (
-            f"give size={nearest - 1} or less" if nearest > 1 else "its centre is among them: leave it out"
-        )
-        need(False, f"{bad.sum()} of {bad.size} pixels are {missing}; {advice}")
-    image = np.where(bad, np.nan, image)
+    advice = "give a smaller size (--crop), or leave it out"
+    need(keep_nan or not bad.any(), f"{bad.sum()} of {bad.size} pixels are {missing}; {advice}")
+    image = np.where(bad, np.nan, pixels)
     low, high = np.nanmin(image), np.nanmax(image)
     need(low < high, f"all pixels have the value {low:g}: there is no source in it; leave it out")
     told = f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers used here"

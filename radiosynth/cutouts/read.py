@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from radiosynth._io import check
 from radiosynth.cutouts.files import DAMAGED, CutoutError, blamed, need, open_image
 from radiosynth.cutouts.manifest import MANIFEST, NAN_EDGE, OK, read_manifest
-from radiosynth.cutouts.orientation import PIXEL_SCALES, frame_of, upright
+from radiosynth.cutouts.orientation import check_pixel_scale, frame_of, upright
 from radiosynth.cutouts.pixels import blanked, usable
 from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.taxonomy import UNLABELLED, class_code
@@ -71,11 +71,10 @@ def read_cutouts(
     Sample
         The images. Labels are -1 (not known) but for a folder with a manifest. The table has ``name``,
         ``path``, ``unit`` ("" if not known), ``ra`` and ``dec`` of the centre (deg) and ``pixel_scale``
-        (arcsec), nan where the file has no coordinates, and ``beam``, its major axis in arcsec, if the header
-        of a file has it. For a folder it has the columns of the manifest,
-        whose positions are those asked for; rows whose status is not "ok", nor "nan edge" if NaN are kept,
-        are listed as skipped. Values that single precision cannot hold are divided by a power of ten, which
-        stands in the unit.
+        (arcsec), nan where the file has no coordinates, and ``beam``, its major axis in arcsec, nan where the
+        header does not have it. For a folder it has the columns of the manifest, whose positions are those
+        asked for; rows whose status is not "ok", nor "nan edge" if NaN are kept, are listed as skipped.
+        Values that single precision cannot hold are divided by a power of ten, which stands in the unit.
 
     Raises
     ------
@@ -98,9 +97,8 @@ def read_cutouts(
     check_choice(nan, "value of nan", ("refuse", "keep"))
     if size is not None:
         check_count(size, "size", 1)
-    low, high = PIXEL_SCALES
-    usual = pixel_scale is None or low <= pixel_scale <= high
-    check(usual, f"pixel_scale is {pixel_scale}; give the width of a pixel in arcsec, {low} to {high}")
+    if pixel_scale is not None:
+        check_pixel_scale(pixel_scale)
     files, manifest, skipped = listed(paths, nan == "keep")
 
     images: list[NDArray[np.float32]] = []
@@ -112,7 +110,7 @@ def read_cutouts(
         except CutoutError as fault:
             found, described, faults = [], [], [("", fault)]
         images += found
-        rows += [row | {"path": str(path), "file": number} for row in described]
+        rows += [row | {"file": number} for row in described]
         for plane, error in faults:
             if on_error == "raise":
                 msg = f"{path}{plane}: {error}"
@@ -123,9 +121,8 @@ def read_cutouts(
     if not images:
         msg = f"none of the {len(files)} files gives a usable image:\n{reasons}"
         raise CutoutError(msg, skipped)
-    sizes = {image.shape[0]: row["path"] for image, row in zip(images, rows, strict=True)}
-    examples = ", ".join(f"{n}×{n} ({path})" for n, path in sorted(sizes.items())[:4])
-    check(len(sizes) == 1, f"the images differ in size: {examples}; give size={min(sizes)} or less")
+    sizes = sorted({len(image) for image in images})
+    check(len(sizes) == 1, f"the images have widths of {sizes} pixels; give size={sizes[0]} or less")
 
     labels, table = _described(rows, manifest)
     step = "read from files" if size is None else f"read from files, central {size}×{size} pixels"
@@ -172,15 +169,12 @@ def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDAr
     """Return labels and table of images: what is known of their files, joined to the rows of a manifest."""
     units = {"ra": "deg", "dec": "deg", "pixel_scale": "arcsec", "beam": "arcsec"}
     table = Table(rows=rows, units=units)
-    if np.isnan(table["beam"]).all():
-        table.remove_column("beam")
-    read_from = table["file"]
-    table.remove_column("file")
+    read_from = table.columns.pop("file")
     if manifest is None:
         return np.full(len(table), UNLABELLED), table
     listed = manifest[read_from]
     labels = np.array([class_code(name) if name else UNLABELLED for name in listed["class"]])
-    listed.remove_columns([name for name in ("file", "attempts", "sha256") if name in listed.colnames])
+    listed.remove_column("file")
     for name in table.colnames:
         if name not in listed.colnames or name in ("path", "unit", "pixel_scale", "beam"):
             listed[name] = table[name]
@@ -191,11 +185,11 @@ def _read(
     path: Path, planes: slice, size: int | None, pixel_scale: float | None, keep_nan: bool
 ) -> tuple[list[NDArray[np.float32]], list[dict[str, Any]], list[tuple[str, CutoutError]]]:
     """Return the images of a file, what the table says of each, and the numbers and faults of the others."""
-    place = {"ra": np.nan, "dec": np.nan, "pixel_scale": np.nan}
+    place: dict[str, Any] = {"ra": np.nan, "dec": np.nan, "pixel_scale": np.nan}
     images, rows, faults = [], [], []
     with open_image(path) as opened:
         if opened.wcs is not None:
-            pixels, place, _ = upright(opened, size, pixel_scale)
+            pixels, place = upright(opened, size, pixel_scale)
         else:
             need(pixel_scale is None, "has no celestial coordinates; read it without pixel_scale")
             frame = frame_of(opened.shape, size)
@@ -203,16 +197,17 @@ def _read(
             with blamed(DAMAGED):
                 pixels = opened.cut(*(slice(i, i + n) for i, n in zip(starts, frame, strict=True)), planes)
         known = isinstance(opened.beam[0], int | float)
-        beam = 3600.0 * opened.beam[0] if known else np.nan
+        about = place | {"beam": 3600.0 * opened.beam[0] if known else np.nan}
+        about["path"] = str(path)
         need(planes == slice(None) or pixels.ndim == 3, "holds one image; give its name without a range")
         need(len(pixels), f"has no images in this range; it holds {opened.shape[0]}")
         for i, each in enumerate([pixels] if pixels.ndim == 2 else pixels, planes.start or 0):
             plane = "" if pixels.ndim == 2 else f"[{i}]"
             try:
-                image, unit = usable(each if opened.wcs else blanked(each), opened, keep_nan)
+                image, unit = usable(each if opened.wcs else blanked(each), opened.unit, keep_nan)
             except CutoutError as error:
                 faults.append((plane, error))
             else:
                 images.append(image)
-                rows.append({"name": f"{path.name}{plane}", "unit": unit, **place, "beam": beam})
+                rows.append({"name": f"{path.name}{plane}", "unit": unit} | about)
     return images, rows, faults

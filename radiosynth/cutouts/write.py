@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
-import re
 import warnings
 from pathlib import Path
 
 import numpy as np
-from astropy import units as u
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
 from radiosynth._io import check, write_atomically
-from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTCOME, file_name, write_manifest
+from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTCOME, as_ascii, file_name, write_manifest
 from radiosynth.sample import Sample, floats
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
@@ -24,14 +21,12 @@ __all__ = ["write_cutouts"]
 _PLACE = ("ra", "dec", "pixel_scale")
 
 
-def write_cutouts(
-    sample: Sample, folder: str | os.PathLike[str], *, pixel_scale: float | None = None
-) -> None:
+def write_cutouts(sample: Sample, folder: str | os.PathLike[str]) -> None:
     """Write one FITS file for each source of a sample, and a manifest: `read_cutouts` reads the folder.
 
     Images, labels and table are read back equal, but that flux comes back in Jy/beam and that images with
     missing pixels have the status ``nan edge``, whose files `read_cutouts` leaves out of a folder. Where the
-    table has ``ra`` and ``dec``, the files carry celestial coordinates, north up.
+    table has ``ra``, ``dec`` and ``pixel_scale``, the files carry celestial coordinates, north up.
 
     Parameters
     ----------
@@ -39,8 +34,6 @@ def write_cutouts(
         What to write. Its table may have ``unit``, which becomes ``BUNIT``, and ``pixel_scale`` (arcsec).
     folder : path-like
         Folder, empty or not there yet.
-    pixel_scale : float, optional
-        Width of a pixel in arcsec. Needed for coordinates if the table does not have it.
 
     Raises
     ------
@@ -51,13 +44,10 @@ def write_cutouts(
     empty = not folder.exists() or not any(folder.iterdir())
     check(empty, f"{folder} already holds files; give another folder")
     table = sample.table.copy()
-    if pixel_scale is not None:
-        table["pixel_scale"] = np.full(len(sample), pixel_scale) * u.arcsec
     table["class"] = [CLASS_NAMES[code] if code != UNLABELLED else "" for code in sample.labels]
     results = []
     places = np.stack([floats(table, name) for name in _PLACE], axis=1)
-    given = 1.0 if pixel_scale is None else pixel_scale
-    wrong = not 0 < given < np.inf or (abs(places[:, 1]) > 90).any() or (places[:, 2] <= 0).any()
+    wrong = (abs(places[:, 1]) > 90).any() or (places[:, 2] <= 0).any()
     check(not wrong, "a dec is beyond 90°, or a pixel_scale is not a positive number: correct the table")
     used: set[str] = set()
     for image, row, place in zip(sample.images, table, places, strict=True):
@@ -70,22 +60,16 @@ def write_cutouts(
             header.update({"CRVAL1": place[0], "CRVAL2": place[1], "RADESYS": "ICRS"})
             step = place[2] / 3600
             header.update({"CDELT1": -step, "CDELT2": step, "CUNIT1": "deg", "CUNIT2": "deg"})
-        name = file_name(row["name"], used)
-        digest = write_fits(folder / name, fits.PrimaryHDU(image, header))
+        name = file_name(folder, row["name"], used)
+        write_fits(folder / name, fits.PrimaryHDU(image, header))
         status = OK if np.isfinite(image).all() else NAN_EDGE
-        results.append(OUTCOME | {"file": name, "status": status, "sha256": digest})
+        results.append(OUTCOME | {"file": name, "status": status})
     write_manifest(folder, table, results)
 
 
-def as_ascii(text: object) -> str:
-    """Return text as FITS can hold it."""
-    return re.sub(r"[^ -~]", "?", str(text))
-
-
-def write_fits(path: Path, hdu: fits.PrimaryHDU) -> str:
-    """Write a file, which appears under its name only when it is whole, and return its SHA-256."""
+def write_fits(path: Path, hdu: fits.PrimaryHDU) -> None:
+    """Write a file, which appears under its name only when it is whole."""
     content = io.BytesIO()
     with warnings.catch_warnings(action="ignore", category=AstropyWarning):
         hdu.writeto(content, output_verify="silentfix+ignore")
     write_atomically(path, lambda partial: partial.write_bytes(content.getbuffer()))
-    return hashlib.sha256(content.getbuffer()).hexdigest()

@@ -88,13 +88,14 @@ WITH_CODE = [page for page in PAGES if blocks_of(page)]
 # What pages call the reader's own --------------------------------------------------------------------
 
 
-def noisy(per_class: int, size: int) -> Sample:
+def noisy(per_class: int, size: int, pixel_scale: float = 1.8) -> Sample:
     """Return simulated sources as raw images are: noise of a hundredth of the peak, and places on the sky."""
     images = simulated(per_class, size)
     noise = np.random.default_rng(3).normal(0, 0.01, images.shape)
     raw = Sample(images + noise, np.repeat(range(4), per_class))
     raw.table["name"] = [f"s{row:03d}" for row in range(len(raw))]
     raw.table["ra"], raw.table["dec"] = np.arange(len(raw)) * 1.5, np.full(len(raw), 30.0)
+    raw.table["pixel_scale"] = pixel_scale
     return raw
 
 
@@ -115,7 +116,7 @@ def published(per_class: int = 45, size: int = 150) -> Sample:
 
 def cutouts(patch: pytest.MonkeyPatch, pixel_scale: float = 1.8, size: int = 150) -> None:
     """Write a folder of FITS files, and some under the names that pages use."""
-    radiosynth.write_cutouts(noisy(2, size), "cutouts", pixel_scale=pixel_scale)
+    radiosynth.write_cutouts(noisy(2, size, pixel_scale), "cutouts")
     for name in ("my-source", "another", "a", "b"):
         shutil.copy("cutouts/s000.fits", f"{name}.fits")
 
@@ -164,7 +165,7 @@ def inputs_of_another_survey(patch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 def inputs_of_export(patch: pytest.MonkeyPatch) -> dict[str, Any]:
     pytest.importorskip("onnxruntime")
-    radiosynth.write_cutouts(noisy(1, 192), "cutouts", pixel_scale=1.8)
+    radiosynth.write_cutouts(noisy(1, 192), "cutouts")
     network = radiosynth.build_foveated_classifier(64, width_multiplier=0.125, seed=0)
     usual = simulation.simulate(9, 64, rng=np.random.default_rng(4))
     oddness = classification.Oddness.fitted(network, usual.images, usual.labels, usual.images)

@@ -286,7 +286,7 @@ def test_transparent_pixels_are_missing(tmp_path, image, mode):
     alpha = np.full((EDGE, EDGE), 255, np.uint8)
     alpha[:, :3] = 0
     path = picture(tmp_path, mode, image, alpha=alpha)
-    with pytest.raises(CutoutError, match="72 of 576 pixels are transparent"):
+    with pytest.raises(CutoutError, match="72 of 576 pixels are NaN, infinite or transparent"):
         read_cutouts(path)
     assert read_cutouts(path, size=EDGE - 6).size == EDGE - 6
     np.testing.assert_array_equal(np.isnan(read_cutouts(path, nan="keep").images[0]), alpha == 0)
@@ -297,7 +297,7 @@ def test_a_colour_that_stands_for_transparent(tmp_path, image):
     grey[0, 0] = 0
     for convert in ("L", "P"):
         Image.fromarray(grey).convert(convert).save(tmp_path / "a.png", transparency=0)
-        with pytest.raises(CutoutError, match="1 of 576 pixels are transparent"):
+        with pytest.raises(CutoutError, match="1 of 576 pixels are NaN, infinite or transparent"):
             read_cutouts(tmp_path / "a.png")
 
 
@@ -375,7 +375,7 @@ def test_whatever_a_reader_raises_concerns_one_file(tmp_path, image, raised, mon
     monkeypatch.setattr(fits.PrimaryHDU, "fromstring", fail)
     found = read_cutouts([tmp_path / "bad.fits", tmp_path / "good.npy"], on_error="skip")
     [(_, reason)] = found.table.meta["skipped"]
-    assert ("fetch it again" in reason) == (not isinstance(raised, MemoryError))
+    assert "fetch it again" in reason
 
 
 def test_names_with_tabs_and_newlines(tmp_path, image):
@@ -408,12 +408,6 @@ def test_of_a_large_image_only_a_part_is_read(tmp_path, kind):
         tracemalloc.stop()
 
 
-def test_a_large_image_in_a_gzip_file_is_not_unpacked(tmp_path, image):
-    large = content_of(image)[:2880].replace(b"                  24", b"               15000")
-    with pytest.raises(CutoutError, match="gunzip"):
-        read(tmp_path, gzip.compress(large), size=EDGE)
-
-
 def test_absurd_scales_and_sizes_are_refused_before_memory_is_taken(tmp_path, image):
     (tmp_path / "a.fits").write_bytes(content_of(image))
     for keywords in (
@@ -428,9 +422,9 @@ def test_absurd_scales_and_sizes_are_refused_before_memory_is_taken(tmp_path, im
         read_cutouts(tmp_path / "a.fits", pixel_scale=0.001)
 
 
-def test_channels_and_compressed_files(tmp_path, image):
-    np.save(tmp_path / "one.npy", image[..., None])
-    np.save(tmp_path / "two.npy", np.stack([image, image])[..., None])
+def test_stacks_and_compressed_files(tmp_path, image):
+    np.save(tmp_path / "one.npy", image)
+    np.save(tmp_path / "two.npy", np.stack([image, image]))
     fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(image)]).writeto(tmp_path / "c.fits.fz")
     found = selection.read_folder(tmp_path)
     assert found.table["name"].tolist() == ["c.fits.fz", "one.npy", "two.npy[0]", "two.npy[1]"]
@@ -486,7 +480,6 @@ def test_a_file_that_is_not_ours_is_never_replaced(tmp_path, image):
         found = fetched(tmp_path)
         assert found["file"].tolist() == ["A_B_2.fits", "C_D_2.fits", "mine_2.fits"]
         assert found["status"].tolist() == ["ok"] * 3
-        assert found["attempts"].tolist() == [1] * 3
         assert {name: (tmp_path / name).read_bytes() for name in files} == files
     assert read_cutouts(tmp_path).table["name"].tolist() == ["A\tB", "C\nD", "mine"]
 

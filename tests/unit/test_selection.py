@@ -233,7 +233,7 @@ def test_images_at_the_edge_of_the_survey_are_shown(tmp_path: Path) -> None:
     assert np.isnan(sample.images).mean() == pytest.approx(20 / SIZE)
     assert selection.automatic_cuts(sample)["outside"].tolist() == [True]
     assert selection.automatic_cuts(selection.read_folder(tmp_path, size=100))["outside"].tolist() == [False]
-    with pytest.raises(CutoutError, match="are NaN or infinite; give size=110 or less"):
+    with pytest.raises(CutoutError, match="are NaN, infinite or transparent; give a smaller size"):
         read_cutouts(tmp_path / "edge.fits")
     with pytest.raises(ValueError, match="choose from refuse, keep"):
         read_cutouts(tmp_path / "edge.fits", nan="drop")  # type: ignore[arg-type]
@@ -417,7 +417,7 @@ def test_the_command_from_folder_to_sample(tmp_path: Path, capsys: pytest.Captur
     assert main(["select", str(folder)]) == 0
     told = capsys.readouterr()
     assert "3 sources" in told.out
-    assert "bad.fits: the file is empty" in told.err
+    assert "bad.fits: is not a FITS, npy, PNG or JPEG file" in told.err
     assert (folder / "review.html").stat().st_size < 200_000
     mine, hers = tmp_path / "mine.csv", tmp_path / "hers.csv"
     mine.write_text("name,decision,reason,class\ns0.fits,relabel,,bent\ns1.fits,drop,faint,\n")
