@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -131,16 +130,15 @@ class _OnTheFly(training.Batches):
         self.weights /= np.bincount(sample.labels, self.weights)[sample.labels]
         self.weights /= self.weights.sum()
 
-    def stream(self, first_epoch: int) -> training.Stream:
+    def epoch(self, number: int) -> training.Stream:
         images, targets = self.arrays
-        for epoch in itertools.count(first_epoch):
-            rng = np.random.default_rng([self.seed, epoch])
-            for _ in range(self.steps):
-                rows = rng.choice(len(images), self.batch_size, p=self.weights)
-                views = augment_randomly(images[rows], rng, **self.changes)
-                if self.degrade:
-                    views = degrade_randomly(views, rng, probability=self.degrade)
-                yield views[..., None], targets[rows]
+        rng = np.random.default_rng([self.seed, number])
+        for _ in range(self.steps):
+            rows = rng.choice(len(images), self.batch_size, p=self.weights)
+            views = augment_randomly(images[rows], rng, **self.changes)
+            if self.degrade:
+                views = degrade_randomly(views, rng, probability=self.degrade)
+            yield views[..., None], targets[rows]
 
 
 @keras_defaults()

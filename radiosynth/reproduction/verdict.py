@@ -7,7 +7,6 @@ processes and in slices.
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import shutil
@@ -159,13 +158,12 @@ class _Views(training.Batches):
             [np.flatnonzero(pool.labels == code) for code in range(len(CLASS_NAMES))] for pool in pools
         ]
 
-    def stream(self, first_epoch: int) -> training.Stream:
-        for epoch in itertools.count(first_epoch):
-            rng = np.random.default_rng([self.seed, epoch])
-            for start in range(0, self.steps, CHUNK):
-                images, labels = self._draw(min(CHUNK, self.steps - start) * self.batch_size, rng)
-                for i in range(0, len(labels), self.batch_size):
-                    yield images[i : i + self.batch_size, :, :, None], labels[i : i + self.batch_size]
+    def epoch(self, number: int) -> training.Stream:
+        rng = np.random.default_rng([self.seed, number])
+        for start in range(0, self.steps, CHUNK):
+            images, labels = self._draw(min(CHUNK, self.steps - start) * self.batch_size, rng)
+            for i in range(0, len(labels), self.batch_size):
+                yield images[i : i + self.batch_size, :, :, None], labels[i : i + self.batch_size]
 
     def _draw(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         labels = rng.integers(len(CLASS_NAMES), size=n).astype(np.int32)
