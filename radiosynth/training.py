@@ -285,7 +285,8 @@ def fit(
                 break
     if done < epochs:
         by = signals[0] if signals else "the time limit"
-        msg = f"{title} was stopped by {by} after {done} of {epochs} epochs; run the same command again to resume"
+        stopped = f"{title} was stopped by {by} after {done} of {epochs} epochs"
+        msg = f"{stopped}; run the same command again to resume"
         raise TrainingStopped(msg, interrupted=bool(signals))
     return history
 
