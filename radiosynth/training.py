@@ -171,24 +171,6 @@ def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> Histor
     return history
 
 
-class Validation(keras.callbacks.Callback):
-    """Add scores to the log of each epoch.
-
-    Parameters
-    ----------
-    scores : callable
-        From a model to its scores, by name.
-    """
-
-    def __init__(self, scores: Callable[[keras.Model], dict[str, float]]) -> None:
-        super().__init__()
-        self.scores = scores
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Add the scores of the model as Keras hands it over: with JAX that brings its weights up to date."""
-        logs.update(self.scores(self.model))
-
-
 def fit(
     model: keras.Model,
     batches: Batches,
@@ -196,6 +178,7 @@ def fit(
     epochs: int,
     folder: str | Path,
     fingerprint: str,
+    scores: Callable[[keras.Model], dict[str, float]] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     time_limit: float | None = None,
     title: str = "training",
@@ -215,8 +198,10 @@ def fit(
         later is done again, with the same numbers.
     fingerprint : str
         Identity of this training, such as the hash of its configuration.
+    scores : callable, optional
+        From the model to further scores by name, to be logged after each epoch.
     callbacks : sequence of keras.callbacks.Callback
-        Called by Keras as usual, before the checkpoint of the epoch is written.
+        Called by Keras as usual, when the scores are logged and the checkpoint is not yet written.
     time_limit : float, optional
         Seconds in which to end: no further epoch is begun that would take longer.
     title : str
@@ -245,16 +230,17 @@ def fit(
         log.info("%s resumes after epoch %d of %d", title, done, epochs)
     started, signals = time.monotonic(), []
 
-    def check_loss(epoch: int, logs: dict[str, float]) -> None:
+    def measure(epoch: int, logs: dict[str, float]) -> None:
         if not np.isfinite(logs["loss"]):
             raise _diverged(model, "loss", epoch + 1)
+        if scores:
+            logs.update(scores(first.model))  # to ask for it brings weights up to date that JAX has
 
     def stop(reason: str) -> None:
         signals.append(reason)
         model.stop_training = True  # Keras looks at this after every step
 
-    # The first looks before anybody keeps something of the epoch.
-    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=check_loss), *callbacks]
+    first = keras.callbacks.LambdaCallback(on_epoch_end=measure)  # before others keep anything of the epoch
     bar = tqdm(total=epochs, initial=done, desc=title, unit="epoch", disable=None)
     with bar, on_signals(stop):
         while done < epochs and not signals:
@@ -266,7 +252,7 @@ def fit(
                 epochs=done + 1,
                 shuffle=False,  # they are shuffled already
                 verbose=0,
-                callbacks=callbacks,
+                callbacks=[first, *callbacks],
             )
             if signals:  # the epoch may have been cut short: it is done again when training resumes
                 break

@@ -229,7 +229,11 @@ def train(
     else:
         stages = [_Views([sources, synthetic], trial.ratio, trial, exposure)]
     model = networks.build_network(
-        trial.architecture, sources.size, trial.width, seed=trial.seed, precision=trial.precision
+        trial.architecture,
+        sources.size,
+        width_multiplier=trial.width,
+        seed=trial.seed,
+        precision=trial.precision,
     )
     scores = partial(_scores, sources=validation, train=sources, trial=trial)
     history: training.History = {}
@@ -242,7 +246,7 @@ def train(
             epochs=trial.epochs,
             folder=folder / f"stage{number}",
             fingerprint=f"{trial.hash}-{number}",
-            callbacks=[training.Validation(scores)],
+            scores=scores,
             time_limit=None if time_limit is None else max(0.0, time_limit - (time.monotonic() - begun)),
             title=trial.name,
         )
