@@ -210,7 +210,7 @@ class Classifier:
         size = crop or self.card["crop"]
         sample = read_cutouts(paths, size=size, pixel_scale=pixel_scale, on_error=on_error, nan="keep")
         if not (isinstance(paths, str | os.PathLike) and Path(paths).is_dir()):
-            named = zip(sample.table["path"], sample.table["name"], strict=True)
+            named = zip(sample.table["path"].tolist(), sample.table["name"].tolist(), strict=True)
             sample.table["name"] = [str(Path(path).with_name(name)) for path, name in named]
         return sample
 
