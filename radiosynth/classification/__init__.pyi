@@ -3,6 +3,7 @@ from .chunks import (
     count_images as count_images,
     in_chunks as in_chunks,
     join_chunks as join_chunks,
+    without_image as without_image,
 )
 from .classifier import Classifier as Classifier, load_classifier as load_classifier
 from .learning import (

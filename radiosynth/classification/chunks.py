@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,8 @@ from radiosynth.cutouts.read import listed, part_of
 from radiosynth.parallel import each
 from radiosynth.sample import UnusableError
 
+log = logging.getLogger("radiosynth")
+
 CHUNK = 512
 """Images that are read at a time, half a gigabyte with all that is made of them."""
 
@@ -33,13 +36,13 @@ _USUAL = 2**18
 
 
 def in_chunks(
-    paths: Iterable[str | os.PathLike[str]], size: int = CHUNK
-) -> tuple[list[list[str]], list[tuple[str, str]]]:
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], size: int = CHUNK
+) -> list[list[str]]:
     """List files in chunks that are read, and classified, at a time.
 
     Parameters
     ----------
-    paths : iterable of path-like
+    paths : path-like or iterable of path-like
         Files; folders, as for `radiosynth.read_cutouts`; and tables with a column ``path`` or ``file``
         (CSV, ECSV, VOTable or Parquet), whose paths are relative to the table.
     size : int
@@ -47,10 +50,8 @@ def in_chunks(
 
     Returns
     -------
-    chunks : list of list of str
+    list of list of str
         Paths; of split stacks such as ``stack.npy[0:512]``.
-    absent : list of tuple of str
-        Sources that manifests of folders list without an image, as pairs (name, reason).
 
     Raises
     ------
@@ -60,19 +61,12 @@ def in_chunks(
     Examples
     --------
     >>> in_chunks(["a.fits", "b.fits", "c.fits"], size=2)
-    ([['a.fits', 'b.fits'], ['c.fits']], [])
+    [['a.fits', 'b.fits'], ['c.fits']]
     """
-    files: list[str] = []
-    absent: list[tuple[str, str]] = []
-    for path in paths:
-        if Path(path).suffix.lower() in _LISTS:
-            files += files_of_list(Path(path))
-        else:
-            found, _, missing = listed(path, True)
-            files += found
-            absent += missing
-    told = f" ({len(absent)} sources have none, such as {': '.join(absent[0])})" if absent else ""
-    check(files, f"no files to read{told}; give at least one, or a manifest that lists one")
+    files, absent = _listed(paths)
+    if absent:
+        log.warning("%d sources have no image, such as %s: %s", len(absent), *absent[0])
+    check(files, "no files to read; give at least one, or a manifest that lists one")
     chunks: list[list[str]] = []
     room = 0
     for file in files:
@@ -88,7 +82,28 @@ def in_chunks(
                 room = size
             chunks[-1].append(part)
             room -= takes
-    return chunks, absent
+    return chunks
+
+
+def _listed(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the files of folders, of tables and by themselves, and the sources that have none."""
+    files: list[str] = []
+    absent: list[tuple[str, str]] = []
+    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+        if Path(path).suffix.lower() in _LISTS:
+            files += files_of_list(Path(path))
+        else:
+            found, _, missing = listed(path, True)
+            files += found
+            absent += missing
+    return files, absent
+
+
+def without_image(paths: Iterable[str | os.PathLike[str]]) -> list[tuple[str, str]]:
+    """Return the sources that manifests of folders list without an image, as pairs (name, reason)."""
+    return _listed(paths)[1]
 
 
 def count_images(chunks: Sequence[Sequence[str]]) -> int:

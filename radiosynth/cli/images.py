@@ -62,7 +62,7 @@ def classify(arguments: argparse.Namespace) -> None:
         from radiosynth.classification.page import PAGE, class_page
 
         refuse_to_replace(arguments.page, PAGE, inputs)
-    chunks, absent = ([], []) if arguments.mosaic else classification.in_chunks(inputs)
+    chunks = [] if arguments.mosaic else classification.in_chunks(inputs)
     many = len(chunks) > 1 or arguments.jobs or arguments.cluster
     if many:
         said = "the images are classified in chunks"
@@ -71,7 +71,7 @@ def classify(arguments: argparse.Namespace) -> None:
         options.refuse_ignored(arguments, "for images in chunks, which one page cannot show", "page")
     classifier = classification.load_classifier(arguments.model)
     if many:
-        _classify_many(arguments, classifier, chunks, absent, kind)
+        _classify_many(arguments, classifier, chunks, kind)
         return
     if arguments.mosaic:
         sources, size = read_sources([arguments.positions], []), arguments.crop or classifier.card["crop"]
@@ -79,7 +79,8 @@ def classify(arguments: argparse.Namespace) -> None:
     else:
         sample = classifier.read(chunks[0], arguments.crop, arguments.pixel_scale, arguments.skip or "raise")
     table = classifier.classify(sample)
-    table.meta["skipped"][:0] = absent
+    if not arguments.mosaic:
+        table.meta["skipped"][:0] = classification.without_image(inputs)
     told = _told(table)
     model = f"model: {table.meta['model']}"
     print(*told, sep="\n", end="\n" if told else "", file=sys.stderr)
@@ -104,11 +105,7 @@ def _told(table: Table) -> list[str]:
 
 
 def _classify_many(
-    arguments: argparse.Namespace,
-    classifier: radiosynth.Classifier,
-    chunks: list[list[str]],
-    absent: list[tuple[str, str]],
-    kind: str,
+    arguments: argparse.Namespace, classifier: radiosynth.Classifier, chunks: list[list[str]], kind: str
 ) -> None:
     """Write the classes of more images than fit into memory, or of some on many processors."""
     out = arguments.csv or arguments.out
@@ -118,7 +115,7 @@ def _classify_many(
     strange = [file for chunk in chunks for file in chunk if kind == "fits" and not file.isascii()]
     check(not strange, f"{out}: a table in FITS holds ASCII only, not {strange[:1]}; write CSV")
     told = [f"model: {classifier.card['name']}"]
-    for name, reason in absent:
+    for name, reason in classification.without_image(expanded(arguments.files)):
         told.append(f"skipped {name}: {reason}")
         print(told[-1], file=sys.stderr)
     how: dict[str, Any] = {"crop": arguments.crop, "pixel_scale": arguments.pixel_scale}

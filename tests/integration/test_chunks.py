@@ -69,7 +69,7 @@ def names(pairs: list[tuple[str, str]]) -> list[str]:
 def test_chunks_give_what_all_at_once_gives(tiny: Path, cutouts: Path, tmp_path: Path) -> None:
     classifier = load_classifier(tiny)
     whole = classifier.classify(sorted(cutouts.iterdir()))
-    chunks, _ = in_chunks([cutouts], 2)
+    chunks = in_chunks(cutouts, 2)
     assert [len(chunk) for chunk in chunks] == [2] * 10
     tables = list(classify_in_chunks(classifier, chunks, tmp_path / "parts", jobs=2))
     for about in ("skipped", "left_out", "notes"):
@@ -98,7 +98,7 @@ def test_chunks_without_a_usable_image_have_the_same_columns(
     odd: Classifier, cutouts: Path, tmp_path: Path, suffix: str
 ) -> None:
     whole = odd.classify(sorted(cutouts.iterdir()), crop=40)
-    tables = list(classify_in_chunks(odd, in_chunks([cutouts], 2)[0][4:2:-1], tmp_path / "parts", crop=40))
+    tables = list(classify_in_chunks(odd, in_chunks(cutouts, 2)[4:2:-1], tmp_path / "parts", crop=40))
     assert {tuple(table.colnames) for table in tables} == {tuple(whole.colnames)}
     for about in ("skipped", "left_out"):
         assert sorted(pair for table in tables for pair in table.meta[about]) == whole.meta[about][-2:]
@@ -113,7 +113,7 @@ def test_chunks_without_a_usable_image_have_the_same_columns(
 
 
 def test_another_oddness_is_another_model(odd: Classifier, cutouts: Path, tmp_path: Path) -> None:
-    chunks, _ = in_chunks([cutouts], 2)
+    chunks = in_chunks(cutouts, 2)
     next(classify_in_chunks(odd, chunks, tmp_path / "parts", crop=40))
     other = replace(odd, oddness=replace(odd.oddness, limit=0.6))  # type: ignore[type-var]
     with pytest.raises(ValueError, match="begun with another model"):
@@ -121,7 +121,7 @@ def test_another_oddness_is_another_model(odd: Classifier, cutouts: Path, tmp_pa
 
 
 def test_wrong_arguments_are_no_wrong_files(tiny: Path, cutouts: Path, tmp_path: Path) -> None:
-    classifier, chunks = load_classifier(tiny), in_chunks([cutouts], 2)[0]
+    classifier, chunks = load_classifier(tiny), in_chunks(cutouts, 2)
     parts = tmp_path / "parts"
     with pytest.raises(ValueError, match="pixel_scale is 1000"):
         list(classify_in_chunks(classifier, chunks, parts, pixel_scale=1000))
@@ -131,7 +131,7 @@ def test_wrong_arguments_are_no_wrong_files(tiny: Path, cutouts: Path, tmp_path:
 def test_parts_are_taken_for_what_they_are(
     tiny: Path, cutouts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    classifier, chunks, parts = load_classifier(tiny), in_chunks([cutouts], 2)[0], tmp_path / "parts"
+    classifier, chunks, parts = load_classifier(tiny), in_chunks(cutouts, 2), tmp_path / "parts"
     next(classify_in_chunks(classifier, chunks, parts))
     with pytest.raises(ValueError, match="begun with another model, files or options"):
         next(classify_in_chunks(classifier, chunks, parts, crop=30))
@@ -166,17 +166,20 @@ def test_sources_without_an_image_are_told(
         assert "skipped b: failed: gone" in Table.read(out).meta["comments"]
 
 
-def test_a_manifest_without_images(cutouts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_manifest_without_images(
+    cutouts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     failed = Table({"name": ["b"], "file": [""], "status": ["failed"], "message": ["gone"]})
     failed.write(cutouts / "manifest.ecsv")
     assert main(["classify", str(cutouts), "--out", str(tmp_path / "out.csv")]) == 1
-    assert "no files to read (1 sources have none, such as b: failed: gone)" in capsys.readouterr().err
+    assert "no files to read" in capsys.readouterr().err
+    assert "1 sources have no image, such as b: failed: gone" in caplog.text
 
 
 def test_a_killed_removal_is_resumed(
     tiny: Path, cutouts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = load_classifier(tiny), in_chunks([cutouts], 4)[0], tmp_path / "parts"
+    given = load_classifier(tiny), in_chunks(cutouts, 4), tmp_path / "parts"
     list(classify_in_chunks(*given))
     removed, unlink = [], Path.unlink
 
@@ -214,7 +217,7 @@ def test_the_command_with_part_of_a_stack_and_outputs_that_cannot_be(
     np.save(stack, images)
     assert main(command(tiny, Path(f"{stack}[3:5]"), out)) == 0
     assert [Path(name).name for name in Table.read(out)["file"]] == ["stack.npy[3]", "stack.npy[4]"]
-    assert count_images(in_chunks([stack, f"{stack}[3:5]"], 30)[0]) == 3  # what is small is not opened
+    assert count_images(in_chunks([stack, f"{stack}[3:5]"], 30)) == 3  # what is small is not opened
     capsys.readouterr()
     assert main(command(tiny, stack, Path("/dev/stdout.csv"), "--jobs", "1")) == 1
     assert "images are classified in chunks, which are kept beside the table" in capsys.readouterr().err
@@ -232,10 +235,10 @@ def test_a_large_stack_is_read_piece_by_piece(
     np.save(path, images) if suffix == "npy" else fits.writeto(path, images)
     whole = load_classifier(tiny).classify([path])
     monkeypatch.setattr(chunk_module, "_LARGE", 1000)
-    chunks, _ = in_chunks([path], 8)
+    chunks = in_chunks(path, 8)
     assert chunks == [[f"{path}[0:8]"], [f"{path}[8:16]"], [f"{path}[16:20]"]]
     assert count_images(chunks) == 20
-    assert in_chunks([f"{path}[6:16]"], 8)[0] == [[f"{path}[6:14]"], [f"{path}[14:16]"]]
+    assert in_chunks(f"{path}[6:16]", 8) == [[f"{path}[6:14]"], [f"{path}[14:16]"]]
     list(classify_in_chunks(load_classifier(tiny), chunks, tmp_path / "parts"))
     join_chunks(tmp_path / "parts", tmp_path / "out.csv")
     joined = Table.read(tmp_path / "out.csv")
@@ -346,7 +349,7 @@ def test_killed_and_resumed(
     other = load_classifier(tiny)
     other.model.set_weights([2 * weights for weights in other.model.get_weights()])
     with pytest.raises(ValueError, match="begun with another model"):
-        next(classify_in_chunks(other, in_chunks([cutouts])[0], parts, crop=40))
+        next(classify_in_chunks(other, in_chunks(cutouts), parts, crop=40))
     assert {part: part.read_bytes() for part in parts.glob("[0-9]*.ecsv")} == done
 
     classified = []
@@ -357,7 +360,7 @@ def test_killed_and_resumed(
     assert main(arguments) == 0
     assert len(classified) >= 10 - len(done)
     again = [str(file) for files in classified for file in files]
-    expected, _ = in_chunks([cutouts])
+    expected = in_chunks(cutouts)
     assert not set(again) & {file for part in done for file in expected[int(part.stem)]}
     found, whole = Table.read(out), load_classifier(tiny).classify(sorted(cutouts.iterdir()), crop=40)
     assert found["file"].tolist() == whole["name"].tolist()
