@@ -228,13 +228,8 @@ def train(
         stages = [_Views([pool], 0.0, trial, exposure) for pool in (synthetic, sources)]
     else:
         stages = [_Views([sources, synthetic], trial.ratio, trial, exposure)]
-    model = networks.build_network(
-        trial.architecture,
-        sources.size,
-        width_multiplier=trial.width,
-        seed=trial.seed,
-        precision=trial.precision,
-    )
+    options = {"width_multiplier": trial.width, "seed": trial.seed, "precision": trial.precision}
+    model = networks.build_network(trial.architecture, sources.size, **options)
     scores = partial(_scores, sources=validation, train=sources, trial=trial)
     history: training.History = {}
     for number, batches in enumerate(stages):

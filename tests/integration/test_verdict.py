@@ -90,10 +90,6 @@ def test_views_are_balanced_mixed_as_asked_and_the_same_again() -> None:
     np.testing.assert_array_equal(again[0], images[:32])
 
 
-def _first(batches: verdict._Views, number: int) -> list[tuple[np.ndarray, ...]]:
-    return [batch for batch, _ in zip(batches.stream(0), range(number), strict=False)]
-
-
 @pytest.mark.parametrize(
     "trial",
     [
