@@ -229,7 +229,7 @@ def train(
     else:
         stages = [_Views([sources, synthetic], trial.ratio, trial, exposure)]
     options = {"width_multiplier": trial.width, "seed": trial.seed, "precision": trial.precision}
-    model = networks.build_network(trial.architecture, sources.size, **options)
+    model = networks.build_network(trial.architecture, sources.size, "", **options)
     scores = partial(_scores, sources=validation, train=sources, trial=trial)
     history: training.History = {}
     for number, batches in enumerate(stages):
