@@ -51,8 +51,7 @@ def give(model: keras.Model, net: nn.Module, features: tuple[int, int, int]) -> 
 def ours(model: keras.Model, arrays: tuple[np.ndarray, ...], batch: int) -> Callable[[], Any]:
     """Return a function that trains one epoch as the package does."""
     batches = training.Batches(arrays, batch, seed=0, drop_last=True)
-    stream = batches.stream(0)
-    return lambda: model.fit(stream, steps_per_epoch=batches.steps, shuffle=False, verbose=0)
+    return lambda: model.fit(batches.epoch(0), steps_per_epoch=batches.steps, shuffle=False, verbose=0)
 
 
 def by_hand(step: Callable[..., None], arrays: tuple[np.ndarray, ...], batch: int) -> Callable[[], None]:

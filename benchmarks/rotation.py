@@ -30,7 +30,7 @@ class Task:
         self.angles, self.flips = rng.uniform(0, 360, number), rng.random(number) < 0.5
 
     def ours(self) -> np.ndarray:
-        return radiosynth.rotate_flip(self.images, self.angles, self.flips, fill=-1)
+        return radiosynth.rotate_flip(self.images, self.angles, self.flips)
 
     def one_by_one(self, rotate: Callable[..., np.ndarray]) -> np.ndarray:
         """Flip each image and rotate it by its angle."""

@@ -17,17 +17,12 @@ from radiosynth.splitting import _numbers_per_class
 from radiosynth.taxonomy import CLASS_NAMES
 
 
-def rotate_flip(
-    images: ArrayLike,
-    angles: ArrayLike,
-    flips: ArrayLike,
-    *,
-    fill: float | None = None,
-) -> NDArray[np.float32]:
+def rotate_flip(images: ArrayLike, angles: ArrayLike, flips: ArrayLike) -> NDArray[np.float32]:
     """Flip images left–right where asked, then rotate them about their centres, bilinearly.
 
     Angles count counter-clockwise in an image shown with row 0 at the bottom. On the sky that is from north
-    through east, so that the position angles of the source grow by the angle.
+    through east, so that the position angles of the source grow by the angle. What was beyond the edges, seen
+    in the corners, takes the lowest value of the image.
 
     Parameters
     ----------
@@ -37,8 +32,6 @@ def rotate_flip(
         Rotation of each image in degrees.
     flips : array_like of bool, shape (n,)
         Whether each image is flipped before it is rotated.
-    fill : float, optional
-        Value beyond the edges, seen in the corners; the lowest value of each image if not given.
 
     Returns
     -------
@@ -65,10 +58,10 @@ def rotate_flip(
         f"{np.shape(flips)}; they must be (n, size, size), (n,) and (n,)"
     )
     check(height == width and np.shape(angles) == np.shape(flips) == (n,), fault)
-    unknown = ~np.isfinite(np.ma.filled(np.ma.asarray(angles, float), np.nan))
-    fault = f"{unknown.sum()} of {n} angles are not finite: give degrees, or leave these images out"
-    check(not unknown.any(), fault)
-    return _warp(stack, np.arange(n), np.asarray(angles), np.asarray(flips), fill)
+    degrees: NDArray[np.float64] = np.ma.filled(np.ma.asarray(angles, float), np.nan)
+    unknown = int((~np.isfinite(degrees)).sum())
+    check(not unknown, f"{unknown} of {n} angles are not finite: give degrees, or leave these images out")
+    return _warp(stack, np.arange(n), degrees, np.asarray(flips))
 
 
 def augment_randomly(
@@ -108,82 +101,6 @@ def augment_randomly(
     return _warp(stack, np.arange(n), angles, flips, zooms=zooms, shifts=shifts)
 
 
-def augmentation_plan(
-    labels: ArrayLike,
-    per_class: int | Mapping[str, int],
-    method: Literal["ordered", "random"] = "ordered",
-    *,
-    rng: np.random.Generator | None = None,
-) -> NDArray[np.void]:
-    """Decide which image is flipped and rotated by which angle to fill each class.
-
-    "ordered" is the report's way: the k images added to a source are rotated by 1/(k+1), 2/(k+1), … of a full
-    circle, so that no two are alike, and every other one is flipped. Where the number asked for does not
-    divide evenly, the first sources get one more. "random" draws source, angle and flip of each.
-
-    Parameters
-    ----------
-    labels : array_like of int, shape (n,)
-        Class codes.
-    per_class : int or mapping of str to int
-        Number of images of each class after augmentation, by name where it differs.
-    method : {"ordered", "random"}
-        How they are chosen.
-    rng : numpy.random.Generator, optional
-        Source of randomness, needed by "random" alone.
-
-    Returns
-    -------
-    structured ndarray, shape (m,)
-        One element per image to make, with the fields ``source`` (position of the original), ``rotation``
-        (degrees, as in `rotate_flip`) and ``flipped``. Classes follow each other in the order of their
-        codes; within a class the originals come first. It can be shuffled or cut like any array.
-
-    Raises
-    ------
-    ValueError
-        If there is no image, one has no label, a class has more originals than images asked for, a mapping
-        and the classes do not agree, the method is unknown or needs `rng`.
-
-    Examples
-    --------
-    >>> plan = augmentation_plan([0, 0, 2], 4)
-    >>> plan["source"].tolist(), plan["rotation"].tolist()
-    ([0, 1, 0, 1, 2, 2, 2, 2], [0.0, 0.0, 180.0, 180.0, 0.0, 90.0, 180.0, 270.0])
-    """
-    check_choice(method, "augmentation method", ("ordered", "random"))
-    codes = np.asarray(labels)
-    parts = []
-    for code, number in _numbers_per_class(codes, per_class).items():
-        members = np.flatnonzero(codes == code)
-        extra = number - len(members)
-        fault = (
-            f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all of them are "
-            "kept, so there must be one and per_class no less than their number; raise it, or take fewer"
-        )
-        check(len(members) and extra >= 0, fault)
-        refuse_beyond_memory((number, 4), "ask for fewer images of each class")
-        part = np.zeros(number, [("source", np.int64), ("rotation", np.float64), ("flipped", np.bool_)])
-        part["source"][: len(members)] = members
-        added = part[len(members) :]
-        if method == "random":
-            if rng is None:
-                msg = 'the method "random" needs rng, for instance rng=numpy.random.default_rng(1)'
-                raise ValueError(msg)
-            check_rng(rng)
-            added["source"] = rng.choice(members, extra)
-            added["rotation"] = rng.uniform(0, 360, extra)
-            added["flipped"] = rng.random(extra) < 0.5
-        else:
-            each = np.full(len(members), extra // len(members))
-            each[: extra % len(members)] += 1
-            added["source"] = np.repeat(members, each)
-            added["rotation"] = np.concatenate([360.0 * np.arange(1, k + 1) / (k + 1) for k in each])
-            added["flipped"] = np.arange(extra) % 2 == 0
-        parts.append(part)
-    return np.concatenate(parts)
-
-
 def augment(
     sample: Sample,
     per_class: int | Mapping[str, int],
@@ -193,41 +110,82 @@ def augment(
 ) -> Sample:
     """Fill each class of a sample up with rotated and flipped images.
 
-    Only the classes present are filled.
+    Only the classes present are filled. "ordered" is the report's way: the k images added to a source are
+    rotated by 1/(k+1), 2/(k+1), … of a full circle, so that no two are alike, and every other one is flipped.
+    Where the number asked for does not divide evenly, the first sources get one more. "random" draws source,
+    angle and flip of each.
 
     Parameters
     ----------
     sample : Sample
         Images to start from; all are kept unchanged.
-    per_class, method, rng
-        Passed on to `augmentation_plan`.
+    per_class : int or mapping of str to int
+        Number of images of each class after augmentation, by name where it differs.
+    method : {"ordered", "random"}
+        How they are chosen.
+    rng : numpy.random.Generator, optional
+        Source of randomness, needed by "random" alone.
 
     Returns
     -------
     Sample
-        The images in the order of the plan. The table repeats the row of the original and adds ``source``
-        (position of the original), ``rotation`` (degrees, as in `rotate_flip`) and ``flipped``.
+        Classes follow each other in the order of their codes; within a class the images to start from come
+        first. The table repeats their rows and adds ``source`` (position of the image in `sample`),
+        ``rotation`` (degrees, as in `rotate_flip`) and ``flipped``.
 
     Raises
     ------
     ValueError
-        As `augmentation_plan`.
+        If there is no image, one has no label, a class has more images than asked for, a mapping and the
+        classes do not agree, or the method is unknown.
+    TypeError
+        If the method needs `rng`.
 
     Examples
     --------
-    >>> sample = Sample(np.random.default_rng(0).uniform(-1, 1, (3, 8, 8)), [0, 1, 1])
-    >>> augment(sample, per_class=100)
-    Sample(200 images of 8×8: FRI 100, FRII 100, bent 0, compact 0)
+    >>> sample = Sample(np.random.default_rng(0).uniform(-1, 1, (3, 8, 8)), [0, 0, 2])
+    >>> augmented = augment(sample, per_class=4)
+    >>> augmented
+    Sample(8 images of 8×8: FRI 4, FRII 0, bent 4, compact 0)
+    >>> augmented.table["source"].tolist(), augmented.table["rotation"].tolist()
+    ([0, 1, 0, 1, 2, 2, 2, 2], [0.0, 0.0, 180.0, 180.0, 0.0, 90.0, 180.0, 270.0])
     """
-    plan = augmentation_plan(sample.labels, per_class, method, rng=rng)
-    source = plan["source"]
-    images = _warp(sample.images, source, plan["rotation"], plan["flipped"])
-    table = sample.table[source]
-    for column in ("source", "rotation", "flipped"):
-        table[column] = plan[column]
-    step = f"augment: {method} rotation and flip to {len(plan)} images"
+    check_choice(method, "augmentation method", ("ordered", "random"))
+    if method == "random":
+        check_rng(rng)
+    generator = np.random.default_rng(rng)  # rng itself where there is one
+    wanted = _numbers_per_class(sample.labels, per_class)
+    refuse_beyond_memory((sum(wanted.values()), sample.size, sample.size), "ask for fewer images")
+    sources, rotations, flips = [], [], []
+    for code, number in wanted.items():
+        members = np.flatnonzero(sample.labels == code)
+        extra = number - len(members)
+        fault = (
+            f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all of them are "
+            "kept, so there must be one and per_class no less than their number; raise it, or take fewer"
+        )
+        check(len(members) and extra >= 0, fault)
+        if method == "random":
+            source = generator.choice(members, extra)
+            rotation = generator.uniform(0, 360, extra)
+            flipped = generator.random(extra) < 0.5
+        else:
+            each = np.full(len(members), extra // len(members))
+            each[: extra % len(members)] += 1
+            source = np.repeat(members, each)
+            rotation = np.concatenate([360.0 * np.arange(1, k + 1) / (k + 1) for k in each])
+            flipped = np.arange(extra) % 2 == 0
+        sources += [members, source]
+        rotations += [np.zeros(len(members)), rotation]
+        flips += [np.zeros(len(members), bool), flipped]
+    table = sample.table[np.concatenate(sources)]
+    table["source"] = np.concatenate(sources)
+    table["rotation"] = np.concatenate(rotations)
+    table["flipped"] = np.concatenate(flips)
+    step = f"augment: {method} rotation and flip to {len(table)} images"
     table.meta["history"] = [*sample.history, step]
-    return Sample(images, sample.labels[source], table)
+    images = _warp(sample.images, *(table[name].data for name in ("source", "rotation", "flipped")))
+    return Sample(images, sample.labels[table["source"]], table)
 
 
 def _warp(
@@ -235,31 +193,25 @@ def _warp(
     source: NDArray[np.int64],
     angles: NDArray[np.float64],
     flips: NDArray[np.bool_],
-    fill: float | None = None,
     zooms: ArrayLike = 1.0,
     shifts: ArrayLike = (0.0, 0.0),
 ) -> NDArray[np.float32]:
     """Return ``images[source]``, flipped, rotated, zoomed and shifted, without gathering them first."""
     import cv2
 
-    shape = (len(source), *images.shape[1:])
-    refuse_beyond_memory(shape, "make fewer images")
-    out = np.empty(shape, np.float32)
+    out = np.empty((len(source), *images.shape[1:]), np.float32)
     # Prepared images have their background at the lower limit of their range, whatever that is.
-    edges = images.min(axis=(1, 2)) if fill is None else np.full(len(images), fill)
+    edges = images.min(axis=(1, 2))
     # One matrix per image takes a pixel (x, y, 1) of the result to its place in the original: rotated back
     # about the centre first, then flipped.
     center = (images.shape[1] - 1) / 2
     cos, sin = np.cos(np.radians(angles)), np.sin(np.radians(angles))
     mirror = np.where(flips, -1.0, 1.0)
-    matrices = np.empty((len(source), 2, 3))
-    matrices[:, 0, 0], matrices[:, 0, 1] = mirror * cos, mirror * sin
-    matrices[:, 1, 0], matrices[:, 1, 1] = -sin, cos
-    matrices[:, :, :2] /= np.reshape(zooms, (-1, 1, 1))
+    turned = np.stack([mirror * cos, mirror * sin, -sin, cos], axis=1).reshape(-1, 2, 2)
+    turned /= np.reshape(zooms, (-1, 1, 1))
     moved = np.broadcast_to(shifts, (len(source), 2))
-    matrices[:, :, 2] = center - center * matrices[:, :, :2].sum(axis=2)
-    matrices[:, :, 2] -= np.einsum("nij,nj->ni", matrices[:, :, :2], moved)
-
+    offsets = center - center * turned.sum(axis=2) - np.einsum("nij,nj->ni", turned, moved)
+    matrices = np.concatenate([turned, offsets[:, :, None]], axis=2)
     size, flags = (images.shape[2], images.shape[1]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     # Exact weights; releases of OpenCV before 5 know no hint and round positions to 1/32 of a pixel.
     hint = cv2.ALGO_HINT_ACCURATE

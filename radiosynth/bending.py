@@ -183,7 +183,7 @@ def train_regressor(
         epochs=settings.epochs,
         folder=folder,
         fingerprint=training.fingerprint(fingerprint, settings, *arrays, validation.images, truth, *initial),
-        callbacks=[training.Validation(scores)],
+        scores=scores,
         time_limit=time_limit,
         title="regressor",
     )

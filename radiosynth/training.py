@@ -1,6 +1,6 @@
 """Train any Keras model so that it can be stopped at any moment and ends with the same numbers.
 
-`fit` runs Keras' own ``fit`` over epochs whose order of images depends on the seed and the epoch alone,
+`fit` calls Keras' own ``fit`` for each epoch, whose order of images depends on the seed and the epoch alone,
 and keeps one checkpoint file with everything that the next epoch depends on: weights, optimiser, the
 states of all random generators, and the history so far.
 """
@@ -13,14 +13,11 @@ states of all random generators, and the history so far.
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
-import math
 import time
 import zlib
 from collections.abc import Callable, Generator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +38,7 @@ History = dict[str, list[float]]
 
 
 Stream = Generator[tuple[NDArray[Any], ...], None, None]
-"""Batches without end."""
+"""The batches of an epoch."""
 
 
 class Batches:
@@ -62,7 +59,7 @@ class Batches:
     Examples
     --------
     >>> batches = Batches([np.arange(5)], 2, seed=0)
-    >>> [rows.tolist() for (rows,), _ in zip(batches.stream(first_epoch=3), range(3))]
+    >>> [rows.tolist() for (rows,) in batches.epoch(3)]
     [[0, 3], [1, 2], [4]]
     """
 
@@ -75,14 +72,13 @@ class Batches:
         self.arrays, self.batch_size, self.seed = tuple(arrays), min(batch_size, count), seed
         self.steps = count // self.batch_size if drop_last else -(-count // self.batch_size)
 
-    def stream(self, first_epoch: int) -> Stream:
-        """Yield batches without end, from the first of an epoch on."""
-        for epoch in itertools.count(first_epoch):
-            order = np.random.default_rng([self.seed, epoch]).permutation(len(self.arrays[0]))
-            for step in range(self.steps):
-                # Sorted rows are read faster, from memory maps above all; inside a batch order is no matter.
-                rows = np.sort(order[step * self.batch_size : (step + 1) * self.batch_size])
-                yield tuple(array[rows] for array in self.arrays)
+    def epoch(self, number: int) -> Stream:
+        """Yield the batches of an epoch."""
+        order = np.random.default_rng([self.seed, number]).permutation(len(self.arrays[0]))
+        for step in range(self.steps):
+            # Sorted rows are read faster, from memory maps above all; inside a batch order is no matter.
+            rows = np.sort(order[step * self.batch_size : (step + 1) * self.batch_size])
+            yield tuple(array[rows] for array in self.arrays)
 
 
 def fingerprint(name: str, settings: object, *arrays: NDArray[Any]) -> str:
@@ -146,8 +142,6 @@ def _state(model: keras.Model) -> list[Any]:
 
 
 def _save_checkpoint(path: Path, model: keras.Model, history: History, fingerprint: str) -> None:
-    if hasattr(model, "jax_state_sync"):  # the JAX trainer keeps the state outside the variables
-        model.jax_state_sync()
     arrays = {f"v{i}": keras.ops.convert_to_numpy(v) for i, v in enumerate(_state(model))}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise _diverged(model, "weights", len(history["seconds"]))
@@ -167,75 +161,14 @@ def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> Histor
     stored, variables = read_arrays(path, {"meta": "U0"}, **said), _state(model)
     with readable(path, **said):
         meta = json.loads(str(stored.pop("meta")))
-        history: History = {key: list(map(float, values)) for key, values in meta["history"].items()}
-        lengths = set(map(len, history.values()))
-        check(len(lengths) == 1, f"epochs of its history: {lengths}")
-        check(all(np.isfinite(array).all() for array in stored.values()), "some weights are not finite")
-    same = meta.get("fingerprint") == fingerprint and len(stored) == len(variables)
-    fault = f"{path} is a checkpoint of another training ({meta.get('fingerprint')}, not {fingerprint})"
+        history, found = meta["history"], meta["fingerprint"]
+    fault = f"{path} is a checkpoint of another training ({found}, not {fingerprint})"
+    same = found == fingerprint and len(stored) == len(variables)
     check(same, f"{fault}: give another folder, or remove that file")
     with readable(path, **said):
         for i, variable in enumerate(variables):
             variable.assign(stored[f"v{i}"])
     return history
-
-
-class Validation(keras.callbacks.Callback):
-    """Add scores to the log of each epoch.
-
-    Parameters
-    ----------
-    scores : callable
-        From a model to its scores, by name.
-    """
-
-    def __init__(self, scores: Callable[[keras.Model], dict[str, float]]) -> None:
-        super().__init__()
-        self.scores = scores
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        """Add the scores of the model as Keras hands it over: with JAX that brings its weights up to date."""
-        logs.update(self.scores(self.model))
-
-
-class _Conductor(keras.callbacks.Callback):
-    """Keep history and checkpoint, show progress, and stop at a time limit or a signal."""
-
-    def __init__(
-        self, save: Callable[[], None], history: History, images: int, time_limit: float | None, bar: tqdm
-    ) -> None:
-        super().__init__()
-        self.save, self.history, self.images, self.bar = save, history, images, bar
-        self.deadline = time.monotonic() + (math.inf if time_limit is None else time_limit)
-        self.reason, self.interrupted = "", False
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        if self.reason:  # a signal came before Keras began, and Keras has forgotten it
-            self.model.stop_training = True
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.epoch_begun = time.monotonic()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
-        if self.reason:  # the epoch was cut short by a signal: it is done again when training resumes
-            return
-        now = time.monotonic()
-        seconds = now - self.epoch_begun
-        for key, value in {**logs, "seconds": seconds}.items():
-            self.history.setdefault(key, []).append(float(value))
-        shown = {key: f"{value:.3g}" for key, value in logs.items()}
-        self.bar.set_postfix({"images/s": f"{self.images / seconds:.0f}", **shown}, refresh=False)
-        self.bar.update()
-        self.save()
-        if now + seconds > self.deadline:
-            self.reason = "the time limit"
-            self.model.stop_training = True
-
-
-def _lent(owned: list[Stream]) -> Stream:
-    """Yield from a stream until it is taken away: TensorFlow keeps every generator it ever read from."""
-    while owned:
-        yield next(owned[0])
 
 
 def fit(
@@ -245,6 +178,7 @@ def fit(
     epochs: int,
     folder: str | Path,
     fingerprint: str,
+    scores: Callable[[keras.Model], dict[str, float]] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     time_limit: float | None = None,
     title: str = "training",
@@ -264,8 +198,10 @@ def fit(
         later is done again, with the same numbers.
     fingerprint : str
         Identity of this training, such as the hash of its configuration.
+    scores : callable, optional
+        From the model to further scores by name, to be logged after each epoch.
     callbacks : sequence of keras.callbacks.Callback
-        Called by Keras as usual, before the checkpoint of the epoch is written.
+        Called by Keras as usual, when the scores are logged and the checkpoint is not yet written.
     time_limit : float, optional
         Seconds in which to end: no further epoch is begun that would take longer.
     title : str
@@ -292,37 +228,52 @@ def fit(
         return history
     if done:
         log.info("%s resumes after epoch %d of %d", title, done, epochs)
-    bar = tqdm(total=epochs, initial=done, desc=title, unit="epoch", disable=None)
-    images, stream = batches.steps * batches.batch_size, [batches.stream(done)]
-    save = partial(_save_checkpoint, path, model, history, fingerprint)
-    conductor = _Conductor(save, history, images, time_limit, bar)
+    started, signals = time.monotonic(), []
 
-    def check_loss(epoch: int, logs: dict[str, float]) -> None:
+    def measure(epoch: int, logs: dict[str, float]) -> None:
         if not np.isfinite(logs["loss"]):
             raise _diverged(model, "loss", epoch + 1)
+        if scores:
+            logs.update(scores(first.model))  # to ask for it brings weights up to date that JAX has
 
     def stop(reason: str) -> None:
-        conductor.reason, conductor.interrupted = reason, True
+        signals.append(reason)
         model.stop_training = True  # Keras looks at this after every step
 
+    first = keras.callbacks.LambdaCallback(on_epoch_end=measure)  # before others keep anything of the epoch
+    bar = tqdm(total=epochs, initial=done, desc=title, unit="epoch", disable=None)
     with bar, on_signals(stop):
-        try:
-            model.fit(
-                _lent(stream),
+        while done < epochs and not signals:
+            begun = time.monotonic()
+            found = model.fit(
+                batches.epoch(done),
                 steps_per_epoch=batches.steps,
-                epochs=epochs,
                 initial_epoch=done,
-                shuffle=False,  # the stream is shuffled already
+                epochs=done + 1,
+                shuffle=False,  # they are shuffled already
                 verbose=0,
-                # The first looks before anybody keeps something of the epoch, the last one saves it.
-                callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=check_loss), *callbacks, conductor],
+                callbacks=[first, *callbacks],
             )
-        finally:
-            stream.clear()
-    if (done := len(history.get("seconds", []))) < epochs:
-        stopped = f"{title} was stopped by {conductor.reason} after {done} of {epochs} epochs"
+            if signals:  # the epoch may have been cut short: it is done again when training resumes
+                break
+            now = time.monotonic()
+            seconds = now - begun
+            logs = {key: float(value) for key, (value,) in found.history.items()}
+            for key, value in {**logs, "seconds": seconds}.items():
+                history.setdefault(key, []).append(value)
+            _save_checkpoint(path, model, history, fingerprint)
+            done += 1
+            speed = batches.steps * batches.batch_size / seconds
+            shown = {key: f"{value:.3g}" for key, value in logs.items()}
+            bar.set_postfix({"images/s": f"{speed:.0f}", **shown}, refresh=False)
+            bar.update()
+            if time_limit is not None and now + seconds > started + time_limit:
+                break
+    if done < epochs:
+        by = signals[0] if signals else "the time limit"
+        stopped = f"{title} was stopped by {by} after {done} of {epochs} epochs"
         msg = f"{stopped}; run the same command again to resume"
-        raise TrainingStopped(msg, interrupted=conductor.interrupted)
+        raise TrainingStopped(msg, interrupted=bool(signals))
     return history
 
 

@@ -1,4 +1,4 @@
-"""Let docstrings call things by the name their reader knows, such as `Sample` or `augmentation_plan`.
+"""Let docstrings call things by the name their reader knows, such as `Sample` or `read_cutouts`.
 
 A reference that is not found as it stands is looked up by its last part among all documented names of
 the package, and linked if there is exactly one. A plain lower-case word that is no such name is a

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -12,13 +11,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
+import joblib
 from astropy.table import Table
 
 from radiosynth._io import check, read_json, readable, write_json, write_table
 from radiosynth.classification.classifier import Classifier, load_classifier
 from radiosynth.cutouts.files import stack_length
-from radiosynth.cutouts.manifest import MANIFEST, alone, files_of_list
+from radiosynth.cutouts.manifest import alone, files_of_list
 from radiosynth.cutouts.read import listed, part_of
 from radiosynth.parallel import each
 from radiosynth.sample import UnusableError
@@ -64,14 +63,18 @@ def in_chunks(
     >>> in_chunks(["a.fits", "b.fits", "c.fits"], size=2)
     [['a.fits', 'b.fits'], ['c.fits']]
     """
+    files, absent = _listed(paths)
+    if absent:
+        log.warning("%d sources have no image, such as %s: %s", len(absent), *absent[0])
+    check(files, "no files to read; give at least one, or a manifest that lists one")
     chunks: list[list[str]] = []
     room = 0
-    for path in _files(paths):
-        found, planes = part_of(path)
-        weight = found.stat().st_size if found.is_file() else 0
-        length = stack_length(found) if weight > _LARGE else 0
+    for file in files:
+        path, planes = part_of(file)
+        weight = path.stat().st_size if path.is_file() else 0
+        length = stack_length(path) if weight > _LARGE else 0
         first, end, _ = planes.indices(length)
-        parts = [f"{found}[{i}:{min(i + size, end)}]" for i in range(first, end, size)] or [path]
+        parts = [f"{path}[{i}:{min(i + size, end)}]" for i in range(first, end, size)] or [file]
         takes = size if length else max(1, min(size, weight // _USUAL))
         for part in parts:
             if takes > room:
@@ -79,36 +82,34 @@ def in_chunks(
                 room = size
             chunks[-1].append(part)
             room -= takes
-    check(chunks, "no files to read; give at least one, or a manifest that lists one")
     return chunks
 
 
-def _files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> Iterator[str]:
-    """Yield the files of folders, of tables and by themselves."""
+def _listed(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the files of folders, of tables and by themselves, and the sources that have none."""
+    files: list[str] = []
+    absent: list[tuple[str, str]] = []
     for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
         if Path(path).suffix.lower() in _LISTS:
-            yield from files_of_list(Path(path))
+            files += files_of_list(Path(path))
         else:
-            files, _, absent = listed(path, True)
-            if absent:
-                log.warning("%d sources of %s have no image, such as %s: %s", len(absent), path, *absent[0])
-            yield from files
+            found, _, missing = listed(path, True)
+            files += found
+            absent += missing
+    return files, absent
 
 
 def without_image(paths: Iterable[str | os.PathLike[str]]) -> list[tuple[str, str]]:
     """Return the sources that manifests of folders list without an image, as pairs (name, reason)."""
-    folders = [path for path in paths if Path(path, MANIFEST).is_file()]
-    return [source for folder in folders for source in listed(folder, True)[2]]
+    return _listed(paths)[1]
 
 
 def count_images(chunks: Sequence[Sequence[str]]) -> int:
-    """Return how many images chunks hold; where files are many, each that is not split counts as one."""
-    files = [part_of(file) for chunk in chunks for file in chunk]
-    few = len(files) <= CHUNK  # to open a million would take long
-    numbers = (
-        len(range(*part.indices(part.stop or (few and stack_length(path)) or 1))) for path, part in files
-    )
-    return sum(numbers)
+    """Return how many images chunks hold, if each file that is not split is one."""
+    parts = [part_of(file)[1] for chunk in chunks for file in chunk]
+    return sum(part.stop - part.start if part.stop else 1 for part in parts)
 
 
 def classify_in_chunks(
@@ -148,37 +149,26 @@ def classify_in_chunks(
     ------
     ValueError
         If the folder has anything else, or parts of other files, of files that changed since, of another
-        classifier or of other options (but ``on_error="skip"`` may come later); with ``on_error="raise"``
-        also at a file that cannot be read.
+        classifier or of other options; with ``on_error="raise"`` also at a file that cannot be read.
     OSError
         If another process is writing to the folder.
     """
     folder = Path(folder).absolute()
-    digest = hashlib.sha256(repr(classifier.card).encode())
-    known = vars(classifier.oddness).values() if classifier.oddness else ()
-    for values in [*classifier.model.get_weights(), *known]:
-        digest.update(np.asarray(values).tobytes())
-    model = digest.hexdigest()
-    numbers = [value if value is None else float(value) for value in (crop, pixel_scale)]
-    asked: dict[str, Any] = {"model": model, "files": _fingerprint(chunks), "options": [*numbers, on_error]}
-    asked["chunks"] = len(chunks)
+    about = folder / ABOUT
+    states = [[_state(file) for file in chunk] for chunk in chunks]
+    model = classifier.card, classifier.model.get_weights(), classifier.oddness
+    fingerprint = joblib.hash((model, states, f"{crop} {pixel_scale}"))
     with alone(folder):
-        about = folder / ABOUT
-        hidden = all(path.name[0] == "." for path in folder.iterdir())  # the lock, and what is half written
-        ours = hidden or about.exists()
+        others = [path for path in folder.iterdir() if path.name[0] != "."]  # not the lock, or half written
+        ours = about.exists() or not others
         check(ours, f"{folder} is not empty, and has no {ABOUT}: remove it, or give another folder")
-        begun = any(folder.glob("[0-9]*.ecsv"))
-        if about.exists():
-            before = read_json(about, asked, advice="remove its folder to begin anew")
-            if on_error == "skip":  # which may come later
-                before["options"][2:] = [on_error]
-            other = " and ".join(name for name in list(asked)[:3] if asked[name] != before[name])
-            had = f"{folder} holds parts of a classification that was begun with other {other}"
-            fault = f"{had}: repeat that command, or remove the folder to begin anew"
-            check(not (begun and other), fault)
-        write_json(about, asked)
-        if not begun:
-            shutil.rmtree(folder / "model", ignore_errors=True)
+        if any(folder.glob("[0-9]*.ecsv")):
+            before = read_json(about, ["fingerprint"], advice="remove its folder to begin anew")
+            had = f"{folder} holds parts of a classification begun with another model, files or options"
+            same = before["fingerprint"] == fingerprint
+            check(same, f"{had}: repeat that command, or remove the folder to begin anew")
+        else:
+            write_json(about, {"chunks": len(chunks), "fingerprint": fingerprint})
             classifier.save(folder / "model")
         tasks = []
         for number, files in enumerate(chunks):
@@ -188,7 +178,8 @@ def classify_in_chunks(
             else:
                 tasks.append((part, files))
         options = {"crop": crop, "pixel_scale": pixel_scale, "on_error": on_error}
-        yield from each(partial(_classify_chunk, folder / "model", model, options), tasks, jobs, ahead=2)
+        classify = partial(_classify_chunk, folder / "model", fingerprint, options)
+        yield from each(classify, tasks, jobs, ahead=2)
 
 
 def join_chunks(
@@ -215,16 +206,14 @@ def join_chunks(
     FileNotFoundError
         If the folder is none of `classify_in_chunks`.
     ValueError
-        If chunks are missing, or differ in their columns, or the table would lie in the folder.
+        If chunks are missing, or differ in their columns.
     """
-    folder, out = Path(folder), Path(out)
+    folder = Path(folder)
     about = folder / ABOUT
     number = read_json(about, ["chunks"], advice="give the folder of classify_in_chunks")["chunks"]
     parts = [_part(folder, i) for i in range(number)]
     lacking = sum(not part.exists() for part in parts)
     check(not lacking, f"{folder} lacks {lacking} of {number} chunks: classify these first")
-    outside = folder.resolve() not in out.resolve().parents
-    check(outside, f"{out} would be in the folder of the parts, which is removed: give another place")
 
     def tables() -> Iterator[Table]:
         for i, part in enumerate(parts):
@@ -233,7 +222,7 @@ def join_chunks(
             table.rename_column("name", "file")
             yield table
 
-    write_table(out, tables(), kind)
+    write_table(Path(out), tables(), kind)
     for path in [*parts, *folder.glob(".*.part*"), folder / ".lock"]:
         path.unlink(missing_ok=True)
     shutil.rmtree(folder / "model", ignore_errors=True)  # needed as long as there are parts
@@ -246,16 +235,11 @@ def _part(folder: Path, number: int) -> Path:
     return folder / f"{number:07d}.ecsv"
 
 
-def _fingerprint(chunks: Iterable[Iterable[str]]) -> str:
-    """Return what changes with the files of chunks, their sizes and dates."""
-    digest = hashlib.sha256()
-    for chunk in chunks:
-        for file in chunk:
-            path = part_of(name := os.path.abspath(file))[0]  # noqa: PTH100 (which keeps links)
-            found = path.stat() if path.exists() else None
-            digest.update(f"{name} {found and (found.st_size, found.st_mtime_ns)}\n".encode())
-        digest.update(b"\n")
-    return digest.hexdigest()
+def _state(file: str) -> tuple[str, tuple[int, int] | None]:
+    """Return what changes with a file: its path, size and date."""
+    path = part_of(file)[0]
+    found = path.stat() if path.exists() else None
+    return str(Path(file).absolute()), found and (found.st_size, found.st_mtime_ns)
 
 
 def _read_part(path: Path) -> Table:
@@ -264,17 +248,17 @@ def _read_part(path: Path) -> Table:
 
 
 @cache
-def _loaded(folder: Path, model: str) -> Classifier:
-    """Return the saved classifier, loaded once in a process; `model` tells it from others that were there."""
+def _loaded(folder: Path, fingerprint: str) -> Classifier:
+    """Return the saved classifier, loaded once in a process; the fingerprint tells it from earlier ones."""
     return load_classifier(folder)
 
 
 def _classify_chunk(
-    folder: Path, model: str, options: dict[str, Any], task: tuple[Path, Sequence[str]]
+    folder: Path, fingerprint: str, options: dict[str, Any], task: tuple[Path, Sequence[str]]
 ) -> Table:
     """Classify the files of a chunk, keep the classes in a file and return them."""
     part, files = task
-    table = _classes(_loaded(folder, model), files, options)
+    table = _classes(_loaded(folder, fingerprint), files, options)
     write_table(part, table)
     return table
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -56,6 +55,8 @@ LICENCE = "MIT; trained on images of FIRST, which are for scholarly and non-comm
 
 _ODD = "it fits none of the classes (noise, an artefact, several sources), and its class is no evidence"
 
+_SHARPER = "sharper than FIRST's; cut it out by radiosynth.cutouts_from_mosaic (--mosaic)"
+
 _COARSER = "coarser than FIRST's: it hides the structure, and the class is no evidence"
 
 SCALE_TOLERANCE = 0.05
@@ -99,8 +100,6 @@ class Classifier:
         asked = self.card["size"], len(self.card["classes"])
         taken = f"the network takes {size} px and knows {classes}: give the card of this network"
         check(asked == (size, classes), f"the card says size and classes {asked}, {taken}")
-        if self.oddness is not None:
-            self.oddness.check(self.model)
 
     @cached_property
     def complete(self) -> keras.Model:
@@ -211,27 +210,25 @@ class Classifier:
         size = crop or self.card["crop"]
         sample = read_cutouts(paths, size=size, pixel_scale=pixel_scale, on_error=on_error, nan="keep")
         if not (isinstance(paths, str | os.PathLike) and Path(paths).is_dir()):
-            # Images of a stack are told apart by their number, which stands at the end of their names.
-            numbers = [re.search(r"(\[\d+\])?$", name).group() for name in sample.table["name"]]  # type: ignore[union-attr]
-            sample.table["name"] = np.char.add(np.asarray(sample.table["path"], str), numbers)
+            named = zip(sample.table["path"].tolist(), sample.table["name"].tolist(), strict=True)
+            sample.table["name"] = [str(Path(path).with_name(name)) for path, name in named]
         return sample
 
     def _doubts(self, sample: Sample) -> list[tuple[str, str]]:
         """Return the images whose pixels or beam are known to be of another width than the network's."""
-        sharper = "sharper than FIRST's; cut it out by radiosynth.cutouts_from_mosaic (--mosaic)"
-        names = sample.table["name"]
-        doubts = [
-            (name, f"a beam of {beam:.3g} arcsec, {sharper if beam < FIRST.beam else _COARSER}")
-            for name, beam in zip(names, floats(sample.table, "beam"), strict=True)
-            if beam < 0.9 * FIRST.beam or beam > 1.005 * COARSEST_BEAM  # not so of NaN, one not known
-        ]
         asked = self.card["pixel_scale"] or FIRST.scale(sample.size)
         known = f"the network knows sizes in pixels of {asked:.3g} arcsec"
-        return doubts + [
-            (name, f"pixels of {scale:.2f} arcsec; {known}: resample to pixel scale {asked:.3g}")
-            for name, scale in zip(names, floats(sample.table, "pixel_scale"), strict=True)
-            if abs(scale / asked - 1) > SCALE_TOLERANCE  # not so of NaN, a width that is not known
-        ]
+        doubts = []
+        columns = sample.table["name"], floats(sample.table, "beam"), floats(sample.table, "pixel_scale")
+        for name, beam, scale in zip(*columns, strict=True):  # no width that is not known, NaN, is doubted
+            if beam < 0.9 * FIRST.beam:
+                doubts.append((name, f"a beam of {beam:.3g} arcsec, {_SHARPER}"))
+            if beam > 1.005 * COARSEST_BEAM:
+                doubts.append((name, f"a beam of {beam:.3g} arcsec, {_COARSER}"))
+            if abs(scale / asked - 1) > SCALE_TOLERANCE:
+                advice = f"{known}: resample to pixel scale {asked:.3g}"
+                doubts.append((name, f"pixels of {scale:.2f} arcsec; {advice}"))
+        return doubts
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write card and weights to a folder, for `radiosynth.load_classifier`.
@@ -281,7 +278,7 @@ class Classifier:
         ------
         ValueError
             If the format is unknown, the suffix is not that of the format, the card of the classifier does
-            not say how to build the network again, or a file of another kind would be replaced.
+            not say how to build the network again, or another text would be replaced by the model card.
         ImportError
             If packages are missing: ``pip install radiosynth[export]``.
         """
@@ -364,9 +361,8 @@ def _card_of_run(folder: Path) -> dict[str, Any]:
     """Return the card of a saved run, by the few fields of its configuration and results that it needs."""
     config = read_json(folder / "config.json", ["kind"])
     kind = config["kind"]
-    if kind not in ("classifier", "fold", "ensemble"):
-        msg = f"{folder.name} classifies nothing: `radiosynth runs` lists the runs, among them classifiers"
-        raise ValueError(msg)
+    fault = f"{folder.name} classifies nothing: `radiosynth runs` lists the runs, among them classifiers"
+    check(kind in ("classifier", "fold", "ensemble"), fault)
     parts = config.get("members", [config])
     known = read_json(folder / "provenance.json", ["training_images", "data"])
     stored = _independent(folder / "predictions.npz")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,18 @@ from numpy.typing import NDArray
 
 from radiosynth._io import check, refuse_to_replace, write_atomically, write_text
 from radiosynth.citing import citations
-from radiosynth.metrics import accuracy, class_scores, confusion_matrix, proportion, two_axes
+from radiosynth.metrics import proportion, two_axes
 from radiosynth.preprocessing import GREY_LEVELS
 from radiosynth.surveys import FIRST
 
-FORMATS = {"keras": rb"(?s)PK\x03\x04.{26}metadata\.json", "onnx": rb"(?s)\x08.\x12"}
-"""Formats, which are also the suffixes of the files, and how such files begin."""
+FORMATS = ("keras", "onnx")
+"""Formats, which are also the suffixes of the files."""
 
 
 def write_model(model: keras.Model, path: Path, format: str, card: str) -> Path:  # noqa: A002
     """Write a network to a file and its model card beside it, and return the file of the card."""
     check(path.suffix == f".{format}", f"{path} is to be in the format {format}: end its name in .{format}")
     beside = path.with_suffix(".md")
-    refuse_to_replace(path, FORMATS[format])
     refuse_to_replace(beside, b"# Model card")
     if format == "keras":
         write_atomically(path, model.save)
@@ -63,7 +63,6 @@ def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]],
         **card,
         "name": card["name"] or "without a name",
         "classes": ", ".join(card["classes"]),
-        "number": len(card["classes"]),
         "networks": len(card["networks"]),
         "pixels": f"pixels of {scale:g} arcsec" if scale else f"{FIRST.field:g} arcmin wide",
         "beam": FIRST.beam,
@@ -77,10 +76,9 @@ def model_card(card: Mapping[str, Any], predictions: Mapping[str, NDArray[Any]],
         "accuracy": card["accuracy"] or "Not measured.",
         "errors": "Not measured.",
         "odd": _ODDNESS if odd else "",
-        "flag": "; most are flagged by their oddness" if odd else "",
     }
     if predictions:
-        told |= {"accuracy": _accuracy(predictions), "errors": _errors(card["classes"], predictions)}
+        told |= _measured(np.array(card["classes"]), predictions)
     return files("radiosynth").joinpath("data", "model_card.md").read_text("utf-8").format_map(told)
 
 
@@ -89,46 +87,42 @@ _RESIZED = "Resize to {size}×{size} pixels: bilinear, antialiased."
 _ODDNESS = """
 Second output: oddness, float32 of the shape (n,). It is the Mahalanobis distance of an image to the nearest
 class, in the features of the network, and above 1 for one in a hundred images of independent sources."""
-_WITH_INTERVAL = "{:.3f} ({:.3f} to {:.3f})"
 
 
-def _accuracy(predictions: Mapping[str, NDArray[Any]]) -> str:
-    """Return the scores on independent images, together, by class and by catalogue, with 95 % intervals."""
+def _measured(classes: NDArray[np.str_], predictions: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+    """Return scores, with 95 % intervals, and the most frequent errors on independent images."""
     labels, probabilities = predictions["labels"], predictions["probabilities"]
-    whole = _WITH_INTERVAL.format(*accuracy(labels, probabilities, confidence=0.95))
+    true, given = classes[labels], classes[probabilities.argmax(axis=1)]
+    correct = true == given
+    whole = _with_interval(proportion(correct, confidence=0.95))
     sure = probabilities.max(axis=1).mean()
-    text = (
+    summary = (
         f"Proportion of {len(labels)} images, which it was not trained on, that are classified correctly: "
-        f"{whole}, with a 95 % interval. The mean probability of the classes it gives is {sure:.3f}.\n\n"
-        "| class | images | of these, correct | of those given this class, correct |\n|---|---|---|---|\n"
+        f"{whole}, with a 95 % interval. The mean probability of the classes it gives is {sure:.3f}."
     )
-    for row in class_scores(labels, probabilities, confidence=0.95):
-        recall, precision = (
-            _WITH_INTERVAL.format(*(row[f"{score}{end}"] for end in ("", "_low", "_high")))
-            for score in ("recall", "precision")
-        )
-        text += f"| {row['class']} | {row['images']} | {recall} | {precision} |\n"
+    parts = [summary, _table("class", true, correct)]
     for name, score in two_axes(labels, probabilities, confidence=0.95).items():
-        text += f"\nCorrect in the question {name}: {_WITH_INTERVAL.format(*score)}."
-    text += "\n"
-    if "catalogues" not in predictions:
-        return f"{text}\nThe saved predictions do not say from which catalogue an image is."
-    text += "\n| catalogue | images | of these, correct |\n|---|---|---|\n"
-    correct = probabilities.argmax(axis=1) == labels
-    for catalogue in np.unique(predictions["catalogues"]):
-        own = correct[predictions["catalogues"] == catalogue]
-        text += f"| {catalogue} | {len(own)} | {_WITH_INTERVAL.format(*proportion(own, confidence=0.95))} |\n"
-    return text
-
-
-def _errors(classes: Sequence[str], predictions: Mapping[str, NDArray[Any]]) -> str:
-    """Return the most frequent errors on independent images."""
-    labels, probabilities = predictions["labels"], predictions["probabilities"]
-    counts = confusion_matrix(labels, probabilities, normalise=False).astype(int)
-    errors = counts * (1 - np.eye(len(counts), dtype=int))
-    frequent = sorted(zip(*np.nonzero(errors), strict=True), key=lambda pair: -errors[pair])[:4]
-    lines = [
-        f"- {classes[true]} taken for {classes[given]}: {counts[true, given]} of {counts[true].sum()}"
-        for true, given in frequent
+        parts.append(f"Correct in the question {name}: {_with_interval(score)}.")
+    if "catalogues" in predictions:
+        parts.append(_table("catalogue", predictions["catalogues"], correct))
+    else:
+        parts.append("The saved predictions do not say from which catalogue an image is.")
+    frequent = Counter(zip(true[~correct], given[~correct], strict=True)).most_common(4)
+    errors = [
+        f"- {name} taken for {other}: {number} of {(true == name).sum()}"
+        for (name, other), number in frequent
     ]
-    return "\n".join(lines) or "None."
+    return {"accuracy": "\n\n".join(parts), "errors": "\n".join(errors) or "None."}
+
+
+def _with_interval(score: tuple[float, float, float]) -> str:
+    return "{:.3f} ({:.3f} to {:.3f})".format(*score)
+
+
+def _table(title: str, groups: NDArray[np.str_], correct: NDArray[np.bool_]) -> str:
+    """Return a table of the proportion that is correct in each group."""
+    lines = [f"| {title} | images | of these, correct |", "|---|---|---|"]
+    for name in np.unique(groups):
+        own = correct[groups == name]
+        lines.append(f"| {name} | {len(own)} | {_with_interval(proportion(own, confidence=0.95))} |")
+    return "\n".join(lines)

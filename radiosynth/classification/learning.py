@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -107,7 +106,8 @@ def train_classifier(
         epochs=settings.epochs,
         folder=folder,
         fingerprint=training.fingerprint(fingerprint, settings, *arrays, validation.images, labels, original),
-        callbacks=[training.Validation(scores), *callbacks],
+        scores=scores,
+        callbacks=callbacks,
         time_limit=time_limit,
         title="classifier",
     )
@@ -120,8 +120,7 @@ class _OnTheFly(training.Batches):
 
     def __init__(self, sample: Sample, settings: OnTheFlySettings, targets: NDArray[np.float32]) -> None:
         super().__init__((sample.images, targets), settings.batch_size, seed=settings.seed)
-        self.changes = {"zoom": settings.zoom, "shift": settings.shift}
-        self.degrade = settings.degrade
+        self.settings = settings
         self.weights = np.ones(len(sample))
         if settings.balance_catalogues:
             labelled = zip(sample.labels, sample.table["catalogue"], strict=True)
@@ -131,16 +130,15 @@ class _OnTheFly(training.Batches):
         self.weights /= np.bincount(sample.labels, self.weights)[sample.labels]
         self.weights /= self.weights.sum()
 
-    def stream(self, first_epoch: int) -> training.Stream:
+    def epoch(self, number: int) -> training.Stream:
         images, targets = self.arrays
-        for epoch in itertools.count(first_epoch):
-            rng = np.random.default_rng([self.seed, epoch])
-            for _ in range(self.steps):
-                rows = rng.choice(len(images), self.batch_size, p=self.weights)
-                views = augment_randomly(images[rows], rng, **self.changes)
-                if self.degrade:
-                    views = degrade_randomly(views, rng, probability=self.degrade)
-                yield views[..., None], targets[rows]
+        rng = np.random.default_rng([self.seed, number])
+        for _ in range(self.steps):
+            rows = rng.choice(len(images), self.batch_size, p=self.weights)
+            views = augment_randomly(images[rows], rng, zoom=self.settings.zoom, shift=self.settings.shift)
+            if self.settings.degrade:
+                views = degrade_randomly(views, rng, probability=self.settings.degrade)
+            yield views[..., None], targets[rows]
 
 
 @keras_defaults()
@@ -213,10 +211,6 @@ def train_on_the_fly(
     return model, history
 
 
-def _normalisations(model: keras.Model) -> list[keras.layers.BatchNormalization]:
-    return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-
-
 def recalibrate(
     model: keras.Model, images: NDArray[np.float32], settings: ClassifierSettings, batches: int = 100
 ) -> None:
@@ -225,12 +219,15 @@ def recalibrate(
     The running statistics lag behind weights that still change, and so much that a trained network can
     do no better than chance (Wu & Johnson 2021, arXiv:2105.07576).
     """
-    normalisations = _normalisations(model)
+    normalisations = [each for each in model.layers if isinstance(each, keras.layers.BatchNormalization)]
+    momenta = [layer.momentum for layer in normalisations]
     rng = np.random.default_rng(settings.seed)
     for batch in range(batches if normalisations else 0):
         for layer in normalisations:
             layer.momentum = batch / (batch + 1)  # the running statistics become a mean over the batches
         model(images[rng.integers(len(images), size=settings.batch_size), :, :, None], training=True)
+    for layer, momentum in zip(normalisations, momenta, strict=True):
+        layer.momentum = momentum
 
 
 @contextlib.contextmanager
@@ -238,14 +235,10 @@ def recalibrated(
     model: keras.Model, images: NDArray[np.float32], settings: ClassifierSettings, batches: int = 10
 ) -> Iterator[None]:
     """Recalibrate batch normalisation, and put its running statistics and the state of the dropout back."""
-    normalisations = _normalisations(model)
-    momenta = [layer.momentum for layer in normalisations]
     before = [keras.ops.convert_to_numpy(variable).copy() for variable in model.non_trainable_variables]
+    recalibrate(model, images, settings, batches)
     try:
-        recalibrate(model, images, settings, batches)
         yield
     finally:
-        for layer, momentum in zip(normalisations, momenta, strict=True):
-            layer.momentum = momentum
         for variable, value in zip(model.non_trainable_variables, before, strict=True):
             variable.assign(value)

@@ -11,7 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 from sklearn.covariance import ShrunkCovariance
 
-from radiosynth._io import check, read_arrays, write_arrays
+from radiosynth._io import read_arrays, write_arrays
 
 FEATURES = "mean"
 """Name of the layer of a network whose output the distances are measured in."""
@@ -89,12 +89,6 @@ class Oddness:
     def save(self, folder: Path) -> None:
         """Write ``oddness.npz`` to a folder."""
         write_arrays(folder / "oddness.npz", **vars(self))
-
-    def check(self, model: keras.Model) -> None:
-        """Raise ValueError unless a network has such features."""
-        have = [layer.output.shape[-1] for layer in model.layers if layer.name == FEATURES]
-        fault = f"{model.name} has no layer {FEATURES!r} of {len(self.means)} features: give its own oddness"
-        check(have == [len(self.means)], fault)
 
     def added(self, model: keras.Model) -> keras.Model:
         """Return the network with a second output: the oddness (n,), in units of the limit."""

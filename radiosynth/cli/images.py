@@ -58,9 +58,9 @@ def classify(arguments: argparse.Namespace) -> None:
     chunks = [] if arguments.mosaic else classification.in_chunks(inputs)
     many = len(chunks) > 1 or arguments.jobs or arguments.cluster
     if many:
-        number = classification.count_images(chunks)
-        check(out, f"{number} images are classified in chunks: say where to write, by --out")
-        options.refuse_ignored(arguments, f"for {number} images, which one page cannot show", "page")
+        said = "the images are classified in chunks"
+        check(out, f"{said}: say where to write, by --out")
+        options.refuse_ignored(arguments, "for images in chunks, which one page cannot show", "page")
     classifier = classification.load_classifier(arguments.model)
     if many:
         _classify_many(arguments, classifier, chunks)
@@ -71,7 +71,8 @@ def classify(arguments: argparse.Namespace) -> None:
     else:
         sample = classifier.read(chunks[0], arguments.crop, arguments.pixel_scale, arguments.skip or "raise")
     table = classifier.classify(sample)
-    table.meta["skipped"][:0] = classification.without_image(inputs)
+    if not arguments.mosaic:
+        table.meta["skipped"][:0] = classification.without_image(inputs)
     told = [f"model: {table.meta['model']}", *_told(table)]
     if arguments.page:
         class_page(sample, table, arguments.page)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
+from typing import Any
 
 import keras
 from keras import layers, ops
 
 from radiosynth.networks.kinds import CLASSIFIERS, OUTPUTS, has_bfloat16
-from radiosynth.networks.layers import check, convolve_in_float32, initializers, keras_defaults, scaled
+from radiosynth.networks.layers import (
+    check_sizes,
+    convolve_in_float32,
+    initializers,
+    keras_defaults,
+    scaled,
+)
 from radiosynth.sample import check_choice
 
 
@@ -83,8 +89,10 @@ def build_classifier(
     16500
     """
     smallest = stride * 2 ** len(channels)  # of which a pixel is left after all halvings
-    check(size, 1, width_multiplier, size=(size, smallest), classes=(classes, 2), dense=(dense, 0))
-    check(size, 1, width_multiplier, channels=(min(channels, default=0), 1), convolutions=(convolutions, 1))
+    check_sizes(size, 1, width_multiplier, size=(size, smallest), classes=(classes, 2), dense=(dense, 0))
+    check_sizes(
+        size, 1, width_multiplier, channels=(min(channels, default=0), 1), convolutions=(convolutions, 1)
+    )
     draw = initializers(seed)
     convolution = partial(layers.Conv2D, padding="same", activation="relu", dtype=precision)
     stack = [keras.Input((size, size, 1), name="image")]
@@ -122,7 +130,6 @@ def build_residual_classifier(
     classes: int = 4,
     width_multiplier: float = 1.0,
     *,
-    channels: int = 1,
     kernel: int = 3,
     stride: int = 2,
     dropout: float = 0.3,
@@ -143,8 +150,6 @@ def build_residual_classifier(
         Number of class probabilities, at least 2.
     width_multiplier : float
         Multiple of these numbers of channels, above 0.
-    channels : int
-        Channels of the input images.
     kernel : int
         Edge of the kernels in the blocks.
     stride : int
@@ -161,7 +166,7 @@ def build_residual_classifier(
     Returns
     -------
     keras.Model
-        From images (n, size, size, channels) to probabilities (n, classes).
+        From images (n, size, size, 1) in [-1, 1] to probabilities (n, classes).
 
     Raises
     ------
@@ -173,12 +178,12 @@ def build_residual_classifier(
     >>> build_residual_classifier().count_params()
     889252
     """
-    check(size, 1, width_multiplier, size=(size, 16), classes=(classes, 2), channels=(channels, 1))
+    check_sizes(size, 1, width_multiplier, size=(size, 16), classes=(classes, 2))
     draw = initializers(seed)
     convolve = partial(layers.Conv2D, padding="same", use_bias=False, dtype=precision)
     normalise = partial(layers.BatchNormalization, momentum=0.95, dtype=precision)
     rectify = partial(layers.ReLU, dtype=precision)
-    image = keras.Input((size, size, channels), name="image")
+    image = keras.Input((size, size, 1), name="image")
     stem, *stages = scaled(width_multiplier, 32, 32, 64, 128, 192)
     x = convolve(stem, 5, stride, kernel_initializer=next(draw))(view(image) if view else image)
     x = rectify()(normalise()(x))
@@ -234,7 +239,7 @@ def build_foveated_classifier(
     >>> build_foveated_classifier(64, width_multiplier=0.25).output_shape
     (None, 4)
     """
-    check(size, 8, width_multiplier, size=(size, 64))
+    check_sizes(size, 8, width_multiplier, size=(size, 64))
     build = partial(build_residual_classifier, view=_near_and_wide)
     return build(size, classes, width_multiplier, seed=seed, precision=precision)
 
@@ -285,25 +290,19 @@ def build_ensemble(members: Sequence[keras.Model], temperature: float = 1.0) -> 
     return keras.Model(image, probabilities, name="ensemble")
 
 
-def build_network(
-    architecture: str,
-    size: int,
-    width_multiplier: float = 1.0,
-    network: str = "",
-    *,
-    seed: int | None = None,
-    precision: str = "float32",
-) -> keras.Model:
+def build_network(architecture: str, size: int, network: str = "", **options: Any) -> keras.Model:
     """Build the classifier that a configuration describes.
 
     Parameters
     ----------
     architecture : str
         Name of a builder in ``CLASSIFIERS``.
-    size, width_multiplier, seed, precision
-        As for the builders.
+    size : int
+        Edge of the input images in pixels.
     network : str
         Further arguments of the builder, as a JSON object.
+    **options
+        ``width_multiplier``, ``seed`` and ``precision``, as for the builders.
 
     Returns
     -------
@@ -313,7 +312,9 @@ def build_network(
     Raises
     ------
     ValueError
-        If there is no such architecture, or an argument is unknown or out of range.
+        If there is no such architecture, or an argument is out of range.
+    TypeError
+        If the builder has no such argument.
 
     Examples
     --------
@@ -322,10 +323,7 @@ def build_network(
     """
     check_choice(architecture, "architecture", CLASSIFIERS)
     build: Callable[..., keras.Model] = globals()[CLASSIFIERS[architecture]]
-    further = json.loads(network or "{}")
-    for name in further:
-        check_choice(name, f"argument of {build.__name__}", inspect.signature(build).parameters)
-    model = build(size, width_multiplier=width_multiplier, seed=seed, precision=precision, **further)
+    model = build(size, **options, **json.loads(network or "{}"))
     if not has_bfloat16():
         convolve_in_float32(model)
     return model
@@ -369,7 +367,8 @@ def build_regressor(
     (None, 2)
     """
     check_choice(output, "output", OUTPUTS)
-    body = build_network(architecture, size, width_multiplier, network, seed=seed, precision=precision)
+    options = {"width_multiplier": width_multiplier, "seed": seed, "precision": precision}
+    body = build_network(architecture, size, network, **options)
     confined = output in ("bounded", "spread")
     head = layers.Dense(
         OUTPUTS[output],

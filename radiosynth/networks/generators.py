@@ -7,7 +7,7 @@ from functools import partial
 import keras
 from keras import layers
 
-from radiosynth.networks.layers import LEAK, check, initializers, keras_defaults, normalise, scaled
+from radiosynth.networks.layers import LEAK, check_sizes, initializers, keras_defaults, normalise, scaled
 
 
 @keras_defaults()
@@ -52,7 +52,7 @@ def build_generator(
     >>> build_generator(size=16, width_multiplier=0.1, classes=4).output_shape
     (None, 16, 16, 1)
     """
-    check(size, 8, width_multiplier, latent_dim=(latent_dim, 1), classes=(classes, 0))
+    check_sizes(size, 8, width_multiplier, latent_dim=(latent_dim, 1), classes=(classes, 0))
     draw = initializers(seed)
     seed_channels, *channels = scaled(width_multiplier, 512, 256, 128, 64)
     edge = size // 8
@@ -116,7 +116,7 @@ def build_discriminator(
     >>> build_discriminator().count_params()
     231681
     """
-    check(size, 4, width_multiplier, classes=(classes, 0))
+    check_sizes(size, 4, width_multiplier, classes=(classes, 0))
     draw = initializers(seed)
 
     def convolution(x: keras.KerasTensor, number: int, filters: int, kernel: int) -> keras.KerasTensor:
@@ -188,7 +188,7 @@ def build_encoder(
     >>> build_encoder(size=16, latent_dim=5, width_multiplier=0.1, classes=4).output_shape
     (None, 10)
     """
-    check(size, 8, width_multiplier, latent_dim=(latent_dim, 1), classes=(classes, 0))
+    check_sizes(size, 8, width_multiplier, latent_dim=(latent_dim, 1), classes=(classes, 0))
     draw = initializers(seed)
     image = x = keras.Input((size, size, 1), name="image")
     label = keras.Input((), dtype="int32", name="label") if classes else None

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from radiosynth._io import check
+
 LARGEST = 1024
 """Largest size of an image times width of a network: a dense layer behind it has gigabytes of weights."""
 
@@ -54,20 +56,15 @@ def _in_float32(convolve: Any, images: Any, kernel: Any) -> Any:
     return keras.ops.cast(wide, "bfloat16")
 
 
-def check(size: int, multiple: int, width_multiplier: float, /, **others: tuple[float, float]) -> None:
+def check_sizes(size: int, multiple: int, width_multiplier: float, /, **others: tuple[float, float]) -> None:
     """Raise ValueError unless a network can be built: `others` are arguments and the least each can be."""
-    faults = [
-        f"{name}={given}: give at least {least}" for name, (given, least) in others.items() if given < least
-    ]
-    if size < multiple or size % multiple:
-        faults.append(f"size={size}: give a positive multiple of {multiple}")
-    if width_multiplier <= 0:
-        faults.append(f"width_multiplier={width_multiplier}: give a number above 0")
-    if size * max(width_multiplier, 1) > LARGEST:
-        given = f"size={size}, width_multiplier={width_multiplier}"
-        faults.append(f"{given} would take too much memory: give at most {LARGEST} as their product")
-    if faults:
-        raise ValueError("; ".join(faults))
+    for name, (given, least) in others.items():
+        check(given >= least, f"{name}={given}: give at least {least}")
+    check(size > 0 and size % multiple == 0, f"size={size}: give a positive multiple of {multiple}")
+    check(width_multiplier > 0, f"width_multiplier={width_multiplier}: give a number above 0")
+    both = f"size={size}, width_multiplier={width_multiplier}"
+    fault = f"{both} would take too much memory: give at most {LARGEST} as their product"
+    check(size * max(width_multiplier, 1) <= LARGEST, fault)
 
 
 def initializers(seed: int | None) -> Iterator[keras.initializers.Initializer]:

@@ -7,7 +7,6 @@ processes and in slices.
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
 import time
@@ -149,13 +148,12 @@ class _Views(training.Batches):
             [np.flatnonzero(pool.labels == code) for code in range(len(CLASS_NAMES))] for pool in pools
         ]
 
-    def stream(self, first_epoch: int) -> training.Stream:
-        for epoch in itertools.count(first_epoch):
-            rng = np.random.default_rng([self.seed, epoch])
-            for start in range(0, self.steps, CHUNK):
-                images, labels = self._draw(min(CHUNK, self.steps - start) * self.batch_size, rng)
-                for i in range(0, len(labels), self.batch_size):
-                    yield images[i : i + self.batch_size, :, :, None], labels[i : i + self.batch_size]
+    def epoch(self, number: int) -> training.Stream:
+        rng = np.random.default_rng([self.seed, number])
+        for start in range(0, self.steps, CHUNK):
+            images, labels = self._draw(min(CHUNK, self.steps - start) * self.batch_size, rng)
+            for i in range(0, len(labels), self.batch_size):
+                yield images[i : i + self.batch_size, :, :, None], labels[i : i + self.batch_size]
 
     def _draw(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         labels = rng.integers(len(CLASS_NAMES), size=n).astype(np.int32)
@@ -220,9 +218,8 @@ def train(
         stages = [_Views([pool], 0.0, trial, exposure) for pool in (synthetic, sources)]
     else:
         stages = [_Views([sources, synthetic], trial.ratio, trial, exposure)]
-    model = build_network(
-        trial.architecture, sources.size, trial.width, seed=trial.seed, precision=trial.precision
-    )
+    options = {"width_multiplier": trial.width, "seed": trial.seed, "precision": trial.precision}
+    model = build_network(trial.architecture, sources.size, "", **options)
     scores = partial(_scores, sources=validation, train=sources, trial=trial)
     history: training.History = {}
     for number, batches in enumerate(stages):
@@ -234,7 +231,7 @@ def train(
             epochs=trial.epochs,
             folder=folder / f"stage{number}",
             fingerprint=f"{trial.hash}-{number}",
-            callbacks=[training.Validation(scores)],
+            scores=scores,
             time_limit=None if time_limit is None else max(0.0, time_limit - (time.monotonic() - begun)),
             title=trial.name,
         )

@@ -116,7 +116,7 @@ def test_another_oddness_is_another_model(odd: Classifier, cutouts: Path, tmp_pa
     chunks = in_chunks(cutouts, 2)
     next(classify_in_chunks(odd, chunks, tmp_path / "parts", crop=40))
     other = replace(odd, oddness=replace(odd.oddness, limit=0.6))  # type: ignore[type-var]
-    with pytest.raises(ValueError, match="begun with other model"):
+    with pytest.raises(ValueError, match="begun with another model"):
         next(classify_in_chunks(other, chunks, tmp_path / "parts", crop=40))
 
 
@@ -125,25 +125,22 @@ def test_wrong_arguments_are_no_wrong_files(tiny: Path, cutouts: Path, tmp_path:
     parts = tmp_path / "parts"
     with pytest.raises(ValueError, match="pixel_scale is 1000"):
         list(classify_in_chunks(classifier, chunks, parts, pixel_scale=1000))
-    paths = [[Path(file) for file in chunk] for chunk in chunks[:1]]
-    assert len(next(classify_in_chunks(classifier, paths, parts, crop=np.int64(40)))) == 2  # type: ignore[arg-type]
+    assert len(next(classify_in_chunks(classifier, chunks[:1], parts, crop=np.int64(40)))) == 2  # type: ignore[arg-type]
 
 
 def test_parts_are_taken_for_what_they_are(
     tiny: Path, cutouts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     classifier, chunks, parts = load_classifier(tiny), in_chunks(cutouts, 2), tmp_path / "parts"
-    next(classify_in_chunks(classifier, chunks, parts, on_error="skip"))
-    with pytest.raises(ValueError, match="begun with other options"):
-        next(classify_in_chunks(classifier, chunks, parts, on_error="raise"))
+    next(classify_in_chunks(classifier, chunks, parts))
+    with pytest.raises(ValueError, match="begun with another model, files or options"):
+        next(classify_in_chunks(classifier, chunks, parts, crop=30))
     monkeypatch.chdir(cutouts)
     relative = [[Path(file).name for file in chunk] for chunk in chunks]
     next(classify_in_chunks(classifier, relative, parts))
     with pytest.raises(ValueError, match="lacks 9 of 10 chunks"):
         join_chunks(parts, tmp_path / "out.csv")
     list(classify_in_chunks(classifier, chunks, parts))
-    with pytest.raises(ValueError, match="would be in the folder of the parts"):
-        join_chunks(parts, parts / "out.csv")
     about = (parts / "about.json").read_bytes()
     (parts / "about.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"about\.json is missing: give the folder"):
@@ -176,7 +173,7 @@ def test_a_manifest_without_images(
     failed.write(cutouts / "manifest.ecsv")
     assert main(["classify", str(cutouts), "--out", str(tmp_path / "out.csv")]) == 1
     assert "no files to read" in capsys.readouterr().err
-    assert f"1 sources of {cutouts} have no image, such as b: failed: gone" in caplog.text
+    assert "1 sources have no image, such as b: failed: gone" in caplog.text
 
 
 def test_a_killed_removal_is_resumed(
@@ -216,7 +213,8 @@ def test_the_command_with_part_of_a_stack_and_outputs_that_cannot_be(
     np.save(stack, images)
     assert main(command(tiny, Path(f"{stack}[3:5]"), out)) == 0
     assert [Path(name).name for name in Table.read(out)["file"]] == ["stack.npy[3]", "stack.npy[4]"]
-    assert count_images(in_chunks([stack, f"{stack}[3:5]"], 30)) == 22
+    assert count_images(in_chunks([stack, f"{stack}[3:5]"], 30)) == 3  # what is small is not opened
+    capsys.readouterr()
     stack.rename(tmp_path / "étoiles.npy")
     assert main(command(tiny, tmp_path / "étoiles.npy", tmp_path / "out.fits", "--jobs", "1")) == 1
     assert "holds ASCII only" in capsys.readouterr().err
@@ -263,7 +261,7 @@ def test_the_command_writes_every_format_from_a_list_of_files(
     assert [Path(str(file)).stem for file in found["file"]] == ["00", "01", "02", "04", "05"]
     assert list(tmp_path.glob("*.parts")) == []
     assert main([*arguments[:4]]) == 1
-    assert "8 images are classified in chunks: say where to write, by --out" in capsys.readouterr().err
+    assert "images are classified in chunks: say where to write, by --out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [[], ["--jobs", "1"]], ids=["at once", "in chunks"])
@@ -335,16 +333,16 @@ def test_killed_and_resumed(
     new, first = cutouts / "99.fits", cutouts / "00.fits"
     new.write_bytes(first.read_bytes())
     assert main(arguments) == 1
-    assert "begun with other files: repeat that command, or remove the folder" in capsys.readouterr().err
+    assert "files or options: repeat that command, or remove the folder" in capsys.readouterr().err
     new.unlink()
     dates = first.stat().st_atime_ns, first.stat().st_mtime_ns
     os.utime(first, ns=(dates[0], 0))
     assert main([*arguments, "--pixel-scale", "1.8"]) == 1
-    assert "begun with other files and options" in capsys.readouterr().err
+    assert "begun with another model, files or options" in capsys.readouterr().err
     os.utime(first, ns=dates)
     other = load_classifier(tiny)
     other.model.set_weights([2 * weights for weights in other.model.get_weights()])
-    with pytest.raises(ValueError, match="begun with other model"):
+    with pytest.raises(ValueError, match="begun with another model"):
         next(classify_in_chunks(other, in_chunks(cutouts), parts, crop=40))
     assert {part: part.read_bytes() for part in parts.glob("[0-9]*.ecsv")} == done
 

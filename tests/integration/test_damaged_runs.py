@@ -176,14 +176,6 @@ def test_numbers_of_another_kind_are_damage(
         FILES[kind, file](path.parent)
 
 
-def test_weights_of_a_checkpoint_that_are_no_numbers(copied: Callable[[str], Path]) -> None:
-    folder = copied("begun")
-    stored = dict(np.load(folder / "checkpoint.npz"))
-    np.savez(folder / "checkpoint.npz", **{**stored, "v0": stored["v0"] * np.nan})
-    with pytest.raises(ValueError, match=r"checkpoint\.npz is damaged.*not finite.*begins anew"):
-        _train(folder)
-
-
 def test_more_images_than_there_is_memory_for(made: Path) -> None:
     with pytest.raises(ValueError, match="GB: ask for fewer images"):
         generators.sample_generators([(made / "gan").resolve()], 10**9, rng=np.random.default_rng(0))

@@ -83,15 +83,11 @@ def test_views_are_balanced_mixed_as_asked_and_the_same_again() -> None:
     trial = replace(TINY, exposure=8192, epochs=1)
     batches = verdict._Views([real, fake], 3.0, trial, trial.exposure)
     assert batches.steps == 4 * 8192 / 32
-    images, labels = (np.concatenate(part) for part in zip(*_first(batches, batches.steps), strict=True))
+    images, labels = (np.concatenate(part) for part in zip(*batches.epoch(0), strict=True))
     np.testing.assert_allclose(np.bincount(labels) / len(labels), 0.25, atol=0.02)
     np.testing.assert_allclose((images[:, 4, 4, 0] > 0).mean(), 0.25, atol=0.02)
-    again = next(batches.stream(0))
+    again = next(batches.epoch(0))
     np.testing.assert_array_equal(again[0], images[:32])
-
-
-def _first(batches: verdict._Views, number: int) -> list[tuple[np.ndarray, ...]]:
-    return [batch for batch, _ in zip(batches.stream(0), range(number), strict=False)]
 
 
 @pytest.mark.parametrize(

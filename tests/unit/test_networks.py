@@ -213,15 +213,15 @@ def test_impossible_networks(name, arguments, message):
 
 
 def test_blocks_of_the_residual_network_begin_as_the_identity():
-    model = build_residual_classifier(size=20, width_multiplier=0.2, channels=2, seed=0)
+    model = build_residual_classifier(size=20, width_multiplier=0.2, seed=0)
     scales = [layer.gamma for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     assert sum(not np.any(keras.ops.convert_to_numpy(scale)) for scale in scales) == 4
-    images = np.random.default_rng(0).normal(size=(3, 20, 20, 2)).astype(np.float32)
+    images = np.random.default_rng(0).normal(size=(3, 20, 20, 1)).astype(np.float32)
     probabilities = keras.ops.convert_to_numpy(model(images))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("wrong", [{"size": 8}, {"classes": 1}, {"channels": 0}, {"width_multiplier": 0}])
+@pytest.mark.parametrize("wrong", [{"size": 8}, {"classes": 1}, {"width_multiplier": 0}])
 def test_residual_network_refuses(wrong):
     with pytest.raises(ValueError, match="give"):
         build_residual_classifier(**wrong)

@@ -25,7 +25,6 @@ from radiosynth import (
     split,
     stratified_folds,
 )
-from radiosynth.augmentation import augmentation_plan
 from radiosynth.preprocessing import measure_noise, missing_pixels
 
 
@@ -512,12 +511,6 @@ class TestRotateFlip:
         images = smooth(3)
         np.testing.assert_array_equal(rotate_flip(images, np.zeros(3), np.zeros(3, bool)), images)
 
-    @pytest.mark.parametrize("fill", [-1.0, 0.0, 7.5])
-    def test_corners_are_filled(self, fill: float) -> None:
-        rotated = rotate_flip(np.ones((1, 56, 56)), [45], [False], fill=fill)
-        assert (rotated[0, [0, 0, -1, -1], [0, -1, 0, -1]] == fill).all()
-        assert rotated[0, 28, 28] == 1
-
     @settings(max_examples=20, deadline=None)
     @given(low=st.floats(-10, 10), span=st.floats(0.1, 10), angle=st.floats(0, 360), flip=st.booleans())
     def test_the_background_follows_the_range_of_the_images(
@@ -567,20 +560,24 @@ class TestRotateFlip:
                 rotate_flip(images, angles, [False, True])
 
 
-class TestPlan:
+def of(labels: list[int]) -> Sample:
+    return Sample(smooth(len(labels), 8), labels)
+
+
+class TestAugment:
     @pytest.mark.parametrize("per_class", [5, 6, 9, 10, 11, 33, 100])
     def test_ordered(self, per_class: int) -> None:
         labels = np.array([1, 0, 1, 3, 1, 0, 1, 1])
-        plan = augmentation_plan(labels, per_class)
-        np.testing.assert_array_equal(labels[plan["source"]], np.repeat([0, 1, 3], per_class))
+        table = augment(of(labels.tolist()), per_class).table
+        np.testing.assert_array_equal(labels[table["source"]], np.repeat([0, 1, 3], per_class))
         for code in (0, 1, 3):
             members = np.flatnonzero(labels == code)
-            part = plan[labels[plan["source"]] == code]
+            part = table[labels[table["source"]] == code]
             assert part["source"][: len(members)].tolist() == members.tolist()
             assert not part["rotation"][: len(members)].any()
             assert not part["flipped"][: len(members)].any()
-            copies = part[len(members) :]
-            assert copies["flipped"].tolist() == [i % 2 == 0 for i in range(len(copies))]
+            added = part[len(members) :]
+            assert added["flipped"].tolist() == [i % 2 == 0 for i in range(len(added))]
             numbers = [int((part["source"] == member).sum()) for member in members]
             assert numbers == sorted(numbers, reverse=True)
             assert numbers[0] - numbers[-1] <= 1
@@ -589,19 +586,19 @@ class TestPlan:
                 np.testing.assert_allclose(angles, np.arange(number) * 360 / number)
 
     def test_random(self) -> None:
-        labels = np.array([0] * 10 + [2] * 5)
-        plan = augmentation_plan(labels, 4000, "random", rng=np.random.default_rng(3))
-        np.testing.assert_array_equal(labels[plan["source"]], np.repeat([0, 2], 4000))
-        copies = plan[10:4000]
-        assert np.bincount(copies["source"]) == pytest.approx(399, abs=100)
-        assert np.histogram(copies["rotation"], 4, (0, 360))[0] == pytest.approx(997.5, abs=150)
-        assert copies["flipped"].mean() == pytest.approx(0.5, abs=0.05)
-        again = augmentation_plan(labels, 4000, "random", rng=np.random.default_rng(3))
-        np.testing.assert_array_equal(plan, again)
+        sample = of([0] * 10 + [2] * 5)
+        more = augment(sample, 4000, "random", rng=np.random.default_rng(3))
+        assert more.counts() == {"FRI": 4000, "FRII": 0, "bent": 4000, "compact": 0}
+        added = more.table[10:4000]
+        assert np.bincount(added["source"]) == pytest.approx(399, abs=100)
+        assert np.histogram(added["rotation"], 4, (0, 360))[0] == pytest.approx(997.5, abs=150)
+        assert added["flipped"].mean() == pytest.approx(0.5, abs=0.05)
+        again = augment(sample, 4000, "random", rng=np.random.default_rng(3))
+        np.testing.assert_array_equal(more.images, again.images)
 
     def test_numbers_by_name(self) -> None:
-        plan = augmentation_plan([0, 1, 1], {"FRII": 4, "FRI": 2})
-        assert plan["source"].tolist() == [0, 0, 1, 2, 1, 2]
+        more = augment(of([0, 1, 1]), {"FRII": 4, "FRI": 2})
+        assert more.table["source"].tolist() == [0, 0, 1, 2, 1, 2]
 
     @pytest.mark.parametrize(
         ("labels", "per_class", "method", "message"),
@@ -609,18 +606,16 @@ class TestPlan:
             ([0, 0, 0], 2, "ordered", "3 FRI images to 2: all of them are kept"),
             ([0, 0, 0], {"FRI": 5, "bent": 5}, "ordered", "0 bent images to 5: .* there must be one"),
             ([0, 1], {"FRI": 5}, "ordered", "no number is given for the class FRII"),
-            ([0, 1], 5, "random", "needs rng"),
             ([0, 1], 5, "mirror", "'mirror': choose from ordered, random"),
             ([0, -1], 5, "ordered", "1 of 2 images have no class"),
             ([], 5, "ordered", "at least one image"),
         ],
     )
     def test_faults(self, labels: list[int], per_class: int, method: str, message: str) -> None:
+        sample = Sample(np.zeros((len(labels), 8, 8)), np.array(labels, int))
         with pytest.raises(ValueError, match=message):
-            augmentation_plan(labels, per_class, method)  # type: ignore[arg-type]
+            augment(sample, per_class, method)  # type: ignore[arg-type]
 
-
-class TestAugment:
     def sample(self) -> Sample:
         table = Table({"name": [f"s{i}" for i in range(7)], "catalogue": list("abcdefg")})
         table.meta["history"] = ["read"]
@@ -659,8 +654,9 @@ def test_random_numbers_and_counts_are_checked() -> None:
     for wrong in (None, 1):
         with pytest.raises(TypeError, match=r"rng is .*give a generator of random numbers"):
             split(sample, 1, rng=wrong)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="rng is 1"):
-        augment(sample, 4, "random", rng=1)  # type: ignore[arg-type]
+    for seed in (None, 1):
+        with pytest.raises(TypeError, match=f"rng is {seed}"):
+            augment(sample, 4, "random", rng=seed)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"the number of FRI images is 0.5; give a whole number"):
         split(sample, 0.5, rng=rng)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"the number of FRII images is 2.5"):
