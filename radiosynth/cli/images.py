@@ -15,6 +15,7 @@ from radiosynth import classification
 from radiosynth._io import SAMPLE, TABLES, check, refuse_to_replace, table_format, write_table
 from radiosynth.cli import options
 from radiosynth.cli.sources import read_sources
+from radiosynth.cutouts.read import part_of
 from radiosynth.taxonomy import CLASSES
 
 
@@ -49,6 +50,9 @@ def classify(arguments: argparse.Namespace) -> None:
     else:
         options.refuse_ignored(arguments, "without --mosaic", "positions", "beam")
         check(inputs, "give the files to classify, or --mosaic and --positions")
+    # Said now: to load Keras takes seconds.
+    absent = [str(path) for path in inputs if not part_of(str(path))[0].exists()]
+    check(arguments.skip or not absent, f"there is no {', '.join(absent[:3])}; check the path")
     if out:
         refuse_to_replace(out, table_format(out, (named.encode(), b"class"))[1], inputs)
     if arguments.page:

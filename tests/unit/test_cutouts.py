@@ -73,6 +73,8 @@ def test_npy_single_and_stack(tmp_path, image):
     sample = read_cutouts([tmp_path / "one.npy", tmp_path / "many.npy"])
     assert sample.table["name"].tolist() == ["one.npy", "many.npy[0]", "many.npy[1]"]
     np.testing.assert_array_equal(sample.images[2], 2 * image)
+    with pytest.raises(CutoutError, match="holds one image; give its name without a range"):
+        read_cutouts(f"{tmp_path / 'one.npy'}[0:5]")
 
 
 @pytest.mark.parametrize("suffix", ["npy", "fits"])
