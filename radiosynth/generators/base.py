@@ -26,7 +26,7 @@ from radiosynth.generators.animation import read_frames
 from radiosynth.generators.settings import GENERATORS, GeneratorSettings, with_labels
 from radiosynth.networks.layers import keras_defaults
 from radiosynth.records import renamed
-from radiosynth.sample import Sample, concatenate
+from radiosynth.sample import Sample, check_choice, concatenate
 from radiosynth.taxonomy import CLASS_NAMES, class_code
 
 log = logging.getLogger("radiosynth")
@@ -357,6 +357,7 @@ def read_description(folder: Path) -> tuple[Any, list[str], bool]:
         # What files of earlier versions do not say: the kind, and whether images are rescaled.
         given = {"rescale": False, **renamed(stored["settings"])}
         kind = stored.get("kind", "vae" if "beta" in given else "gan")
+        check_choice(kind, "kind of generator", GENERATORS)
         settings = GENERATORS[kind](**given)
         names = [str(name) for name in stored["class_names"]]
         check(len(names) == max(settings.conditional, 1), f"names of {len(names)} classes")
