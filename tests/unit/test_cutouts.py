@@ -192,7 +192,7 @@ FAULTS = {
     "truncated FITS": (truncated_fits, "cannot be read .*damaged, fetch it again"),
     "truncated PNG": (truncated_png, "cannot be read .*damaged, fetch it again"),
     "truncated npy": (truncated_npy, "cannot be read .*damaged, fetch it again"),
-    "pickled": (lambda p, i: write_npy(p, np.array([{}, {}])), "cannot be read .*Object"),
+    "pickled": (lambda p, i: write_npy(p, np.array([{}, {}])), "cannot be read .*Python objects"),
     "text values": (lambda p, i: write_npy(p, i.astype(str)), "type <U"),
     "complex": (lambda p, i: write_npy(p, i.astype(complex)), "type complex128"),
     "1-D": (lambda p, i: write_npy(p, i[0]), r"shape \(20,\)"),
