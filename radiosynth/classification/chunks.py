@@ -183,10 +183,7 @@ def classify_in_chunks(
 
 
 def join_chunks(
-    folder: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    kind: str | None = None,
-    comments: Sequence[str] = (),
+    folder: str | os.PathLike[str], out: str | os.PathLike[str], comments: Sequence[str] = ()
 ) -> None:
     """Write the parts of `classify_in_chunks` as one table, in the order of the files, and remove them.
 
@@ -196,8 +193,6 @@ def join_chunks(
         Folder of the parts.
     out : path-like
         Table to write, by its suffix: CSV, ECSV or Parquet part by part; FITS and VOTable hold all in memory.
-    kind : str, optional
-        Format of astropy, whatever the suffix.
     comments : sequence of str
         Lines to be kept with the table, where the format has a place for them.
 
@@ -222,7 +217,7 @@ def join_chunks(
             table.rename_column("name", "file")
             yield table
 
-    write_table(Path(out), tables(), kind)
+    write_table(Path(out), tables())
     for path in [*parts, *folder.glob(".*.part*"), folder / ".lock"]:
         path.unlink(missing_ok=True)
     shutil.rmtree(folder / "model", ignore_errors=True)  # needed as long as there are parts
