@@ -372,7 +372,7 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     folder : Path, optional
         Folder of the records, if it is not the usual one.
     brief : bool
-        Leave out the numbers of changes that are not detected.
+        Only say within which limits the changes are that are not detected.
 
     Returns
     -------
@@ -389,8 +389,16 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     tables = [comparison(test, folder=folder) for test in TESTS]
     said = [_said(table, brief) for table in tables]
     names = list(TESTS.values())
-    if brief and len(set(said)) == 1:
-        return f"{said[0][0].upper()}{said[0][1:]}, on {' or on '.join(names)}."
+    if brief and len(set(said)) == 1:  # nothing is detected
+        spans = [
+            f"{_points(min(table['value'][1:]))} to {_points(max(table['value'][1:]))} points on {name}"
+            for table, name in zip(tables, names, strict=True)
+        ]
+        ends = [
+            limit(limit(table[end][1:]) for table in tables) for limit, end in ((min, "low"), (max, "high"))
+        ]
+        intervals = f"(95\N{NARROW NO-BREAK SPACE}% intervals within {' and '.join(map(_points, ends))})"
+        return f"{said[0][0].upper()}{said[0][1:]}: {' and '.join(spans)} {intervals}."
     parts = [f"On {name}, {each}." for name, each in zip(names, said, strict=True)]
     if brief:
         return " ".join(parts)
@@ -416,7 +424,7 @@ def _said(table: Table, brief: bool) -> str:
     for found, said in FOUND.items():
         changes = []
         for row in table[1:][table["found"][1:] == found]:
-            points = [f"{100 * row[key]:+.1f}".replace("-", "−") for key in ("value", "low", "high")]
+            points = [_points(row[key]) for key in ("value", "low", "high")]
             end = "" if found == "no effect detected" else f"; adjusted p = {row['adjusted_p']:.2g}"
             numbers = "" if brief and not end else " ({}, {} to {}".format(*points) + f"{end})"
             changes.append(ADDED[row["condition"]] + numbers)
@@ -425,3 +433,8 @@ def _said(table: Table, brief: bool) -> str:
             listed = " or ".join([", ".join(others), last] if others else [last])
             parts.append(f"{said} when {listed} are added")
     return "; ".join(parts)
+
+
+def _points(change: float) -> str:
+    """Typeset a change in percentage points."""
+    return f"{100 * change:+.1f}".replace("-", "−")

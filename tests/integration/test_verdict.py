@@ -316,11 +316,21 @@ def test_a_statement_is_brief_where_nothing_is_found(tmp_path: Path, monkeypatch
     monkeypatch.setattr(analysis, "REPLICATES", 200)
     _, reference = simulated(0.0, np.random.default_rng(7))
     save_records(tmp_path, "main", {"real": reference})
-    assert analysis.verdict(tmp_path, brief=True) == (
+    said = analysis.verdict(tmp_path, brief=True)
+    tables = [analysis.comparison(test, folder=tmp_path)[1:] for test in analysis.TESTS]
+    number = r"([+−]\d+\.\d)"
+    found = re.fullmatch(
         "No change in balanced accuracy is detected when geometric simulations, GAN images or fitted "
-        "simulations as FIRST would see them are added, on held-out sources of the report's sample or on "
-        "sources outside this sample."
+        f"simulations as FIRST would see them are added: {number} to {number} points on held-out sources of "
+        f"the report's sample and {number} to {number} points on sources outside this sample "
+        rf"\(95.% intervals within {number} and {number}\)\.",
+        said,
     )
+    assert found
+    values = [limit(table["value"]) for table in tables for limit in (min, max)]
+    values += [min(np.min(each["low"]) for each in tables), max(np.max(each["high"]) for each in tables)]
+    given = [float(text.replace("−", "-")) for text in found.groups()]
+    np.testing.assert_allclose(given, 100 * np.array(values), atol=0.051)
 
 
 def test_the_command_says_what_was_found_and_trains_what_is_missing(
