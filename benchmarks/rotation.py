@@ -39,7 +39,7 @@ class Task:
 
     def by_one_angle(self) -> np.ndarray:
         number = len(self.images)
-        return radiosynth.rotate_flip(self.images, np.full(number, ANGLE), np.zeros(number, bool), fill=-1)
+        return radiosynth.rotate_flip(self.images, np.full(number, ANGLE), np.zeros(number, bool))
 
     def case(self, peer: Callable[[], Any], check: Callable[[], float] | None = None) -> Case:
         number, size = self.images.shape[:2]

@@ -9,6 +9,7 @@ import json
 import math
 import os
 import re
+import shutil
 import threading
 import warnings
 import zipfile
@@ -42,13 +43,17 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, which takes its name only when it is whole.
 
     The temporary name is that of the thread, as others may write the same file. Of a symbolic link the target
-    is replaced.
+    is replaced, which keeps its mode.
     """
     target = Path(os.path.realpath(path))
+    there = target.exists()
+    check(target.is_file() or not there, f"{path} is a folder or a device; give the name of a file to write")
     partial = target.with_name(f".{target.stem}.{os.getpid()}-{threading.get_ident()}.part{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
+        if there:
+            shutil.copymode(target, partial)
         partial.replace(target)
     except OSError as error:
         if error.errno is None:

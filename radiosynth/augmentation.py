@@ -151,7 +151,7 @@ def augment(
     ([0, 1, 0, 1, 2, 2, 2, 2], [0.0, 0.0, 180.0, 180.0, 0.0, 90.0, 180.0, 270.0])
     """
     check_choice(method, "augmentation method", ("ordered", "random"))
-    if method == "random":
+    if method == "random" or rng is not None:
         check_rng(rng)
     generator = np.random.default_rng(rng)  # rng itself where there is one
     wanted = _numbers_per_class(sample.labels, per_class)

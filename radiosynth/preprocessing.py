@@ -280,6 +280,8 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
         return stack
     # The first axis keeps its length, so that the images do not mix.
     shape = (len(stack), size, size)
+    if not len(stack):
+        return np.empty(shape, np.float32)
     return resize_volume(stack, shape, order=1, anti_aliasing=True, preserve_range=True)
 
 

@@ -226,16 +226,26 @@ def _to_text(table: Table) -> str:
     """Return a table as ECSV, its texts as JSON: ECSV drops line breaks, and blanks at the ends of texts."""
     table = table.copy(copy_data=False)
     for name, column in table.columns.items():
-        check(
-            name.strip() and "\n" not in name, f"the column {name!r} is blank or has a line break: rename it"
-        )
+        fault = f"the column {name!r} is blank or has a line break: rename it"
+        check(name.strip() and "\n" not in name, fault)
         column.info.format = None  # it would round the numbers that are written
-        if isinstance(column, Column) and column.dtype.kind == "U":
+    plain = table[[name for name, column in table.columns.items() if isinstance(column, Column)]]
+    plain.convert_bytestring_to_unicode()
+    for name, column in plain.columns.items():
+        if column.dtype.kind == "U":
             table[name] = _recoded(column, json.dumps)
-    table.meta = {"json": json.dumps(table.meta, default=lambda value: value.tolist())}
+    table.meta = {"json": json.dumps(table.meta, default=_plain)}
     text = io.StringIO()
     table.write(text, format="ascii.ecsv", serialize_method="data_mask")
     return text.getvalue()
+
+
+def _plain(value: Any) -> Any:
+    """Return an array or a number of NumPy as Python's own; JSON knows nothing else."""
+    if type(value).__module__ != "numpy":
+        msg = f"the meta holds {value!r}: give texts, numbers, lists and dictionaries, or remove it"
+        raise ValueError(msg)
+    return value.tolist()
 
 
 def _from_text(text: str) -> Table:

@@ -162,6 +162,7 @@ def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> Histor
     with readable(path, **said):
         meta = json.loads(str(stored.pop("meta")))
         history, found = meta["history"], meta["fingerprint"]
+        check(all(np.isfinite(array).all() for array in stored.values()), "some weights are not finite")
     fault = f"{path} is a checkpoint of another training ({found}, not {fingerprint})"
     same = found == fingerprint and len(stored) == len(variables)
     check(same, f"{fault}: give another folder, or remove that file")
@@ -201,7 +202,8 @@ def fit(
     scores : callable, optional
         From the model to further scores by name, to be logged after each epoch.
     callbacks : sequence of keras.callbacks.Callback
-        Called by Keras as usual, when the scores are logged and the checkpoint is not yet written.
+        Called by Keras when the scores are logged and the checkpoint is not yet written. Each epoch is a
+        training of its own for them: what they gather from its beginning on, such as patience, starts anew.
     time_limit : float, optional
         Seconds in which to end: no further epoch is begun that would take longer.
     title : str
@@ -256,6 +258,8 @@ def fit(
             )
             if signals:  # the epoch may have been cut short: it is done again when training resumes
                 break
+            if model.stop_training:
+                signals.append("a callback")
             now = time.monotonic()
             seconds = now - begun
             logs = {key: float(value) for key, (value,) in found.history.items()}

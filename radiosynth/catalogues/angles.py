@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import Angle, SkyCoord, jparser
+from astropy.coordinates import Angle, SkyCoord
 from astropy.table import Column, MaskedColumn
 from numpy.typing import ArrayLike, NDArray
 
@@ -21,6 +21,11 @@ _UNITS = (
     dict.fromkeys(("deg", "degree", "degrees", "d", "dms"), u.deg)
     | dict.fromkeys(("h", "hr", "hour", "hours", "hourangle", "hms"), u.hourangle)
     | {"rad": u.rad}
+)
+
+
+DESIGNATION = re.compile(
+    r"J([01]\d|2[0-3])([0-5]\d)([0-5]\d(?:\.\d+)?)([+\-−])(\d\d)([0-5]\d)([0-5]\d(?:\.\d+)?)?(?!\.?\d)"
 )
 
 
@@ -55,9 +60,10 @@ def _angle(text: str, unit: u.UnitBase | None, usual: u.UnitBase) -> float:
 
 
 def unit_of(column: Column) -> u.UnitBase | None:
-    """Return the unit of angles that a column states, by itself or in brackets at the end of its name."""
-    name = column.name or ""
-    stated = str(column.unit or "") or "".join(re.findall(r"[(\[]([^()\[\]]*)[)\]]\s*$", name))
+    """Return the unit of a column of angles: its own, or that in brackets after its description or name."""
+    name, stated = column.name or "", str(column.unit or "")
+    for text in (column.description or "", name):
+        stated = stated or "".join(re.findall(r"[(\[]([^()\[\]]*)[)\]]\s*$", text))
     letters = re.sub(r"[^a-z0-9]|j2000|icrs|fk5", "", stated.lower())
     if not letters:
         return u.deg if name.lower().endswith("deg") else None
@@ -78,12 +84,14 @@ def text_of(column: ArrayLike) -> NDArray[np.str_]:
 
 def from_designation(name: str) -> tuple[float, float]:
     """Return the position in degrees that a designation such as J012947.0+004633 tells."""
-    try:
-        place = jparser.to_skycoord(name)
-    except ValueError:
+    # astropy's jparser takes hour 25 for hour 1, and arcseconds of one digit for degrees.
+    parts = DESIGNATION.search(name)
+    if not parts:
         msg = f"the name {str(name)!r} gives no position; give such as J012947.0+004633, or add ra and dec"
-        raise ValueError(msg) from None
-    return place.ra.deg, place.dec.deg
+        raise ValueError(msg)
+    hours, minutes, seconds, sign, degrees, arcmin, arcsec = parts.groups()
+    dec = int(degrees) + int(arcmin) / 60 + float(arcsec or 0) / 3600
+    return 15 * (int(hours) + int(minutes) / 60 + float(seconds) / 3600), dec if sign == "+" else -dec
 
 
 def designation(positions: SkyCoord) -> list[str]:

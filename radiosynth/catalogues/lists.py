@@ -53,13 +53,15 @@ def _read_text(lines: list[str]) -> Table:
     comments = [line.lstrip("# ") for line in lines if line.startswith("#")]
     if rows and meanings_of(_names(rows[0])).keys() & {"ra", "name"}:
         header = rows.pop(0)
-    elif rows and not comments and len(_names(rows[0])) == 2:
+    elif rows and not comments and re.fullmatch(r"[+\-−.\d]\S*[\s,;|]+[+\-−.\d]\S*", rows[0].strip()):
         header = f"ra{_delimiter(rows[0]) or ' '}dec"
     else:
         headers = [line for line in comments if meanings_of(_names(line)).keys() >= {"ra", "dec"}]
         check(headers, "it has no header with ra and dec, or with name: write one, such as name,ra,dec")
         header = headers[0]
     names = _names(header)
+    units = [name for name in names if name.startswith(("[", "("))]
+    check(not units, f"the header has {units} as names of columns: write such as RA(h), without a blank")
     # A single column may hold blanks.
     mark = _delimiter(header) or ("\t" if len(names) == 1 else None)
     cells = [_cells(row, mark) for row in rows]

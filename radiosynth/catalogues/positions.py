@@ -131,14 +131,15 @@ def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table
     known |= {name: text_of(raw[name]) for name in ("catalogue", "catalogue_class") if name in raw.colnames}
     if located:
         known |= {axis: _one_of(raw, axis, found[axis]) for axis in ("ra", "dec")}
-    taken = {column for columns in found.values() for column in columns}
+    # What else is named so, such as a second name, is kept.
+    taken = {columns[0] for columns in found.values()}.union(found.get("ra", []), found.get("dec", []))
     return labelled(known | {name: raw[name] for name in raw.colnames if name not in taken | known.keys()})
 
 
 def _one_of(table: Table, axis: str, columns: list[str]) -> NDArray[np.float64]:
     """Return the angles of the first of the columns in degrees; all have to agree to an arcminute."""
     # The readers add a number to a name that comes twice, and SExtractor's to those of a vector.
-    again = {name for name in table.colnames if name.rstrip("_0123456789") in columns} - {*columns}
+    again = {n for n in table.colnames if any(re.fullmatch(rf"{re.escape(c)}_?\d", n) for c in columns)}
     angles = [degrees(axis, table[name]) for name in columns]
     differ = any(np.abs((each - angles[0] + 180) % 360 - 180).max() > 1 / 60 for each in angles)
     fault = f"the columns {', '.join([*columns, *sorted(again)])} hold different {axis}"

@@ -149,7 +149,8 @@ def classify_in_chunks(
     ------
     ValueError
         If the folder has anything else, or parts of other files, of files that changed since, of another
-        classifier or of other options; with ``on_error="raise"`` also at a file that cannot be read.
+        classifier or of other options; with ``on_error="raise"`` also at a file that cannot be read, unless
+        an earlier call with ``"skip"`` has listed it as skipped.
     OSError
         If another process is writing to the folder.
     """
@@ -201,9 +202,11 @@ def join_chunks(
     FileNotFoundError
         If the folder is none of `classify_in_chunks`.
     ValueError
-        If chunks are missing, or differ in their columns.
+        If chunks are missing, or differ in their columns, or the table would lie in the folder.
     """
     folder = Path(folder)
+    outside = folder.resolve() not in Path(out).resolve().parents
+    check(outside, f"{out} would be in the folder of the parts, which is removed: give another place")
     about = folder / ABOUT
     number = read_json(about, ["chunks"], advice="give the folder of classify_in_chunks")["chunks"]
     parts = [_part(folder, i) for i in range(number)]

@@ -18,14 +18,15 @@ from radiosynth.metrics import proportion, two_axes
 from radiosynth.preprocessing import GREY_LEVELS
 from radiosynth.surveys import FIRST
 
-FORMATS = ("keras", "onnx")
-"""Formats, which are also the suffixes of the files."""
+FORMATS = {"keras": rb"(?s)PK\x03\x04.{26}metadata\.json", "onnx": rb"(?s)\x08.\x12"}
+"""Formats, which are also the suffixes of the files, and how such files begin."""
 
 
 def write_model(model: keras.Model, path: Path, format: str, card: str) -> Path:  # noqa: A002
     """Write a network to a file and its model card beside it, and return the file of the card."""
     check(path.suffix == f".{format}", f"{path} is to be in the format {format}: end its name in .{format}")
     beside = path.with_suffix(".md")
+    refuse_to_replace(path, FORMATS[format])
     refuse_to_replace(beside, b"# Model card")
     if format == "keras":
         write_atomically(path, model.save)

@@ -8,7 +8,9 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 from radiosynth import stopping
 
@@ -48,6 +50,11 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 done, 1 failed, 75 stopped before the end."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
+        with suppress(AttributeError):  # a stand-in of tests or notebooks
+            getattr(sys, name).reconfigure(errors="backslashreplace")  # no locale lacks a letter
     given = sys.argv[1:] if arguments is None else arguments
     try:
         with stopping.on_signals(stopping.interrupt):

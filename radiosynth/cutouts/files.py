@@ -94,6 +94,8 @@ def _open(path: Path, stack: ExitStack) -> Opened:
         return fits_image(whole or image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
     if head.startswith(b"\x93NUMPY"):
         pixels: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+        if pixels.ndim in (3, 4) and pixels.shape[-1] == 1:  # the channel of networks
+            pixels = pixels[..., 0]
     elif head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
         pixels = _picture(path, head)
     else:

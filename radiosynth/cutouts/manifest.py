@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -89,8 +90,15 @@ def resumed(
 
 
 def _keys(rows: Table) -> list[tuple[str, ...]]:
-    """Return what tells sources apart: name and position."""
-    return [(str(row["name"]), f"{row['ra']:.5f}", f"{row['dec']:.5f}") for row in rows]
+    """Return what tells rows apart: name, class, catalogue, position, and of rows alike which one it is."""
+    labels = [name for name in ("name", "class", "catalogue") if name in rows.colnames]
+    seen: Counter[tuple[str, ...]] = Counter()
+    keys = []
+    for row in rows:
+        key = (*(str(row[name]) for name in labels), f"{row['ra']:.5f}", f"{row['dec']:.5f}")
+        seen[key] += 1
+        keys.append((*key, str(seen[key])))
+    return keys
 
 
 def file_name(folder: Path, name: str, used: set[str]) -> str:
@@ -106,9 +114,10 @@ def file_name(folder: Path, name: str, used: set[str]) -> str:
 
 
 def _taken(path: Path, name: str) -> bool:
-    """Return whether there is a file other than that of the source, which a killed process may have left."""
-    with suppress(Exception):  # of files that are no FITS
-        return bool(fits.getval(path, "SRCNAME") != as_ascii(name))
+    """Return whether there is a file, but for that of the source which a killed call to the folder left."""
+    if (path.parent / MANIFEST).exists():
+        with suppress(Exception):  # of files that are no FITS
+            return bool(fits.getval(path, "SRCNAME") != as_ascii(name))
     return os.path.lexists(path)
 
 

@@ -28,7 +28,7 @@ def checked(content: bytes, place: SkyCoord, width: float, survey: Survey) -> tu
     """Return the image of a reply as an HDU, or None where it is no such cutout, with status and message."""
     start = content[:20_000].decode("utf-8", "replace").lstrip()
     if not start.startswith("SIMPLE"):
-        words = as_ascii(re.sub(r"<[^>]*>", " ", start))
+        words = " ".join(as_ascii(re.sub(r"<[^>]*>", " ", start)).split())[:200]  # not the foot of a page
         status = "html page" if start.startswith("<") else "not fits"
         return None, OUTSIDE if _OUTSIDE.search(words) else status, words
     try:

@@ -20,6 +20,7 @@ from radiosynth._io import check
 from radiosynth.classification.settings import ClassifierSettings, OnTheFlySettings, RegressorSettings
 from radiosynth.generators.settings import GANSettings, GeneratorSettings, VAESettings
 from radiosynth.records import EARLIER_NAMES, renamed
+from radiosynth.reproduction.scales import SCALES
 from radiosynth.sample import check_choice, check_count
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -94,11 +95,19 @@ class Config:
     """
 
     kind: ClassVar[str]
+    predicted: ClassVar[dict[str, str]] = {
+        "names": "U1",
+        "labels": "i1",
+        "plain": "b1",
+        "probabilities": "f2",
+    }
+    """What the predictions of a run consist of: arrays and their kinds."""
     derived: ClassVar[tuple[str, ...]] = ()
     """Values of nested settings that follow from the others."""
     scale: str = "report"
 
     def __post_init__(self) -> None:
+        check_choice(self.scale, "scale", SCALES)
         least = {"seed": 0, "epochs": 1, "per_class": 1, "rounds": 1}
         for name, value in self.flat().items():
             if name in least:
@@ -323,6 +332,13 @@ class BendingConfig(Config):
     """
 
     kind: ClassVar[str] = "bending"
+    predicted: ClassVar[dict[str, str]] = {
+        "name": "U1",
+        "truth": "f1",
+        "bending_angle": "f1",
+        "guess": "f1",
+        "spread": "F1",
+    }
     training_set: str = "real"
     population: str = "report"
     crop: int = 70
@@ -433,6 +449,11 @@ class EnsembleConfig(Config):
 
     kind: ClassVar[str] = "ensemble"
     members: tuple[FoldConfig, ...] = (FoldConfig(),)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        fault = f"an ensemble of {len(self.members)}: give members that take the same images, one at least"
+        check(len({(member.size, member.n_sigma) for member in self.members}) == 1, fault)
 
     @property
     def settings(self) -> OnTheFlySettings:

@@ -57,7 +57,11 @@ class Run(Generic[C]):
     @property
     def history(self) -> Table:
         """One row per epoch."""
-        return read_table(self.folder / "history.csv", self.config.settings.epochs)  # type: ignore[attr-defined]
+        path, epochs = self.folder / "history.csv", self.config.settings.epochs  # type: ignore[attr-defined]
+        found = read_table(path, epochs)
+        with readable(path):
+            check(found["epoch"].tolist() == [*range(1, epochs + 1)], "not one row for each epoch")
+        return found
 
     @property
     def predictions(self) -> dict[str, NDArray[Any]]:
@@ -67,7 +71,7 @@ class Run(Generic[C]):
         ``unseen_labels``: those of the images of the folds, each by the network that did not see it. Of a
         network for bending angles as in `radiosynth.reproduction.recipes.cross_validate`.
         """
-        return read_arrays(self.folder / "predictions.npz")
+        return read_arrays(self.folder / "predictions.npz", self.config.predicted)
 
     @property
     def frames(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -25,6 +25,7 @@ from radiosynth.cutouts import download
 from radiosynth.cutouts.download import download_cutouts
 from radiosynth.cutouts.manifest import MANIFEST, alone
 from radiosynth.cutouts.read import read_cutouts
+from radiosynth.cutouts.replies import checked
 from radiosynth.sample import Sample
 from radiosynth.surveys import HIPS, First, Hips, SkyView
 from radiosynth.taxonomy import CLASS_NAMES
@@ -381,6 +382,24 @@ def test_a_folder_that_cannot_be_written_ends_the_batch(tmp_path, first, monkeyp
     with pytest.raises(OSError, match="No space left"):
         download_cutouts(sources(5), tmp_path, survey=first, **QUICK)
     assert set(Table.read(tmp_path / MANIFEST)["status"]) == {"not tried"}
+
+
+def test_a_busy_page_whose_foot_speaks_of_outside_is_no_verdict_on_the_source(first):
+    foot = b"<footer>Users outside of the institute: there is no data warranty</footer></html>"
+    page = b"<html><h1>Too many requests</h1>" + b"<p>The server is busy, please repeat later.</p>" * 5 + foot
+    assert checked(page, SkyCoord(1, 2, unit="deg"), 4.5, first)[1] == "html page"
+
+
+def test_a_source_of_two_classes_keeps_both_and_no_file_is_replaced(tmp_path, sky, first):
+    one = Table({"name": ["x"], "ra": [10.0], "dec": [20.0], "class": ["FRI"], "catalogue": ["A"]})
+    other = Table({"name": ["x"], "ra": [10.0], "dec": [20.0], "class": ["FRII"], "catalogue": ["B"]})
+    mine = fits.PrimaryHDU(np.zeros((5, 5)), fits.Header({"SRCNAME": "x"}))
+    mine.writeto(tmp_path / "x.fits")
+    download_cutouts(one, tmp_path, survey=first, **QUICK)
+    manifest = download_cutouts(other, tmp_path, survey=first, **QUICK)
+    assert manifest["class"].tolist() == ["FRI", "FRII"]
+    assert len({*manifest["file"], "x.fits"}) == 3
+    assert fits.getdata(tmp_path / "x.fits").shape == (5, 5)
 
 
 # Killed ------------------------------------------------------------------------------------------------

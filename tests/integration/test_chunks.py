@@ -149,6 +149,8 @@ def test_parts_are_taken_for_what_they_are(
         next(classify_in_chunks(classifier, chunks, parts))
     (parts / "about.json").write_bytes(about)
     (parts / "notes.ecsv").write_text("mine")
+    with pytest.raises(ValueError, match="would be in the folder of the parts"):
+        join_chunks(parts, parts / "out.csv")
     join_chunks(parts, tmp_path / "out.csv")
     assert [path.name for path in parts.iterdir()] == ["notes.ecsv"]
 

@@ -156,7 +156,11 @@ def test_a_saved_run_in_a_read_only_folder_is_loaded(made: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("kind", "file", "change"),
     [
+        ("classifier", "predictions.npz", {"plain": np.ones(48)}),
+        ("classifier", "predictions.npz", {"probabilities": np.full((48, 4), np.nan, "f4")}),
+        ("classifier", "predictions.npz", {"labels": np.zeros((48, 1), int)}),
         ("classifier", "model.npz", {"w0": np.array(["1"])}),
+        ("classifier", "history.csv", (b"\n2,", b"\n3,")),
         ("classifier", "history.csv", (b"\n2,", b"\n2,nan,")),
         ("gan", "generator.json", (b'"class_names": [', b'"class_names": ["x",')),
         ("study", "sources.csv", (b",0.2", b",nan")),
@@ -174,6 +178,14 @@ def test_numbers_of_another_kind_are_damage(
         assert path.read_bytes() != whole
     with pytest.raises(ValueError, match=f"{file} (is damaged|holds no weights|does not describe)"):
         FILES[kind, file](path.parent)
+
+
+def test_weights_of_a_checkpoint_that_are_no_numbers(copied: Callable[[str], Path]) -> None:
+    folder = copied("begun")
+    stored = dict(np.load(folder / "checkpoint.npz"))
+    np.savez(folder / "checkpoint.npz", **{**stored, "v0": stored["v0"] * np.nan})
+    with pytest.raises(ValueError, match=r"checkpoint\.npz is damaged.*not finite.*begins anew"):
+        _train(folder)
 
 
 def test_more_images_than_there_is_memory_for(made: Path) -> None:

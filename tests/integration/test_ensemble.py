@@ -127,3 +127,10 @@ def test_faults(wrong: dict[str, float], said: str, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(datasets, "load_first_dataset", simulated_dataset)
     with pytest.raises(ValueError, match=said):
         recipes.run(configs.FoldConfig.of(scale="smoke", **{**TINY, **wrong}), root=tmp_path)
+
+
+def test_an_empty_ensemble_and_an_unknown_scale_are_refused() -> None:
+    with pytest.raises(ValueError, match="one at least"):
+        configs.EnsembleConfig(scale="smoke", members=())
+    with pytest.raises(ValueError, match="unknown scale 'large': choose from smoke, laptop, report"):
+        configs.FoldConfig(scale="large")

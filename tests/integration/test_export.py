@@ -81,9 +81,11 @@ def test_without_the_packages_of_onnx_it_says_which(
 
 
 def test_nothing_else_is_replaced(classifier: classification.Classifier, tmp_path: Path) -> None:
-    (tmp_path / "m.md").write_text("notes of mine")
-    with pytest.raises(ValueError, match=r"m\.md exists, and is not what would be written"):
-        classifier.export(tmp_path / "m.keras")
+    for other in ("m.keras", "m.md"):
+        (tmp_path / other).write_text("notes of mine")
+        with pytest.raises(ValueError, match=f"{other} exists, and is not what would be written"):
+            classifier.export(tmp_path / "m.keras")
+        (tmp_path / other).unlink()
     with pytest.raises(ValueError, match=r"end its name in \.keras"):
         classifier.export(tmp_path / "m.h5")
     with pytest.raises(ValueError, match="unknown format 'pt': choose from keras, onnx"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,20 +36,25 @@ def program(*arguments: str, **options: object) -> subprocess.CompletedProcess[b
     return subprocess.run([sys.executable, "-c", code, *arguments], check=False, **options)  # type: ignore[call-overload]
 
 
-def test_a_link_is_kept_and_its_target_replaced(tmp_path: Path) -> None:
+def test_a_link_is_kept_and_its_target_replaced_with_its_mode(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     target, link = tmp_path / "deep" / "real.csv", tmp_path / "link.csv"
     target.write_text("old")
+    target.chmod(0o640)
     link.symlink_to(target)
     write_table(link, TABLE)
     assert link.is_symlink()
     assert target.read_text("utf-8") == "file,x\nMüller.fits,1.5\n"
+    assert stat.S_IMODE(target.stat().st_mode) == 0o640
     assert len(list(tmp_path.rglob("*.csv"))) == 2
 
 
-def test_a_device_is_not_replaced() -> None:
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="null is a folder or a device"):
         Sample(np.zeros((1, 8, 8)), [0]).save("/dev/null")
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(ValueError, match=r"pipe\.csv is a folder or a device"):
+        write_table(tmp_path / "pipe.csv", TABLE)
 
 
 def test_a_table_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
@@ -233,6 +239,14 @@ def test_numbers_out_of_range(
 
 def test_output_that_nobody_can_take(tmp_path: Path) -> None:
     (tmp_path / "l.csv").write_text('name,ra,dec,class\n"a",1,2,FRI\n"b",3,4,bent\n')
+    (tmp_path / "Müller.csv").write_bytes((tmp_path / "l.csv").read_bytes())
+    ascii_only = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    told = program("catalogue", "Müller.csv", env=ascii_only, cwd=tmp_path, capture_output=True)
+    assert (told.returncode, told.stderr) == (0, b"")
+    assert told.stdout.isascii()
+    shell = f"{sys.executable} -c 'from radiosynth.cli import main; main()' catalogue l.csv >&-"
+    told = subprocess.run(["sh", "-c", shell], cwd=tmp_path, capture_output=True, check=False)
+    assert (told.returncode, told.stderr) == (0, b"")
     read, write = os.pipe()
     os.close(read)
     told = program("catalogue", "l.csv", cwd=tmp_path, stdout=write, stderr=subprocess.PIPE)

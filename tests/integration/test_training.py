@@ -263,3 +263,16 @@ def test_faint_images_of_a_young_generator_are_taken_and_flux_densities_are_not(
     training.check_images(np.concatenate([full, np.full((40, 8, 8), -1.0), 0.1 * full - 0.9]))
     with pytest.raises(ValueError, match="each image scaled to it"):
         training.check_images(0.2 * full)
+
+
+class _Enough(keras.callbacks.Callback):
+    """A callback that ends the training after the second epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        self.model.stop_training = epoch == 1
+
+
+def test_a_callback_ends_the_training(tmp_path: Path) -> None:
+    how = {"folder": tmp_path, "fingerprint": "a", "callbacks": [_Enough()]}
+    with pytest.raises(TrainingStopped, match="by a callback after 2 of 20 epochs"):
+        training.fit(small_model(), line(), epochs=20, **how)

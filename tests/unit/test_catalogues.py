@@ -447,7 +447,7 @@ BAD_LISTS = {
     ),
     "spoken order": ("# Dec of the source, then RA\n1 2\n", "it has no header"),
     "a comment": ("# my source list\na 176.27 19.6\n", "it has no header"),
-    "units in a header": ("# RA (deg) DEC (deg) S (mJy)\n1 2 3\n", "not the 6 columns RA, .deg., DEC"),
+    "units in a header": ("# RA (deg) DEC (deg) S (mJy)\n1 2 3\n", r"\(mJy\)'\] as names of columns"),
     "units in a row": ('RAJ2000;DEJ2000\n"h:m:s";"d:m:s"\n12 30 49;+12 23 28\n', "row 1 has ra = h:m:s"),
     "two marks": ("# ra,dec\n1 2\n", ".'1 2'. has not the 2 columns ra, dec"),
     "framed": ("+----+-----+\n| ra | dec |\n+----+-----+\n| 1  | 2   |\n+----+-----+\n", "it has no header"),
@@ -465,7 +465,7 @@ BAD_LISTS = {
     "unit of seconds": ("name\nJ012961.0+004633\n", "gives no position|minutes and seconds go up to 60"),
     "decimal comma": ("ra;dec\n10,5;20,25\n", "row 1 has ra = 10,5"),
     "two tables": ("|ra |ra |dec|\n|double|double|double|\n", "cannot be read|no rows|different"),
-    "no positions": ("x,y\n1,2\n", "row 1 has ra = x"),
+    "no positions": ("x,y\n1,2\n", "no header with ra and dec"),
     "one axis": ("ra,z\n1,2\n", r"columns ra, z: it needs ra and dec"),
     "out of range": ("ra,dec\n1,2\n400,5\n", r"row 2 has ra = 400: give 0 to 360 degrees.*\(1 such rows\)"),
     "no number": ("ra,dec\n1,2\nx,5\ny,5\n", r"row 2 has ra = x.*12:30:49.4 \(2 such rows\)"),
@@ -556,3 +556,38 @@ def test_decisions_need_name_catalogue_class_and_place():
     sources["name"][1], sources["class"][2] = "other", "bent"
     sources["ra"][3] += 0.01
     assert add_decisions(sources, decisions)["decision"].tolist() == ["keep", "", "", "", "keep"]
+
+
+@pytest.mark.parametrize(
+    "name", ["J250000.0+100000", "J294144.7+235127", "J094144+23515", "J094144.7-02351", "NGC 1265"]
+)
+def test_a_name_that_is_no_designation_gives_no_position(name):
+    with pytest.raises(ValueError, match="gives no position"):
+        from_designation(name)
+    for text in ("J094144.7-235127", "J094144.7−235127"):
+        np.testing.assert_allclose(from_designation(text), (145.43625, -23.8575))
+    np.testing.assert_allclose(from_designation("J094144+2351"), (145.43333, 23.85), atol=1e-5)
+
+
+def test_units_in_descriptions_second_names_and_other_epochs(tmp_path):
+    table = Table({"ra": [12.5], "dec": [1.0], "id": ["a"], "source": ["b"], "ra_1950": [3.0]})
+    table["ra"].description = "Right ascension (hours)"
+    table.write(tmp_path / "a.ecsv")
+    found = read_positions(tmp_path / "a.ecsv")
+    np.testing.assert_allclose(found["ra"], 187.5)
+    assert found["source"].tolist() == ["b"]
+    assert "ra_1950" in found.colnames
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ra [h] dec [deg]\n1 2 3 4\n", r"\['\[h\]', '\[deg\]'\] as names of columns"),
+        ("l,b\n1,2\n", "no header with ra and dec"),
+        ("alpha,delta\n1,2\n", "no header with ra and dec"),
+    ],
+)
+def test_what_columns_hold_is_not_guessed(tmp_path, text, message):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_positions(tmp_path / "a.csv")

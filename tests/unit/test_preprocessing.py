@@ -673,3 +673,7 @@ def test_other_limits_than_minus_one_and_one() -> None:
     assert more.images.min() >= 0  # corners of rotated images
     with pytest.raises(ValueError, match=r"cannot scale to \[1, 0\]"):
         preprocess(Sample(images, [0, 1, 2, 3]), 56, value_range=(1, 0))
+
+
+def test_no_image_is_resized_to_none() -> None:
+    assert resize(np.empty((0, 10, 10)), 5).shape == (0, 5, 5)

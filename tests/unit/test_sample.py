@@ -302,3 +302,15 @@ def test_a_history_with_line_breaks_and_a_column_of_positions_come_back(tmp_path
     assert loaded.history == ["from a\nb.fits", " c"]
     assert loaded.table.meta["number"] == 3
     assert loaded.table["place"].dec.deg.tolist() == [3, 4]
+
+
+def test_bytes_are_saved_as_text_and_what_json_lacks_is_refused(tmp_path: Path) -> None:
+    table = Table({"name": ["a", "b"], "host": np.array([b"NGC 1", b"NGC 2"])})
+    table.meta["sizes"] = np.arange(2)
+    Sample(np.ones((2, 4, 4)), [0, 1], table).save(tmp_path / "a.npz")
+    loaded = Sample.load(tmp_path / "a.npz").table
+    assert loaded["host"].tolist() == ["NGC 1", "NGC 2"]
+    assert loaded.meta["sizes"] == [0, 1]
+    table.meta["where"] = tmp_path
+    with pytest.raises(ValueError, match=r"the meta holds PosixPath.*give texts"):
+        Sample(np.ones((2, 4, 4)), [0, 1], table).save(tmp_path / "b.npz")
