@@ -6,12 +6,11 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table, vstack
 
 from radiosynth._io import check, readable, table_format, write_table
@@ -44,7 +43,7 @@ def write_manifest(folder: Path, table: Table, results: list[dict[str, Any]]) ->
 
 def read_manifest(folder: Path, needed: Iterable[str]) -> Table:
     """Return the manifest of a folder, which has to have some columns; text that is masked is empty."""
-    with readable(folder / MANIFEST, "delete it and fetch the cutouts again", "cannot be read"):
+    with readable(folder / MANIFEST, "fetch the cutouts into another folder", "cannot be read"):
         manifest = Table.read(folder / MANIFEST, format="ascii.ecsv")
     lacking = ", ".join(name for name in needed if name not in manifest.colnames)
     check(not lacking, f"{folder / MANIFEST} has no column {lacking}; write it anew, or give another folder")
@@ -102,23 +101,15 @@ def _keys(rows: Table) -> list[tuple[str, ...]]:
 
 
 def file_name(folder: Path, name: str, used: set[str]) -> str:
-    """Return the name of the file of a source: its own, or with a number, if that is used or taken."""
+    """Return the name of the file of a source: its own, or with a number, if there is such a file."""
     stem = re.sub(r"[^\w.+-]+", "_", str(name)).strip("._") or "source"
     file, number = f"{stem}.fits", 1
     # No two alike even where capitals do not count.
-    while file.lower() in used or _taken(folder / file, name):
+    while file.lower() in used or os.path.lexists(folder / file):
         number += 1
         file = f"{stem}_{number}.fits"
     used.add(file.lower())
     return file
-
-
-def _taken(path: Path, name: str) -> bool:
-    """Return whether there is a file, but for that of the source which a killed call to the folder left."""
-    if (path.parent / MANIFEST).exists():
-        with suppress(Exception):  # of files that are no FITS
-            return bool(fits.getval(path, "SRCNAME") != as_ascii(name))
-    return os.path.lexists(path)
 
 
 def as_ascii(text: object) -> str:

@@ -207,14 +207,6 @@ def test_a_missing_file_is_fetched_again_and_only_it(tmp_path, sky, first):
     assert [sky.served()[key] for key in keys(table)] == [2, 1, 1]
 
 
-def test_files_that_a_killed_process_left_are_replaced(tmp_path, first):
-    table = sources(4)
-    before = download_cutouts(table, tmp_path, survey=first, **QUICK)
-    (tmp_path / MANIFEST).unlink()
-    after = download_cutouts(table, tmp_path, survey=first, **QUICK)
-    assert after["file"].tolist() == before["file"].tolist()
-
-
 def test_another_list_is_added_and_equal_names_get_files_of_their_own(tmp_path, sky, first):
     table = sources(4)
     table["name"][3] = "s002"  # the same file where capitals do not count
