@@ -12,6 +12,7 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth._io import check
+from radiosynth.sample import check_choice
 from radiosynth.taxonomy import CLASS_NAMES
 
 SIGMA = 0.6827
@@ -23,9 +24,9 @@ WITHIN = 10.0
 
 
 def confusion_matrix(
-    labels: ArrayLike, probabilities: ArrayLike, *, normalise: bool = True
+    labels: ArrayLike, probabilities: ArrayLike, *, kind: str = "class", normalise: bool = True
 ) -> NDArray[np.float64]:
-    """Count how the images of each true class are classified, each as its most probable class.
+    """Count how the images of each true class are classified.
 
     Parameters
     ----------
@@ -33,6 +34,9 @@ def confusion_matrix(
         True class codes.
     probabilities : array_like of float, shape (n, classes)
         Class probabilities.
+    kind : {"class", "probability"}
+        ``"class"`` gives each image to its most probable class; ``"probability"`` divides it by the
+        class probabilities, the second kind of matrix in the report's code.
     normalise : bool
         Divide each row by its sum.
 
@@ -45,17 +49,23 @@ def confusion_matrix(
     Raises
     ------
     ValueError
-        If the shapes do not match, a label is out of range or a probability not finite.
+        If the shapes do not match, a label is out of range, a probability not finite or `kind` unknown.
 
     Examples
     --------
     >>> confusion_matrix([0, 0, 1], [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
     array([[0.5, 0.5],
            [0. , 1. ]])
+    >>> confusion_matrix([0, 0, 1], [[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]], kind="probability")
+    array([[0.65, 0.35],
+           [0.2 , 0.8 ]])
     """
+    check_choice(kind, "kind of confusion matrix", ("class", "probability"))
     truth, given = _checked(labels, probabilities)
+    if kind == "class":
+        given = np.eye(given.shape[1])[given.argmax(axis=1)]
     matrix = np.zeros((given.shape[1], given.shape[1]))
-    np.add.at(matrix, (truth, given.argmax(axis=1)), 1)
+    np.add.at(matrix, truth, given)
     if normalise:
         rows = matrix.sum(axis=1, keepdims=True)
         matrix = np.divide(matrix, rows, out=np.full_like(matrix, np.nan), where=rows > 0)
@@ -129,7 +139,7 @@ def accuracy(
     if sources is None:
         return proportion(correct, confidence=confidence)
     each, group = np.unique(np.asarray(sources), return_inverse=True)
-    check(len(each) >= 2, "an interval over sources needs two at least: leave out `sources`")
+    check(len(each) >= 2, "images of one source: an interval over sources needs two; leave out `sources`")
     counts = np.bincount(group, weights=correct), np.bincount(group)
 
     def ratio(hits: NDArray, sizes: NDArray, axis: int) -> NDArray:

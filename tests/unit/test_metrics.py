@@ -29,6 +29,14 @@ def test_matrix_by_class_agrees_with_scikit_learn(judged: tuple[np.ndarray, np.n
     np.testing.assert_allclose(metrics.confusion_matrix(*judged), expected)
 
 
+def test_matrix_by_probability_sums_probabilities(judged: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, probabilities = judged
+    matrix = metrics.confusion_matrix(labels, probabilities, kind="probability")
+    expected = [probabilities[labels == code].mean(0) for code in range(4)]
+    np.testing.assert_allclose(matrix, expected)
+    np.testing.assert_allclose(matrix.sum(1), 1)
+
+
 def test_class_without_images_has_no_numbers() -> None:
     matrix = metrics.confusion_matrix([0, 0], [[0.9, 0.1], [0.8, 0.2]])
     assert np.isnan(matrix[1]).all()
@@ -93,7 +101,12 @@ def test_faults(labels: list[int], probabilities: np.ndarray, message: str) -> N
 
 
 def test_one_source_has_no_interval_over_sources() -> None:
-    with pytest.raises(ValueError, match="needs two at least"):
+    with pytest.raises(ValueError, match="of one source: an interval"):
         metrics.accuracy([1, 1], np.eye(4)[[1, 2]], sources=["a", "a"])
     with pytest.raises(ValueError, match="two sources or more"):
         metrics.angle_scores([10.0], [12.0])
+
+
+def test_unknown_kind() -> None:
+    with pytest.raises(ValueError, match="choose from class, probability"):
+        metrics.confusion_matrix([0], [[1.0, 0.0]], kind="soft")
