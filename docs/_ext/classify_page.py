@@ -82,7 +82,7 @@ def card(shown: Classifier) -> dict[str, Any]:
             "spoilt": preprocessing._SPOILT,
             "coarser": classification._COARSER,
             "odd": classification._ODD,
-            "linear": files._LINEAR,
+            "linear": files.LINEAR,
             "damaged": files.DAMAGED.replace(" ({})", ""),
         },
     }

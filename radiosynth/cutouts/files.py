@@ -43,7 +43,10 @@ SMALL = 2**22
 """Bytes of a FITS file up to which it is read at once."""
 
 
-DAMAGED = "cannot be read ({}): check the path and your rights; if the file is damaged, fetch it again"
+DAMAGED = "cannot be read ({}): it is truncated or damaged; fetch it again"
+
+
+LINEAR = "Pictures have to be linear in flux, bright on dark; better give FITS files."
 
 
 NO_SKY = "has coordinates that make no sense ({}); correct CTYPE, CRVAL, CDELT, CD or PC in its header"
@@ -68,7 +71,14 @@ def blamed(words: str) -> Iterator[None]:
     except CutoutError:
         raise
     except Exception as error:
-        raise CutoutError(words.format(told(error))) from error
+        said = told(error)
+        if isinstance(error, MemoryError) or "Bomb" in said:
+            words = "is too large to be read ({}); cut out the source and its surroundings"
+        elif "Python objects" in said:
+            words = "cannot be read: it holds Python objects; save an array of numbers"
+        elif isinstance(error, OSError) and error.errno:
+            words = f"cannot be read ({error.strerror}); check the path, your rights and the disk"
+        raise CutoutError(words.format(said)) from error
 
 
 @contextmanager
@@ -88,6 +98,9 @@ def _open(path: Path, stack: ExitStack) -> Opened:
     stream = stack.enter_context(path.open("rb"))
     head = stream.read(512)
     stream.seek(0)
+    need(head, "the file is empty (0 bytes); fetch it again")
+    page = head.lstrip().startswith(b"<") and b"html" in head.lower()
+    need(not page, "holds a web page (HTML), perhaps a server's error; read it, then fetch the file again")
     if head.startswith((b"SIMPLE", b"\x1f\x8b")):
         whole = _only_image(stream.read()) if path.stat().st_size <= SMALL else None
         stream.seek(0)
@@ -99,8 +112,7 @@ def _open(path: Path, stack: ExitStack) -> Opened:
     elif head.startswith((b"\x89PNG", b"\xff\xd8\xff")):
         pixels = _picture(path, head)
     else:
-        msg = f"is not a FITS, npy, PNG or JPEG file: it begins with {head[:40]!r}"
-        msg += "; convert it, or fetch it again if it is a web page"
+        msg = "is not a FITS, npy, PNG or JPEG file; convert it to one of these"
         raise CutoutError(msg)
     need(pixels.dtype.kind in "biuf", f"holds values of type {pixels.dtype}; store real numbers")
     planes = pixels.ndim in (2, 3) and pixels.size
@@ -207,16 +219,16 @@ def _picture(path: Path, head: bytes) -> NDArray:
         deep = not grey and head[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06")
         need(not deep, "has 16 bits and colours or transparency; save it as grey, or as FITS")
         pixels = np.asarray(picture if grey else picture.convert("RGBA"), float)[::-1]
-    coloured = not grey and np.ptp(pixels[..., :3], axis=2).max() > 20
     if not grey:
+        if np.ptp(pixels[..., :3], axis=2).max() > 20:
+            log.warning("%s is a picture in colours; is it linear? %s", path, LINEAR)
         # Luminance as in television; grey stays as it is.
         pixels = np.where(pixels[..., 3] < 255, np.nan, pixels[..., :3] @ [0.2125, 0.7154, 0.0721])
     faint, middle, upper, bright = np.nanpercentile(pixels, [0, 50, 75, 100])
     # In 45 images of FIRST the sky lies at 0.01 to 0.19 of the range, in their logarithms at 0.3 to 0.8;
     # cut off at zero, its upper quartile lies less than 0.04 above it, and 0.1 to 0.5 in the logarithms.
-    if coloured or max(middle - faint, 5 * (upper - middle)) > 0.25 * (bright - faint):
-        advice = "pictures have to be linear in flux, bright on dark; better give FITS files"
-        log.warning("%s is a picture that looks coloured, inverted or stretched: %s", path, advice)
+    if max(middle - faint, 5 * (upper - middle)) > 0.25 * (bright - faint):
+        log.warning("%s is a picture whose sky is bright: inverted, or stretched? %s", path, LINEAR)
     return pixels
 
 
