@@ -62,7 +62,7 @@ async function classify(bytes, { crop = card.crop, pixelScale } = {}) {
   const notes = [];
   const image = await read(bytes, notes);
   const { pixels, scale } = cutout(image, crop, pixelScale, notes);
-  const ready = prepare(pixels, notes, image.missing);
+  const ready = prepare(pixels, notes);
   const { probabilities, oddness = [0] } = await (await network()).predict(ready);
   const odd = oddness[0] > 1 ? [`an oddness of ${oddness[0].toFixed(1)}: ${card.says.odd}`] : [];
   notes.unshift(...doubts(image, scale), ...odd);

@@ -15,12 +15,11 @@ export async function readPicture(bytes, notes) {
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   context.drawImage(picture, 0, 0);
   const { data } = context.getImageData(0, 0, width, height);
-  let [coloured, transparent] = [0, false];
+  let coloured = 0;
   const values = new Float64Array(width * height);
   for (let i = 0; i < values.length; i++) {
     const [red, green, blue, alpha] = data.subarray(4 * i, 4 * i + 4);
     coloured = Math.max(coloured, Math.max(red, green, blue) - Math.min(red, green, blue));
-    transparent ||= alpha < 255;
     // Luminance as in television; grey stays as it is.
     const grey = red === green && green === blue ? red : 0.2125 * red + 0.7154 * green + 0.0721 * blue;
     values[i] = alpha < 255 ? NaN : grey;
@@ -32,5 +31,5 @@ export async function readPicture(bytes, notes) {
     notes.push(`a picture whose sky is bright: inverted, or stretched? ${card.says.linear}`);
   }
   const pixel = (row, column) => values[(height - 1 - row) * width + column];
-  return { width, height, pixel, sky: null, beam: NaN, missing: transparent ? "transparent" : undefined };
+  return { width, height, pixel, sky: null, beam: NaN };
 }

@@ -130,9 +130,9 @@ function spoilt(image, missing, size, limit, noise) {
 }
 
 /* Return pixels in single precision, or say why they are of no use. */
-function usable(given, what) {
+function usable(given) {
   const finite = given.filter(Number.isFinite);
-  need(finite.length, `all pixels are ${what}: outside of the survey, or a failed cutout; leave it out`);
+  need(finite.length, `all pixels are NaN, infinite or transparent: outside of the survey, or a failed cutout; leave it out`);
   const size = finite.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const power = size === 0 || (size > 1e-15 && size < 1e15) ? 0 : Math.floor(Math.log10(size));
   const pixels = given.map((value) => (Number.isFinite(value) ? value * 10 ** -power : NaN));
@@ -146,8 +146,8 @@ function usable(given, what) {
 }
 
 /* Return the prepared image of a square of pixels, from -1 to 1; doubts are added to the notes. */
-export function prepare(given, notes, what = "NaN or infinite") {
-  const image = usable(given, what);
+export function prepare(given, notes) {
+  const image = usable(given);
   const size = Math.sqrt(image.length);
   const missing = missingPixels(image, size);
   need(missing.includes(0), card.says.spoilt);
