@@ -417,7 +417,7 @@ def test_the_command_from_folder_to_sample(tmp_path: Path, capsys: pytest.Captur
     assert main(["select", str(folder)]) == 0
     told = capsys.readouterr()
     assert "3 sources" in told.out
-    assert "bad.fits: is not a FITS, npy, PNG or JPEG file" in told.err
+    assert "bad.fits: the file is empty (0 bytes)" in told.err
     assert (folder / "review.html").stat().st_size < 200_000
     mine, hers = tmp_path / "mine.csv", tmp_path / "hers.csv"
     mine.write_text("name,decision,reason,class\ns0.fits,relabel,,bent\ns1.fits,drop,faint,\n")
