@@ -254,7 +254,7 @@ def test_the_command_writes_every_format_from_a_list_of_files(
     arguments = command(tiny, tmp_path / "list.csv", out)
     arguments.remove("--skip")
     assert main(arguments) == 1
-    assert "03.fits: is not a FITS, npy, PNG or JPEG file" in capsys.readouterr().err
+    assert "03.fits: holds a web page (HTML)" in capsys.readouterr().err
     assert not out.exists()
     assert main([*arguments, "--skip"]) == 0
     said = capsys.readouterr().err
