@@ -412,7 +412,7 @@ def test_names_of_any_script_and_missing_pixels_are_written(tmp_path):
 
 def test_a_damaged_manifest_is_named(tmp_path):
     (tmp_path / "manifest.ecsv").write_text("rubbish")
-    with pytest.raises(ValueError, match=r"manifest\.ecsv cannot be read .*fetch the cutouts into another folder"):
+    with pytest.raises(ValueError, match=r"manifest\.ecsv cannot be read .*into another folder"):
         read_cutouts(tmp_path)
 
 
