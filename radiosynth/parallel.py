@@ -42,7 +42,7 @@ def _in_worker(parent: int, threads: int, do: Callable[[T], R], task: T) -> R:
 
 @cache
 def _end_with(parent: int) -> None:
-    """Watch from now on whether the parent lives: workers would go on with what they were sent."""
+    """End this worker when its parent ends; it would otherwise finish the tasks it was sent."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -76,7 +76,7 @@ class Batches:
         """Yield the batches of an epoch."""
         order = np.random.default_rng([self.seed, number]).permutation(len(self.arrays[0]))
         for step in range(self.steps):
-            # Sorted rows are read faster, from memory maps above all; inside a batch order is no matter.
+            # Sorted rows are read faster, above all from memory maps; order within a batch does not matter.
             rows = np.sort(order[step * self.batch_size : (step + 1) * self.batch_size])
             yield tuple(array[rows] for array in self.arrays)
 
@@ -236,7 +236,7 @@ def fit(
         if not np.isfinite(logs["loss"]):
             raise _diverged(model, "loss", epoch + 1)
         if scores:
-            logs.update(scores(first.model))  # to ask for it brings weights up to date that JAX has
+            logs.update(scores(first.model))  # reading it updates the weights, which JAX keeps apart
 
     def stop(reason: str) -> None:
         signals.append(reason)

@@ -83,7 +83,7 @@ def text_of(column: ArrayLike) -> NDArray[np.str_]:
 
 
 def from_designation(name: str) -> tuple[float, float]:
-    """Return the position in degrees that a designation such as J012947.0+004633 tells."""
+    """Return the position in degrees that a designation such as J012947.0+004633 gives."""
     # astropy's jparser takes hour 25 for hour 1, and arcseconds of one digit for degrees.
     parts = DESIGNATION.search(name)
     if not parts:
@@ -95,7 +95,7 @@ def from_designation(name: str) -> tuple[float, float]:
 
 
 def designation(positions: SkyCoord) -> list[str]:
-    """Return names made of positions, digits cut off and not rounded, as the IAU recommends.
+    """Return names made of positions, truncated and not rounded, as the IAU recommends.
 
     Parameters
     ----------

@@ -131,7 +131,7 @@ def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table
     known |= {name: text_of(raw[name]) for name in ("catalogue", "catalogue_class") if name in raw.colnames}
     if located:
         known |= {axis: _one_of(raw, axis, found[axis]) for axis in ("ra", "dec")}
-    # What else is named so, such as a second name, is kept.
+    # Further columns of these kinds, such as a second name, are kept.
     taken = {columns[0] for columns in found.values()}.union(found.get("ra", []), found.get("dec", []))
     return labelled(known | {name: raw[name] for name in raw.colnames if name not in taken | known.keys()})
 

@@ -284,7 +284,7 @@ def train_generator(
     collapsed = min(varieties) < FEWEST_DIFFERENCES
     if collapsed:
         shown = ", ".join(f"{value:.2f}" for value in varieties)
-        log.warning("the %s has collapsed: its images vary by %s of what real ones do", title, shown)
+        log.warning("the %s has collapsed: its diversity is %s of that of real images", title, shown)
     training.save_weights(model.kept, folder / "generator.npz", dtype="float16")
     if model.partner:
         training.save_weights(getattr(model, model.partner), folder / f"{model.partner}.npz", dtype="float16")

@@ -324,7 +324,7 @@ def build_network(architecture: str, size: int, network: str = "", **options: An
     check_choice(architecture, "architecture", CLASSIFIERS)
     build: Callable[..., keras.Model] = globals()[CLASSIFIERS[architecture]]
     model = build(size, **options, **json.loads(network or "{}"))
-    if not has_bfloat16():
+    if not has_bfloat16() and all("cpu" in device for device in keras.distribution.list_devices()):
         convolve_in_float32(model)
     return model
 

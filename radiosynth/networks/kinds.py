@@ -18,7 +18,7 @@ OUTPUTS = {"linear": 1, "bounded": 1, "spread": 2, "jets": 4}
 
 @cache
 def has_bfloat16() -> bool:
-    """Return whether the processor, as far as Linux says, computes in bfloat16 itself."""
+    """Return whether the processor computes in bfloat16, according to Linux."""
     try:
         flags = Path("/proc/cpuinfo").read_text("ascii", "replace")
     except OSError:

@@ -43,7 +43,7 @@ def keras_defaults() -> Iterator[None]:
 def convolve_in_float32(model: keras.Model) -> None:
     """Let the convolutions of a network in bfloat16 compute in float32, and round what they return.
 
-    A processor without bfloat16 imitates it, eight times as slowly. Products are summed in float32 in either
+    A processor without bfloat16 emulates it, eight times as slowly. Products are summed in float32 in either
     case, so the result is the same but for the order of the sums.
     """
     for layer in model.layers:

@@ -24,7 +24,7 @@ def provenance() -> dict[str, Any]:
         "backend": keras.backend.backend(),
         "device": ", ".join(keras.distribution.list_devices()),
         "machine": platform.machine(),
-        "bfloat16": has_bfloat16(),  # else that of networks is imitated
+        "bfloat16": has_bfloat16(),  # networks emulate it where there is none
         "commit": commit(),
         "data": {"doi": datasets.DOI, "sha256": datasets.ARCHIVE_SHA256},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
