@@ -67,8 +67,6 @@ class Runner:
     def __init__(self, logs: Path, scale: str, jobs: int, *, many: bool) -> None:
         self.logs, self.running = logs, set[multiprocessing.process.BaseProcess]()
         quiet = {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUTF8": "1"}
-        # TensorFlow leaves oneDNN out on processors without AVX-512: networks then take 1.3 times as long.
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
         # Scripts that run at the same time share the processors, and a GPU, if there is one.
         shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
         shared["TF_NUM_INTRAOP_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 os.environ["MPLBACKEND"] = "agg"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # radiosynth does so, but tests import Keras before it
 # A shell starts background jobs deaf to Ctrl-C, and processes that tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

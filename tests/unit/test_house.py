@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import os
 import pkgutil
 import re
 import shutil
@@ -230,6 +231,21 @@ def test_importing_is_quick_and_leaves_heavy_packages_alone() -> None:
         "torch",
     }
     assert not loaded & heavy
+
+
+@pytest.mark.parametrize("given", [None, "0"])
+def test_importing_switches_onednn_on_unless_told_otherwise(given: str | None) -> None:
+    name = "TF_ENABLE_ONEDNN_OPTS"
+    variables = {key: value for key, value in os.environ.items() if key != name}
+    code = f"import os, radiosynth; print(os.environ['{name}'])"
+    printed = subprocess.run(
+        [sys.executable, "-c", code],
+        env=variables | ({name: given} if given else {}),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed.strip() == (given or "1")
 
 
 @pytest.mark.parametrize("command", [["cite"], ["cite", "first"], ["runs"], ["--help"]], ids=" ".join)
