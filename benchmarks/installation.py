@@ -19,16 +19,15 @@ NETWORKS = "trains and runs all networks, as the backend of Keras; JAX can take 
 WHY = {
     "tensorflow": NETWORKS,
     "tensorflow-cpu": NETWORKS,
-    "llvmlite": "the compiler of numba, which compiles the simulation",
+    "llvmlite": "the compiler of numba, which compiles simulation and rotation",
     "scipy": "distributions of populations, labelled islands, interpolation and statistics",
-    "opencv-python-headless": "rotates images, several times faster than what else does",
     "numpy": "arrays",
     "libclang": "comes with TensorFlow",
     "astropy": "FITS files, coordinates, units and tables",
     "scikit-learn": "confusion matrices, stratified folds and distances of sets of images",
     "matplotlib": "figures",
     "scikit-image": "antialiased resizing, and outlines of sources",
-    "numba": "compiles the simulation",
+    "numba": "compiles simulation and rotation",
 }
 """Why large packages are there."""
 

@@ -49,7 +49,7 @@ ONE_THREAD = dict.fromkeys(
 """What libraries read when they are loaded: the environment of a measurement."""
 
 PACKAGES = (
-    "radiosynth", "numpy", "scipy", "astropy", "scikit-image", "opencv-python-headless", "numba",
+    "radiosynth", "numpy", "scipy", "astropy", "scikit-image", "numba",
     "matplotlib", "keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "onnxruntime", "galsim",
     "albumentations",
 )  # fmt: skip

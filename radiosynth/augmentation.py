@@ -197,7 +197,7 @@ def _warp(
     shifts: ArrayLike = (0.0, 0.0),
 ) -> NDArray[np.float32]:
     """Return ``images[source]``, flipped, rotated, zoomed and shifted, without gathering them first."""
-    import cv2
+    from radiosynth._kernels import warp
 
     out = np.empty((len(source), *images.shape[1:]), np.float32)
     # Prepared images have their background at the lower limit of their range, whatever that is.
@@ -212,25 +212,14 @@ def _warp(
     moved = np.broadcast_to(shifts, (len(source), 2))
     offsets = center - center * turned.sum(axis=2) - np.einsum("nij,nj->ni", turned, moved)
     matrices = np.concatenate([turned, offsets[:, :, None]], axis=2)
-    size, flags = (images.shape[2], images.shape[1]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    # Exact weights; releases of OpenCV before 5 know no hint and round positions to 1/32 of a pixel.
-    hint = cv2.ALGO_HINT_ACCURATE
 
     def work(part: slice) -> None:
-        for i, matrix, target in zip(source[part], matrices[part], out[part], strict=True):
-            image, edge = np.ascontiguousarray(images[i]), float(edges[i])
-            cv2.warpAffine(image, matrix, size, target, flags, cv2.BORDER_CONSTANT, edge, hint)
+        warp(images, edges, source[part], matrices[part], out[part])
 
-    # OpenCV lets go of the interpreter lock, so images are worked on side by side. Its own threads, which
-    # divide the single image, would only get in the way. The threads of joblib take longer to start (2 ms of
-    # processor time) than a batch of training takes here.
+    # Compiled code lets go of the interpreter, so threads will do. Those of joblib take longer to start (2 ms
+    # of processor time) than a batch of training takes here.
     workers = os.cpu_count() or 1
-    own_threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        with ThreadPoolExecutor(workers) as pool:
-            step = max(1, len(source) // (4 * workers))
-            list(pool.map(work, [slice(i, i + step) for i in range(0, len(source), step)]))
-    finally:
-        cv2.setNumThreads(own_threads)
+    step = max(64, len(source) // (4 * workers))
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, [slice(i, i + step) for i in range(0, len(source), step)]))
     return out

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.covariance import ShrunkCovariance
 
 from radiosynth._io import read_arrays, write_arrays
+from radiosynth.classification.predicting import predict
 
 FEATURES = "mean"
 """Name of the layer of a network whose output the distances are measured in."""
@@ -68,13 +69,13 @@ class Oddness:
             To be added to the network.
         """
         found = keras.Model(model.input, model.get_layer(FEATURES).output)
-        features = found.predict(images[..., None], batch_size=64, verbose=0).astype(float)
+        features = predict(found, images).astype(float)
         codes, own = np.unique(labels, return_inverse=True)
         means = np.stack([features[labels == code].mean(axis=0) for code in codes])
         precision = ShrunkCovariance(assume_centered=True).fit(features - means[own]).precision_
         whitening = np.linalg.cholesky(precision)
         unscaled = cls((means @ whitening).astype(np.float32).T, whitening.astype(np.float32), 1.0)
-        _, distances = unscaled.added(model).predict(usual[..., None], batch_size=64, verbose=0)
+        _, distances = predict(unscaled.added(model), usual)
         return cls(unscaled.means, whitening, float(np.quantile(distances, 1 - false_alarms)))
 
     @classmethod

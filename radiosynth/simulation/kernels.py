@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from math import factorial
 
-import numba
 import numpy as np
 
+from radiosynth._kernels import jit
 from radiosynth.simulation.gaussians import FRAME
 
 _ROUND = np.float32(1.5 * 2**23)  # adding it leaves the nearest integer in the lowest bits
@@ -19,13 +18,8 @@ _POWERS = tuple(np.float32(np.log(2) ** k / factorial(k)) for k in range(8))  # 
 _LEAST = np.float32(-126)  # exponent of the smallest normal number
 
 
-_jit = functools.partial(
-    numba.njit, nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nnan", "ninf", "nsz"}
-)
-
-
 # The compiler cannot vectorise a call of the C library's exp2; of these few lines it makes 16 at a time.
-@_jit(inline="always")
+@jit(inline="always")
 def _exp2(t):  # type: ignore[no-untyped-def]
     """Return 2 to the power t < 127 in single precision; 0 where that would not be a normal number."""
     # The nearest whole number, and the fraction that a polynomial is good for.
@@ -39,7 +33,7 @@ def _exp2(t):  # type: ignore[no-untyped-def]
     return np.int32(scaled).view(np.float32) if t > _LEAST else np.float32(0)
 
 
-@_jit()
+@jit()
 def _add_lobe(image, x, y, x0, y0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
     """Add a two-sided Gaussian to a flat image whose pixels lie at x, y."""
     for i in range(len(image)):
@@ -48,7 +42,7 @@ def _add_lobe(image, x, y, x0, y0, cosine, sine, across, behind, ahead, level): 
         image[i] += _exp2(level + across * v * v + (behind if w < 0 else ahead) * w * w)
 
 
-@_jit()
+@jit()
 def brightness(spheres, lobes, images):  # type: ignore[no-untyped-def]
     """Write the sum of the Gaussians of each source, `ROUND` and `LOBE`, to `images`."""
     # Centres of the pixels: of a row, and of all of the flat image.

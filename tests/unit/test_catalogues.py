@@ -403,7 +403,9 @@ def test_right_ascensions_that_may_be_hours_are_told(tmp_path, caplog):
     assert not caplog.text
 
 
-NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"]), min_size=1, max_size=8)
+# Readers of text drop the other spaces of Unicode at the end of a line.
+CHARACTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Z"], include_characters=" ")
+NAMES = st.text(CHARACTERS, min_size=1, max_size=8)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,0 +1,76 @@
+"""Compiled loops over the pixels of images."""
+
+from __future__ import annotations
+
+import functools
+
+import numba
+import numpy as np
+
+jit = functools.partial(
+    numba.njit, nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nnan", "ninf", "nsz"}
+)
+
+
+DIGIT = 11  # bits: three digits hold a number, and their counts fit the cache
+
+
+@jit()
+def sort(values):  # type: ignore[no-untyped-def]
+    """Return numbers in order, none of them NaN: by their bits, digit after digit (radix sort)."""
+    base, sign = 1 << DIGIT, np.uint32(1 << 31)
+    bits, counts = values.view(np.uint32), np.zeros((3, base), np.uint32)
+    given, sorted_ = np.empty_like(bits), np.empty_like(bits)
+    # Bits of positive numbers have the order of the numbers, those of negative ones the opposite.
+    for i in range(len(bits)):
+        key = given[i] = ~bits[i] if bits[i] & sign else bits[i] | sign
+        for digit in range(3):
+            counts[digit, (key >> np.uint32(DIGIT * digit)) & np.uint32(base - 1)] += np.uint32(1)
+    for digit in range(3):
+        places = counts[digit].cumsum() - counts[digit]
+        for key in given:
+            value = (key >> np.uint32(DIGIT * digit)) & np.uint32(base - 1)
+            sorted_[places[value]] = key
+            places[value] += 1
+        given, sorted_ = sorted_, given
+    for i in range(len(given)):
+        given[i] = given[i] ^ sign if given[i] & sign else ~given[i]
+    return given.view(np.float32)
+
+
+@jit()
+def warp(images, edges, source, matrices, out):  # type: ignore[no-untyped-def]
+    """Write ``images[source]`` to `out`, bilinearly; what lies beyond an image has the value of its edge.
+
+    A matrix (2, 3) takes a pixel (x, y, 1) of the result to its place in the original.
+    """
+    height, width = images.shape[1:]
+    # With a margin, so that no pixel has to ask whether its neighbours exist: places are limited to it.
+    line = width + 3
+    padded = np.empty((height + 3) * line, np.float32)
+    zero, right, top = np.float32(0), np.float32(width + 1), np.float32(height + 1)
+    columns = np.arange(width).astype(np.float32)
+    place, ahead, above = np.empty(width, np.uint32), np.empty(width, np.float32), np.empty(width, np.float32)
+    for n in range(len(source)):
+        padded[:] = edges[source[n]]
+        for i in range(height):
+            for j in range(width):
+                padded[np.uint32((i + 1) * line + 1 + j)] = images[source[n], i, j]
+        m = matrices[n]
+        dx, dy = np.float32(m[0, 0]), np.float32(m[1, 0])
+        for i in range(height):
+            x0, y0 = np.float32(m[0, 1] * i + m[0, 2] + 1), np.float32(m[1, 1] * i + m[1, 2] + 1)
+            # Two loops, places and then values, which the compiler turns into vectors; one it does not. No
+            # index has a sign, which it would test.
+            for j in range(width):
+                x = min(max(x0 + dx * columns[j], zero), right)
+                y = min(max(y0 + dy * columns[j], zero), top)
+                column, row = np.int32(x), np.int32(y)
+                ahead[j], above[j] = x - np.float32(column), y - np.float32(row)
+                place[j] = np.uint32(np.int32(row * np.int32(line) + column))
+            for j in range(width):
+                at = place[j]
+                a, b = padded[at], padded[at + np.uint32(1)]
+                c, d = padded[at + np.uint32(line)], padded[at + np.uint32(line + 1)]
+                low, high = a + ahead[j] * (b - a), c + ahead[j] * (d - c)
+                out[n, i, j] = low + above[j] * (high - low)
