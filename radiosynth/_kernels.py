@@ -52,10 +52,10 @@ def warp(images, edges, source, matrices, out):  # type: ignore[no-untyped-def]
     columns = np.arange(width).astype(np.float32)
     place, ahead, above = np.empty(width, np.uint32), np.empty(width, np.float32), np.empty(width, np.float32)
     for n in range(len(source)):
-        padded[:] = edges[source[n]]
+        image, padded[:] = images[source[n]], edges[source[n]]
         for i in range(height):
             for j in range(width):
-                padded[np.uint32((i + 1) * line + 1 + j)] = images[source[n], i, j]
+                padded[np.uint32((i + 1) * line + 1 + j)] = image[i, j]
         m = matrices[n]
         dx, dy = np.float32(m[0, 0]), np.float32(m[1, 0])
         for i in range(height):
@@ -68,9 +68,10 @@ def warp(images, edges, source, matrices, out):  # type: ignore[no-untyped-def]
                 column, row = np.int32(x), np.int32(y)
                 ahead[j], above[j] = x - np.float32(column), y - np.float32(row)
                 place[j] = np.uint32(np.int32(row * np.int32(line) + column))
+            made = out[n, i]
             for j in range(width):
                 at = place[j]
                 a, b = padded[at], padded[at + np.uint32(1)]
                 c, d = padded[at + np.uint32(line)], padded[at + np.uint32(line + 1)]
                 low, high = a + ahead[j] * (b - a), c + ahead[j] * (d - c)
-                out[n, i, j] = low + above[j] * (high - low)
+                made[j] = low + above[j] * (high - low)

@@ -220,6 +220,10 @@ def _warp(
     # of processor time) than a batch of training takes here.
     workers = os.cpu_count() or 1
     step = max(64, len(source) // (4 * workers))
-    with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(work, [slice(i, i + step) for i in range(0, len(source), step)]))
+    parts = [slice(i, i + step) for i in range(0, len(source), step)]
+    if len(parts) == 1:
+        work(*parts)
+    else:
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(work, parts))
     return out
