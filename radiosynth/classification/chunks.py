@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import joblib
+import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import check, read_json, readable, write_json, write_table
+from radiosynth._io import check, read_json, readable, write_json, write_table, write_text
 from radiosynth.classification.classifier import Classifier, load_classifier
 from radiosynth.cutouts.files import stack_length
 from radiosynth.cutouts.manifest import alone, files_of_list
@@ -163,7 +165,7 @@ def classify_in_chunks(
         others = [path for path in folder.iterdir() if path.name[0] != "."]  # not the lock, or half written
         ours = about.exists() or not others
         check(ours, f"{folder} is not empty, and has no {ABOUT}: remove it, or give another folder")
-        if any(folder.glob("[0-9]*.ecsv")):
+        if any(folder.glob("[0-9]*.json")):
             before = read_json(about, ["fingerprint"], advice="remove its folder to begin anew")
             had = f"{folder} holds parts of a classification begun with another model, files or options"
             same = before["fingerprint"] == fingerprint
@@ -230,7 +232,7 @@ def join_chunks(
 
 
 def _part(folder: Path, number: int) -> Path:
-    return folder / f"{number:07d}.ecsv"
+    return folder / f"{number:07d}.json"
 
 
 def _state(file: str) -> tuple[str, tuple[int, int] | None]:
@@ -241,8 +243,11 @@ def _state(file: str) -> tuple[str, tuple[int, int] | None]:
 
 
 def _read_part(path: Path) -> Table:
-    with readable(path, "remove it, and repeat the command"):
-        return Table.read(path, format="ascii.ecsv")
+    said = {"advice": "remove it, and repeat the command"}
+    found = read_json(path, ["columns", "kinds", "meta"], **said)
+    with readable(path, **said):
+        columns = {name: np.array(found["columns"][name], kind) for name, kind in found["kinds"].items()}
+        return Table(columns, meta=found["meta"])
 
 
 @cache
@@ -257,7 +262,10 @@ def _classify_chunk(
     """Classify the files of a chunk, keep the classes in a file and return them."""
     part, files = task
     table = _classes(_loaded(folder, fingerprint), files, options)
-    write_table(part, table)
+    # In JSON: notes on many images take longer to write and read as ECSV, whose notes are YAML, than to find.
+    kinds = {name: table[name].dtype.str for name in table.colnames}
+    columns = {name: table[name].tolist() for name in table.colnames}
+    write_text(part, json.dumps({"columns": columns, "kinds": kinds, "meta": table.meta}))
     return table
 
 

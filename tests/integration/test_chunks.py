@@ -309,7 +309,7 @@ def start(*arguments: str) -> subprocess.Popen[str]:
 def wait_for(parts: Path, number: int) -> list[Path]:
     """Return the parts when so many are written."""
     end = time.time() + 400
-    while len(found := sorted(parts.glob("[0-9]*.ecsv"))) < number:
+    while len(found := sorted(parts.glob("[0-9]*.json"))) < number:
         assert time.time() < end, "no parts"
         time.sleep(0.02)
     return found
@@ -329,7 +329,7 @@ def test_killed_and_resumed(
     wait_for(parts, 3)
     process.kill()
     process.communicate()
-    done = {part: part.read_bytes() for part in parts.glob("[0-9]*.ecsv")}
+    done = {part: part.read_bytes() for part in parts.glob("[0-9]*.json")}
     assert 3 <= len(done) < 10
     assert not out.exists()
     new, first = cutouts / "99.fits", cutouts / "00.fits"
@@ -346,7 +346,7 @@ def test_killed_and_resumed(
     other.model.set_weights([2 * weights for weights in other.model.get_weights()])
     with pytest.raises(ValueError, match="begun with another model"):
         next(classify_in_chunks(other, in_chunks(cutouts), parts, crop=40))
-    assert {part: part.read_bytes() for part in parts.glob("[0-9]*.ecsv")} == done
+    assert {part: part.read_bytes() for part in parts.glob("[0-9]*.json")} == done
 
     classified = []
     classes = chunk_module._classes
