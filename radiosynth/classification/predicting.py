@@ -12,8 +12,12 @@ from radiosynth._io import check
 from radiosynth.networks.layers import keras_defaults
 
 
+PIXELS = 2**21
+"""Pixels that a network is given at a time, which bounds the memory."""
+
+
 @keras_defaults()
-def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> Any:
+def predict(model: keras.Model, images: ArrayLike) -> Any:
     """Return the class probabilities of images.
 
     Parameters
@@ -22,9 +26,6 @@ def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> An
         A trained classifier.
     images : array_like of float32, shape (n, size, size)
         Images in [-1, 1], prepared as the training images were.
-    batch_size : int
-        Images per step; it bounds the memory and changes the result by rounding only. By default two
-        million pixels.
 
     Returns
     -------
@@ -41,11 +42,11 @@ def predict(model: keras.Model, images: ArrayLike, *, batch_size: int = 0) -> An
     needed = f"(n, {size}, {size}): prepare them with radiosynth.preprocess(sample, size={size})"
     fits = pixels.ndim == 3 and pixels.shape[1:] == (size, size)
     check(fits, f"images have the shape {pixels.shape}; this model takes {needed}")
-    batch_size = batch_size or max(1, 2**21 // size**2)
+    step = max(1, PIXELS // size**2)
     # Compiled, but without the queues and callbacks of Keras' own predict, which take as long as the network.
     parts = [
-        keras.tree.flatten(model.predict_on_batch(pixels[i : i + batch_size, ..., None]))
-        for i in range(0, len(pixels), batch_size)
+        keras.tree.flatten(model.predict_on_batch(pixels[i : i + step, ..., None]))
+        for i in range(0, len(pixels), step)
     ]
     empty = [np.empty((0, *output.shape[1:]), np.float32) for output in model.outputs]
     outputs = [np.concatenate(each) for each in zip(empty, *parts, strict=True)]

@@ -86,7 +86,8 @@ def save_figure(
     folder, runs = paper_folder() / "figures", list(runs)
     record = _sidecar(name, runs, data, **extra)
     if data != SCHEMATIC:
-        source = ", loaded from a saved run" if record["loaded"] else ""
+        saved = "a saved run" if len(runs) == 1 else "saved runs"
+        source = f", loaded from {saved}" if record["loaded"] else ""
         narrower = _narrower(runs)
         parts = f"data: {data or 'none, simulated'}", f"scale: {record['scale']}{narrower}{source}"
         text = ("\n" if narrower else " · ").join(parts)

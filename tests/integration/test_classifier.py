@@ -20,7 +20,7 @@ from radiosynth import (
     simulate,
     split,
 )
-from radiosynth.classification import ClassifierSettings, train_classifier
+from radiosynth.classification import ClassifierSettings, predicting, train_classifier
 from radiosynth.reproduction import runs
 from radiosynth.sample import Sample, concatenate
 from radiosynth.training import save_weights
@@ -80,10 +80,12 @@ def test_recalibration_for_a_measurement_leaves_no_trace_and_gives_the_mean_over
     np.testing.assert_allclose(variance, np.mean([b.var((0, 1, 2)) for b in batches], axis=0), rtol=1e-3)
 
 
-def test_predictions_do_not_depend_on_the_batch() -> None:
+def test_predictions_do_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.random.default_rng(0).uniform(-1, 1, (7, 16, 16))
     model = build_classifier(16, width_multiplier=0.1, seed=0)
-    one, other = predict(model, images, batch_size=3), predict(model, images)
+    one = predict(model, images)
+    monkeypatch.setattr(predicting, "PIXELS", 3 * 16**2)
+    other = predict(model, images)
     np.testing.assert_allclose(one, other, atol=1e-6)
     np.testing.assert_allclose(one.sum(1), 1, rtol=1e-5)
     assert predict(model, images[:0]).shape == (0, 4)
