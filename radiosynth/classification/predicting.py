@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from radiosynth._io import check
 from radiosynth.networks.layers import keras_defaults
 
-
 PIXELS = 2**21
 """Pixels that a network is given at a time, which bounds the memory."""
 
