@@ -19,7 +19,7 @@ NETWORKS = "trains and runs all networks, as the backend of Keras; JAX can take 
 WHY = {
     "tensorflow": NETWORKS,
     "tensorflow-cpu": NETWORKS,
-    "llvmlite": "the compiler of numba, which compiles simulation and rotation",
+    "llvmlite": "the compiler of numba, which compiles simulation, rotation and sorting",
     "scipy": "distributions of populations, labelled islands, interpolation and statistics",
     "numpy": "arrays",
     "libclang": "comes with TensorFlow",
@@ -27,7 +27,7 @@ WHY = {
     "scikit-learn": "confusion matrices, stratified folds and distances of sets of images",
     "matplotlib": "figures",
     "scikit-image": "antialiased resizing, and outlines of sources",
-    "numba": "compiles simulation and rotation",
+    "numba": "compiles simulation, rotation and sorting",
 }
 """Why large packages are there."""
 

@@ -120,11 +120,25 @@ def _write_whole(partial: Path, tables: Iterable[Table], kind: str) -> None:
     table = vstack(list(tables)).copy(copy_data=False)
     comments = [str(line) for line in table.meta.get("comments", [])]
     if kind == "votable":  # which has a place for one text
+        table = _in_unicode(table)
         table.meta["description"] = "; ".join(comments)
     else:
         table.meta["comments"] = [line.encode("unicode_escape").decode() for line in comments]
     with warnings.catch_warnings(action="ignore", category=VerifyWarning):  # of long keywords in FITS
         table.write(partial, format=kind, overwrite=True)
+
+
+def _in_unicode(table: Table) -> Table:
+    """Return a table whose texts can be encoded: bytes of a file name that are no text are escaped."""
+    result = table.copy(copy_data=False)
+    for name, column in table.columns.items():
+        if column.dtype.kind == "U":
+            texts = [
+                text.encode("utf-8", "backslashreplace").decode() for text in np.asarray(column).tolist()
+            ]
+            mask = np.ma.getmaskarray(column)
+            result[name] = np.ma.array(texts, mask=mask) if mask.any() else np.array(texts, str)
+    return result
 
 
 def _write_parquet(partial: Path, tables: Iterable[Table], kind: str) -> None:
@@ -135,7 +149,7 @@ def _write_parquet(partial: Path, tables: Iterable[Table], kind: str) -> None:
 
     with contextlib.ExitStack() as stack:
         writer = None
-        for table in tables:
+        for table in map(_in_unicode, tables):
             columns = {
                 name: pyarrow.array(np.asarray(column), mask=np.ma.getmaskarray(column))
                 for name, column in table.columns.items()

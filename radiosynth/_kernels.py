@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
+from typing import Any
 
 import numba
 import numpy as np
 
-jit = functools.partial(
-    numba.njit, nogil=True, cache=True, error_model="numpy", fastmath={"contract", "nnan", "ninf", "nsz"}
-)
+OPTIONS = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nnan", "ninf", "nsz"}}
+
+
+def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator that compiles a function, and keeps the result for later processes."""
+
+    def compiled(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.njit(cache=True, **OPTIONS, **options)(function)
+        except RuntimeError:  # the package and the user's home are both read-only: there is no place for it
+            return numba.njit(**OPTIONS, **options)(function)
+
+    return compiled
 
 
 DIGIT = 11  # bits: three digits hold a number, and their counts fit the cache
@@ -17,7 +28,7 @@ DIGIT = 11  # bits: three digits hold a number, and their counts fit the cache
 
 @jit()
 def sort(values):  # type: ignore[no-untyped-def]
-    """Return numbers in order, none of them NaN: by their bits, digit after digit (radix sort)."""
+    """Return float32 numbers in order, none of them NaN: by their bits, digit after digit (radix sort)."""
     base, sign = 1 << DIGIT, np.uint32(1 << 31)
     bits, counts = values.view(np.uint32), np.zeros((3, base), np.uint32)
     given, sorted_ = np.empty_like(bits), np.empty_like(bits)

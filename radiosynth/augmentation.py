@@ -85,6 +85,11 @@ def augment_randomly(
     ndarray of float32, shape (n, size, size)
         The images drawn.
 
+    Raises
+    ------
+    ValueError
+        If `zoom` is not from 0 to 1, or `shift` not from 0 to a thousand.
+
     Examples
     --------
     >>> bar = np.full((2, 30, 30), -1.0)
@@ -94,6 +99,8 @@ def augment_randomly(
     ((2, 30, 30), False)
     """
     check_rng(rng)
+    given = f"zoom={zoom}, shift={shift}"
+    check(0 <= zoom <= 1 and 0 <= shift <= 1000, f"{given}: give a zoom of 0 to 1, and a shift of 0 to 1000")
     stack = _stack(images)
     n = len(stack)
     angles, flips = rng.uniform(0, 360, n), rng.random(n) < 0.5

@@ -288,9 +288,14 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
         return np.empty((0, size, size), np.float32)
     # Smoothing and interpolation are linear, first along columns and then along rows. So what skimage makes
     # of columns with a single 1 is a matrix, nearly empty, that does the same in a fifth of the time.
-    matrix = by_skimage(np.eye(width), (size, width), order=1, anti_aliasing=True)
-    along = sparse.csr_array(matrix.astype(np.float32))
-    return np.stack([along @ (along @ image.T).T for image in stack])
+    alone = np.eye(width, dtype=np.float32)
+    along = sparse.csr_array(by_skimage(alone, (size, width), order=1, anti_aliasing=True))
+    # From the faintest pixel up, so that a background of that value keeps it, without rounding.
+    lowest = np.fmin.reduce(stack, axis=(1, 2))
+    lowest[~np.isfinite(lowest)] = 0
+    return np.stack(
+        [along @ (along @ (image - low).T).T + low for image, low in zip(stack, lowest, strict=True)]
+    )
 
 
 def scale(images: ArrayLike, low: float = -1.0, high: float = 1.0) -> NDArray[np.float32]:
@@ -344,7 +349,8 @@ def preprocess(
     """Make training images of cutouts: threshold the noise, crop, resize and scale.
 
     The steps and their order are the report's. Each is written to the history of the sample. Neither the
-    unit of the images nor a constant added to them makes a difference.
+    unit of the images nor a constant added to them makes a difference, but where zeros stand for missing data
+    and the sky lies above zero by less than five times its noise (`missing_pixels`).
 
     Images that have no pixel above the noise, of which the report's sample has one, are left out, and so are
     those where `missing_pixels` touch the source or are more than ``MISSING_LIMIT`` of the centre. Log and

@@ -160,12 +160,12 @@ def classify_in_chunks(
     about = folder / ABOUT
     states = [[_state(file) for file in chunk] for chunk in chunks]
     model = classifier.card, classifier.model.get_weights(), classifier.oddness
-    fingerprint = joblib.hash((model, states, f"{crop} {pixel_scale}"))
+    fingerprint = joblib.hash((model, states, f"{crop} {pixel_scale} JSON"))
     with alone(folder):
         others = [path for path in folder.iterdir() if path.name[0] != "."]  # not the lock, or half written
         ours = about.exists() or not others
         check(ours, f"{folder} is not empty, and has no {ABOUT}: remove it, or give another folder")
-        if any(folder.glob("[0-9]*.json")):
+        if any(folder.glob("[0-9]*")):
             before = read_json(about, ["fingerprint"], advice="remove its folder to begin anew")
             had = f"{folder} holds parts of a classification begun with another model, files or options"
             same = before["fingerprint"] == fingerprint
@@ -247,7 +247,9 @@ def _read_part(path: Path) -> Table:
     found = read_json(path, ["columns", "kinds", "meta"], **said)
     with readable(path, **said):
         columns = {name: np.array(found["columns"][name], kind) for name, kind in found["kinds"].items()}
-        return Table(columns, meta=found["meta"])
+        pairs = ("skipped", "left_out", "notes")
+        meta = found["meta"] | {name: [tuple(pair) for pair in found["meta"][name]] for name in pairs}
+        return Table(columns, meta=meta)
 
 
 @cache
@@ -262,7 +264,8 @@ def _classify_chunk(
     """Classify the files of a chunk, keep the classes in a file and return them."""
     part, files = task
     table = _classes(_loaded(folder, fingerprint), files, options)
-    # In JSON: notes on many images take longer to write and read as ECSV, whose notes are YAML, than to find.
+    # In JSON: ECSV keeps the meta as YAML, which for a chunk with many doubtful images takes longer to write
+    # and to read than they take to classify.
     kinds = {name: table[name].dtype.str for name in table.colnames}
     columns = {name: table[name].tolist() for name in table.colnames}
     write_text(part, json.dumps({"columns": columns, "kinds": kinds, "meta": table.meta}))

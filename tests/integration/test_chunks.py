@@ -75,6 +75,12 @@ def test_chunks_give_what_all_at_once_gives(tiny: Path, cutouts: Path, tmp_path:
     for about in ("skipped", "left_out", "notes"):
         found = sorted(name for table in tables for name in names(table.meta[about]))
         assert found == names(whole.meta[about]), about
+    again = list(classify_in_chunks(classifier, chunks, tmp_path / "parts"))  # read from the parts
+    assert [pair for table in again for pair in table.meta["skipped"]] == whole.meta["skipped"]
+    for table in filter(len, again):
+        (fresh,) = (each for each in tables if each["name"].tolist() == table["name"].tolist())
+        assert table.as_array().tolist() == fresh.as_array().tolist()
+        assert table.dtype == fresh.dtype
     assert names(whole.meta["skipped"]) == ["03.fits", "06.fits", "07.fits"]
     assert names(whole.meta["left_out"]) == ["08.fits", "09.fits"]
     join_chunks(tmp_path / "parts", tmp_path / "out.ecsv", comments=["by tiny"])
@@ -240,6 +246,16 @@ def test_a_large_stack_is_read_piece_by_piece(
     joined = Table.read(tmp_path / "out.csv")
     assert joined["file"].tolist() == whole["name"].tolist()
     np.testing.assert_allclose(joined["FRI"], whole["FRI"], atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ecsv", "vot", "parquet"])
+def test_names_that_are_no_text_are_escaped(tmp_path: Path, suffix: str) -> None:
+    if suffix == "parquet":
+        parquet = pytest.importorskip("pyarrow.parquet")
+    out = tmp_path / f"out.{suffix}"
+    write_table(out, Table({"file": ["caf\udce9.fits", "b"], "x": [1.0, 2.0]}))
+    found = parquet.read_table(out).to_pydict() if suffix == "parquet" else Table.read(out)
+    assert list(found["file"]) == ["caf\\udce9.fits", "b"]
 
 
 @pytest.mark.usefixtures("_small")

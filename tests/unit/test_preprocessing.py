@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
@@ -208,6 +209,11 @@ class TestCropResizeScale:
         np.testing.assert_array_equal(_kernels.sort(numbers), np.sort(numbers))
         np.testing.assert_array_equal(numbers, given)
 
+    def test_code_is_compiled_where_there_is_no_place_to_keep_it(self) -> None:
+        namespace: dict[str, Any] = {}
+        exec("def double(x): return 2 * x", namespace)  # a function without a file
+        assert _kernels.jit()(namespace["double"])(2.0) == 4
+
     def test_many_images_are_prepared_as_few(self) -> None:
         sample = cutouts(MANY // 6)
         images = np.concatenate([sample.images] * 6 + [sample.images[:6]])
@@ -225,6 +231,13 @@ class TestCropResizeScale:
         for image, small in zip(images, resized, strict=True):
             expected = skimage_resize(image, (new, new), order=1, anti_aliasing=True, preserve_range=True)
             np.testing.assert_allclose(small, expected, atol=1e-5)
+
+    def test_resize_keeps_a_flat_background(self) -> None:
+        images = noise_threshold(cutouts(4, 150).images)[0]
+        small = resize(images, 56)
+        lowest = images.min(axis=(1, 2), keepdims=True)
+        assert (small >= lowest).all()
+        assert ((small == lowest).mean(axis=(1, 2)) > 0.8).all()
 
     def test_resize_refuses(self) -> None:
         with pytest.raises(ValueError, match=r"8×9.*center_crop"):
@@ -688,6 +701,12 @@ def test_random_numbers_and_counts_are_checked() -> None:
         split(sample, 0.5, rng=rng)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"the number of FRII images is 2.5"):
         augment(sample, {"FRI": 2, "FRII": 2.5, "bent": 2, "compact": 2})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(("zoom", "shift"), [(60, 1), (np.nan, 1), (0.1, np.inf), (0.1, -1)])
+def test_zoom_and_shift_are_checked(zoom: float, shift: float) -> None:
+    with pytest.raises(ValueError, match=f"zoom={zoom}, shift={shift}: give a zoom of 0 to 1"):
+        augment_randomly(np.zeros((1, 8, 8)), np.random.default_rng(0), zoom=zoom, shift=shift)
 
 
 def test_other_limits_than_minus_one_and_one() -> None:
