@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115
         with suppress(AttributeError):  # a stand-in of tests or notebooks
             getattr(sys, name).reconfigure(errors="backslashreplace")  # no locale lacks a letter
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # errors alone, where TensorFlow heeds it
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # of TensorFlow, errors alone
     given = sys.argv[1:] if arguments is None else arguments
     try:
         with stopping.on_signals(stopping.interrupt):

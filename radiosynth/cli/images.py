@@ -59,6 +59,7 @@ def classify(arguments: argparse.Namespace) -> None:
         from radiosynth.classification.page import PAGE, class_page
 
         refuse_to_replace(arguments.page, PAGE, inputs)
+    options.load_keras()
     chunks = [] if arguments.mosaic else classification.in_chunks(inputs)
     many = len(chunks) > 1 or arguments.jobs or arguments.cluster
     if many:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
 
 CROP = 150
 """Width in pixels of the report's cutouts, 4.5 arcmin at 1.8 arcsec a pixel."""
+
+
+def load_keras() -> None:
+    """Import Keras, without the greeting that TensorFlow writes past Python to standard error."""
+    shown = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            import keras  # noqa: F401
+    finally:
+        os.dup2(shown, 2)
+        os.close(shown)
 
 
 def number(kind: Callable[[str], float], least: float, said: str) -> Callable[[str], float]:
