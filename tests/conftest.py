@@ -6,10 +6,10 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hypothesis
 import pytest
 from samples import ROOT
 
@@ -20,8 +20,11 @@ os.environ["MPLBACKEND"] = "agg"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # radiosynth does so, but tests import Keras before it
 # The same examples every time; `pytest --hypothesis-profile default` looks for others.
-hypothesis.settings.register_profile("fixed", derandomize=True)
-hypothesis.settings.load_profile("fixed")
+with suppress(ImportError):  # tests of the site need no examples
+    import hypothesis
+
+    hypothesis.settings.register_profile("fixed", derandomize=True)
+    hypothesis.settings.load_profile("fixed")
 # A shell starts background jobs deaf to Ctrl-C, and processes that tests interrupt would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
