@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage, sparse
+from scipy import ndimage
 
 from radiosynth._io import check
 from radiosynth.sample import Sample, UnusableError, _pixels, check_choice
@@ -276,8 +276,6 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
     >>> resize(np.ones((5, 150, 150)), 56).shape
     (5, 56, 56)
     """
-    from skimage.transform import resize as by_skimage
-
     stack = _stack(images)
     height, width = stack.shape[1:]
     fault = f"cannot resize {height}×{width} images to {size}: give square ones, and a size of 1 or more"
@@ -286,6 +284,9 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
         return stack
     if not len(stack):
         return np.empty((0, size, size), np.float32)
+    from scipy import sparse
+    from skimage.transform import resize as by_skimage
+
     # Smoothing and interpolation are linear, first along columns and then along rows. So what skimage makes
     # of columns with a single 1 is a matrix, nearly empty, that does the same in a fifth of the time.
     alone = np.eye(width, dtype=np.float32)

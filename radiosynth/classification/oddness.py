@@ -9,7 +9,6 @@ import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
-from sklearn.covariance import ShrunkCovariance
 
 from radiosynth._io import read_arrays, write_arrays
 from radiosynth.classification.predicting import predict
@@ -68,6 +67,8 @@ class Oddness:
         Oddness
             To be added to the network.
         """
+        from sklearn.covariance import ShrunkCovariance  # to ask a network needs none of it
+
         found = keras.Model(model.input, model.get_layer(FEATURES).output)
         features = predict(found, images).astype(float)
         codes, own = np.unique(labels, return_inverse=True)

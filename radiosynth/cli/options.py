@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from astropy.table import Table
 
@@ -24,7 +24,10 @@ CROP = 150
 
 def load_keras() -> None:
     """Import Keras, without the greeting that TensorFlow writes past Python to standard error."""
+    # For wrappers and plots that no command uses, it would load these, a second of processor time.
+    unused: dict[str, Any] = dict.fromkeys({"sklearn", "matplotlib"} - sys.modules.keys())
     shown = os.dup(2)
+    sys.modules.update(unused)
     try:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
@@ -32,6 +35,8 @@ def load_keras() -> None:
     finally:
         os.dup2(shown, 2)
         os.close(shown)
+        for name in unused:
+            del sys.modules[name]
 
 
 def number(kind: Callable[[str], float], least: float, said: str) -> Callable[[str], float]:
