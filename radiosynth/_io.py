@@ -110,8 +110,10 @@ def _write_text(partial: Path, tables: Iterable[Table], kind: str) -> None:
             text = io.StringIO()
             table.write(text, format=kind, **options)
             head, rows = re.fullmatch(r"(?s)((?:#[^\n]*\n)*[^\n]*\n)(.*)", text.getvalue()).groups()  # type: ignore[union-attr]
-            # Readers take a row that begins with # for a comment, unless it is quoted.
-            rows = re.sub(rf"(?m)^#[^{end}\n]*", r'"\g<0>"', rows)
+            # Unless they are quoted, readers take a row that begins with # for a comment, and drop the spaces
+            # of Unicode at both ends of a row.
+            ends = rf"(?m)^(?:#|[^\S \n])[^{end}\n]*|[^{end}\n]*[^\S \n]$"
+            rows = re.sub(ends, r'"\g<0>"', rows)
             stream.write(rows if number else head + rows)
 
 

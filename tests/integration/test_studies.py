@@ -100,6 +100,7 @@ def test_a_leaking_gan_sees_the_held_out_sources_and_a_mislabelled_set_repeats_f
 
 
 def test_a_study_is_computed_in_slices_saved_and_loaded(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sum(map(len, studies.layout("data-size", "smoke")[0].values())) == 16
     half = dict(list(scales.WRITTEN["studies"]["data-size"].items())[:4])
     monkeypatch.setitem(scales.WRITTEN["studies"], "data-size", half)
     with pytest.raises(TrainingStopped, match="8 of 8 runs are left"):
