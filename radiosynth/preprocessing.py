@@ -7,6 +7,8 @@ are float32 throughout.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
@@ -28,7 +30,7 @@ MISSING_LIMIT = 0.3
 
 
 MANY = 256
-"""Images from which on the compiled sort, five times as fast, makes up for the time to load it."""
+"""Images from which on compiled sort and clipping make up for the time to load them."""
 
 
 _CONSTANT = "one value in all pixels (no source above the noise)"
@@ -103,15 +105,14 @@ def measure_noise(images: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 def sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return level and noise of `measure_noise` and the peak of each image, (3, n); NaN without data."""
-    found, sort = np.full((3, len(stack)), np.nan), np.sort
-    if len(stack) >= MANY:
-        from radiosynth._kernels import sort
+    found = np.full((3, len(stack)), np.nan)
+    sort, clipped = _compiled() if len(stack) >= MANY else (np.sort, _clipped)
     for i, (image, gone) in enumerate(zip(stack, missing, strict=True)):
         # Sorted once: what is clipped, the median, the extremes and how many share them are then looked up.
         pixels = sort(image[~gone] if gone.any() else image.ravel())
         if not pixels.size:
             continue
-        level, noise = _clipped(pixels)
+        level, noise = clipped(pixels)
         at_least = pixels.searchsorted(pixels[0], "right") / image.size
         if 0.05 < at_least < 0.84:
             # A sky of noise falls to pieces where it is cut; one that was thresholded, or has no noise, is
@@ -124,21 +125,35 @@ def sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDAr
     return found
 
 
+@cache
+def _compiled() -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return the compiled sort and `_clipped`, which give the same numbers."""
+    from radiosynth._kernels import jit, sort
+
+    return sort, jit(fastmath=False)(_clipped)
+
+
 def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:
     """Return median and deviation of sorted pixels as `astropy.stats.sigma_clipped_stats` does."""
-    values = pixels.astype(float)
-    middle = values[len(values) // 2]
-    values -= middle  # so that no unit, and no offset, is too small or too large for the squares
-    squares = values**2
-    low, high, before = 0, len(values), None
-    while before != (low, high):
-        before, n = (low, high), high - low
-        median = (values[low + (n - 1) // 2] + values[low + n // 2]) / 2
-        mean = values[low:high].sum() / n
-        std = np.sqrt(max(squares[low:high].sum() / n - mean**2, 0))
-        low = max(low, int(values.searchsorted(median - 3 * std, "left")))
-        high = min(high, int(values.searchsorted(median + 3 * std, "right")))
-    return middle + median, std
+    n, half = len(pixels), len(pixels) // 2
+    # From the middle, so that no unit, and no offset, is too small or too large for the squares.
+    values = pixels.astype(np.float64) - np.float64(pixels[half])
+    # Sums from the middle outwards, looked up for any pair of ends; a bright source leaves no rounding error
+    # in those of the sky.
+    sums, squares = np.zeros(n + 1), np.zeros(n + 1)
+    below, above = values[:half][::-1], values[half:]
+    sums[half + 1 :], squares[half + 1 :] = above.cumsum(), (above**2).cumsum()
+    sums[:half], squares[:half] = below.cumsum()[::-1], (below**2).cumsum()[::-1]
+    low, high, start, stop = 0, n, -1, -1
+    median, std = 0.0, 0.0
+    while (low, high) != (start, stop):
+        start, stop, left = low, high, high - low
+        median = (values[low + (left - 1) // 2] + values[low + left // 2]) / 2
+        mean = (sums[low] + sums[high]) / left
+        std = np.sqrt(max((squares[low] + squares[high]) / left - mean**2, 0.0))
+        low = max(low, np.searchsorted(values, median - 3 * std))
+        high = min(high, np.searchsorted(values, median + 3 * std, side="right"))
+    return pixels[half] + median, std
 
 
 def noise_threshold(

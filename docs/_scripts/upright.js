@@ -6,17 +6,16 @@ const RAD = Math.PI / 180;
 
 /* Return NaN in place of values that stand for missing data, such as -9999: they lie far from all others. */
 function blanked(pixels) {
-  const values = pixels.filter(Number.isFinite);
-  const [least, most] = values.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [0, 0]);
-  for (const [blank, far] of [[least, 1], [most, 1000]]) {
-    let [low, high, n] = [Infinity, -Infinity, 0];
-    for (const value of values) {
-      if (value !== blank) [low, high, n] = [Math.min(low, value), Math.max(high, value), n + 1];
-    }
+  let values = pixels.filter(Number.isFinite);
+  for (const [extreme, far] of [[Math.max, 1000], [Math.min, 1]]) {
+    const blank = values.reduce((a, b) => extreme(a, b), 0);
+    const rest = values.filter((value) => value !== blank);
+    const [low, high] = rest.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
     const apart = Math.min(Math.abs(low - blank), Math.abs(high - blank));
     const range = far * (high - low);
-    if (blank && 2 * n > values.length && apart > range && range > 0) {
+    if (blank && 2 * rest.length > values.length && apart > range && range > 0) {
       pixels.forEach((value, i) => { if (value === blank) pixels[i] = NaN; });
+      values = rest;
     }
   }
   return pixels;

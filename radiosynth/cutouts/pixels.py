@@ -16,25 +16,21 @@ def blanked(image: NDArray) -> NDArray[np.float64]:
     """
     pixels = np.array(image, float)
     values = pixels[np.isfinite(pixels)]
-    for blank, far in ((values.min(initial=0), 1), (values.max(initial=0), 1000)):
-        rest = values[values != blank]
-        if blank and 2 * rest.size > values.size and abs(rest - blank).min() > far * np.ptp(rest) > 0:
-            pixels[pixels == blank] = np.nan
+    for extreme, opposite, far in ((np.max, np.min, 1000), (np.min, np.max, 1)):
+        blank, other = (extreme(values), opposite(values)) if values.size else (0.0, 0.0)
+        # A gap of so many times the range of the others is this part of the range of all.
+        edge = blank + (other - blank) * (far / (1 + far))
+        beyond = np.count_nonzero(values >= edge if far > 1 else values <= edge)
+        stands_out = (blank > 0) == (far > 1) and 2 * beyond < values.size and blank != 0
+        if stands_out and beyond == np.count_nonzero(values == blank):
+            rest = values[values != blank]
+            if np.ptp(rest) > 0:
+                pixels[pixels == blank], values = np.nan, rest
     return pixels
-
-
-def _in_range(image: NDArray, unit: str) -> tuple[NDArray, str]:
-    """Return an image that single precision can hold, and square: a power of ten goes into the unit."""
-    peak = np.abs(image[np.isfinite(image)]).max(initial=0)
-    if peak == 0 or 1e-15 < peak < 1e15:
-        return image, unit
-    power = int(np.clip(np.floor(np.log10(peak)), -300, 300))
-    return image * 10.0**-power, f"1e{power} {unit}".strip()
 
 
 def usable(pixels: NDArray, unit: str, keep_nan: bool) -> tuple[NDArray[np.float32], str]:
     """Return an image in single precision and its unit, or say why it cannot be used."""
-    pixels, unit = _in_range(pixels, unit)
     height, width = pixels.shape
     bad = ~np.isfinite(pixels)
     missing = "NaN, infinite or transparent"
@@ -42,9 +38,16 @@ def usable(pixels: NDArray, unit: str, keep_nan: bool) -> tuple[NDArray[np.float
     need(height == width, f"is not square ({height}×{width}); give size={min(height, width)} or less")
     advice = "give a smaller size (--crop), or leave it out"
     need(keep_nan or not bad.any(), f"{bad.sum()} of {bad.size} pixels are {missing}; {advice}")
-    image = np.where(bad, np.nan, pixels)
+    image = np.where(bad, np.nan, pixels) if bad.any() else pixels
     low, high = np.nanmin(image), np.nanmax(image)
+    peak = max(abs(low), abs(high))
+    if (
+        peak and not 1e-15 < peak < 1e15
+    ):  # what single precision cannot hold: a power of ten goes into the unit
+        power = int(np.clip(np.floor(np.log10(peak)), -300, 300))
+        image, unit = image * 10.0**-power, f"1e{power} {unit}".strip()
+        low, high, peak = (value * 10.0**-power for value in (low, high, peak))
     need(low < high, f"all pixels have the value {low:g}: there is no source in it; leave it out")
     told = f"pixels from {low:.9g} to {high:.9g} lose their detail in the 32-bit numbers used here"
-    need(high - low >= max(abs(low), abs(high)) * 1e-5, f"{told}: store them less a constant")
+    need(high - low >= peak * 1e-5, f"{told}: store them less a constant")
     return image.astype(np.float32), unit

@@ -350,8 +350,8 @@ ADDED = {
     "observed": "fitted simulations as FIRST would see them",
     "gan": "GAN images",
     "vae": "VAE images",
-    "pretrained": "such simulations in pre-training only",
-    "real, twice": "as many real views again",
+    "pretrained": "fitted simulations in pre-training only",
+    "real, twice": "as many further views of the real images",
 }
 """What each condition adds to the real images, in words."""
 

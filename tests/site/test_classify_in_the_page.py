@@ -120,6 +120,7 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "nan at the border.fits": lambda: written(edged(np.nan), header(200)),
     "zeros at the border.fits": lambda: written(edged(0), header(200)),
     "-9999 at the border.fits": lambda: written(edged(-9999), header(200)),
+    "two blank values.fits": lambda: written(np.where(edged(0, 3) == 0, 1e20, edged(-9999)), header(200)),
     "offset.fits": lambda: written((seen() + 7) * 1e-20, header(200)),
     "axes of length one.fits": lambda: written(seen("bent")[None, None], header(200)),
     "extension.fits": lambda: written(seen().astype(">f8"), header(200), extension=True),

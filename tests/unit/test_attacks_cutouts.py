@@ -239,11 +239,11 @@ def test_no_scale_is_too_small_or_too_large(tmp_path, image, scale):
     assert np.isfinite(preprocess(found, size=EDGE).images).all()
 
 
-@pytest.mark.parametrize("blank", [-99.0, -9999.0, -32768.0, -1e30, 1e20, 1e36])
+@pytest.mark.parametrize("blank", [-99.0, -9999.0, -32768.0, -1e30, 1e20, 1e36, (-9999.0, 1e20)])
 @pytest.mark.parametrize("turn", [0.0, 30.0])
 def test_values_that_stand_for_missing_data(tmp_path, image, blank, turn):
     plain = image.astype(float)
-    marked = np.where(np.mgrid[:EDGE, :EDGE][1] < 5, blank, plain)
+    marked = np.where(np.mgrid[:EDGE, :EDGE][1] < 5, np.resize(blank, (EDGE, 1)), plain)
     a, b = (read(tmp_path, content_of(x, {"CROTA2": turn}), nan="keep", size=16) for x in (plain, marked))
     missing = np.isnan(b.images)
     assert 0 < missing.mean() < 0.2
