@@ -209,6 +209,9 @@ def _warp(
     out = np.empty((len(source), *images.shape[1:]), np.float32)
     # Prepared images have their background at the lower limit of their range, whatever that is.
     edges = images.min(axis=(1, 2))
+    bad = ~np.isfinite(edges)
+    fault = f"{bad.sum()} images have pixels that are not finite: radiosynth.noise_threshold fills them"
+    check(not bad.any(), fault)
     # One matrix per image takes a pixel (x, y, 1) of the result to its place in the original: rotated back
     # about the centre first, then flipped.
     center = (images.shape[1] - 1) / 2

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from radiosynth._io import check
 from radiosynth.sample import check_choice
-from radiosynth.taxonomy import CLASS_NAMES
+from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
 SIGMA = 0.6827
 """Proportion of a normal distribution within one standard deviation."""
@@ -211,7 +211,8 @@ def class_mean(labels: ArrayLike, values: ArrayLike) -> tuple[float, float, floa
     >>> class_mean([0, 0, 0, 1, 1], [1, 1, 1, 0, 0])[0]
     0.5
     """
-    codes, numbers = np.asarray(labels), np.asarray(values, float)
+    codes = np.asarray(labels)
+    numbers: NDArray[Any] = np.ma.filled(np.ma.asarray(values, float), np.nan)
     classes = [numbers[codes == code] for code in np.unique(codes)]
 
     def mean(*parts: NDArray, axis: int = -1) -> NDArray:
@@ -332,7 +333,8 @@ def angle_scores(
 
 
 def _checked(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    truth, given = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
+    truth = np.ma.filled(np.ma.asarray(labels, np.int64), UNLABELLED)
+    given = np.ma.filled(np.ma.asarray(probabilities, np.float64), np.nan)
     fault = f"labels {truth.shape} and probabilities {given.shape}: give shapes (n,) and (n, classes)"
     check(truth.ndim == 1 and given.ndim == 2 and len(truth) == len(given) and len(truth), fault)
     unknown = int((~np.isfinite(given)).any(axis=1).sum())

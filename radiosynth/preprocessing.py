@@ -41,17 +41,21 @@ _SPOILT = (
 )
 
 
-_AROUND = np.ones((3, 3))
+_AROUND, _SOLID = np.ones((3, 3)), np.ones((8, 8))
 
 
 def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
-    """Return which pixels hold no data: those that are not finite, and exact zeros over part of a frame.
+    """Return which pixels hold no data: those that are not finite, and one value over part of a frame.
 
     Servers and mosaics fill what lies outside a survey with NaN or with zeros. The sky of a thresholded image
     is also exactly zero, but nothing in such an image is negative, and zeros are most of it. So zeros that
     fill a block of at least 3×3 pixels, with those beside it, are missing data where the image has
     noise around zero, that is negative pixels, or where they are less than half of the image and the rest is
     noise about a level of at least five times its rms.
+
+    Zeros that were scaled, or from which a background was subtracted, have another value. Where it fills a
+    block of at least 8×8 pixels, but less than half of the image, and lies in or below the noise of the
+    others, the same holds for it. Zeros to which a lossy compression has added noise are not found.
 
     Parameters
     ----------
@@ -66,17 +70,34 @@ def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
     stack = _stack(images)
     missing = ~np.isfinite(stack)
     for image, gone in zip(stack, missing, strict=True):
-        zero = image == 0
-        if not zero.any():
-            continue
-        data = image[~gone] if gone.any() else image.ravel()
-        noisy = data.min() < 0
-        if not noisy and zero.mean() < 0.5 and (data != 0).any():
-            level, noise = _clipped(np.sort(data[data != 0]))
-            noisy = 0 < 5 * noise < level
-        if noisy:
-            gone |= ndimage.binary_propagation(ndimage.binary_opening(zero, _AROUND), mask=zero)
+        for value in _filling(image):
+            filled = image == value
+            n = np.count_nonzero(filled)
+            few = 0 < 2 * n < filled.size
+            if not n or (value and not (few and ndimage.binary_opening(filled, _SOLID).any())):
+                continue
+            data = image[~gone] if gone.any() else image.ravel()
+            below, others = data.min() < value, data[data != value]
+            noisy = below
+            if few and others.size and (value or not below):
+                level, noise = _clipped(np.sort(others))
+                noisy = noise > 0 and (level - value > 5 * noise or (below and level - value > -3 * noise))
+            if noisy:
+                gone |= ndimage.binary_propagation(ndimage.binary_opening(filled, _AROUND), mask=filled)
     return missing
+
+
+def _filling(image: NDArray[np.float32]) -> list[float]:
+    """Return the values that may stand for missing data: zero, and the one that most blocks are filled with.
+
+    A block of 8×8 pixels holds four of those, at least, that are looked at.
+    """
+    few = image[::4, ::4]
+    alike = (few[1:, 1:] == few[:-1, :-1]) & (few[1:, :-1] == few[:-1, 1:]) & (few[1:, 1:] == few[1:, :-1])
+    if not alike.any():
+        return [0.0]
+    values, numbers = np.unique(few[1:, 1:][alike], return_counts=True)
+    return sorted({0.0, float(values[numbers.argmax()])})
 
 
 def measure_noise(images: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -138,19 +159,19 @@ def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:
     n, half = len(pixels), len(pixels) // 2
     # From the middle, so that no unit, and no offset, is too small or too large for the squares.
     values = pixels.astype(np.float64) - np.float64(pixels[half])
-    # Sums from the middle outwards, looked up for any pair of ends; a bright source leaves no rounding error
-    # in those of the sky.
+    # Sums from the middle to each place, of which those between any two are differences; a bright source
+    # leaves no rounding error in those of the sky.
     sums, squares = np.zeros(n + 1), np.zeros(n + 1)
     below, above = values[:half][::-1], values[half:]
     sums[half + 1 :], squares[half + 1 :] = above.cumsum(), (above**2).cumsum()
-    sums[:half], squares[:half] = below.cumsum()[::-1], (below**2).cumsum()[::-1]
+    sums[:half], squares[:half] = -below.cumsum()[::-1], -(below**2).cumsum()[::-1]
     low, high, start, stop = 0, n, -1, -1
     median, std = 0.0, 0.0
     while (low, high) != (start, stop):
         start, stop, left = low, high, high - low
         median = (values[low + (left - 1) // 2] + values[low + left // 2]) / 2
-        mean = (sums[low] + sums[high]) / left
-        std = np.sqrt(max((squares[low] + squares[high]) / left - mean**2, 0.0))
+        mean = (sums[high] - sums[low]) / left
+        std = np.sqrt(max((squares[high] - squares[low]) / left - mean**2, 0.0))
         low = max(low, np.searchsorted(values, median - 3 * std))
         high = min(high, np.searchsorted(values, median + 3 * std, side="right"))
     return pixels[half] + median, std
@@ -467,7 +488,7 @@ def frame(sample: Sample, size: int) -> Sample:
         return sample
     before = (size - sample.size) // 2
     rim = (before, size - sample.size - before)
-    images = np.pad(sample.images, ((0, 0), rim, rim), constant_values=-1.0)
+    images = np.pad(sample.images, ((0, 0), rim, rim), constant_values=sample.images.min(initial=np.inf))
     return sample.derived(images, f"background around the {sample.size} px, to {size} px")
 
 

@@ -71,7 +71,8 @@ class Sample:
     table: Table
 
     def __init__(self, images: ArrayLike, labels: ArrayLike, table: Table | None = None) -> None:
-        pixels, codes = _pixels(images), np.asarray(labels)
+        pixels = _pixels(images)
+        codes: NDArray[Any] = np.ma.filled(np.ma.asarray(labels), UNLABELLED)
         check(
             pixels.ndim == 3 and pixels.shape[1] == pixels.shape[2],
             f"images have the shape {pixels.shape}; a Sample takes (n, size, size), square and without "

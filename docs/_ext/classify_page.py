@@ -76,6 +76,7 @@ def card(shown: Classifier) -> dict[str, Any]:
         "pixel_scales": orientation.PIXEL_SCALES,
         "tilt": orientation.TILT,
         "largest": files.LARGEST,
+        "saturated": files.SATURATED,
         "examples": list(EXAMPLES),
         "says": {
             "constant": preprocessing._CONSTANT,

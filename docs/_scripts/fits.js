@@ -83,7 +83,11 @@ export function readFits(bytes, notes) {
     const stored = READ[bits](view, each * (row * width + column));
     return bits > 0 && stored === blank ? NaN : stored * factor + summand;
   };
-  const sky = long[0] === 0 && long[1] === 1 ? coordinates(header, width, height) : null;
+  const others = [...header.keys()].filter((name) => /^(PC|CD)0/.test(name) || (long[1] > 1 && /^CTYPE/.test(name)));
+  for (const name of others.filter((each) => header.get(each))) {
+    need(false, `has coordinates that this page does not read (${name} is '${header.get(name)}'); classify it with Python`);
+  }
+  const sky = coordinates(header, width, height);
   const beam = typeof header.get("BMAJ") === "number" ? 3600 * header.get("BMAJ") : NaN;
   return { width, height, pixel, sky, beam };
 }

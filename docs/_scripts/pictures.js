@@ -27,8 +27,12 @@ export async function readPicture(bytes, notes) {
   if (coloured > 20) notes.push(`a picture in colours; is it linear? ${card.says.linear}`);
   const sorted = values.filter(Number.isFinite).sort();
   const [faint, middle, upper, bright] = [0, 50, 75, 100].map((percent) => percentile(sorted, percent));
-  if (Math.max(middle - faint, 5 * (upper - middle)) > 0.25 * (bright - faint)) {
+  const above = sorted.filter((value) => value > faint);
+  const typical = above.length ? percentile(above, 50) : faint;
+  if (Math.max(typical - faint, 5 * (upper - middle)) > 0.25 * (bright - faint)) {
     notes.push(`a picture whose sky is bright: inverted, or stretched? ${card.says.linear}`);
+  } else if (sorted.filter((value) => value === bright).length > card.saturated) {
+    notes.push(`a picture with many pixels of the largest value: saturated? ${card.says.linear}`);
   }
   const pixel = (row, column) => values[(height - 1 - row) * width + column];
   return { width, height, pixel, sky: null, beam: NaN };

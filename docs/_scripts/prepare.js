@@ -64,29 +64,59 @@ function clipped(values) {
   return [middle + median, deviation];
 }
 
-/* Return which pixels hold no data: NaN, and blocks of zeros in an image that has noise. */
+/* Return which pixels hold no data: NaN, and blocks of zeros, or of another value, in an image that has noise. */
 function missingPixels(image, size) {
   const missing = Uint8Array.from(image, (value) => !Number.isFinite(value));
-  const zero = Uint8Array.from(image, (value) => value === 0);
-  const zeros = zero.reduce((sum, on) => sum + on, 0);
-  if (!zeros) return missing;
-  const data = image.filter(Number.isFinite);
-  let noisy = data.some((value) => value < 0);
-  if (!noisy && zeros < 0.5 * image.length && zeros < data.length) {
-    const [level, noise] = clipped(data.filter((value) => value !== 0).sort());
-    noisy = 5 * noise > 0 && 5 * noise < level;
-  }
-  if (noisy) {
-    // Blocks of at least 3×3 zeros, with the zeros that are connected to them.
-    const blocks = grown(zero.map((on, i) => {
+  for (const value of filling(image, size)) {
+    const filled = Uint8Array.from(image, (each) => each === value);
+    const n = filled.reduce((sum, on) => sum + on, 0);
+    const few = n > 0 && 2 * n < image.length;
+    if (!n || (value && !(few && solid(filled, size)))) continue;
+    const data = image.filter((each, i) => !missing[i]);
+    const below = data.some((each) => each < value);
+    const others = data.filter((each) => each !== value).sort();
+    let noisy = below;
+    if (few && others.length && (value || !below)) {
+      const [level, noise] = clipped(others);
+      noisy = noise > 0 && (level - value > 5 * noise || (below && level - value > -3 * noise));
+    }
+    if (!noisy) continue;
+    // Blocks of at least 3×3 such pixels, with those that are connected to them.
+    const blocks = grown(filled.map((on, i) => {
       const near = around(i, size, true);
-      return on && near.length === 8 && near.every((next) => zero[next]);
+      return on && near.length === 8 && near.every((next) => filled[next]);
     }), size);
-    const { islands } = label(zero, size);
+    const { islands } = label(filled, size);
     const found = new Set(islands.filter((island, i) => island && blocks[i]));
     islands.forEach((island, i) => { if (found.has(island)) missing[i] = 1; });
   }
   return missing;
+}
+
+/* Return the values that may stand for missing data: zero, and the one that most blocks are filled with. */
+function filling(image, size) {
+  const numbers = new Map();
+  for (let row = 0; row + 4 < size; row += 4) {
+    for (let column = 0; column + 4 < size; column += 4) {
+      const i = row * size + column;
+      const value = image[i];
+      const alike = [4, 4 * size, 4 * size + 4].every((step) => image[i + step] === value);
+      if (alike) numbers.set(value, (numbers.get(value) ?? 0) + 1);
+    }
+  }
+  // Of values that are equally frequent the lowest.
+  const most = [...numbers].sort(([a, n], [b, m]) => m - n || a - b)[0];
+  return [...new Set([0, most ? most[0] : 0])].sort((a, b) => a - b);
+}
+
+/* Return whether a mask has a block of 8×8 pixels. */
+function solid(mask, size) {
+  const edge = new Uint16Array(mask.length); // of the largest square that ends at a pixel
+  return mask.some((on, i) => {
+    const free = i >= size && i % size ? Math.min(edge[i - 1], edge[i - size], edge[i - size - 1]) : 0;
+    edge[i] = on ? free + 1 : 0;
+    return edge[i] >= 8;
+  });
 }
 
 /* Return level and noise of the sky, and the peak. */

@@ -59,6 +59,9 @@ _SHARPER = "sharper than FIRST's; cut it out by radiosynth.cutouts_from_mosaic (
 
 _COARSER = "coarser than FIRST's: it hides the structure, and the class is no evidence"
 
+TINY = 1e-6
+"""What a positive number in a card is at least."""
+
 SCALE_TOLERANCE = 0.05
 """Difference of the pixel scale, as a fraction, that the networks do not notice."""
 
@@ -97,6 +100,7 @@ class Classifier:
         check(not unknown, f"unknown entries of a card, {', '.join(unknown)}: there are {', '.join(CARD)}")
         size, classes = self.model.input_shape[1], self.model.output_shape[-1]
         object.__setattr__(self, "card", {**CARD, "size": size, **self.card})
+        _check_entries(self.card)
         asked = self.card["size"], len(self.card["classes"])
         taken = f"the network takes {size} px and knows {classes}: give the card of this network"
         check(asked == (size, classes), f"the card says size and classes {asked}, {taken}")
@@ -335,6 +339,20 @@ def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
     stored = folder / "predictions.npz"
     predictions = _independent(stored) if stored.exists() else {}
     return Classifier(model, card, predictions, Oddness.read(folder))
+
+
+def _check_entries(card: dict[str, Any]) -> None:
+    """Raise `ValueError` if an entry of a card would prepare images in another way than it says."""
+    least = {"size": 1, "crop": 1, "n_sigma": 0, "temperature": TINY}
+    least |= {"pixel_scale": TINY} if card["pixel_scale"] is not None else {}
+    for name, limit in least.items():
+        value = card[name]
+        number = isinstance(value, int | float) and limit <= value < np.inf
+        check(number, f"{name} of the card is {value!r}: give a finite number from {limit:g}")
+    check(card["n_rotations"] in (1, 8), f"n_rotations of the card is {card['n_rotations']!r}: give 1 or 8")
+    classes = card["classes"]
+    distinct = all(isinstance(each, str) for each in classes) and len({*classes}) == len(classes)
+    check(distinct, f"classes of the card are {classes}: give the name of each once")
 
 
 def _check_networks(card: dict[str, Any]) -> None:

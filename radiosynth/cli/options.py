@@ -32,6 +32,12 @@ def load_keras() -> None:
         with Path(os.devnull).open("wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
             import keras  # noqa: F401
+    except (ImportError, ValueError) as error:
+        msg = (
+            f"Keras cannot be loaded ({error}): its settings are KERAS_BACKEND and ~/.keras/keras.json, and "
+            "the backend they name, tensorflow or jax, has to be installed"
+        )
+        raise ValueError(msg) from error
     finally:
         os.dup2(shown, 2)
         os.close(shown)

@@ -366,3 +366,13 @@ def test_seeds_are_checked_before_anything_is_made(field: str) -> None:
         first = "real" if make is presets.classifier_config else "all"
         with pytest.raises(ValueError, match=rf"{field} is -1; give a whole number from 0"):
             make(first, "smoke", **{field: -1})
+
+
+def test_a_backend_that_is_not_there(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.eye(150))
+    env = {**os.environ, "KERAS_BACKEND": "theano"}
+    told = program("classify", "a.npy", env=env, cwd=tmp_path, capture_output=True)
+    assert told.returncode == 1
+    assert b"Keras cannot be loaded" in told.stderr
+    assert b"KERAS_BACKEND and ~/.keras/keras.json" in told.stderr
+    assert told.stderr.count(b"\n") == 1

@@ -119,6 +119,7 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "very faint.fits": lambda: written(seen(rms=0.23), header(200)),
     "nan at the border.fits": lambda: written(edged(np.nan), header(200)),
     "zeros at the border.fits": lambda: written(edged(0), header(200)),
+    "a value at the border.fits": lambda: written(edged(1e-9), header(200)),
     "-9999 at the border.fits": lambda: written(edged(-9999), header(200)),
     "two blank values.fits": lambda: written(np.where(edged(0, 3) == 0, 1e20, edged(-9999)), header(200)),
     "offset.fits": lambda: written((seen() + 7) * 1e-20, header(200)),
@@ -136,6 +137,7 @@ GOOD: dict[str, Callable[[], bytes]] = {
     "picture.png": lambda: picture(seen("bent", rms=0.005)),
     "thresholded.png": lambda: picture(np.where(seen("FRI") > 0.001, seen("FRI"), 0)),
     "stretched.png": lambda: picture(np.sqrt(np.clip(seen(rms=0.02), 0, None))),
+    "saturated.png": lambda: picture(np.minimum(seen(rms=0.002), 0.3)),
     "transparent.png": lambda: picture(edged(0, 40) + 0.001, transparency=0),
 }
 

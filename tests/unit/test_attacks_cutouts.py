@@ -111,6 +111,9 @@ def test_distortions_of_scamp_are_read_as_astropy_reads_them(image, tmp_path):
         ({"PC1_1": 1.0, "PC1_2": 0.9, "PC2_2": 0.1}, "PC"),
         ({"PC1_1": 1.0, "CROTA2": 30.0}, "CROTA2 is 30.0"),
         ({"PC001001": 0.8}, "PC001001 is 0.8"),
+        ({"CD001001": -5e-4}, "CD001001 is -0.0005"),
+        ({"PC1_3": 0.1}, "PC1_3 is 0.1"),
+        ({"CTYPE1": "RA___SIN", "CTYPE2": "DEC__SIN"}, "CTYPE1 is 'RA___SIN'"),
         ({"CROTA1": 30.0}, "CROTA1 is 30.0"),
         ({"CUNIT1": "Hz"}, "CUNIT1 is 'Hz'"),
         ({"CUNIT1": "arcsec", "CUNIT2": "arcsec"}, "CDELT"),
@@ -136,6 +139,7 @@ GALACTIC = SkyCoord(180, 30, unit="deg", frame="galactic").icrs
         ({"RADESYS": None, "EQUINOX": "B1950"}, B1950.ra.deg, B1950.dec.deg),
         ({"RADESYS": None, "EQUINOX": None, "EPOCH": 1950}, B1950.ra.deg, B1950.dec.deg),
         ({"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"}, GALACTIC.ra.deg, GALACTIC.dec.deg),
+        ({"PC001002": 0.0, "CD1_3": 0.0}, 180, 30),
     ],
 )
 def test_what_is_clear_is_read_right(tmp_path, image, change, ra, dec):
@@ -157,6 +161,48 @@ def test_axes_of_length_one_do_not_matter(tmp_path, image, third):
     found = read(tmp_path, content_of(image[None, None], third))
     np.testing.assert_array_equal(found.images[0], image)
     assert found.table["ra"][0] == pytest.approx(180, abs=1e-4)
+
+
+def test_a_matrix_with_zeros_before_its_numbers(tmp_path, image):
+    cos, sin = np.cos(0.5), np.sin(0.5)
+    parts = {(1, 1): cos, (1, 2): -sin, (2, 1): sin, (2, 2): cos}
+    contents = [
+        content_of(image, {name.format(*place): value for place, value in parts.items()})
+        for name in ("PC0{}_0{}", "PC{}_{}")
+    ]
+    padded, plain = (read(tmp_path, content, size=16) for content in contents)
+    np.testing.assert_array_equal(padded.images, plain.images)
+    assert not np.array_equal(padded.images[0], image[4:20, 4:20])
+
+
+@pytest.mark.parametrize(("first", "second"), [(3, 4), (1, 3), (2, 3)])
+def test_coordinates_may_be_those_of_other_axes(tmp_path, image, first, second):
+    plain = fits.Header.fromstring(content_of(image)[:2880])
+    header = fits.Header({f"CTYPE{i}": "STOKES" for i in range(1, second + 1)})
+    for name, value in plain.items():
+        if name[:2] in ("CT", "CR", "CD"):
+            header[name[:-1] + str((first, second)[int(name[-1]) - 1])] = value
+    shape = np.ones(second, int)
+    shape[[-first, -second]] = EDGE
+    fits.writeto(tmp_path / "a.fits", image.reshape(shape), header)
+    found = read_cutouts(tmp_path / "a.fits")
+    np.testing.assert_array_equal(found.images[0], image)
+    assert found.table["ra"][0] == pytest.approx(180, abs=1e-4)
+    assert found.table["pixel_scale"][0] == pytest.approx(1.8, rel=1e-5)
+    header[f"CRPIX{second}"] = "text"
+    fits.writeto(tmp_path / "b.fits", image.reshape(shape), header)
+    with pytest.raises(CutoutError, match=f"CRPIX{second} is 'text'"):
+        read_cutouts(tmp_path / "b.fits")
+
+
+def test_coordinates_may_be_inherited(tmp_path, image):
+    header = fits.Header.fromstring(content_of(image)[:2880])
+    for kind in (fits.ImageHDU, fits.CompImageHDU):
+        part = kind(image)
+        part.header["INHERIT"] = True
+        fits.HDUList([fits.PrimaryHDU(header=header), part]).writeto(tmp_path / "a.fits", overwrite=True)
+        table = read_cutouts(tmp_path / "a.fits").table
+        assert (table["ra"][0], table["unit"][0]) == (pytest.approx(180, abs=1e-4), "Jy/beam")
 
 
 NUMBERS = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CDELT1", "CDELT2", "CROTA2", "EQUINOX", "CD1_1", "PC1_2")
@@ -310,6 +356,9 @@ def test_sixteen_bits(tmp_path, image):
     packed = [len(c).to_bytes(4) + k + c + zlib.crc32(k + c).to_bytes(4) for k, c in chunks]
     with pytest.raises(CutoutError, match="16 bits"):
         read(tmp_path, b"\x89PNG\r\n\x1a\n" + b"".join(packed), "b.png")
+    Image.fromarray(values[::-1]).save(tmp_path / "c.png", transparency=0)
+    with pytest.raises(CutoutError, match="16 bits"):
+        read_cutouts(tmp_path / "c.png")
 
 
 def test_pictures_that_are_not_linear_are_named(tmp_path, image, caplog):
@@ -320,9 +369,25 @@ def test_pictures_that_are_not_linear_are_named(tmp_path, image, caplog):
     read_cutouts(picture(tmp_path, "L", np.log(1 + 1000 * above), "clipped.png"))
     Image.fromarray(np.uint8(image[..., None] / image.max() * [255, 160, 60])).save(tmp_path / "heat.png")
     read_cutouts(tmp_path / "heat.png")
-    for name in ("inverted", "log", "clipped", "heat"):
+    read_cutouts(picture(tmp_path, "L", np.minimum(image, 0.3), "saturated.png"))
+    bright = np.where(image > 0.2, image, 0)  # a source on a sky that is cut off far above the noise
+    read_cutouts(picture(tmp_path, "L", np.log(1 + 1000 * bright), "threshold.png"))
+    for name in ("inverted", "log", "clipped", "heat", "saturated", "threshold"):
         assert f"{name}.png is a picture" in caplog.text
-    assert caplog.text.count("linear in flux, bright on dark") == 4
+    assert caplog.text.count("linear in flux, bright on dark") == 6
+
+
+def test_a_mask_is_no_image(tmp_path, image):
+    np.save(tmp_path / "a.npy", image > 0.003)
+    with pytest.raises(CutoutError, match="values of type bool; store real numbers"):
+        read_cutouts(tmp_path / "a.npy")
+
+
+def test_an_axis_of_negative_length(tmp_path, image):
+    content = content_of(image).replace(b"NAXIS1  =                   24", b"NAXIS1  =                  -24")
+    for more in (b"", bytes(2**22)):  # read at once, or not
+        with pytest.raises(CutoutError, match=r"NAXIS1 .*-24: no axis is shorter than 1"):
+            read(tmp_path, content + more)
 
 
 def test_an_animation_is_refused(tmp_path, image):

@@ -92,7 +92,9 @@ def test_interval_over_sources_is_wider_than_over_their_copies() -> None:
         ([0, 1], np.ones((3, 4)), "give shapes"),
         ([0, 4], np.ones((2, 4)), "labels run from 0 to 4"),
         ([-1, 0], np.ones((2, 4)), "allowed are 0 to 3"),
+        (np.ma.array([1, 0], mask=[False, True]), np.ones((2, 4)), "labels run from -1"),
         ([0, 1], [[0.5, 0.5], [np.nan, np.nan]], "of 1 images are not finite"),
+        ([0, 1], np.ma.array(np.ones((2, 2)), mask=[[0, 0], [1, 1]]), "of 1 images are not finite"),
     ],
 )
 def test_faults(labels: list[int], probabilities: np.ndarray, message: str) -> None:

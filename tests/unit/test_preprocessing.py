@@ -28,7 +28,7 @@ from radiosynth import (
     split,
     stratified_folds,
 )
-from radiosynth.preprocessing import MANY, measure_noise, missing_pixels
+from radiosynth.preprocessing import MANY, measure_noise, missing_pixels, preprocess_unresized
 
 
 def cutouts(n: int = 6, size: int = 60, seed: int = 0) -> Sample:
@@ -63,8 +63,9 @@ class TestNoiseThreshold:
             assert 0.5 < (clean == 0).mean() < 1
 
     def test_level_and_noise_are_those_of_astropy(self) -> None:
-        images = cutouts(4).images * np.float32([1, 1, 1e-6, 1e6])[:, None, None]
+        images = cutouts(5).images * np.float32([1, 1, 1e-6, 1e6, 1])[:, None, None]
         images[1, :20, :30] = np.nan
+        images[4].flat = np.exp(np.linspace(0, 8, 3600))  # what is left at last lies below the median of all
         level, noise = measure_noise(images)
         for image, found in zip(images, np.transpose([level, noise]), strict=True):
             pixels = image[np.isfinite(image)].astype(float)
@@ -137,6 +138,18 @@ class TestMissing:
             expected[:, -7:] = expected[0] = expected[10:14, 10:14] = True
             for found in missing_pixels(images):
                 np.testing.assert_array_equal(found, expected)
+
+    @pytest.mark.parametrize("value", [1e-9, 0.1, -0.3, -1.5])
+    def test_another_value_than_zero_may_fill_part_of_a_frame(self, value: float) -> None:
+        images = cutouts().images.copy()
+        images[:, :, -9:] = value
+        found = missing_pixels(images)
+        assert found[:, :, -9:].all()
+        assert not found[:, :, :-9].any()
+        # No filling: a sky that was cut off, a source that is saturated, whole numbers near the noise.
+        whole = cutouts().images
+        for plain in (np.maximum(whole, 0.02), np.minimum(whole, 0.5), np.round(whole / 0.1) * 0.1 + 0.03):
+            assert not missing_pixels(plain.astype(np.float32)).any()
 
     @pytest.mark.parametrize("gap", [np.nan, np.inf, 0.0])
     @pytest.mark.parametrize("strip", [3, 12])
@@ -279,6 +292,13 @@ class TestCropResizeScale:
 
 
 class TestPreprocess:
+    def test_a_frame_is_of_background(self) -> None:
+        for limits in ((-1, 1), (0, 1)):
+            framed = preprocess_unresized(cutouts(), 80, value_range=limits)
+            assert framed.size == 80
+            assert (framed.images[:, :10] == limits[0]).all()
+            assert framed.images.max() == limits[1]
+
     @pytest.mark.parametrize("size", [16, 56, 75, 200])
     def test_any_size(self, size: int) -> None:
         sample = cutouts()
@@ -598,6 +618,9 @@ class TestRotateFlip:
         for angles in ([0, np.nan], np.ma.array([0, 1], mask=[False, True])):
             with pytest.raises(ValueError, match="1 of 2 angles are not finite: give degrees"):
                 rotate_flip(images, angles, [False, True])
+        images[1, 3, 5] = np.nan  # which would fill all that is rotated into the frame
+        with pytest.raises(ValueError, match="1 images have pixels that are not finite"):
+            rotate_flip(images, [0, 1], [False, True])
 
 
 def of(labels: list[int]) -> Sample:

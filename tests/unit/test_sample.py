@@ -81,12 +81,18 @@ def test_names_are_made_where_absent_without_touching_the_table() -> None:
             "unknown label .*4.*: labels are 0 FRI, 1 FRII, 2 bent, 3 compact",
         ),
         (np.zeros((2, 4, 4)), [0, 0.5], None, "unknown label .*0.5"),
+        (np.zeros((2, 4, 4)), [0, np.nan], None, "unknown label .*nan"),
         (np.zeros((2, 4, 4)), [0, 0], Table({"name": ["a"]}), "1 rows; 2 images"),
     ],
 )
 def test_refuses(images: np.ndarray, labels: list[int], table: Table | None, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Sample(images, labels, table)
+
+
+def test_a_label_that_is_masked_is_not_known() -> None:
+    sample = Sample(np.zeros((3, 4, 4)), np.ma.array([1, 0, 2], mask=[False, True, False]))
+    assert sample.labels.tolist() == [1, -1, 2]
 
 
 def test_an_empty_sample_is_allowed() -> None:
