@@ -195,7 +195,7 @@ def growth(axes: Axes, task: str, over: str, fixed: tuple[str, int] | None, labe
     axes.grid(alpha=0.25, lw=0.5)
     low, high = axes.get_ylim()
     axes.set_ylim(low, high * (high / low) ** 0.5)  # room for the legend
-    axes.legend(loc="upper center", ncol=2, fontsize=6.5)
+    axes.legend(loc="upper center", ncol=2, fontsize=6, handlelength=1.4, columnspacing=0.6)
 
 
 def draw(path: Path, panels: list[tuple[str, str, tuple[str, int] | None, str]]) -> None:
