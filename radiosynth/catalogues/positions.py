@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import logging
 import os
 import re
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ def read_positions(path: str | os.PathLike[str], *, classes: Mapping[str, str] |
     Parameters
     ----------
     path : path-like
-        File to read. Its content tells the format; text is UTF-8, UTF-16 or Latin-1.
+        File to read, which may be gzipped. Its content tells the format; text is UTF-8, UTF-16 or Latin-1.
     classes : mapping of str to str, optional
         What the labels of the file mean: one of our class names for each, or "" to leave it without.
 
@@ -94,22 +96,43 @@ def read_positions(path: str | os.PathLike[str], *, classes: Mapping[str, str] |
         warnings.catch_warnings(action="ignore", category=u.UnitsWarning),  # units are checked below
     ):
         data = path.read_bytes()
+        data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
         raw = read_list(data)
     try:
-        _refuse_other_frames(data, " ".join(raw.colnames))
-        return _recognised(raw, classes or {}, path.stem)
+        _refuse_other_frames(data.replace(b"\0", b"").decode("latin-1"), raw)
+        return _recognised(raw, classes or {}, Path(path.name.removesuffix(".gz")).stem)
     except ValueError as error:
         msg = f"{path} with the columns {', '.join(raw.colnames)}: {error}"
         raise ValueError(msg) from error
 
 
-def _refuse_other_frames(data: bytes, columns: str) -> None:
-    """Raise where comments, or the keywords of FITS and VOTable, tell of a frame that is not ICRS."""
-    text = data.replace(b"\0", b"").decode("latin-1")
-    told = " ".join(re.findall(r"(?m)^[#\\].*|<COOSYS[^>]*>|(?:EQUINOX|EPOCH|RADE\w*SYS) *=[^/]{,30}", text))
-    other = re.search(r"(?i)B1950|FK4|(equinox|epoch)\W*1950|galactic coord|system=.galactic", told)
-    ours = re.search(r"(?i)J2000|ICRS|FK5|RA\W?2000", f"{told} {columns}")
-    check(ours or not other, f"it says {other and other[0]!r}, and positions are needed in ICRS or J2000")
+# Columns and keywords that tell a frame, and what follows them.
+_KEY = r"equinox|epoch|(?:ref_?|coord\w*)?frame|rade\w*sys|coord\w*sys\w*|system"
+_SAID = re.compile(rf"""(?i)\b({_KEY})['"]?\s*(?:[=:]|value=)[\s'"]*([\w.+-]+)""")
+
+# Frames other than ICRS or FK5 of J2000. An epoch may be that of the observation.
+_OTHER = re.compile(
+    r"(?i)B ?1(950|900|875|855)|FK4|(?<![a-z])(super)?galactic|(?<![a-z])ecl(iptic|_\w*)|geo_app|az_?el"
+    r"|(epoch|column)\b[^;]*?\b1\.?950|(equinox|rade\w*sys) = (?!J?2(000|\.0+E)|ICR|FK5|nan|none|unk)[\w.]+"
+)
+
+
+def _refuse_other_frames(text: str, raw: Table) -> None:
+    """Raise where columns, comments, or the keywords of FITS and VOTable tell of a frame that is not ICRS."""
+    found = meanings_of(raw.colnames)
+    places = [raw[name] for axis in ("ra", "dec") for name in found.get(axis, [])]
+    named = " ".join(f"{column.name} {column.description or ''}" for column in places)
+    if re.search("(?i)2000|ICRS", named):
+        return
+    marks = r"(?m)^.{,3}[#\\].*|<(?:COOSYS|PARAM)\b[^>]*>|(?:EQUINOX|EPOCH|RADE\w*SYS) *=[^/]{,30}"
+    remarks = "; ".join([*re.findall(marks, text), str(raw.meta)])
+    said = _SAID.findall(remarks)
+    said += [(n, v) for n in raw.colnames if re.fullmatch(f"(?i){_KEY}", n) for v in set(text_of(raw[n]))]
+    other = _OTHER.search("; ".join([f"column {named}", *(f"{key} = {value}" for key, value in said)]))
+    if not re.search("(?i)J2000|ICRS|FK5", f"{remarks} {named}"):
+        other = other or re.search(r"(?i)B1950|FK4|(equinox|epoch)\W*1950|(galactic|ecliptic) coord", remarks)
+    advice = "convert them, or call their columns RAJ2000 and DEJ2000 if they are"
+    check(not other, f"it says {other and other[0]!r}, and positions are needed in ICRS or J2000: {advice}")
 
 
 def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table:
@@ -120,10 +143,14 @@ def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table
     check(located or "name" in found, f"it needs ra and dec, or a name such as J012947.0+004633: {advice}")
     check(len(raw), "there is a header and no rows; give at least one position")
     blank = np.full(len(raw), "")
+    vectors = [name for names in found.values() for name in names if raw[name].ndim > 1]
+    check(not vectors, f"the columns {', '.join(vectors)} hold several values in each row: give one")
+    if located and found.get("name") == ["source"] and "island" in raw.colnames:
+        del found["name"]  # Aegean numbers the sources of each island anew
     names = text_of(raw[found["name"][0]]) if "name" in found else blank
-    if located and len(set(names)) < len(names) and all(map(is_number, names)):
-        names = blank  # Aegean numbers the sources of each island anew
-        del found["name"]
+    twice = [name for name, number in Counter(names.tolist()).items() if name and number > 1]
+    if twice:
+        log.warning("names are not unique (%s); make them differ", ", ".join(twice[:3]))
     labels = text_of(raw[found["class"][0]]) if "class" in found else blank
     known: dict[str, Any] = {"name": names, "class": _classes(labels, classes)}
     known |= {"catalogue": np.full(len(raw), catalogue), "catalogue_class": labels}

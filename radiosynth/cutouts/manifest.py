@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy.io.ascii import convert_numpy
 from astropy.table import Table, vstack
 
-from radiosynth._io import check, readable, table_format, write_table
+from radiosynth._io import check, decoded, readable, table_format, write_table
 
 __all__ = ["MANIFEST"]
 
@@ -56,7 +57,12 @@ def read_manifest(folder: Path, needed: Iterable[str]) -> Table:
 def files_of_list(path: Path) -> list[str]:
     """Return the files that a table names, by its column ``path`` or ``file``, relative to the table."""
     with readable(path, "give a table with a column path"):
-        table = Table.read(path, format=table_format(path)[0])
+        kind = table_format(path)[0]
+        if kind == "ascii.csv":  # where 001 is no number
+            lines = decoded(path.read_bytes()).split("\n")
+            table = Table.read(lines, format=kind, converters={"*": [convert_numpy(str)]})
+        else:
+            table = Table.read(path, format=kind)
     name = next((name for name in ("path", "file") if name in table.colnames), None)
     check(name, f"{path} has no column path or file; it has {', '.join(table.colnames)}")
     named = [str(file) for file in table[name] if file is not np.ma.masked]
@@ -102,7 +108,9 @@ def _keys(rows: Table) -> list[tuple[str, ...]]:
 
 def file_name(folder: Path, name: str, used: set[str]) -> str:
     """Return the name of the file of a source: its own, or with a number, if there is such a file."""
-    stem = re.sub(r"[^\w.+-]+", "_", str(name)).strip("._") or "source"
+    # A file system takes names of 255 bytes, some of 143, and a file has a longer one while it is written.
+    letters = re.sub(r"[^\w.+-]+", "_", str(name)).strip("._").encode()[:100]
+    stem = letters.decode(errors="ignore") or "source"
     file, number = f"{stem}.fits", 1
     # No two alike even where capitals do not count.
     while file.lower() in used or os.path.lexists(folder / file):

@@ -211,6 +211,10 @@ def test_a_killed_removal_is_resumed(
 def test_lists_of_files(tmp_path: Path) -> None:
     Table({"file": np.ma.array([1, 2], mask=[0, 1])}).write(tmp_path / "list.ecsv")
     assert files_of_list(tmp_path / "list.ecsv") == [str(tmp_path / "1")]
+    for encoding in ("utf-8-sig", "utf-16", "latin-1"):  # as Excel writes them
+        text = 'path,z\r\n001,1\r\n,2\r\n"é, 1.fits",3\r\n'
+        (tmp_path / "list.csv").write_bytes(text.encode(encoding))
+        assert files_of_list(tmp_path / "list.csv") == [str(tmp_path / "001"), str(tmp_path / "é, 1.fits")]
 
 
 @pytest.mark.usefixtures("_small")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import re
 import tempfile
 import textwrap
@@ -287,6 +288,10 @@ LISTS = {
     "declared.csv": "Source,R.A.,Decl.\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
     "topcat.txt": '# Name    RA        DEC\n  "NGC 1" 7.2540833 -0.22825\n  b       9.8771667  10.5385\n',
     "frames.csv": "# converted from B1950 to J2000\nname,ra,dec\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
+    "blanks.csv": f'name, ra, dec\n"a", "{A}", "{B}"\n"b", "{C}", "{D}"\n',
+    "observed.csv": "# extragalactic; frame: topocentric\nname,ra,dec,equinox,frame,epoch\n"
+    "a,7.2540833,-0.22825,J2000,1950,58000.1\nb,9.8771667,10.5385,,1951,VLASS1.1\n",
+    "once.csv": "# once in B1950\nname,RA (FK5),Dec (FK5)\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
     "survey.csv": "Source\nFIRST J002900.98-001341.7\nFIRST J003930.52+103218.6\n",
     "named.csv": "source\nJ002900.98-001341.7\nJ003930.52+103218.6\n",
 }
@@ -295,7 +300,9 @@ LISTS = {
 @pytest.mark.parametrize("name", LISTS)
 def test_lists_of_any_kind(tmp_path, name):
     (tmp_path / name).write_bytes(LISTS[name].encode())
+    (tmp_path / f"{name}.gz").write_bytes(gzip.compress(LISTS[name].encode()))
     table = read_positions(tmp_path / name)
+    assert [*read_positions(tmp_path / f"{name}.gz").iterrows()] == [*table.iterrows()]
     np.testing.assert_allclose(list(zip(table["ra"], table["dec"], strict=True)), PLACE, atol=1e-6)
     assert table.colnames[:6] == ["name", "ra", "dec", "class", "catalogue", "catalogue_class"]
     assert set(table["catalogue"]) == {Path(name).stem}
@@ -346,9 +353,11 @@ def test_hours_in_fits_and_one_table_of_two(tmp_path):
         fits.Column("DEC", "D", unit="rad", array=np.radians(dec)),
     ]
     table = fits.BinTableHDU.from_columns(columns)
-    table.writeto(tmp_path / "a.fits")
-    read = read_positions(tmp_path / "a.fits")
-    np.testing.assert_allclose(list(zip(read["ra"], read["dec"], strict=True)), PLACE, atol=1e-6)
+    for unit, comment in (("hourangle", ""), ("", "right ascension (hours)")):
+        table.header.update({"TUNIT1": unit, "TCOMM1": comment})
+        table.writeto(tmp_path / "a.fits", overwrite=True)
+        read = read_positions(tmp_path / "a.fits")
+        np.testing.assert_allclose(list(zip(read["ra"], read["dec"], strict=True)), PLACE, atol=1e-6)
     fits.HDUList([fits.PrimaryHDU(), table, table]).writeto(tmp_path / "b.fits")
     with pytest.raises(ValueError, match="it holds 2 tables"):
         read_positions(tmp_path / "b.fits")
@@ -364,22 +373,149 @@ def test_rows_in_another_place_are_not_fetched(tmp_path):
         read_positions(tmp_path / "a.vot")
 
 
-def test_the_frame_of_a_table_is_icrs(tmp_path):
+@pytest.mark.parametrize(
+    ("cards", "message"),
+    [
+        ({"EQUINOX": 1950.0}, "'EQUINOX = 1950.*'"),
+        ({"EQUINOX": 1975.0, "RADESYS": "FK5"}, "'EQUINOX = 1975.*'"),
+        ({"EPOCH": "1.950000000E+03"}, "'EPOCH = 1.950'"),
+        ({"RADECSYS": "FK4"}, "'RADECSYS = FK4'"),
+        ({"RADESYS": "galactic"}, "'RADESYS = galactic'"),
+        ({"RADESYS": "GAPPT"}, "'RADESYS = GAPPT'"),
+        ({"TCOMM1": "of equinox B1950"}, "'B1950'"),
+        ({"COMMENT": "positions are B1950"}, "'B1950'"),
+        ({"EQUINOX": 2000.0, "RADECSYS": "FK5"}, None),
+        ({"EQUINOX": "2.000000000E+03", "RADESYS": "", "EPOCH": 2015.5}, None),
+        ({"RADESYS": "ICRS", "COMMENT": "from positions in B1950"}, None),
+        ({"EQUINOX": 1950.0, "TCOMM1": "right ascension (J2000)"}, None),
+    ],
+)
+def test_the_frame_of_a_fits_table_is_icrs(tmp_path, cards, message):
     table = fits.BinTableHDU(Table({"ra": [1.0], "dec": [2.0]}))
-    for name, value in (("EQUINOX", 1950.0), ("RADECSYS", "FK4")):
-        table.header[name] = value
-        table.writeto(tmp_path / "a.fits", overwrite=True)
-        with pytest.raises(ValueError, match="positions are needed in ICRS or J2000"):
-            read_positions(tmp_path / "a.fits")
-    table.header.update({"EQUINOX": 2000.0, "RADECSYS": "FK5"})
-    table.writeto(tmp_path / "a.fits", overwrite=True)
-    assert read_positions(tmp_path / "a.fits")["ra"][0] == 1
-    Table({"ra": [1.0], "dec": [2.0]}).write(tmp_path / "a.vot", format="votable")
-    text = (tmp_path / "a.vot").read_text()
-    frame = '<COOSYS ID="s" system="eq_FK4" equinox="B1950"/>'
-    (tmp_path / "a.vot").write_text(text.replace("<TABLE", frame + "<TABLE", 1))
-    with pytest.raises(ValueError, match="it says 'FK4'"):
-        read_positions(tmp_path / "a.vot")
+    table.header.update(cards)
+    table.writeto(tmp_path / "a.fits")
+    if message is None:
+        assert read_positions(tmp_path / "a.fits")["ra"][0] == 1
+        return
+    with pytest.raises(ValueError, match=f"it says {message}, and positions are needed in ICRS or J2000"):
+        read_positions(tmp_path / "a.fits")
+
+
+def votable(path, before="", after="", description=None):
+    """Write a VOTable of one source with more elements before and after its table."""
+    table = Table({"ra": [1.0], "dec": [2.0]})
+    table["ra"].description = description
+    table.write(path, format="votable")
+    text = path.read_text().replace("<TABLE", before + "<TABLE", 1)
+    path.write_text(text.replace("</TABLE>", "</TABLE>" + after))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("before", "message"),
+    [
+        ('<COOSYS ID="s" system="eq_FK4" equinox="B1950"/>', "'FK4'"),
+        ('<COOSYS ID="s" system="eq_FK5" equinox="J1975"/>', "'equinox = J1975'"),
+        ('<COOSYS ID="s" system="ecl_FK5"/>', "'ecl_FK5'"),
+        ("<COOSYS ID='s' system='supergalactic'/>", "'supergalactic'"),
+        ('<COOSYS ID="r" system="ICRS"/><COOSYS ID="s" system="galactic"/>', "'galactic'"),
+        ('<PARAM ID="p" arraysize="3" datatype="char" name="RADESYS" value="FK4"/>', "'RADESYS = FK4'"),
+        ('<COOSYS ID="s" system="eq_FK5" equinox="J2000"/>', None),
+        ('<COOSYS ID="s" system="ICRS" epoch="J2015.5"/>', None),
+        ('<PARAM ID="p" datatype="double" name="EQUINOX" value="2000.0"/>', None),
+    ],
+)
+def test_the_frame_of_a_votable_is_icrs(tmp_path, before, message):
+    path = votable(tmp_path / "a.vot", before)
+    if message is None:
+        assert read_positions(path)["ra"][0] == 1
+        return
+    with pytest.raises(ValueError, match=f"it says {message}"):
+        read_positions(path)
+    # What the columns say of themselves counts more than what is said of the table.
+    assert read_positions(votable(tmp_path / "b.vot", before, description="J2000"))["ra"][0] == 1
+    with pytest.raises(ValueError, match="it says 'B1950'"):
+        read_positions(votable(tmp_path / "c.vot", description="Right ascension, B1950"))
+
+
+def test_what_a_server_says_is_heeded(tmp_path, caplog):
+    info = '<INFO name="QUERY_STATUS" value="{}"/>'
+    votable(tmp_path / "a.vot", info.format("OK"))
+    assert read_positions(tmp_path / "a.vot")["dec"][0] == 2
+    assert not caplog.text
+    votable(tmp_path / "b.vot", info.format("OK"), info.format("OVERFLOW"))
+    assert read_positions(tmp_path / "b.vot")["dec"][0] == 2
+    assert "the server has cut this table off" in caplog.text
+    for said in (
+        '<INFO name="QUERY_STATUS" value="ERROR">No table &lt;foo></INFO>',
+        '<INFO value="ERROR" name="QUERY_STATUS"><![CDATA[No table <foo>]]></INFO>',
+        '<INFO name="Error" value="No table <foo>"/>',
+    ):
+        (tmp_path / "c.vot").write_text(f'<VOTABLE version="1.3"><RESOURCE>{said}</RESOURCE></VOTABLE>')
+        with pytest.raises(ValueError, match=r"the server says '(ERROR )?No table <foo>"):
+            read_positions(tmp_path / "c.vot")
+
+
+@pytest.mark.parametrize("before", ["<!-- of a server -->\n", "\ufeff<!DOCTYPE VOTABLE>\n"])
+def test_what_stands_before_a_votable(tmp_path, before):
+    text = votable(tmp_path / "a.vot").read_text()
+    (tmp_path / "b.vot").write_text(before + text[text.index("<VOTABLE") :])
+    assert read_positions(tmp_path / "b.vot")["dec"][0] == 2
+
+
+ECSV = "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: name, datatype: string}\n"
+ECSV += "# - {name: ra, datatype: float64}\n# - {name: dec, datatype: float64}\nname ra dec\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "left_out"),
+    [
+        (
+            "name,ra,dec\n#1,187.7,12.3\n#2,1,2\nC,3,4\n",
+            ["C"],
+            r"2 lines .* such as \['1', '187.7', '12.3'\]",
+        ),
+        ('name,ra,dec\n"#1",187.7,12.3\n# 12 more, later, perhaps\nC,3,4\n', ["#1", "C"], None),
+        ("# name ra dec\n# - deg deg\nA 1 2\n#B 12:30:49.4 +1:00\n", ["A"], "1 lines"),
+        ("# name ra dec\n#1 187.7 12.3\nC 3 4\n", ["C"], "1 lines"),
+        ("ra,dec\n1,2\n#3,4\n", ["J000400.0+020000"], "1 lines"),
+        ("# RA2000 DEC2000\n# of 2020\n1 2\n", ["J000400.0+020000"], None),
+        (ECSV + "#1 1.0 2.0\nb 2.0 3.0\n", ["b"], "1 lines"),
+    ],
+)
+def test_commented_rows_are_told(tmp_path, caplog, text, names, left_out):
+    (tmp_path / "list.csv").write_text(text)
+    assert read_positions(tmp_path / "list.csv")["name"].tolist() == names
+    assert re.search(left_out, caplog.text) if left_out else not caplog.text
+
+
+@pytest.mark.parametrize("names", [["1", "1"], ["a", "a"]])
+def test_names_that_are_not_unique_are_told_and_kept(tmp_path, caplog, names):
+    (tmp_path / "list.csv").write_text(f"name,ra,dec\n{names[0]},1,2\n{names[1]},3,4\n,5,6\n,5,6\n")
+    assert read_positions(tmp_path / "list.csv")["name"].tolist()[:2] == names
+    assert f"names are not unique ({names[0]}); make them differ" in caplog.text
+
+
+def test_a_column_called_name_or_class_comes_before_others(tmp_path, caplog):
+    (tmp_path / "list.csv").write_text(
+        "island,source,name,type,ra,dec,class\n1,0,A,x,1,2,FRI\n2,0,B,x,3,4,\n"
+    )
+    table = read_positions(tmp_path / "list.csv")
+    assert table["name"].tolist() == ["A", "B"]
+    assert table["class"].tolist() == ["FRI", ""]
+    assert table["type"].tolist() == ["x", "x"]
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("name", ["ra", "name", "class"])
+def test_vectors_are_no_positions(tmp_path, name):
+    table = Table({"name": ["a"], "ra": [1.0], "dec": [2.0], "class": ["FRI"], "spectrum": [[1.0, 2.0]]})
+    table.write(tmp_path / "a.fits")
+    assert read_positions(tmp_path / "a.fits")["spectrum"].shape == (1, 2)
+    table[name] = [[table[name][0]] * 2]
+    table.write(tmp_path / "b.fits")
+    with pytest.raises(ValueError, match=f"the columns {name} hold several values in each row"):
+        read_positions(tmp_path / "b.fits")
 
 
 def test_the_columns_of_a_votable_are_called_by_name(tmp_path):
@@ -458,7 +594,14 @@ BAD_LISTS = {
     "negative": ("ra,dec\n-1,1\n", "row 1 has ra = -1"),
     "degrees as hours": ("RA (deg),dec\n12:30:49,1\n", "row 1 has ra = 12:30:49 deg"),
     "unit": ("ra (mJy),dec\n1,1\n", r"column 'ra \(mJy\)' is in 'mJy': give deg"),
-    "epoch": ("ra (B1950),dec\n1,1\n", "is in 'B1950'"),
+    "epoch": ("ra (B1950),dec\n1,1\n", "says 'B1950', and positions are needed in ICRS or J2000: convert"),
+    "epoch and unit": ("name,RA (B1950) [deg],Dec (B1950) [deg]\na,1,1\n", "says 'B1950'"),
+    "year and unit": ("name,RA (1950) [deg],Dec (1950) [deg]\na,1,1\n", "says 'column RA .1950'"),
+    "equinox of a row": ("ra,dec,equinox\n1,1,J2000\n1,1,1950.0\n", "says 'equinox = 1950.0'"),
+    "epoch of a row": ("ra,dec,Epoch\n1,1,B1950\n", "says 'B1950'"),
+    "frame of a row": ("ra,dec,frame\n1,1,fk5\n1,1,fk4\n", "says 'fk4'"),
+    "frame in a comment": ("# frame: galactic\nra,dec\n1,1\n", "says 'galactic'"),
+    "comment after a mark": ("\ufeff# Equinox B1950\nra,dec\n1,1\n", "says 'B1950'"),
     "twice": ("ra,dec,ra\n1,2,3\n", "Duplicate column names"),
     "two places": ("ra,dec,ra_j2000,dec_j2000\n1,2,1,3\n", "columns dec, dec_j2000 hold different dec"),
     "other frame": ("# Equinox : B1950\nra,dec\n1,1\n", "it says '.*1950', and positions are needed in ICRS"),

@@ -410,6 +410,14 @@ def test_names_of_any_script_and_missing_pixels_are_written(tmp_path):
     np.testing.assert_array_equal(both.images, images)
 
 
+def test_names_longer_than_those_of_files_are_written(tmp_path):
+    names = ["a" * 300, "A" * 299, "é" * 300]
+    write_cutouts(Sample(np.ones((3, 8, 8)), [0] * 3, Table({"name": names})), tmp_path / "out")
+    written = {"a" * 100 + ".fits", "A" * 100 + "_2.fits", "é" * 50 + ".fits", "manifest.ecsv"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == written
+    assert Table.read(tmp_path / "out" / "manifest.ecsv")["name"].tolist() == names
+
+
 def test_a_damaged_manifest_is_named(tmp_path):
     (tmp_path / "manifest.ecsv").write_text("rubbish")
     with pytest.raises(ValueError, match=r"manifest\.ecsv cannot be read .*into another folder"):
