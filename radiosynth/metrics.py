@@ -211,6 +211,7 @@ def class_mean(labels: ArrayLike, values: ArrayLike) -> tuple[float, float, floa
     >>> class_mean([0, 0, 0, 1, 1], [1, 1, 1, 0, 0])[0]
     0.5
     """
+    check(not np.ma.is_masked(labels), "labels are masked: leave these sources out")
     codes = np.asarray(labels)
     numbers: NDArray[Any] = np.ma.filled(np.ma.asarray(values, float), np.nan)
     classes = [numbers[codes == code] for code in np.unique(codes)]

@@ -55,7 +55,8 @@ def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
 
     Zeros that were scaled, or from which a background was subtracted, have another value. Where it fills a
     block of at least 8×8 pixels, but less than half of the image, and lies in or below the noise of the
-    others, the same holds for it. Zeros to which a lossy compression has added noise are not found.
+    others, the same holds for it, unless these have no more values than a picture of 8 bits, whose sky is
+    flat in places. Zeros to which a lossy compression has added noise are not found.
 
     Parameters
     ----------
@@ -77,11 +78,14 @@ def missing_pixels(images: ArrayLike) -> NDArray[np.bool_]:
             if not n or (value and not (few and ndimage.binary_opening(filled, _SOLID).any())):
                 continue
             data = image[~gone] if gone.any() else image.ravel()
-            below, others = data.min() < value, data[data != value]
-            noisy = below
-            if few and others.size and (value or not below):
-                level, noise = _clipped(np.sort(others))
-                noisy = noise > 0 and (level - value > 5 * noise or (below and level - value > -3 * noise))
+            others = np.sort(data[data != value])
+            below = others.size and others[0] < value
+            noisy = below and not value
+            if few and others.size and not noisy:
+                level, noise = _clipped(others)
+                within = below and level - value > -3 * noise and value < others[-1]
+                noisy = noise > 0 and (level - value > 5 * noise or within)
+                noisy &= not value or np.count_nonzero(np.diff(others)) > GREY_LEVELS
             if noisy:
                 gone |= ndimage.binary_propagation(ndimage.binary_opening(filled, _AROUND), mask=filled)
     return missing
@@ -97,7 +101,8 @@ def _filling(image: NDArray[np.float32]) -> list[float]:
     if not alike.any():
         return [0.0]
     values, numbers = np.unique(few[1:, 1:][alike], return_counts=True)
-    return sorted({0.0, float(values[numbers.argmax()])})
+    # An image that was enlarged is all blocks, of many values.
+    return sorted({0.0, float(values[numbers.argmax()])} if 2 * numbers.max() > numbers.sum() else {0.0})
 
 
 def measure_noise(images: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -148,7 +153,7 @@ def sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDAr
 
 @cache
 def _compiled() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return the compiled sort and `_clipped`, which give the same numbers."""
+    """Return the compiled sort and `_clipped`, which give the same numbers but for rounding."""
     from radiosynth._kernels import jit, sort
 
     return sort, jit(fastmath=False)(_clipped)

@@ -72,7 +72,7 @@ class Sample:
 
     def __init__(self, images: ArrayLike, labels: ArrayLike, table: Table | None = None) -> None:
         pixels = _pixels(images)
-        codes: NDArray[Any] = np.ma.filled(np.ma.asarray(labels), UNLABELLED)
+        codes = np.where(np.ma.getmaskarray(np.ma.asarray(labels)), np.int64(UNLABELLED), np.asarray(labels))
         check(
             pixels.ndim == 3 and pixels.shape[1] == pixels.shape[2],
             f"images have the shape {pixels.shape}; a Sample takes (n, size, size), square and without "

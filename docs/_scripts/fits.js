@@ -83,7 +83,11 @@ export function readFits(bytes, notes) {
     const stored = READ[bits](view, each * (row * width + column));
     return bits > 0 && stored === blank ? NaN : stored * factor + summand;
   };
-  const others = [...header.keys()].filter((name) => /^(PC|CD)0/.test(name) || (long[1] > 1 && /^CTYPE/.test(name)));
+  const unread = /^((PC|CD)(0|[12]_[3-9])|(CPDIS|CQDIS|D2IMDIS)[12])/;
+  const others = [...header.keys()].filter((name) => {
+    const elsewhere = (name.startsWith("CTYPE") && long[1] > 1) || (name === "INHERIT" && !header.has("CTYPE1"));
+    return elsewhere || (unread.test(name) && !(Math.abs(header.get(name)) < 1e-6));
+  });
   for (const name of others.filter((each) => header.get(each))) {
     need(false, `has coordinates that this page does not read (${name} is '${header.get(name)}'); classify it with Python`);
   }
@@ -102,7 +106,10 @@ function coordinates(header, width, height) {
     need(fine, `the FITS keyword ${name} is ${given}; ${wanted}: correct the header`);
   };
   const kinds = ["CTYPE1", "CTYPE2"].map(text);
-  if (!kinds.some((kind) => /^(RA|DEC|.?LON|.?LAT|..LN|..LT)(-|$)/.test(kind))) return null;
+  if (!kinds.some((kind) => /^(RA|DEC|.?LON|.?LAT|..LN|..LT)(?![A-Z])/.test(kind))) {
+    check(kinds.some((kind) => kind) || !(header.get("CRVAL1") && header.get("CRVAL2")), "CTYPE1", "CRVAL needs it");
+    return null;
+  }
   const epoch = header.has("EQUINOX") ? "EQUINOX" : "EPOCH";
   for (const [name, fine] of [
     ["CTYPE1", /^RA---(SIN|TAN)$/.test(kinds[0])],
@@ -125,6 +132,8 @@ function coordinates(header, width, height) {
   const places = [..."12"];
   const has = (kind) => places.some((i) => places.some((j) => header.has(`${kind}${i}_${j}`)));
   check(!(has("CD") && has("PC")), "PC1_1", "there is a CD matrix, too");
+  check(!(has("PC") && number("CROTA2", 0)), "CROTA2", "there is a PC matrix, too");
+  check([0, number("CROTA2", 0)].includes(number("CROTA1", 0)), "CROTA1", "it has to be that of CROTA2");
   const turn = number("CROTA2", 0) * RAD;
   const scales = places.map((i) => (has("CD") ? 1 : number(`CDELT${i}`, 1)));
   const turned = [[Math.cos(turn), (-Math.sin(turn) * scales[1]) / scales[0]], [(Math.sin(turn) * scales[0]) / scales[1], Math.cos(turn)]];

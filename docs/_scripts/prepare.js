@@ -72,13 +72,14 @@ function missingPixels(image, size) {
     const n = filled.reduce((sum, on) => sum + on, 0);
     const few = n > 0 && 2 * n < image.length;
     if (!n || (value && !(few && solid(filled, size)))) continue;
-    const data = image.filter((each, i) => !missing[i]);
-    const below = data.some((each) => each < value);
-    const others = data.filter((each) => each !== value).sort();
-    let noisy = below;
-    if (few && others.length && (value || !below)) {
+    const others = image.filter((each, i) => !missing[i] && each !== value).sort();
+    const below = others.length > 0 && others[0] < value;
+    let noisy = below && !value;
+    if (few && others.length && !noisy) {
       const [level, noise] = clipped(others);
-      noisy = noise > 0 && (level - value > 5 * noise || (below && level - value > -3 * noise));
+      const within = below && level - value > -3 * noise && value < others.at(-1);
+      const steps = others.filter((each, i) => i && each !== others[i - 1]).length;
+      noisy = noise > 0 && (level - value > 5 * noise || within) && (!value || steps > card.grey_levels);
     }
     if (!noisy) continue;
     // Blocks of at least 3×3 such pixels, with those that are connected to them.
@@ -106,7 +107,9 @@ function filling(image, size) {
   }
   // Of values that are equally frequent the lowest.
   const most = [...numbers].sort(([a, n], [b, m]) => m - n || a - b)[0];
-  return [...new Set([0, most ? most[0] : 0])].sort((a, b) => a - b);
+  // An image that was enlarged is all blocks, of many values.
+  const all = [...numbers.values()].reduce((sum, n) => sum + n, 0);
+  return [...new Set([0, most && 2 * most[1] > all ? most[0] : 0])].sort((a, b) => a - b);
 }
 
 /* Return whether a mask has a block of 8×8 pixels. */

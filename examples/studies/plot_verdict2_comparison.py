@@ -46,7 +46,7 @@ for kind, counts in outside.items():
 # %%
 # The change for each condition, on both tests, and what the report claims.
 
-figure, panels = plt.subplots(1, 2, figsize=(7.4, 2.8), sharex=True, sharey=True)
+figure, panels = plt.subplots(1, 2, figsize=(7.4, 4.2), sharex=True, sharey=True)
 columns = {"resampling": ("value", "low", "high")}
 columns["t test"] = ("corrected_value", "corrected_low", "corrected_high")
 for axes, (test, title) in zip(panels, analysis.TESTS.items(), strict=True):
@@ -66,7 +66,7 @@ style = {"marker": "o", "facecolor": "white", "edgecolor": "0.3", "zorder": 3}
 panels[0].scatter(x, [y - 0.25 for y in places], label="report (accuracy)", **style)
 labels = panels[0].get_legend_handles_labels()
 figure.legend(*labels, loc="outside upper right", ncols=3, markerscale=0.6)
-kept = {"networks": [trial.name for trial in protocol.trials("main")], "loaded": True}
+kept = {"networks": [trial.name for trial in analysis.compared("main")], "loaded": True}
 kept |= {"scale": "that of the comparison", "verdict": analysis.verdict()}
 kept |= {"brief": analysis.verdict(brief=True), "design": protocol.protocol()}
 kept["outside"] = outside

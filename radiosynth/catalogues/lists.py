@@ -62,7 +62,7 @@ def _heed_server(text: str) -> None:
     status = r"""(?is)<INFO\b(?=[^>]*\bname=["'](?:QUERY_STATUS|Error)["'])[^>]*\bvalue=(["'])(.*?)\1[^>]*>"""
     for _, value, literal, words in re.findall(status + r"\s*(?:<!\[CDATA\[(.*?)\]\]>|([^<]*))", text):
         fault = f"the server says {f'{value} {literal}{html.unescape(words)}'.strip()!r}: correct the query"
-        check(value.upper() in ("OK", "OVERFLOW"), fault)
+        check(value.upper() in ("", "OK", "OVERFLOW"), fault)
         if value.upper() == "OVERFLOW":
             log.warning("the server has cut this table off (OVERFLOW): raise its limit of rows (MAXREC)")
 

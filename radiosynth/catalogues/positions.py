@@ -107,13 +107,14 @@ def read_positions(path: str | os.PathLike[str], *, classes: Mapping[str, str] |
 
 
 # Columns and keywords that tell a frame, and what follows them.
-_KEY = r"equinox|epoch|(?:ref_?|coord\w*)?frame|rade\w*sys|coord\w*sys\w*|system"
-_SAID = re.compile(rf"""(?i)\b({_KEY})['"]?\s*(?:[=:]|value=)[\s'"]*([\w.+-]+)""")
+_KEY = r"equinox|(?:ref_?|coord\w*)?frame|rade\w*sys|coord\w*sys\w*"
+_SAID = re.compile(rf"""(?i)\b({_KEY}|epoch|system)['"]?\s*[=:][\s'"]*([\w.+-]+)""")
 
 # Frames other than ICRS or FK5 of J2000. An epoch may be that of the observation.
 _OTHER = re.compile(
-    r"(?i)B ?1(950|900|875|855)|FK4|(?<![a-z])(super)?galactic|(?<![a-z])ecl(iptic|_\w*)|geo_app|az_?el"
-    r"|(epoch|column)\b[^;]*?\b1\.?950|(equinox|rade\w*sys) = (?!J?2(000|\.0+E)|ICR|FK5|nan|none|unk)[\w.]+"
+    r"(?i)\bB ?1(950|900|875|855)|FK4|(?<![a-z])(super)?galactic|(?<![a-z])ecl(iptic|_\w*)|geo_app|az_?el"
+    r"|equinox = [JB]?(1[89]\d\d|2(?!000|e3|\.0+e)\d)[\w.]*|system = xy"
+    r"|(epoch = |column[^;]*?\b)1(950(?!\.[1-9]|-)|\.950*e)|rade\w*sys = (?!ICR|FK5|na|no|nu|un)\w\w+"
 )
 
 
@@ -124,10 +125,19 @@ def _refuse_other_frames(text: str, raw: Table) -> None:
     named = " ".join(f"{column.name} {column.description or ''}" for column in places)
     if re.search("(?i)2000|ICRS", named):
         return
-    marks = r"(?m)^.{,3}[#\\].*|<(?:COOSYS|PARAM)\b[^>]*>|(?:EQUINOX|EPOCH|RADE\w*SYS) *=[^/]{,30}"
-    remarks = "; ".join([*re.findall(marks, text), str(raw.meta)])
+    marks = r"(?m)^.{,3}[#\\].*|(?:EQUINOX|EPOCH|RADE\w*SYS) *=[^/]{,30}"
+    systems = re.findall(r"<COOSYS\b[^>]*>", text)
+    ours = [each for each in systems if re.search("(?i)eq_FK5|ICRS", each)]
+    if any(not re.search(r"equinox=.J?(?!2000)\d", each) for each in ours):
+        systems = []  # others are of other columns
+    remarks = "; ".join([*re.findall(marks, text), *systems, str(raw.meta)])
     said = _SAID.findall(remarks)
-    said += [(n, v) for n in raw.colnames if re.fullmatch(f"(?i){_KEY}", n) for v in set(text_of(raw[n]))]
+    for parameter in re.findall(r"<PARAM\b[^>]*>", text):
+        given = dict(re.findall(r"""(\w+)\s*=\s*["']([^"']*)""", parameter))
+        said += _SAID.findall(f"{given.get('name')} = {given.get('value')}")
+    said += [
+        (n, v) for n in raw.colnames if re.fullmatch(f"(?i){_KEY}|epoch", n) for v in set(text_of(raw[n]))
+    ]
     other = _OTHER.search("; ".join([f"column {named}", *(f"{key} = {value}" for key, value in said)]))
     if not re.search("(?i)J2000|ICRS|FK5", f"{remarks} {named}"):
         other = other or re.search(r"(?i)B1950|FK4|(equinox|epoch)\W*1950|(galactic|ecliptic) coord", remarks)

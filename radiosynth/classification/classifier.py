@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,8 +60,8 @@ _SHARPER = "sharper than FIRST's; cut it out by radiosynth.cutouts_from_mosaic (
 
 _COARSER = "coarser than FIRST's: it hides the structure, and the class is no evidence"
 
-TINY = 1e-6
-"""What a positive number in a card is at least."""
+TINY, LARGE = 1e-6, 1e6
+"""Limits of positive numbers in a card."""
 
 SCALE_TOLERANCE = 0.05
 """Difference of the pixel scale, as a fraction, that the networks do not notice."""
@@ -343,16 +344,18 @@ def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
 
 def _check_entries(card: dict[str, Any]) -> None:
     """Raise `ValueError` if an entry of a card would prepare images in another way than it says."""
-    least = {"size": 1, "crop": 1, "n_sigma": 0, "temperature": TINY}
+    least = {"size": 1, "crop": 1, "n_rotations": 1, "n_sigma": 0, "temperature": TINY}
     least |= {"pixel_scale": TINY} if card["pixel_scale"] is not None else {}
     for name, limit in least.items():
-        value = card[name]
-        number = isinstance(value, int | float) and limit <= value < np.inf
-        check(number, f"{name} of the card is {value!r}: give a finite number from {limit:g}")
-    check(card["n_rotations"] in (1, 8), f"n_rotations of the card is {card['n_rotations']!r}: give 1 or 8")
+        value, whole = card[name], limit == 1
+        fits = isinstance(value, Integral if whole else Real) and limit <= float(value) < LARGE
+        wanted = f"a {'whole ' * whole}number from {limit:g} to {LARGE:g}"
+        check(fits and not isinstance(value, bool), f"{name} of the card is {value!r}: give {wanted}")
+    check(card["n_rotations"] in (1, 8), f"n_rotations of the card is {card['n_rotations']}: give 1 or 8")
+    check_choice(card["fill"], "fill of the card", ("threshold", "zero"))
     classes = card["classes"]
-    distinct = all(isinstance(each, str) for each in classes) and len({*classes}) == len(classes)
-    check(distinct, f"classes of the card are {classes}: give the name of each once")
+    listed = isinstance(classes, list | tuple) and all(isinstance(each, str) for each in classes)
+    check(listed and len({*classes}) == len(classes), f"classes of the card are {classes!r}: name each once")
 
 
 def _check_networks(card: dict[str, Any]) -> None:

@@ -102,11 +102,7 @@ def _open(path: Path, stack: ExitStack) -> Opened:
     page = head.lstrip().startswith(b"<") and b"html" in head.lower()
     need(not page, "holds a web page (HTML), perhaps a server's error; read it, then fetch the file again")
     if head.startswith((b"SIMPLE", b"\x1f\x8b")):
-        data = stream.read() if path.stat().st_size <= SMALL else stream.read(_BLOCK)
-        # With which astropy would look for the next header for ever.
-        negative = re.search(rb"NAXIS\d* *= *-\d+", data)
-        need(not negative, f"{negative and negative[0].decode()}: no axis is shorter than 1; fetch it again")
-        whole = _only_image(data) if path.stat().st_size <= SMALL else None
+        whole = _only_image(stream.read()) if path.stat().st_size <= SMALL else None
         stream.seek(0)
         return fits_image(whole or image_hdu(stack.enter_context(fits.open(stream, memmap=False))))
     if head.startswith(b"\x93NUMPY"):
@@ -158,14 +154,23 @@ _COMMENTS = b"COMMENT ", b"HISTORY ", b" " * 8
 
 def image_hdu(hdus: fits.HDUList) -> Any:
     """Return the first HDU with an image, and say where there are more."""
-    images = [hdu for hdu in hdus if hdu.is_image and hdu.shape]
+    images = []
+    for hdu in hdus:
+        # With a negative length astropy would look for the next header for ever.
+        lengths = [hdu.header.get(f"NAXIS{i}", 0) for i in range(1, hdu.header.get("NAXIS", 0) + 1)]
+        need(min(lengths, default=0) >= 0, f"has axes of the lengths {lengths}; fetch it again")
+        images += [hdu] if hdu.is_image and hdu.shape else []
     need(images, "is a FITS file without an image; give one with a two-dimensional image")
     wide = [hdu for hdu in images if sum(n > 1 for n in hdu.shape) > 1] or images
     if len(wide) > 1:
         names = ", ".join(f"{hdu.name or 'unnamed'} {hdu.shape}" for hdu in wide)
         log.warning("%s holds %d images, the first is read: %s", hdus.filename(), len(wide), names)
-    if wide[0].header.get("INHERIT") is True:
-        wide[0].header.extend(hdus[0].header, unique=True)
+    header = wide[0].header
+    if header.get("INHERIT") is True:  # coordinates are inherited as a whole
+        cards = hdus[0].header.cards
+        header.extend(
+            [c for c in cards if "CTYPE1" not in header or not c.keyword[-1:].isdigit()], unique=True
+        )
     return wide[0]
 
 
@@ -291,7 +296,8 @@ def _celestial(cards: fits.Header, first: int = 1, second: int = 2) -> WCS | Non
     header = {needed: cards[name] for name, needed in names.items() if needed}
     kept: dict[str, Any] = {"WCSAXES": 2}
     for name, value in header.items():
-        check(not (value and _UNREAD.fullmatch(name)), name, "this convention is not read")
+        none = type(value) in (int, float) and abs(value) < 1e-6
+        check(none or not _UNREAD.fullmatch(name), name, "this convention is not read")
         if _NUMBER.fullmatch(name):
             check(type(value) in (int, float) and np.isfinite(value), name, "a finite number is needed")
             kept[name] = value

@@ -263,9 +263,14 @@ def scores(networks: Networks) -> dict[str, float]:
     }
 
 
+def compared(part: str) -> list[Trial]:
+    """Return the networks of a part of the protocol, with the controls in the main one."""
+    return trials_of(part) + (trials_of("controls") if part == "main" else [])
+
+
 def saved(part: str, folder: Path | None = None) -> tuple[int, int]:
-    """Return how many networks of a part of the protocol are saved, and of how many."""
-    asked = trials_of(part)
+    """Return how many networks of a comparison are saved, and of how many."""
+    asked = compared(part)
     return sum(((folder or networks_folder()) / f"{trial.name}.npz").exists() for trial in asked), len(asked)
 
 
@@ -274,7 +279,7 @@ def check_complete(part: str, folder: Path | None = None) -> None:
     number, asked = saved(part, folder)
     fault = (
         f"{number} of {asked} networks of the part {part!r} are saved, and no test is looked at before all "
-        f"are: `radiosynth verdict --train {part}`"
+        f"are: `radiosynth verdict --train {part}{' controls' * (part == 'main')}`"
     )
     check(number == asked, fault)
 
@@ -287,7 +292,7 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
     test : {"test", "external"}
         Which sources the networks are tested on.
     part : str
-        Part of the protocol; the main one includes the controls, once all of their networks are saved.
+        Part of the protocol; the main one includes the controls.
     folder : Path, optional
         Folder of the records, if it is not the usual one.
 
@@ -296,9 +301,8 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
     `~astropy.table.Table`
         One row for each condition, proportion of the labels and ratio: ``condition``, ``fraction``,
         ``ratio``, ``folds``, ``seeds``, the columns of `scores` and, against as many networks of ``real``
-        with the same proportion, those of `difference`, ``adjusted_p`` (Holm, over all conditions that are
-        planned: as long as the controls are missing, as if their p values were 1) and ``found`` (gain, loss
-        or no effect detected).
+        with the same proportion, those of `difference`, ``adjusted_p`` (Holm, over all of them) and
+        ``found`` (gain, loss or no effect detected).
 
     Raises
     ------
@@ -312,13 +316,9 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
 def _comparison(test: Test, part: str, folder: Path) -> Table:
     check_complete(part, folder)
     check(part != "controls", "the controls have no real images alone: compare the part 'main'")
-    trials, controls = trials_of(part), trials_of("controls") if part == "main" else []
-    planned = len({(t.condition, t.fraction, t.ratio) for t in trials + controls if t.condition != "real"})
-    if part == "main" and len(set(saved("controls", folder))) == 1:
-        trials += controls
     rng, rows = np.random.default_rng(0), []
     groups: dict[tuple[str, float, float], list[Trial]] = {}
-    for trial in trials:
+    for trial in compared(part):
         groups.setdefault((trial.condition, trial.fraction, trial.ratio), []).append(trial)
     networks = {key: read(trials, test, folder) for key, trials in groups.items()}
     for (name, fraction, ratio), found in networks.items():
@@ -330,12 +330,11 @@ def _comparison(test: Test, part: str, folder: Path) -> Table:
             fewer = replace(real, probabilities=[each[:seeds] for each in real.probabilities])
             row |= difference(found, fewer, rng=rng)
         rows.append(row)
-    compared = [row for row in rows if "p" in row]
-    p_values = [row["p"] for row in compared] + [1.0] * (planned - len(compared))
-    for row, p in zip(compared, holm(p_values), strict=False):
+    tested = [row for row in rows if "p" in row]
+    for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
         row["adjusted_p"] = p
         row["found"] = "no effect detected" if p >= 0.05 else "gain" if row["value"] > 0 else "loss"
-    return Table(rows=rows, meta={"planned": planned})
+    return Table(rows=rows)
 
 
 TESTS: dict[Test, str] = {
@@ -407,13 +406,14 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
         " to ".join(f"{100 * limit(table['detectable'][1:]):.1f}" for limit in (min, max)) for table in tables
     ]
     folds, seeds = (max(tables[0][name]) for name in ("folds", "seeds"))
+    single = _listed([ADDED[row["condition"]] for row in tables[0] if row["seeds"] < seeds], "and")
     parts.append(
         f"Real images alone reach {alone[0]} on the first test and {alone[1]} on the second. Changes are in "
-        f"percentage points ({folds} folds, {seeds} networks in each), with 95\N{NARROW NO-BREAK SPACE}% "
-        "intervals that are not adjusted for the number of conditions; a change is called detected if its p "
-        f"value, adjusted for {tables[0].meta['planned']} conditions, is below 0.05. Without adjustment, "
-        f"changes of {power[0]} points on the first test and {power[1]} on the second would have been found "
-        "with a probability of 80\N{NARROW NO-BREAK SPACE}%."
+        f"percentage points ({folds} folds with {seeds} networks each, or one for {single}), with "
+        "95\N{NARROW NO-BREAK SPACE}% intervals that are not adjusted for the number of conditions; a change "
+        f"is called detected if its p value, adjusted for {len(tables[0]) - 1} conditions, is below 0.05. "
+        f"Without adjustment, changes of {power[0]} points on the first test and {power[1]} on the second "
+        "would have been found with a probability of 80\N{NARROW NO-BREAK SPACE}%."
     )
     return " ".join(parts)
 
@@ -429,10 +429,14 @@ def _said(table: Table, brief: bool) -> str:
             numbers = "" if brief and not end else " ({}, {} to {}".format(*points) + f"{end})"
             changes.append(ADDED[row["condition"]] + numbers)
         if changes:
-            *others, last = changes
-            listed = " or ".join([", ".join(others), last] if others else [last])
-            parts.append(f"{said} when {listed} are added")
+            parts.append(f"{said} when {_listed(changes, 'or')} are added")
     return "; ".join(parts)
+
+
+def _listed(parts: Sequence[str], word: str) -> str:
+    """Return a list as a sentence has it."""
+    *others, last = parts
+    return f" {word} ".join([", ".join(others), last] if others else [last])
 
 
 def _points(change: float) -> str:

@@ -239,12 +239,16 @@ def test_a_saved_run_is_a_classifier_too() -> None:
     [
         ({"sise": 24}, "unknown entries of a card, sise"),
         ({"size": 30}, "the network takes 16 px"),
-        ({"pixel_scale": -1.8}, "pixel_scale of the card is -1.8: give a finite number from 1e-06"),
+        ({"pixel_scale": -1.8}, "pixel_scale of the card is -1.8: give a number from 1e-06"),
         ({"n_sigma": "3"}, "n_sigma of the card is '3'"),
         ({"n_sigma": None}, "n_sigma of the card is None"),
         ({"temperature": 0}, "temperature of the card is 0"),
         ({"n_rotations": 4}, "n_rotations of the card is 4: give 1 or 8"),
-        ({"classes": ["FRI"] * 4}, "give the name of each once"),
+        ({"classes": ["FRI"] * 4}, "name each once"),
+        ({"classes": None}, "name each once"),
+        ({"crop": 100.5}, "crop of the card is 100.5: give a whole number"),
+        ({"n_rotations": True}, "n_rotations of the card is True"),
+        ({"fill": "nonsense"}, "choose from threshold, zero"),
     ],
 )
 def test_a_card_of_another_network_is_refused(card: dict, message: str) -> None:

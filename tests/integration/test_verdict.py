@@ -172,8 +172,8 @@ def test_a_difference_is_found_where_there_is_one_and_seldom_where_there_is_none
 
 
 def save_records(folder: Path, part: str, made: dict[str, Networks]) -> None:
-    """Save a record for each network of a part, of both tests, by condition; the rest are like ``real``."""
-    for trial in protocol.trials(part):
+    """Save a record for each network compared, of both tests, by condition; the rest are like ``real``."""
+    for trial in analysis.compared(part):
         networks = made.get(trial.condition, made["real"])
         labels, probabilities = networks.labels[trial.fold], networks.probabilities[trial.fold][trial.seed]
         arrays = {f"{test}_labels": labels for test in ("test", "external")}
@@ -189,22 +189,23 @@ def test_a_part_is_compared_when_all_of_its_networks_are_saved(
     better, reference = simulated(0.6, rng)
     made = {"real": reference, "geometric": better}
     save_records(tmp_path, "main", made)
-    lost = tmp_path / f"{protocol.trials('main')[-1].name}.npz"
-    kept = lost.read_bytes()
-    lost.unlink()
-    with pytest.raises(ValueError, match="119 of 120 networks of the part 'main' are saved, and no test is"):
-        analysis.comparison("test", folder=tmp_path)
-    lost.write_bytes(kept)
+    for part in ("main", "controls"):
+        lost = tmp_path / f"{protocol.trials(part)[-1].name}.npz"
+        kept = lost.read_bytes()
+        lost.unlink()
+        fault = "149 of 150 networks of the part 'main' are saved, and no test is .*--train main controls"
+        with pytest.raises(ValueError, match=fault):
+            analysis.comparison("test", folder=tmp_path)
+        lost.write_bytes(kept)
     table = analysis.comparison("test", folder=tmp_path)
-    assert table["condition"].tolist() == ["real", "geometric", "gan", "observed"]
+    assert table["condition"].tolist()[:4] == ["real", "geometric", "gan", "observed"]
+    assert table["condition"].tolist()[4:] == ["real, twice", "vae", "pretrained"]
     assert set(table["folds"]) == {10}
-    assert table["found"].tolist()[1:] == ["gain", "no effect detected", "no effect detected"]
+    assert table["found"].tolist()[1:] == ["gain", *["no effect detected"] * 5]
     np.testing.assert_allclose(
         table["balanced_accuracy"][1] - analysis.balanced_accuracy(reference), table["value"][1]
     )
-    # Six conditions are planned, three of which are not saved yet.
     assert table["adjusted_p"][1] == pytest.approx(6 * table["p"][1])
-    save_records(tmp_path, "controls", made)
     with pytest.raises(ValueError, match="compare the part 'main'"):
         analysis.comparison("test", "controls", tmp_path)
 
@@ -214,8 +215,7 @@ def test_the_controls_are_compared_with_as_many_networks(
 ) -> None:
     monkeypatch.setattr(analysis, "REPLICATES", 1000)
     better, reference = simulated(0.6, np.random.default_rng(2))
-    for part in ("main", "controls"):
-        save_records(tmp_path, part, {"real": reference, "geometric": better, "vae": better})
+    save_records(tmp_path, "main", {"real": reference, "geometric": better, "vae": better})
     table = analysis.comparison("test", folder=tmp_path)
     assert table["condition", "seeds", "found"].as_array().tolist()[1:] == [
         ("geometric", 3, "gain"),
@@ -294,7 +294,7 @@ def test_nothing_is_said_of_a_test_before_every_network_is_saved(
     kept = last.read_bytes()
     last.unlink()
     said = analysis.verdict(tmp_path)
-    assert "not complete: 119 of 120" in said
+    assert "not complete: 149 of 150" in said
     assert "points" not in said
     last.write_bytes(kept)
     said = analysis.verdict(tmp_path)
@@ -338,7 +338,7 @@ def test_the_command_says_what_was_found_and_trains_what_is_missing(
 ) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
     assert main(["verdict"]) == 0
-    assert "0 of 120 networks are saved, and no test has been looked at" in capsys.readouterr().out
+    assert "0 of 150 networks are saved, and no test has been looked at" in capsys.readouterr().out
     assert main(["verdict", "--time-limit", "0"]) == 1
     assert "--time-limit has no effect without --train" in capsys.readouterr().err
     assert main(["verdict", "--train", "main", "--time-limit", "0"]) == 75

@@ -156,6 +156,8 @@ BAD: dict[str, Callable[[], bytes]] = {
     "empty.fits": lambda: b"",
     "table.csv": lambda: b"ra,dec\n1,2\n",
     "half.png": lambda: picture(seen())[:500],
+    "a matrix and an angle.fits": lambda: written(seen(), header(200, CROTA1=30.0)),
+    "no types.fits": lambda: written(seen(), fits.Header({"CRVAL1": 180.0, "CRVAL2": 30.0})),
     "no reference.fits": lambda: written(seen(), fits.Header({**header(200), "CRPIX1": "x"})),
     "tiny pixels.fits": lambda: written(seen(), header(200, 5e-4)),
 }

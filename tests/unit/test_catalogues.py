@@ -291,6 +291,8 @@ LISTS = {
     "blanks.csv": f'name, ra, dec\n"a", "{A}", "{B}"\n"b", "{C}", "{D}"\n',
     "observed.csv": "# extragalactic; frame: topocentric\nname,ra,dec,equinox,frame,epoch\n"
     "a,7.2540833,-0.22825,J2000,1950,58000.1\nb,9.8771667,10.5385,,1951,VLASS1.1\n",
+    "system.csv": "name,ra,dec,equinox,system,epoch\n"
+    "a,7.2540833,-0.22825,N/A,Galactic,1950-02-03\nb,9.8771667,10.5385,2e3,ecl_bin,1950.5\n",
     "once.csv": "# once in B1950\nname,RA (FK5),Dec (FK5)\na,7.2540833,-0.22825\nb,9.8771667,10.5385\n",
     "survey.csv": "Source\nFIRST J002900.98-001341.7\nFIRST J003930.52+103218.6\n",
     "named.csv": "source\nJ002900.98-001341.7\nJ003930.52+103218.6\n",
@@ -378,7 +380,7 @@ def test_rows_in_another_place_are_not_fetched(tmp_path):
     [
         ({"EQUINOX": 1950.0}, "'EQUINOX = 1950.*'"),
         ({"EQUINOX": 1975.0, "RADESYS": "FK5"}, "'EQUINOX = 1975.*'"),
-        ({"EPOCH": "1.950000000E+03"}, "'EPOCH = 1.950'"),
+        ({"EPOCH": "1.950000000E+03"}, "'EPOCH = 1.950.*'"),
         ({"RADECSYS": "FK4"}, "'RADECSYS = FK4'"),
         ({"RADESYS": "galactic"}, "'RADESYS = galactic'"),
         ({"RADESYS": "GAPPT"}, "'RADESYS = GAPPT'"),
@@ -418,7 +420,10 @@ def votable(path, before="", after="", description=None):
         ('<COOSYS ID="s" system="eq_FK5" equinox="J1975"/>', "'equinox = J1975'"),
         ('<COOSYS ID="s" system="ecl_FK5"/>', "'ecl_FK5'"),
         ("<COOSYS ID='s' system='supergalactic'/>", "'supergalactic'"),
-        ('<COOSYS ID="r" system="ICRS"/><COOSYS ID="s" system="galactic"/>', "'galactic'"),
+        ('<PARAM ID="p" value="1950.0" name="equinox" datatype="double"/>', "'equinox = 1950.0'"),
+        ('<PARAM ID="p" name="system" datatype="char" arraysize="*" value="galactic"/>', "'galactic'"),
+        ('<COOSYS ID="s" system="xy"/>', "'system = xy'"),
+        ('<COOSYS ID="s" system="galactic"/><COOSYS ID="r" system="eq_FK5" equinox="J2000"/>', None),
         ('<PARAM ID="p" arraysize="3" datatype="char" name="RADESYS" value="FK4"/>', "'RADESYS = FK4'"),
         ('<COOSYS ID="s" system="eq_FK5" equinox="J2000"/>', None),
         ('<COOSYS ID="s" system="ICRS" epoch="J2015.5"/>', None),

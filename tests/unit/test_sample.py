@@ -91,8 +91,10 @@ def test_refuses(images: np.ndarray, labels: list[int], table: Table | None, mes
 
 
 def test_a_label_that_is_masked_is_not_known() -> None:
-    sample = Sample(np.zeros((3, 4, 4)), np.ma.array([1, 0, 2], mask=[False, True, False]))
-    assert sample.labels.tolist() == [1, -1, 2]
+    for dtype in ("i8", "u1", "f4"):
+        labels = np.ma.array([1, 0, 2], mask=[False, True, False], dtype=dtype)
+        assert Sample(np.zeros((3, 4, 4)), labels).labels.tolist() == [1, -1, 2]
+        assert Sample(np.zeros((3, 4, 4)), MaskedColumn(labels.data)).labels.tolist() == [1, 0, 2]
 
 
 def test_an_empty_sample_is_allowed() -> None:
