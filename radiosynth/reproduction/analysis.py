@@ -371,7 +371,7 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     folder : Path, optional
         Folder of the records, if it is not the usual one.
     brief : bool
-        Only say within which limits the changes are that are not detected.
+        Only say which changes by synthetic images are detected, and within which limits the others are.
 
     Returns
     -------
@@ -386,21 +386,9 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
             "and no test has been looked at."
         )
     tables = [comparison(test, folder=folder) for test in TESTS]
-    said = [_said(table, brief) for table in tables]
-    names = list(TESTS.values())
-    if brief and len(set(said)) == 1:  # nothing is detected
-        spans = [
-            f"{_points(min(table['value'][1:]))} to {_points(max(table['value'][1:]))} points on {name}"
-            for table, name in zip(tables, names, strict=True)
-        ]
-        ends = [
-            limit(limit(table[end][1:]) for table in tables) for limit, end in ((min, "low"), (max, "high"))
-        ]
-        intervals = f"(95\N{NARROW NO-BREAK SPACE}% intervals within {' and '.join(map(_points, ends))})"
-        return f"{said[0][0].upper()}{said[0][1:]}: {' and '.join(spans)} {intervals}."
-    parts = [f"On {name}, {each}." for name, each in zip(names, said, strict=True)]
     if brief:
-        return " ".join(parts)
+        return _briefly(tables)
+    parts = [f"On {name}, {_said(table[1:])}." for table, name in zip(tables, TESTS.values(), strict=True)]
     alone = [f"{100 * table['balanced_accuracy'][0]:.1f}\N{NARROW NO-BREAK SPACE}%" for table in tables]
     power = [
         " to ".join(f"{100 * limit(table['detectable'][1:]):.1f}" for limit in (min, max)) for table in tables
@@ -418,16 +406,38 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     return " ".join(parts)
 
 
-def _said(table: Table, brief: bool) -> str:
+def _briefly(tables: Sequence[Table]) -> str:
+    """Say within which limits the changes by synthetic images are, and which of them are detected."""
+    kinds = protocol()["conditions"]
+    synthetic = np.array(["synthetic" in kinds[name] for name in tables[0]["condition"]])
+    quiet = synthetic & np.all([table["found"] == "no effect detected" for table in tables], axis=0)
+    parts = []
+    if quiet.any():
+        rows = [table[quiet] for table in tables]
+        spans = [
+            f"{_points(min(row['value']))} to {_points(max(row['value']))} points on {name}"
+            for row, name in zip(rows, TESTS.values(), strict=True)
+        ]
+        low, high = min(min(row["low"]) for row in rows), max(max(row["high"]) for row in rows)
+        intervals = f"95\N{NARROW NO-BREAK SPACE}% intervals within {_points(low)} and {_points(high)}"
+        listed = _listed([ADDED[name] for name in rows[0]["condition"]], "or")
+        none = f"{FOUND['no effect detected'].capitalize()} when {listed} are added"
+        parts.append(f"{none}: {' and '.join(spans)} ({intervals}).")
+    for table, name in zip(tables, TESTS.values(), strict=True):
+        detected = table[synthetic & ~quiet & (table["found"] != "no effect detected")]
+        parts += [f"On {name}, {_said(detected)}."] * (len(detected) > 0)
+    return " ".join(parts)
+
+
+def _said(rows: Table) -> str:
     """Say what was found on one test: gains, losses, and what had no effect."""
     parts = []
     for found, said in FOUND.items():
         changes = []
-        for row in table[1:][table["found"][1:] == found]:
+        for row in rows[rows["found"] == found]:
             points = [_points(row[key]) for key in ("value", "low", "high")]
             end = "" if found == "no effect detected" else f"; adjusted p = {row['adjusted_p']:.2g}"
-            numbers = "" if brief and not end else " ({}, {} to {}".format(*points) + f"{end})"
-            changes.append(ADDED[row["condition"]] + numbers)
+            changes.append(ADDED[row["condition"]] + " ({}, {} to {}".format(*points) + f"{end})")
         if changes:
             parts.append(f"{said} when {_listed(changes, 'or')} are added")
     return "; ".join(parts)
