@@ -3,8 +3,9 @@ Comparison 2: do synthetic images improve the classification?
 =============================================================
 
 Change in balanced accuracy when synthetic images are added to the real training images,
-at equal exposure to the real ones: ten folds with three networks each
-(:figure:`verdict1_convergence` shows their training). What is compared, and what counts
+at equal exposure to the real ones: ten folds with three networks each, or with one for
+the last three conditions (:figure:`verdict1_convergence` shows the training of the
+others). What is compared, and what counts
 as a gain, was fixed before the first run that counts (:doc:`/methods/studies`).
 
 Left: sources of the report's sample that the networks were not trained on. Right:

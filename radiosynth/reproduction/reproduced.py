@@ -242,8 +242,8 @@ def from_run(run: Run[Any]) -> dict[str, Reproduced]:
             estimated = estimate(float(then[column]), f"after {NOTEBOOK_EPOCHS} epochs")
             found[f"notebook_accuracy.{name}.{part}"] = estimated
     # Nothing is drawn here but the seed: a point either way is allowed for it.
-    training = _within(float(np.mean(last["accuracy"])), 0.01)
-    found[f"accuracy.{name}.training"] = Reproduced(*training, source, "± 0.01")
+    value, low, high = _within(float(np.mean(last["accuracy"])), 0.01)
+    found[f"accuracy.{name}.training"] = Reproduced(value, low, min(high, 1.0), source, "± 0.01")
     matrix = metrics.confusion_matrix(labels, probabilities)
     each = n // len(CLASS_NAMES)
     ends: NDArray[np.float64] = binom_conf_interval(np.rint(matrix * each), each, 0.95, interval="wilson")
