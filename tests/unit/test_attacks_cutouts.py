@@ -387,7 +387,7 @@ def test_a_mask_is_no_image(tmp_path, image):
 def test_an_axis_of_negative_length(tmp_path, image):
     content = content_of(image).replace(b"NAXIS1  =                   24", b"NAXIS1  =                  -24")
     for made in (content, content + bytes(2**22), gzip.compress(content)):  # read at once, or not
-        with pytest.raises(CutoutError, match=r"lengths \[-24, 24\]"):
+        with pytest.raises(CutoutError, match=r"lengths \[-24, 24\]|truncated or damaged"):
             read(tmp_path, made)
     assert len(read(tmp_path, content_of(image, {"HISTORY": "NAXIS1=-1"}))) == 1
 
