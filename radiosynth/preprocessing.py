@@ -172,7 +172,7 @@ def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:
     sums[:half], squares[:half] = -below.cumsum()[::-1], -(below**2).cumsum()[::-1]
     low, high, start, stop = 0, n, -1, -1
     median, std = 0.0, 0.0
-    while (low, high) != (start, stop):
+    while low < high and (low, high) != (start, stop):  # nothing is left where rounding hides the deviation
         start, stop, left = low, high, high - low
         median = (values[low + (left - 1) // 2] + values[low + left // 2]) / 2
         mean = (sums[high] - sums[low]) / left

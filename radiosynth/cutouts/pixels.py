@@ -41,9 +41,7 @@ def usable(pixels: NDArray, unit: str, keep_nan: bool) -> tuple[NDArray[np.float
     image = np.where(bad, np.nan, pixels) if bad.any() else pixels
     low, high = np.nanmin(image), np.nanmax(image)
     peak = max(abs(low), abs(high))
-    if (
-        peak and not 1e-15 < peak < 1e15
-    ):  # what single precision cannot hold: a power of ten goes into the unit
+    if peak and not 1e-15 < peak < 1e15:  # beyond single precision: a power of ten goes into the unit
         power = int(np.clip(np.floor(np.log10(peak)), -300, 300))
         image, unit = image * 10.0**-power, f"1e{power} {unit}".strip()
         low, high, peak = (value * 10.0**-power for value in (low, high, peak))

@@ -72,6 +72,13 @@ class TestNoiseThreshold:
             _, median, std = sigma_clipped_stats(pixels, sigma=3, maxiters=None)
             np.testing.assert_allclose(found, (median, std), rtol=1e-12, atol=1e-12 * std)
 
+    @pytest.mark.parametrize("n", [1, MANY])
+    def test_a_deviation_hidden_by_rounding_ends_the_clipping(self, n: int) -> None:
+        values = np.concatenate([[1, 2, 3, 4], np.logspace(1, 30, 20)]).reshape(4, 6).astype(np.float32)
+        level, noise = measure_noise(np.stack([values] * n))
+        assert np.isfinite(level).all()
+        assert np.isfinite(noise).all()
+
     def test_a_bright_source_does_not_raise_the_threshold(self) -> None:
         rng = np.random.default_rng(5)
         y, x = np.mgrid[:150, :150] - 75
