@@ -18,6 +18,9 @@ _POWERS = tuple(np.float32(np.log(2) ** k / factorial(k)) for k in range(8))  # 
 _LEAST = np.float32(-126)  # exponent of the smallest normal number
 
 
+_NARROW = np.float32(-60)  # products of two such profiles stay normal numbers: arithmetic with others is slow
+
+
 # The compiler cannot vectorise a call of the C library's exp2; of these few lines it makes 16 at a time.
 @jit(inline="always")
 def _exp2(t):  # type: ignore[no-untyped-def]
@@ -31,6 +34,25 @@ def _exp2(t):  # type: ignore[no-untyped-def]
     exponent = np.int32(np.float32(shifted).view(np.int32) << np.int32(23))
     scaled = np.int32(np.float32(power).view(np.int32) + exponent)
     return np.int32(scaled).view(np.float32) if t > _LEAST else np.float32(0)
+
+
+# Loops over plain numbers and arrays become vectors; the fields of a record inside a loop would prevent it.
+@jit()
+def _profile(grid, centre, fall, height, out):  # type: ignore[no-untyped-def]
+    """Write a Gaussian along one axis."""
+    for i in range(len(grid)):
+        d = grid[i] - centre
+        power = fall * d * d
+        out[i] = height * _exp2(power) if power > _NARROW else np.float32(0)
+
+
+@jit()
+def _add_product(image, rows, columns):  # type: ignore[no-untyped-def]
+    """Add a round Gaussian, which is a product of one of the rows and one of the columns."""
+    for i in range(len(rows)):
+        line, height = image[i], rows[i]
+        for j in range(len(columns)):
+            line[j] += height * columns[j]
 
 
 @jit()
@@ -51,17 +73,24 @@ def brightness(spheres, lobes, images):  # type: ignore[no-untyped-def]
     y, x = np.repeat(grid, size), np.repeat(grid, size).reshape(size, size).T.copy().ravel()
     columns, rows = np.empty(size, np.float32), np.empty(size, np.float32)
     for n in range(len(images)):
-        image = images[n].reshape(-1)
+        image = images[n]
         image[:] = 0
         for k in range(spheres.shape[1]):
             s = spheres[n, k]
-            # A round Gaussian is a product of one of the columns and one of the rows.
-            for i in range(size):
-                dx, dy = grid[i] - s.x, grid[i] - s.y
-                columns[i], rows[i] = _exp2(s.fall * dx * dx), s.height * _exp2(s.fall * dy * dy)
-            for i in range(size):
-                for j in range(size):
-                    images[n, i, j] += rows[i] * columns[j]
+            _profile(grid, s.x, s.fall, np.float32(1), columns)
+            _profile(grid, s.y, s.fall, s.height, rows)
+            _add_product(image, rows, columns)
         for k in range(lobes.shape[1]):
             t = lobes[n, k]
-            _add_lobe(image, x, y, t.x, t.y, t.cosine, t.sine, t.across, t.behind, t.ahead, t.level)
+            flat = image.reshape(-1)
+            _add_lobe(flat, x, y, t.x, t.y, t.cosine, t.sine, t.across, t.behind, t.ahead, t.level)
+
+
+@jit(fastmath=False)
+def write_scaled(images, gains, offsets, rows, out):  # type: ignore[no-untyped-def]
+    """Write each image, times its gain and less its offset, to its row of `out`."""
+    for n in range(len(images)):
+        gain, offset = gains[n], offsets[n]
+        image, target = images[n].reshape(-1), out[rows[n]].reshape(-1)
+        for i in range(len(image)):
+            target[i] = image[i] * gain - offset

@@ -25,7 +25,7 @@ from radiosynth._io import check, to_write
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_count, check_rng
 from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
-from radiosynth.simulation.kernels import brightness
+from radiosynth.simulation.kernels import brightness, write_scaled
 from radiosynth.simulation.observe import Observation, beam_noise
 from radiosynth.simulation.population import Population, draw_parameters
 from radiosynth.taxonomy import class_code
@@ -187,7 +187,7 @@ def render(
         brightness(spheres, lobes, images)
         if beam:
             images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
-            images = images[:, fine // 2 :: fine, fine // 2 :: fine]
+            images = np.ascontiguousarray(images[:, fine // 2 :: fine, fine // 2 :: fine])
         low, high = _limits(images)
         dark = rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
         # Noise in units of the peak; that of a telescope is thresholded as in real images.
@@ -198,13 +198,13 @@ def render(
             images += heights * beam_noise(images.shape, beam, stream)
             if scale:
                 images = noise_threshold(images)[0]
+        gain, offset = np.ones_like(low), np.zeros_like(low)
         if scale:
             # A little less than 2, so that rounding does not leave [-1, 1].
             low, high = _limits(images) if noisy else (low, high)
             gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
-            images *= gain
-            images -= low * gain + 1
-        out[rows] = images
+            offset = low * gain + 1
+        write_scaled(images, gain.ravel(), offset.ravel(), rows, np.asarray(out))
         return dark
 
     # 4. Threads, not processes: the compiled code lets go of the interpreter, and all write to one array.
