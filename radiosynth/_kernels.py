@@ -23,37 +23,6 @@ def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return compiled
 
 
-DIGIT = np.uint32(11)  # bits: three digits hold a number, and their counts fit the cache
-LAST = np.uint32(2**11 - 1)
-SIGN = np.uint32(2**31)
-
-
-@jit()
-def sort(values):  # type: ignore[no-untyped-def]
-    """Return float32 numbers in order, none of them NaN: by their bits, digit after digit (radix sort)."""
-    n, bits = len(values), values.view(np.uint32)
-    given, sorted_ = np.empty(n, np.uint32), np.empty(n, np.uint32)
-    counts = np.zeros((3, 2**11), np.uint32)
-    first, second, third = counts
-    # Bits of positive numbers have the order of the numbers, those of negative ones the opposite.
-    for i in range(n):
-        key = given[i] = ~bits[i] if bits[i] & SIGN else bits[i] | SIGN
-        first[key & LAST] += np.uint32(1)
-        second[(key >> DIGIT) & LAST] += np.uint32(1)
-        third[key >> (DIGIT + DIGIT)] += np.uint32(1)
-    for digit in range(3):
-        places = (counts[digit].cumsum() - counts[digit]).astype(np.uint32)
-        shift = np.uint32(digit) * DIGIT
-        for i in range(n):
-            value = (given[i] >> shift) & LAST
-            sorted_[places[value]] = given[i]
-            places[value] += np.uint32(1)
-        given, sorted_ = sorted_, given
-    for i in range(n):
-        given[i] = given[i] ^ SIGN if given[i] & SIGN else ~given[i]
-    return given.view(np.float32)
-
-
 @jit()
 def warp(images, edges, source, matrices, out):  # type: ignore[no-untyped-def]
     """Write ``images[source]`` to `out`, bilinearly; what lies beyond an image has the value of its edge.

@@ -30,7 +30,7 @@ MISSING_LIMIT = 0.3
 
 
 MANY = 256
-"""Images from which on compiled sort and clipping make up for the time to load them."""
+"""Images from which on compiled clipping makes up for the time to load it."""
 
 
 _CONSTANT = "one value in all pixels (no source above the noise)"
@@ -132,10 +132,10 @@ def measure_noise(images: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.fl
 def sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return level and noise of `measure_noise` and the peak of each image, (3, n); NaN without data."""
     found = np.full((3, len(stack)), np.nan)
-    sort, clipped = _compiled() if len(stack) >= MANY else (np.sort, _clipped)
+    clipped = _compiled() if len(stack) >= MANY else _clipped
     for i, (image, gone) in enumerate(zip(stack, missing, strict=True)):
         # Sorted once: what is clipped, the median, the extremes and how many share them are then looked up.
-        pixels = sort(image[~gone] if gone.any() else image.ravel())
+        pixels = np.sort(image[~gone] if gone.any() else image.ravel())
         if not pixels.size:
             continue
         level, noise = clipped(pixels)
@@ -152,11 +152,11 @@ def sky_and_peak(stack: NDArray[np.float32], missing: NDArray[np.bool_]) -> NDAr
 
 
 @cache
-def _compiled() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return the compiled sort and `_clipped`, which give the same numbers but for rounding."""
-    from radiosynth._kernels import jit, sort
+def _compiled() -> Callable[..., Any]:
+    """Return `_clipped` compiled, which gives the same numbers but for rounding."""
+    from radiosynth._kernels import jit
 
-    return sort, jit(fastmath=False)(_clipped)
+    return jit(fastmath=False)(_clipped)
 
 
 def _clipped(pixels: NDArray[np.float32]) -> tuple[float, float]:

@@ -15,7 +15,8 @@ def blanked(image: NDArray) -> NDArray[np.float64]:
     above by a thousand times that range. Zeros are left to `missing_pixels`.
     """
     pixels = np.array(image, float)
-    values = pixels[np.isfinite(pixels)]
+    finite = np.isfinite(pixels)
+    values = pixels.ravel() if finite.all() else pixels[finite]
     for extreme, opposite, far in ((np.max, np.min, 1000), (np.min, np.max, 1)):
         blank, other = (extreme(values), opposite(values)) if values.size else (0.0, 0.0)
         # A gap of so many times the range of the others is this part of the range of all.

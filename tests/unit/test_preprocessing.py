@@ -9,7 +9,6 @@ import pytest
 from astropy.stats import sigma_clipped_stats
 from astropy.table import MaskedColumn, Table
 from hypothesis import given, settings, strategies as st
-from numpy.typing import ArrayLike
 from scipy import ndimage
 from skimage.transform import resize as skimage_resize
 
@@ -216,22 +215,6 @@ class TestCropResizeScale:
     def test_crop_refuses(self, size: int) -> None:
         with pytest.raises(ValueError, match=rf"10×12 images to {size}: the size can be 1 to 10"):
             center_crop(np.zeros((1, 10, 12)), size)
-
-    @pytest.mark.parametrize(
-        "values",
-        [
-            np.random.default_rng(0).normal(size=36_864),
-            -np.random.default_rng(1).exponential(1e-6, 1000),
-            [0, -0.0, 1, -1, 3e38, -3e38, 1e-45, -1e-45, np.inf, -np.inf],
-            [7.0] * 300,
-            [],
-        ],
-    )
-    def test_the_compiled_sort_is_that_of_numpy(self, values: ArrayLike) -> None:
-        numbers = np.asarray(values, np.float32)
-        given = numbers.copy()
-        np.testing.assert_array_equal(_kernels.sort(numbers), np.sort(numbers))
-        np.testing.assert_array_equal(numbers, given)
 
     def test_code_is_compiled_where_there_is_no_place_to_keep_it(self) -> None:
         namespace: dict[str, Any] = {}
