@@ -66,7 +66,7 @@ def _split(fold: int, fraction: float) -> tuple[Sample, Sample, Sample]:
 def external_sources() -> Sample:
     """Return the prepared published images that lie far from any source of the report."""
     published = datasets.load_first_dataset(size=150)
-    return _prepared(published[_far(published, datasets.load_report_sample())])
+    return _prepared(published[far_from(published, datasets.load_report_sample())])
 
 
 @lru_cache(maxsize=2)
@@ -74,14 +74,14 @@ def _without(catalogue: str) -> tuple[Sample, Sample, Sample]:
     published = datasets.load_first_dataset(size=150)
     own = np.asarray(published.table["catalogue"]) == catalogue
     check(own.any(), f"no published image is of the catalogue {catalogue!r}")
-    test, others = published[own], _prepared(published[_far(published, published[own])])
+    test, others = published[own], _prepared(published[far_from(published, published[own])])
     settings = protocol()["sources"]
     rng = np.random.default_rng(settings["split_seed"])
     trains, validates = next(iter(stratified_folds(others, settings["folds"], rng=rng)))
     return others[trains], others[validates], _prepared(test)
 
 
-def _far(sample: Sample, others: Sample) -> NDArray[np.bool_]:
+def far_from(sample: Sample, others: Sample) -> NDArray[np.bool_]:
     """Return which sources are farther from any of some others than neighbours in one image may be."""
     places = [SkyCoord(each.table["ra"], each.table["dec"], unit="deg") for each in (sample, others)]
     return (
