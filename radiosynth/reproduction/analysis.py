@@ -407,26 +407,24 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
 
 
 def _briefly(tables: Sequence[Table]) -> str:
-    """Say within which limits the changes by synthetic images are, and which of them are detected."""
+    """Say in one sentence which changes by synthetic images are detected, and the limits of the others."""
     kinds = protocol()["conditions"]
     synthetic = np.array(["synthetic" in kinds[name] for name in tables[0]["condition"]])
     quiet = synthetic & np.all([table["found"] == "no effect detected" for table in tables], axis=0)
     parts = []
     if quiet.any():
-        rows = [table[quiet] for table in tables]
-        spans = [
-            f"{_points(min(row['value']))} to {_points(max(row['value']))} points on {name}"
-            for row, name in zip(rows, TESTS.values(), strict=True)
+        limits = [
+            f"within {_points(min(rows['low']))} and {_points(max(rows['high']))} points on {name}"
+            for rows, name in zip([table[quiet] for table in tables], TESTS.values(), strict=True)
         ]
-        low, high = min(min(row["low"]) for row in rows), max(max(row["high"]) for row in rows)
-        intervals = f"95\N{NARROW NO-BREAK SPACE}% intervals within {_points(low)} and {_points(high)}"
-        listed = _listed([ADDED[name] for name in rows[0]["condition"]], "or")
-        none = f"{FOUND['no effect detected'].capitalize()} when {listed} are added"
-        parts.append(f"{none}: {' and '.join(spans)} ({intervals}).")
+        listed = _listed([ADDED[name] for name in tables[0][quiet]["condition"]], "or")
+        within = f"95\N{NARROW NO-BREAK SPACE}% intervals {_listed(limits, 'and')}"
+        parts.append(f"{FOUND['no effect detected']} when {listed} are added ({within})")
     for table, name in zip(tables, TESTS.values(), strict=True):
         detected = table[synthetic & ~quiet & (table["found"] != "no effect detected")]
-        parts += [f"On {name}, {_said(detected)}."] * (len(detected) > 0)
-    return " ".join(parts)
+        parts += [f"on {name}, {_said(detected)}"] * (len(detected) > 0)
+    said = "; ".join(parts)
+    return f"{said[:1].upper()}{said[1:]}."
 
 
 def _said(rows: Table) -> str:

@@ -324,14 +324,12 @@ def test_a_statement_is_brief_where_nothing_is_found(tmp_path: Path, monkeypatch
     found = re.fullmatch(
         "No change in balanced accuracy is detected when geometric simulations, GAN images, fitted "
         "simulations as FIRST would see them, VAE images or fitted simulations in pre-training only are "
-        f"added: {number} to {number} points on held-out sources of the report's sample and {number} to "
-        rf"{number} points on sources outside this sample "
-        rf"\(95.% intervals within {number} and {number}\)\.",
+        rf"added \(95.% intervals within {number} and {number} points on held-out sources of the report's "
+        rf"sample and within {number} and {number} points on sources outside this sample\)\.",
         said,
     )
     assert found
-    values = [limit(table["value"]) for table in tables for limit in (min, max)]
-    values += [min(np.min(each["low"]) for each in tables), max(np.max(each["high"]) for each in tables)]
+    values = [limit(table[end]) for table in tables for end, limit in (("low", np.min), ("high", np.max))]
     given = [float(text.replace("−", "-")) for text in found.groups()]
     np.testing.assert_allclose(given, 100 * np.array(values), atol=0.051)
 
