@@ -310,7 +310,7 @@ class Outcome(SphinxDirective):
         record, path = found
         self.env.note_dependency(str(path))
         if "brief" in record:
-            return self.parse_text_to_nodes(f"**{record['brief']}**")
+            return self.parse_text_to_nodes(emphasised(record["brief"]))
         if rows := changes_of(name):
             header = ["", "change in accuracy (95 %)", "p", "finding"]
             return self.parse_text_to_nodes(list_table(header, rows, [34, 32, 12, 22]))
@@ -365,7 +365,7 @@ class Drawn(SphinxDirective):
 
 
 class Finding(SphinxDirective):
-    """``.. finding::``: whether synthetic images help, by the comparison; ``brief``: without numbers."""
+    """``.. finding::``: whether synthetic images help, by the comparison; ``brief``: in one sentence."""
 
     optional_arguments = 1
 
@@ -373,8 +373,13 @@ class Finding(SphinxDirective):
         """Return the paragraph."""
         brief = self.arguments == ["brief"]
         return self.parse_text_to_nodes(
-            f"**{analysis.verdict(brief=True)}**" if brief else analysis.verdict()
+            emphasised(analysis.verdict(brief=True)) if brief else analysis.verdict()
         )
+
+
+def emphasised(finding: str) -> str:
+    """Return a finding with what was found, the words before each "when", in bold type."""
+    return re.sub(r"(^|, )([^,]+?)(?= when )", r"\1**\2**", finding)
 
 
 class Best(SphinxDirective):

@@ -56,4 +56,4 @@ plt.show()
 
 generators.write_animation(frames, epochs, path.with_suffix(".gif"))
 
-# sphinx_gallery_thumbnail_number = -1
+# sphinx_gallery_thumbnail_number = 1
