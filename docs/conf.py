@@ -111,6 +111,14 @@ sphinx_gallery_conf = {
 }
 
 # Notebooks: stored without outputs, so that they are run here -----------------------------------------
+nbsphinx_epilog = """
+{% if env.docname == "notebooks/train_a_gan" %}
+.. figure:: /_made/training.gif
+   :alt: Animation: while a generator learns, grey patches become radio galaxies of four classes.
+
+   What learning looks like: the full-scale network, trained for five minutes on a GPU, one class per row.
+{% endif %}
+"""
 nbsphinx_execute = "always"
 nbsphinx_timeout = 600
 # At laptop scale one of them takes minutes; it says itself at which scale it is shown.

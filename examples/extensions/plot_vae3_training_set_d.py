@@ -35,12 +35,12 @@ judge, options = runs[0].model(), {"training": train, "draws": draws, "rng": rng
 found = {k: realism.realism(real, fake, judge, **options) for k, fake in fakes.items()}
 table = found["VAE"]["class", "measure", "reference"]
 table.add_columns([found[name]["value"] for name in fakes], names=list(fakes))
+# The kernel distance is in the table only, since its reference is about zero.
+groups = table[table["measure"] != "kernel distance"].group_by("measure").groups
 table.round(5)
 figures.save_table(table, "vae3_realism", runs=runs + drawing).pprint_all()
 # %%
-# The kernel distance is in the table only, since its reference is about zero.
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
-groups = table[table["measure"] != "kernel distance"].group_by("measure").groups
 for k in fakes:
     ratios = [np.nanmedian(group[k] / group["reference"]) for group in groups]
     left.plot(ratios, groups.keys["measure"], "o", label=k)

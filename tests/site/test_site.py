@@ -131,6 +131,13 @@ def test_no_picture_is_blank(site: Path) -> None:
 
 
 @pytest.mark.browser
+def test_no_page_shows_a_warning_or_a_path_of_the_machine(site: Path) -> None:
+    mark = re.compile(rf"\b[A-Z]\w*Warning: |{re.escape(str(ROOT))}|site-packages")
+    pages = {path: mark.search(unescape(path.read_text("utf-8"))) for path in written(site)}
+    assert {str(path.relative_to(site)): found[0] for path, found in pages.items() if found} == {}
+
+
+@pytest.mark.browser
 def test_internal_links_lead_somewhere(site: Path) -> None:
     broken = []
     for page in written(site):
