@@ -18,9 +18,9 @@ import colab  # noqa: E402  (from _ext)
 import pypandoc  # noqa: E402
 import scale_of_page  # noqa: E402
 from figure_role import SECTIONS  # noqa: E402
-from report_table import SHOWN  # noqa: E402
 
 import radiosynth  # noqa: E402  (after the scale is set)
+from radiosynth.reproduction import scales  # noqa: E402
 
 # nbsphinx calls pandoc by name; it comes with a package.
 os.environ["PATH"] += os.pathsep + str(Path(pypandoc.get_pandoc_path()).parent)
@@ -53,8 +53,8 @@ bibtex_bibfiles = ["../radiosynth/data/references.bib"]
 bibtex_reference_style = "author_year"
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_made", "_scripts", "gallery/**/*.md5", "gallery/**/*.ipynb"]
-rst_epilog = f""".. |scale| replace:: {SHOWN[SCALE]}
-.. |extensions scale| replace:: {SHOWN[scale_of_page.of_extensions(SCALE)]}"""
+rst_epilog = f""".. |scale| replace:: {scales.shown(SCALE)}
+.. |extensions scale| replace:: {scales.shown(scale_of_page.of_extensions(SCALE))}"""
 
 # References ----------------------------------------------------------------------------------------
 nitpicky = True

@@ -23,7 +23,7 @@ from scipy import stats
 from sphinx.util.docutils import SphinxDirective
 
 from radiosynth import citations, plotting
-from radiosynth.reproduction import analysis, figures, presets, published, runs
+from radiosynth.reproduction import analysis, figures, presets, published, runs, scales
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 NOTHING = "–"
 NOTES = ("left out, blank", "the generator in ", "the GAN of ")
 """How notes begin that scripts print each time they load the same images or networks."""
-SHOWN = {"smoke": "smoke", "laptop": "laptop", "report": "full"}
-"""What the pages call each scale: there, \"report\" is the document alone."""
 
 Record = dict[str, Any]
 Numbers = list[tuple[str, str, str]]  # what, as published, here
@@ -47,11 +45,6 @@ def record_of(name: str) -> tuple[Record, Path] | None:
         if path.exists():
             return json.loads(path.read_text()), path
     return None
-
-
-def shown_scale(record: Record) -> str:
-    """Return what the pages call the scale of a figure, or the scales if it has runs of two."""
-    return " ".join(SHOWN.get(word, word) for word in record["scale"].split())
 
 
 def table_rows(name: str) -> list[dict[str, str]]:
@@ -174,7 +167,9 @@ class ReportTable(SphinxDirective):
         if "FIRST" in source:
             source = ":doc:`FIRST images </methods/data_and_selection>`"
         lines = [source, *(f":ref:`{short(run)} <run-{run}>`" for run in record["runs"])]
-        lines.append(f"{shown_scale(record)} scale, :download:`provenance <{site_path(self.env, path)}>`")
+        lines.append(
+            f"{scales.shown(record['scale'])} scale, :download:`provenance <{site_path(self.env, path)}>`"
+        )
         numbers = NUMBERS[name](record) if name in NUMBERS else []
         compared = "\n".join(f"| {what}: **{stated} → {here}**" for what, stated, here in numbers)
         return [number, shown, "\n".join(f"| {line}" for line in lines), compared or NOTHING]
@@ -253,7 +248,7 @@ class TrainingTime(SphinxDirective):
         ]
         drawn = "loaded from saved runs" if record["loaded"] else "computed for it"
         text = (
-            f"**Training time of the {shown_scale(record)}-scale runs on this page**, {drawn}: "
+            f"**Training time of the {scales.shown(record['scale'])}-scale runs on this page**, {drawn}: "
             f"{', '.join(parts)}, summed over all runs, some of which may have run in parallel."
         )
         return self.parse_text_to_nodes(text)
@@ -317,7 +312,7 @@ class Outcome(SphinxDirective):
         if name not in NUMBERS:
             return []
         rows = [[what, stated, f"**{here}**"] for what, stated, here in NUMBERS[name](record)]
-        header = ["", "report", f"here ({shown_scale(record)} scale)"]
+        header = ["", "report", f"here ({scales.shown(record['scale'])} scale)"]
         return self.parse_text_to_nodes(list_table(header, rows, [40, 30, 30]))
 
 

@@ -89,7 +89,10 @@ def save_figure(
         saved = "a saved run" if len(runs) == 1 else "saved runs"
         source = f", loaded from {saved}" if record["loaded"] else ""
         narrower = _narrower(runs)
-        parts = f"data: {data or 'none, simulated'}", f"scale: {record['scale']}{narrower}{source}"
+        parts = (
+            f"data: {data or 'none, simulated'}",
+            f"scale: {scales.shown(record['scale'])}{narrower}{source}",
+        )
         text = ("\n" if narrower else " · ").join(parts)
         figure.supxlabel(text, fontsize=6, color="0.4", x=0.995, ha="right")
     for suffix in (".pdf", ".png"):

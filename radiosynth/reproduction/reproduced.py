@@ -99,7 +99,7 @@ def from_code() -> dict[str, Reproduced]:
     validation = 4 * classifier.sources.test_per_class
     numbers = _of_networks() | {"code.validation sources": validation}
     numbers["code.standard error at 91 %"] = round(_error(0.91, validation), 3)
-    return _exact(numbers, "code") | _exact(settings, "settings of the report scale")
+    return _exact(numbers, "code") | _exact(settings, "settings of the full scale")
 
 
 def _exact(numbers: Mapping[str, Any], source: str, remark: str = "") -> dict[str, Reproduced]:

@@ -50,6 +50,11 @@ def current_scale(scale: str | None = None) -> str:
     return scale
 
 
+def shown(scale: str) -> str:
+    """Return what figures and pages call a scale, or several: there, "report" is the document alone."""
+    return " ".join("full" if word == "report" else word for word in scale.split())
+
+
 def scaled(scale: str | None, kind: str, changes: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the scale, the current one if none is named, and its settings with the changes made."""
     scale = current_scale(scale)

@@ -88,7 +88,7 @@ def test_a_figure_of_two_scales_names_both(tmp_path: Path) -> None:
     path = figures.save_figure(figure, "fig99_two", runs=drawn)
     plt.close(figure)
     assert json.loads(path.with_suffix(".json").read_text())["scale"] == "laptop and report"
-    assert "scale: laptop and report, loaded from saved runs" in figure.get_supxlabel()
+    assert "scale: laptop and full, loaded from saved runs" in figure.get_supxlabel()
 
 
 def test_a_figure_of_narrow_classifiers_says_so(tmp_path: Path) -> None:
