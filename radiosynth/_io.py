@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import io
 import json
+import logging
 import math
 import os
 import re
@@ -14,15 +14,18 @@ import threading
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io.fits.verify import VerifyWarning
-from astropy.table import Table, vstack
+from astropy.table import Column, Table, vstack
 from numpy.typing import NDArray
+
+log = logging.getLogger("radiosynth")
+"""The log of all modules."""
 
 TABLES = {
     ".ecsv": ("ascii.ecsv", rb"# %ECSV"),
@@ -67,8 +70,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text atomically, in UTF-8 whatever the locale; what it cannot hold is escaped."""
-    data = text.encode("utf-8", "backslashreplace")
-    write_atomically(path, lambda partial: partial.write_bytes(data))
+    write_atomically(path, lambda partial: partial.write_bytes(text.encode("utf-8", "backslashreplace")))
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -112,8 +114,7 @@ def _write_text(partial: Path, tables: Iterable[Table], kind: str) -> None:
             head, rows = re.fullmatch(r"(?s)((?:#[^\n]*\n)*[^\n]*\n)(.*)", text.getvalue()).groups()  # type: ignore[union-attr]
             # Unless they are quoted, readers take a row that begins with # for a comment, and drop the spaces
             # of Unicode at both ends of a row.
-            ends = rf"(?m)^(?:#|[^\S \n])[^{end}\n]*|[^{end}\n]*[^\S \n]$"
-            rows = re.sub(ends, r'"\g<0>"', rows)
+            rows = re.sub(rf"(?m)^(?:#|[^\S \n])[^{end}\n]*|[^{end}\n]*[^\S \n]$", r'"\g<0>"', rows)
             stream.write(rows if number else head + rows)
 
 
@@ -132,14 +133,17 @@ def _write_whole(partial: Path, tables: Iterable[Table], kind: str) -> None:
 
 def _in_unicode(table: Table) -> Table:
     """Return a table whose texts can be encoded: bytes of a file name that are no text are escaped."""
-    result = table.copy(copy_data=False)
+    return recoded(table, lambda text: text.encode("utf-8", "backslashreplace").decode())
+
+
+def recoded(table: Table, recode: Callable[[str], str]) -> Table:
+    """Return a table with each cell of its columns of text recoded."""
+    result = type(table)(table, copy=False, copy_indices=False)  # an index would write to the table itself
     for name, column in table.columns.items():
-        if column.dtype.kind == "U":
-            texts = [
-                text.encode("utf-8", "backslashreplace").decode() for text in np.asarray(column).tolist()
-            ]
-            mask = np.ma.getmaskarray(column)
-            result[name] = np.ma.array(texts, mask=mask) if mask.any() else np.array(texts, str)
+        if isinstance(column, Column) and column.dtype.kind == "U":
+            cells = np.array([recode(cell) for cell in np.ma.getdata(column).tolist()], dtype=str)
+            masked = hasattr(column, "mask")
+            result[name] = column.copy(data=np.ma.array(cells, mask=column.mask) if masked else cells)
     return result
 
 
@@ -149,14 +153,11 @@ def _write_parquet(partial: Path, tables: Iterable[Table], kind: str) -> None:
     from astropy.table.meta import get_yaml_from_table
     from pyarrow import parquet
 
-    with contextlib.ExitStack() as stack:
+    with ExitStack() as stack:
         writer = None
         for table in map(_in_unicode, tables):
-            columns = {
-                name: pyarrow.array(np.asarray(column), mask=np.ma.getmaskarray(column))
-                for name, column in table.columns.items()
-            }
-            group = pyarrow.table(columns)
+            columns = [pyarrow.array(np.asarray(c), mask=np.ma.getmaskarray(c)) for c in table.itercols()]
+            group = pyarrow.table(columns, names=table.colnames)
             if writer is None:
                 about = "\n".join(get_yaml_from_table(table))
                 schema = group.schema.with_metadata({"table_meta_yaml": about})
@@ -177,7 +178,7 @@ def write_arrays(path: Path, **arrays: Any) -> None:
 AGAIN = "remove its folder and run it again, or fetch the folder again"
 
 
-@contextlib.contextmanager
+@contextmanager
 def readable(
     path: Path, advice: str = AGAIN, fault: str = "is damaged, or another kind of file"
 ) -> Iterator[None]:
@@ -272,10 +273,10 @@ def told(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:200]
 
 
-def check(met: object, fault: str) -> None:
-    """Raise `ValueError` unless a condition is met: the fault says what was given and what to do."""
+def check(met: object, fault: str, kind: type[Exception] = ValueError) -> None:
+    """Raise an error unless a condition is met: the fault says what was given and what to do."""
     if not met:
-        raise ValueError(fault)
+        raise kind(fault)
 
 
 def table_format(path: Path, columns: tuple[bytes, ...] = (b"name", b"ra", b"dec")) -> tuple[str, bytes]:
@@ -312,8 +313,7 @@ def decoded(data: bytes) -> str:
     ValueError
         If the bytes are no text.
     """
-    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-    encodings = ["utf-16"] if marked else ["utf-8-sig", "cp1252"]
+    encodings = ["utf-16"] if data.startswith((b"\xff\xfe", b"\xfe\xff")) else ["utf-8-sig", "cp1252"]
     for encoding in encodings:
         with suppress(UnicodeDecodeError):
             text = data.decode(encoding)
@@ -340,17 +340,6 @@ def refuse_beyond_memory(shape: Sequence[int], advice: str) -> None:
     asked = 4 * math.prod(map(int, shape))
     sizes = f"{asked / 1e9:.1f} GB, and this machine has {memory / 1e9:.1f} GB"
     check(asked <= memory, f"an array of {'×'.join(map(str, shape))} takes {sizes}: {advice}")
-
-
-def to_write(out: NDArray[Any] | None, shape: tuple[int, ...], advice: str) -> NDArray[np.float32]:
-    """Return `out` if it is fit for the purpose, or a new array if there is memory for it."""
-    if out is None:
-        refuse_beyond_memory(shape, advice)
-        return np.empty(shape, np.float32)
-    fits = out.shape == shape and out.dtype == np.float32 and out.flags.carray
-    given = f"out is {out.dtype} of shape {out.shape}"
-    check(fits, f"{given}; it must be float32 of shape {shape}, in C order and writable")
-    return out
 
 
 def cache_folder() -> Path:

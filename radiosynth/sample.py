@@ -8,7 +8,7 @@ import io
 import json
 import numbers
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,8 @@ import numpy as np
 from astropy.table import Column, Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import SAMPLE, check, read_arrays, readable, refuse_to_replace, write_arrays
+from radiosynth._io import SAMPLE, check, read_arrays, readable, recoded, refuse_to_replace, write_arrays
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
-
-__all__ = ["DataUnavailableError", "Sample", "concatenate"]
 
 
 class UnusableError(ValueError):
@@ -73,11 +71,9 @@ class Sample:
     def __init__(self, images: ArrayLike, labels: ArrayLike, table: Table | None = None) -> None:
         pixels = _pixels(images)
         codes = np.where(np.ma.getmaskarray(np.ma.asarray(labels)), np.int64(UNLABELLED), np.asarray(labels))
-        check(
-            pixels.ndim == 3 and pixels.shape[1] == pixels.shape[2],
-            f"images have the shape {pixels.shape}; a Sample takes (n, size, size), square and without "
-            "channels: crop them with radiosynth.center_crop, or drop the channel axis",
-        )
+        fault = f"images have the shape {pixels.shape}; a Sample takes (n, size, size), square and without"
+        advice = "channels: crop them with radiosynth.center_crop, or drop the channel axis"
+        check(pixels.ndim == 3 and pixels.shape[1] == pixels.shape[2], f"{fault} {advice}")
         n = len(pixels)
         check(codes.shape == (n,), f"labels have the shape {codes.shape}; {n} images need ({n},)")
         known = np.isin(codes, [UNLABELLED, *range(len(CLASSES))])
@@ -90,9 +86,7 @@ class Sample:
         if "name" not in rows.colnames:
             rows = rows.copy()
             rows.add_column(names, name="name", index=0)
-        object.__setattr__(self, "images", pixels)
-        object.__setattr__(self, "labels", codes.astype(np.int64))
-        object.__setattr__(self, "table", rows)
+        vars(self).update(images=pixels, labels=codes.astype(np.int64), table=rows)  # as it is frozen
 
     def __len__(self) -> int:
         return len(self.images)
@@ -225,16 +219,15 @@ def _thumbnail(image: NDArray[np.float32]) -> bytes:
 
 def _to_text(table: Table) -> str:
     """Return a table as ECSV, its texts as JSON: ECSV drops line breaks, and blanks at the ends of texts."""
-    table = table.copy(copy_data=False)
+    table = type(table)(table, copy=False, copy_indices=False)  # an index would write to the table itself
     for name, column in table.columns.items():
         fault = f"the column {name!r} is blank or has a line break: rename it"
         check(name.strip() and "\n" not in name, fault)
         column.info.format = None  # it would round the numbers that are written
     plain = table[[name for name, column in table.columns.items() if isinstance(column, Column)]]
     plain.convert_bytestring_to_unicode()
-    for name, column in plain.columns.items():
-        if column.dtype.kind == "U":
-            table[name] = _recoded(column, json.dumps)
+    for column in recoded(plain, json.dumps).itercols():
+        table[column.name] = column
     table.meta = {"json": json.dumps(table.meta, default=_plain)}
     text = io.StringIO()
     table.write(text, format="ascii.ecsv", serialize_method="data_mask")
@@ -243,27 +236,17 @@ def _to_text(table: Table) -> str:
 
 def _plain(value: Any) -> Any:
     """Return an array or a number of NumPy as Python's own; JSON knows nothing else."""
-    if type(value).__module__ != "numpy":
-        msg = f"the meta holds {value!r}: give texts, numbers, lists and dictionaries, or remove it"
-        raise ValueError(msg)
+    fault = f"the meta holds {value!r}: give texts, numbers, lists and dictionaries, or remove it"
+    check(type(value).__module__ == "numpy", fault)
     return value.tolist()
 
 
 def _from_text(text: str) -> Table:
     """Return the table of `_to_text`."""
     # As lines: astropy takes a text of one line for a file or an address, and opens it.
-    table = Table.read(text.split("\n"), format="ascii.ecsv", fill_values=None)
-    for name, column in table.columns.items():
-        if isinstance(column, Column) and column.dtype.kind == "U":
-            table[name] = _recoded(column, json.loads)
+    table = recoded(Table.read(text.split("\n"), format="ascii.ecsv", fill_values=None), json.loads)
     table.meta = json.loads(table.meta["json"])
     return table
-
-
-def _recoded(column: Column, recode: Callable[[str], str]) -> Column:
-    """Return a column of text with each cell recoded."""
-    cells = np.array([recode(cell) for cell in np.ma.getdata(column).tolist()], dtype=str)
-    return column.copy(data=np.ma.array(cells, mask=column.mask) if hasattr(column, "mask") else cells)
 
 
 def concatenate(samples: Sequence[Sample]) -> Sample:
@@ -316,16 +299,14 @@ def check_choice(given: object, of: str, known: Collection[str]) -> None:
 
 def check_rng(rng: object) -> None:
     """Raise `TypeError` unless `rng` is a generator of random numbers."""
-    if not isinstance(rng, np.random.Generator):
-        msg = f"rng is {rng!r}; give a generator of random numbers, such as numpy.random.default_rng(1)"
-        raise TypeError(msg)
+    fault = f"rng is {rng!r}; give a generator of random numbers, such as numpy.random.default_rng(1)"
+    check(isinstance(rng, np.random.Generator), fault, TypeError)
 
 
 def check_positive(settings: object, *names: str) -> None:
     """Raise ValueError unless these settings are numbers above 0."""
-    if wrong := [f"{name}={getattr(settings, name)!r}" for name in names if not getattr(settings, name) > 0]:
-        msg = f"{', '.join(wrong)} is not possible: give a number above 0"
-        raise ValueError(msg)
+    wrong = [f"{name}={getattr(settings, name)!r}" for name in names if not getattr(settings, name) > 0]
+    check(not wrong, f"{', '.join(wrong)} is not possible: give a number above 0")
 
 
 def check_count(number: object, of: str, least: int = 0) -> None:

@@ -15,8 +15,6 @@ from astropy.coordinates import SkyCoord
 
 from radiosynth._io import check
 
-__all__ = ["FIRST", "HIPS", "First", "Hips", "SkyView", "Survey", "get"]
-
 
 @dataclass(frozen=True)
 class Survey:
@@ -145,9 +143,9 @@ class Hips(Survey):
         beam: float | None = None,
         timeout: float = 60,
     ) -> None:
-        known = HIPS.get(name, {})
+        _waits(timeout)  # refuses what is no time
         given = {"hips": hips, "pixel_scale": pixel_scale, "beam": beam}
-        facts = known | {key: value for key, value in given.items() if value is not None}
+        facts = HIPS.get(name, {}) | {key: value for key, value in given.items() if value is not None}
         complete = given.keys() <= facts.keys()
         check(complete, f"{name!r} is none of {', '.join(HIPS)}; give one, or hips, pixel_scale and beam")
 

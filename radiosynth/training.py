@@ -14,7 +14,6 @@ states of all random generators, and the history so far.
 from __future__ import annotations
 
 import json
-import logging
 import time
 import zlib
 from collections.abc import Callable, Generator, Sequence
@@ -26,12 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from radiosynth._io import check, read_arrays, readable, write_arrays, write_atomically
+from radiosynth._io import check, log, read_arrays, readable, write_arrays, write_atomically
 from radiosynth.sample import Sample
 from radiosynth.stopping import TrainingDiverged, TrainingStopped, on_signals
-
-log = logging.getLogger("radiosynth")
-
 
 History = dict[str, list[float]]
 """One list of values per measured quantity, one value per epoch."""

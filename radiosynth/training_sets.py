@@ -24,8 +24,6 @@ from radiosynth.taxonomy import CLASS_NAMES
 if TYPE_CHECKING:
     from radiosynth.generators import GeneratorRun
 
-__all__ = ["Fitted", "Generated", "Geometric", "Part", "Real", "TrainingSet"]
-
 
 class Part(Protocol):
     """Anything that draws images for a training set."""

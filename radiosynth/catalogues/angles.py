@@ -15,13 +15,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from radiosynth._io import check
 
-__all__ = ["designation"]
+_UNITS = dict.fromkeys(("deg", "degree", "degrees", "d", "dms"), u.deg) | {"rad": u.rad}
+_UNITS |= dict.fromkeys(("h", "hr", "hour", "hours", "hourangle", "hms"), u.hourangle)
 
-_UNITS = (
-    dict.fromkeys(("deg", "degree", "degrees", "d", "dms"), u.deg)
-    | dict.fromkeys(("h", "hr", "hour", "hours", "hourangle", "hms"), u.hourangle)
-    | {"rad": u.rad}
-)
+# Least and largest value in degrees, unit of text, and an example of it.
+_AXES = {"ra": (0, 360, u.hourangle, "12:30:49.4"), "dec": (-90, 90, u.deg, "+12:23:28")}
 
 
 DESIGNATION = re.compile(
@@ -33,7 +31,7 @@ def degrees(axis: str, values: Any) -> NDArray[np.float64]:
     """Return angles in degrees, from numbers or from sexagesimal text; of text, each for itself."""
     column = MaskedColumn(values)
     unit = unit_of(column)
-    low, high, usual = (0, 360, u.hourangle) if axis == "ra" else (-90, 90, u.deg)
+    low, high, usual, example = _AXES[axis]
     if column.dtype.kind in "fiu":
         angles = column.astype(float).filled(np.nan).data * (unit or u.deg).to(u.deg)
     else:
@@ -41,10 +39,8 @@ def degrees(axis: str, values: Any) -> NDArray[np.float64]:
     bad = np.flatnonzero(~((angles >= low) & (angles <= high)))
     if len(bad):
         given = f"{column[bad[0]]!s} {unit or ''}".rstrip()
-        msg = (
-            f"row {bad[0] + 1} has {axis} = {given}: give {low} to {high} degrees, or text "
-            f"such as {'12:30:49.4' if axis == 'ra' else '+12:23:28'} ({len(bad)} such rows)"
-        )
+        wanted = f"give {low} to {high} degrees, or text such as {example} ({len(bad)} such rows)"
+        msg = f"row {bad[0] + 1} has {axis} = {given}: {wanted}"
         raise ValueError(msg)
     return angles
 
@@ -78,8 +74,7 @@ def is_number(text: str) -> bool:
 
 def text_of(column: ArrayLike) -> NDArray[np.str_]:
     """Return a column as text without blanks at its ends; what is masked is empty."""
-    values = np.ma.asarray(column).astype(str)
-    return np.char.strip(np.ma.filled(values, ""))
+    return np.char.strip(np.ma.filled(np.ma.asarray(column).astype(str), ""))
 
 
 def from_designation(name: str) -> tuple[float, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import html
 import io
-import logging
 import re
 from collections.abc import Sequence
 
@@ -13,9 +12,7 @@ from astropy.io import fits
 from astropy.io.ascii import convert_numpy
 from astropy.table import Table
 
-from radiosynth._io import check, decoded
-
-log = logging.getLogger("radiosynth")
+from radiosynth._io import check, decoded, log
 
 # What letters and digits of a column's name say, in lower case.
 _MEANING = {

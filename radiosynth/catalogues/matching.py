@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from radiosynth._io import check
 
-__all__ = ["add_decisions", "cross_match", "find_duplicates", "sky_groups"]
-
 
 def _places(table: Table) -> SkyCoord:
     return SkyCoord(np.asarray(table["ra"], float), np.asarray(table["dec"], float), unit="deg")

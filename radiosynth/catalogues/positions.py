@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import logging
 import os
 import re
 import warnings
@@ -19,14 +18,10 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import check, readable
+from radiosynth._io import check, log, readable
 from radiosynth.catalogues.angles import degrees, designation, from_designation, is_number, text_of, unit_of
 from radiosynth.catalogues.lists import meanings_of, read_list
 from radiosynth.taxonomy import CLASS_NAMES, class_code
-
-__all__ = ["read_positions"]
-
-log = logging.getLogger("radiosynth")
 
 COLUMNS = ("name", "ra", "dec", "class", "catalogue", "catalogue_class")
 
@@ -36,10 +31,7 @@ def checksum(table: Table) -> str:
 
     Neither the order of the rows nor the format that they came in matters.
     """
-    columns = [
-        [f"{value:.5f}" for value in table[name]] if table[name].dtype.kind == "f" else text_of(table[name])
-        for name in table.colnames
-    ]
+    columns = [[f"{v:.5f}" for v in c] if c.dtype.kind == "f" else text_of(c) for c in table.itercols()]
     lines = sorted("|".join(row) for row in zip(*columns, strict=True))
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -135,9 +127,8 @@ def _refuse_other_frames(text: str, raw: Table) -> None:
     for parameter in re.findall(r"<PARAM\b[^>]*>", text):
         given = dict(re.findall(r"""(\w+)\s*=\s*["']([^"']*)""", parameter))
         said += _SAID.findall(f"{given.get('name')} = {given.get('value')}")
-    said += [
-        (n, v) for n in raw.colnames if re.fullmatch(f"(?i){_KEY}|epoch", n) for v in set(text_of(raw[n]))
-    ]
+    keys = [name for name in raw.colnames if re.fullmatch(f"(?i){_KEY}|epoch", name)]
+    said += [(key, value) for key in keys for value in set(text_of(raw[key]))]
     other = _OTHER.search("; ".join([f"column {named}", *(f"{key} = {value}" for key, value in said)]))
     if not re.search("(?i)J2000|ICRS|FK5", f"{remarks} {named}"):
         other = other or re.search(r"(?i)B1950|FK4|(equinox|epoch)\W*1950|(galactic|ecliptic) coord", remarks)
@@ -205,10 +196,8 @@ def labelled(columns: Mapping[str, Any]) -> Table:
         ra, dec = degrees("ra", columns["ra"]), degrees("dec", columns["dec"])
     else:
         ra, dec = np.transpose([from_designation(name) for name in columns["name"]])
-    made = designation(SkyCoord(ra, dec, unit="deg"))
-    table = Table(
-        {"name": np.where(columns["name"], columns["name"], made), "ra": ra * u.deg, "dec": dec * u.deg}
-    )
+    names = np.where(columns["name"], columns["name"], designation(SkyCoord(ra, dec, unit="deg")))
+    table = Table({"name": names, "ra": ra * u.deg, "dec": dec * u.deg})
     for name in dict.fromkeys([*COLUMNS, *columns]):
         if name not in table.colnames:
             table[name] = columns[name]

@@ -4,47 +4,34 @@ from __future__ import annotations
 
 import datetime
 import functools
-import logging
 import tomllib
 import warnings
 from collections.abc import Callable
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy import units as u
 from astropy.table import Table, vstack
 
-from radiosynth._io import cache_folder, check, readable, told, write_table
+from radiosynth._io import cache_folder, check, log, readable, told, write_table
 from radiosynth.catalogues.angles import text_of
 from radiosynth.catalogues.positions import checksum, labelled
 from radiosynth.sample import DataUnavailableError, check_choice, floats
 
-__all__ = ["CATALOGUES", "REPORT_CATALOGUES", "load_catalogue", "load_report_sources"]
-
-
-log = logging.getLogger("radiosynth")
-
-
-CATALOGUES: dict[str, dict[str, Any]] = tomllib.loads(
-    files(__package__).joinpath("catalogues.toml").read_text("utf-8")
-)
+_FILE = Path(__file__).with_name("catalogues.toml")
+CATALOGUES: dict[str, dict[str, Any]] = tomllib.loads(_FILE.read_text("utf-8"))
 """The catalogues known here, by name: identifier, rows, columns and checksum of the edition used."""
 
 
 def _config(table: Table) -> dict[str, Any]:
-    survey, number, kind, note, sure = (
-        text_of(table[name]) for name in ("S", "CoNFIG", "mt", "n_mt", "u_mt")
-    )
+    survey, number, kind, note, sure = map(text_of, table["S", "CoNFIG", "mt", "n_mt", "u_mt"].itercols())
     # Only rows flagged as confirmed have a shape; the compact ones carry no such flag.
-    classes = np.select(
-        [np.isin(kind, ["C", "C*", "S*"]), (kind == "I") & (sure == "c"), (kind == "II") & (sure == "c")],
-        ["compact", "FRI", "FRII"],
-        "",
-    )
+    known = dict.fromkeys(("C", "C*", "S*"), "compact") | {"I c": "FRI", "II c": "FRII"}
+    classes = [known.get(k) or known.get(f"{k} {flag}", "") for k, flag in zip(kind, sure, strict=True)]
     notes = [" ".join(filter(None, row)) for row in zip(kind, note, sure, strict=True)]
     names = [f"CoNFIG-{each} {n}" for each, n in zip(survey, number, strict=True)]
-    return {"name": names, "class": classes, "catalogue_class": notes} | _places(table)
+    return _columns(table, names, classes, notes)
 
 
 def _capetti(morphology: str, table: Table) -> dict[str, Any]:
@@ -54,18 +41,17 @@ def _capetti(morphology: str, table: Table) -> dict[str, Any]:
 def _proctor(table: Table) -> dict[str, Any]:
     # Table 1 of the paper holds the wide-angle and the narrow-angle tails.
     classes = np.where(text_of(table["Tno"]) == "1", "bent", "")
-    notes = {"class": classes, "catalogue_class": text_of(table["Com"])}
-    return {"name": text_of(table["FCG"])} | notes | _places(table)
+    return _columns(table, text_of(table["FCG"]), classes, text_of(table["Com"]))
 
 
 def _garon(table: Table) -> dict[str, Any]:
     angles = {"bending_angle": u.Quantity(floats(table, "BA"), u.deg)}
-    notes = {"class": "", "catalogue_class": text_of(table["Morph"])}
-    return {"name": text_of(table["Name"])} | notes | _places(table) | angles
+    return _columns(table, text_of(table["Name"]), "", text_of(table["Morph"])) | angles
 
 
-def _places(table: Table) -> dict[str, Any]:
-    return {"ra": table["RAJ2000"], "dec": table["DEJ2000"]}
+def _columns(table: Table, names: Any, classes: Any, notes: Any) -> dict[str, Any]:
+    places = {"ra": table["RAJ2000"], "dec": table["DEJ2000"]}
+    return {"name": names, "class": classes, "catalogue_class": notes} | places
 
 
 # What each makes of its table: name, ra and dec (not needed of names that tell them), class, catalogue_class.
@@ -161,11 +147,10 @@ def _from_vizier(name: str) -> Table:
         with warnings.catch_warnings(action="ignore"), cache_conf.set_temp("cache_active", False):
             return _complete(name, vizier.get_catalogs(identifier))
     except Exception as error:  # a damaged reply makes the parser say all kinds of things
-        msg = (
-            f"{name} ({identifier}) is not in the cache, and {conf.server} does not give it "
-            f"({told(error)}): try again later, or set astroquery.vizier.conf.server to a mirror; "
-            "radiosynth.load_report_candidates() has the report's sources without a network"
-        )
+        fault = f"{name} ({identifier}) is not in the cache, and {conf.server} does not give it"
+        advice = "try again later, or set astroquery.vizier.conf.server to a mirror"
+        other = "radiosynth.load_report_candidates() has the report's sources without a network"
+        msg = f"{fault} ({told(error)}): {advice}; {other}"
         raise DataUnavailableError(msg) from error
 
 
@@ -175,9 +160,7 @@ def _complete(name: str, reply: list[Table] | None) -> Table:
     parts = [table for table in reply or [] if set(columns) <= set(table.colnames)]
     if len(parts) > 1:
         parts.append(vstack(parts, join_type="inner", metadata_conflicts="silent"))
-    for table in parts:
-        if len(table) == rows:
-            return table
-    found = [len(table) for table in parts] or "no table (an error page?), or none"
-    msg = f"the reply has {found} rows with {', '.join(columns)}; all {rows} are needed"
-    raise ValueError(msg)
+    found = [len(table) for table in parts]
+    fault = f"the reply has {found or 'no table (an error page?), or none'} rows with {', '.join(columns)}"
+    check(rows in found, f"{fault}; all {rows} are needed")
+    return parts[found.index(rows)]

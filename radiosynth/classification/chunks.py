@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,15 +15,13 @@ import joblib
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import check, read_json, readable, write_json, write_table, write_text
+from radiosynth._io import check, log, read_json, readable, write_json, write_table, write_text
 from radiosynth.classification.classifier import Classifier, load_classifier
 from radiosynth.cutouts.files import stack_length
 from radiosynth.cutouts.manifest import alone, files_of_list
-from radiosynth.cutouts.read import listed, part_of
+from radiosynth.cutouts.read import Paths, listed, part_of
 from radiosynth.parallel import each
 from radiosynth.sample import UnusableError
-
-log = logging.getLogger("radiosynth")
 
 CHUNK = 512
 """Images that are read at a time, half a gigabyte with all that is made of them."""
@@ -87,9 +84,7 @@ def in_chunks(
     return chunks
 
 
-def _listed(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-) -> tuple[list[str], list[tuple[str, str]]]:
+def _listed(paths: Paths) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the files of folders, of tables and by themselves, and the sources that have none."""
     files: list[str] = []
     absent: list[tuple[str, str]] = []

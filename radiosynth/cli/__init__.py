@@ -14,8 +14,6 @@ from pathlib import Path
 
 from radiosynth import stopping
 
-__all__ = ["main"]
-
 COMMANDS = {
     "classify": ("images", "class probabilities of cutouts"),
     "select": ("images", "review cutouts on a page; apply and compare decisions"),

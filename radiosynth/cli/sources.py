@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from astropy.table import Table, vstack
 
 import radiosynth
-from radiosynth._io import check
+from radiosynth._io import check, log
 from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -72,7 +71,7 @@ def cutouts(arguments: argparse.Namespace) -> None:
     asked = [
         servers[name]() if name in servers else surveys.Hips(name) for name in arguments.survey or servers
     ]
-    logging.getLogger("radiosynth").setLevel(logging.INFO)
+    log.setLevel("INFO")
     manifest = cutouts.download_cutouts(sources, arguments.folder, survey=asked, width=arguments.width)
     bad = manifest[manifest["status"] != "ok"]
     for row in bad:

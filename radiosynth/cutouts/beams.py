@@ -50,9 +50,7 @@ def beams_of(opened: Opened, beam: Any) -> tuple[NDArray[np.float64], NDArray[np
     return axes.T * widths**2 @ axes, axes.T * widened**2 @ axes
 
 
-def as_seen(
-    opened: Opened, per_pixel: NDArray[np.float64], beams: tuple[NDArray[np.float64], NDArray[np.float64]]
-) -> Opened:
+def as_seen(opened: Opened, per_pixel: NDArray, beams: tuple[NDArray, NDArray]) -> Opened:
     """Return a mosaic whose parts, when cut, are blank where data are missing, and have the wanted beam."""
     own, wanted = beams
     # The kernel makes the difference, on the sky; and as a covariance in the pixels of the file, x and y.
@@ -62,25 +60,20 @@ def as_seen(
     gain = np.sqrt(np.linalg.det(wanted) / np.linalg.det(own)) if opened.unit == "Jy/beam" else 1.0
 
     def cut(*parts: slice) -> NDArray[np.float64]:
-        wide = [
-            slice(max(0, part.start - margin), min(n, part.stop + margin))
-            for part, margin, n in zip(parts, margins, opened.shape, strict=True)
-        ]
+        # Beyond the end of the file nothing is cut.
+        wide = [slice(max(0, part.start - n), part.stop + n) for part, n in zip(parts, margins, strict=True)]
         pixels = blanked(opened.cut(*wide))
         # Also zeros, which a convolution would make look like data.
         pixels[missing_pixels(pixels[None])[0]] = np.nan
         if margins.any():
             pixels = gain * _convolved(pixels, kernel, margins)
-        return pixels[
-            tuple(slice(p.start - w.start, p.stop - w.start) for p, w in zip(parts, wide, strict=True))
-        ]
+        pairs = zip(parts, wide, strict=True)
+        return pixels[tuple(slice(part.start - w.start, part.stop - w.start) for part, w in pairs)]
 
     return opened._replace(cut=cut)
 
 
-def _convolved(
-    pixels: NDArray[np.float64], kernel: NDArray[np.float64], margins: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _convolved(pixels: NDArray, kernel: NDArray, margins: NDArray) -> NDArray[np.float64]:
     """Return an image convolved with a Gaussian of a covariance matrix in pixels², blank where it was.
 
     The transform of a Gaussian is known, of any width and angle. A sampled kernel, as astropy takes, is too
@@ -94,8 +87,6 @@ def _convolved(
     exponent = kernel[0, 0] * x**2 + 2 * kernel[0, 1] * x * y + kernel[1, 1] * y**2
     transfer = np.exp(-2 * np.pi**2 * exponent)
     # Divided by the convolved weights: what lies beside a blank area is the mean of what there is.
-    image, weight = (
-        fft.irfft2(fft.rfft2(values, padded) * transfer, padded)[: shape[0], : shape[1]]
-        for values in (np.where(finite, pixels, 0), finite.astype(float))
-    )
+    values = np.stack([np.where(finite, pixels, 0), finite])
+    image, weight = fft.irfft2(fft.rfft2(values, padded) * transfer, padded)[:, : shape[0], : shape[1]]
     return np.divide(image, weight, out=np.full(shape, np.nan), where=finite)

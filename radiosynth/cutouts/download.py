@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import threading
 import time
@@ -20,7 +19,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
-from radiosynth._io import check, told
+from radiosynth._io import check, log, told
 from radiosynth.catalogues.angles import degrees
 from radiosynth.cutouts.files import LARGEST
 from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, file_name, resumed, write_manifest
@@ -28,10 +27,6 @@ from radiosynth.cutouts.replies import checked, sign
 from radiosynth.cutouts.write import write_fits
 from radiosynth.sample import check_count
 from radiosynth.surveys import First, SkyView, Survey
-
-__all__ = ["download_cutouts"]
-
-log = logging.getLogger("radiosynth")
 
 BACKOFF = 2.0
 """Seconds to wait before a request is first repeated; twice as long before each further time."""
@@ -130,10 +125,8 @@ class _Batch:
     def __post_init__(self) -> None:
         self.places = SkyCoord(self.rows["ra"], self.rows["dec"], unit="deg")
         used = {result["file"].lower() for result in self.results}
-        self.files = [
-            result["file"] or file_name(self.folder, name, used)
-            for name, result in zip(self.rows["name"], self.results, strict=True)
-        ]
+        named = zip(self.rows["name"], self.results, strict=True)
+        self.files = [result["file"] or file_name(self.folder, name, used) for name, result in named]
 
     def run(self, concurrency: int) -> Table:
         """Fetch what is to be fetched until too many fail in a row, and return the manifest."""
@@ -198,9 +191,9 @@ class _Batch:
 def placed(table: Table) -> Table:
     """Return the table with positions in degrees, or say what is wrong with them."""
     rows = table.copy()
-    told = f"{len(rows)} rows with the columns {', '.join(rows.colnames)}"
+    given = f"{len(rows)} rows with the columns {', '.join(rows.colnames)}"
     complete = {"name", "ra", "dec"} <= set(rows.colnames) and len(rows)
-    check(complete, f"{told}; name, ra and dec are needed: read your list with radiosynth.read_positions")
+    check(complete, f"{given}; name, ra and dec are needed: read your list with radiosynth.read_positions")
     for axis in ("ra", "dec"):
         rows[axis] = degrees(axis, rows[axis]) * u.deg
     return rows

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,22 +16,18 @@ from astropy.io import fits
 from astropy.wcs import WCS, Wcsprm
 from numpy.typing import NDArray
 
-from radiosynth._io import told
+from radiosynth._io import log, told
 from radiosynth.sample import UnusableError
-
-__all__ = ["CutoutError"]
-
-log = logging.getLogger("radiosynth")
 
 
 class CutoutError(UnusableError):
     """A file that does not give a usable image; the message names it, the fault and what to do."""
 
 
-def need(met: object, fault: str) -> None:
+def need(met: object, fault: str, skipped: Sequence[tuple[str, str]] = ()) -> None:
     """Raise `CutoutError` unless a condition is met, as `radiosynth._io.check` does `ValueError`."""
     if not met:
-        raise CutoutError(fault)
+        raise CutoutError(fault, skipped)
 
 
 LARGEST = 4096
@@ -96,8 +91,7 @@ def _open(path: Path, stack: ExitStack) -> Opened:
     """Open a file until `stack` is closed."""
     need(path.is_file() or not path.exists(), "is a folder, pipe or device; give a file")
     stream = stack.enter_context(path.open("rb"))
-    head = stream.read(512)
-    stream.seek(0)
+    head = stream.peek(512)[:512]
     need(head, "the file is empty (0 bytes); fetch it again")
     page = head.lstrip().startswith(b"<") and b"html" in head.lower()
     need(not page, "holds a web page (HTML), perhaps a server's error; read it, then fetch the file again")
@@ -167,10 +161,8 @@ def image_hdu(hdus: fits.HDUList) -> Any:
         log.warning("%s holds %d images, the first is read: %s", hdus.filename(), len(wide), names)
     header = wide[0].header
     if header.get("INHERIT") is True:  # coordinates are inherited as a whole
-        cards = hdus[0].header.cards
-        header.extend(
-            [c for c in cards if "CTYPE1" not in header or not c.keyword[-1:].isdigit()], unique=True
-        )
+        cards = [c for c in hdus[0].header.cards if "CTYPE1" not in header or not c.keyword[-1:].isdigit()]
+        header.extend(cards, unique=True)
     return wide[0]
 
 
@@ -179,8 +171,7 @@ def fits_image(hdu: Any) -> Opened:
     shape = hdu.shape
     axes = [i for i, n in enumerate(shape) if n > 1]
     stack = len(axes) == 3 and axes[1] == len(shape) - 2 and "CTYPE1" not in hdu.header
-    fault = f"holds an image with axes {shape}; cut out one plane"
-    need((len(axes) == 2 or stack) and 0 not in shape, fault)
+    need((len(axes) == 2 or stack) and 0 not in shape, f"holds an image with axes {shape}; cut out one plane")
     unit, factor = _unit(str(hdu.header.get("BUNIT", "")).strip())
 
     def cut(rows: slice, columns: slice, planes: slice = slice(None)) -> NDArray:

@@ -16,8 +16,6 @@ from astropy.table import Table, vstack
 
 from radiosynth._io import check, decoded, readable, table_format, write_table
 
-__all__ = ["MANIFEST"]
-
 MANIFEST = "manifest.ecsv"
 """File in a folder of cutouts that lists them, one row each."""
 
@@ -29,11 +27,15 @@ FINAL = (OK, NAN_EDGE, OUTSIDE)
 """Statuses that another request would not change."""
 
 
+Results = list[dict[str, Any]]
+"""What the manifest says of each source besides what the catalogue says."""
+
+
 OUTCOME: dict[str, Any] = {"file": "", "status": NOT_TRIED, "message": "", "survey": ""}
 """What the manifest says of each source besides what the catalogue says, before it is tried."""
 
 
-def write_manifest(folder: Path, table: Table, results: list[dict[str, Any]]) -> Table:
+def write_manifest(folder: Path, table: Table, results: Results) -> Table:
     """Write the table with the columns of `OUTCOME`, and return it."""
     manifest, done = table.copy(), list(results)  # threads change the list meanwhile
     for name in OUTCOME:
@@ -71,9 +73,7 @@ def files_of_list(path: Path) -> list[str]:
     return files
 
 
-def resumed(
-    table: Table, folder: Path, width: float, surveys: Sequence[str]
-) -> tuple[Table, list[dict[str, Any]]]:
+def resumed(table: Table, folder: Path, width: float, surveys: Sequence[str]) -> tuple[Table, Results]:
     """Return the rows of the manifest and what is known of each: those of earlier calls come first."""
     rows = table.copy()
     asked = f"{width:g} arcmin wide from {', then '.join(surveys)}"

@@ -22,8 +22,6 @@ from radiosynth.sample import Sample, check_count
 from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import UNLABELLED, class_code
 
-__all__ = ["cutouts_from_mosaic"]
-
 
 def cutouts_from_mosaic(
     mosaic: str | os.PathLike[str],
@@ -93,9 +91,14 @@ def cutouts_from_mosaic(
     """
     check_count(size, "size", 1)
     check_pixel_scale(pixel_scale)
-    table, path = _listed(positions), Path(mosaic)
+    if isinstance(positions, SkyCoord):
+        named = positions.icrs.ravel()
+        positions = Table({"name": designation(named), "ra": named.ra.deg, "dec": named.dec.deg})
+    table, path = placed(positions), Path(mosaic)
+    if "class" not in table.colnames:
+        table["class"] = ""
     places = SkyCoord(table["ra"], table["dec"], unit="deg")
-    images, units, kept, skipped = [], [], [], []
+    found, skipped = [], []
     try:
         with open_image(path) as opened:
             need(opened.wcs, "has no celestial coordinates; give a FITS image with them")
@@ -111,20 +114,17 @@ def cutouts_from_mosaic(
                     pixels, _ = upright(source, size, pixel_scale, places[i], beams)
                     filled = np.isfinite(pixels[size // 2, size // 2])
                     need(filled, "the position lies in a blank area of the image")
-                    image, unit = usable(pixels, opened.unit, keep_nan=True)
+                    found.append((i, *usable(pixels, opened.unit, keep_nan=True)))
                 except CutoutError as error:
                     skipped.append((name, str(error)))
-                else:
-                    images.append(image)
-                    units.append(unit)
-                    kept.append(i)
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
-        need(kept, f"none of the {len(table)} positions gives a usable image:\n{reasons}")
+        need(found, f"none of the {len(table)} positions gives a usable image:\n{reasons}")
     except CutoutError as error:
         msg = f"{path}: {error}"
         raise CutoutError(msg) from error.__cause__
-    rows = table[kept]
-    rows["path"], rows["unit"], rows["pixel_scale"] = str(path), units, pixel_scale * u.arcsec
+    rows = table[[i for i, *_ in found]]
+    rows["path"], rows["unit"] = str(path), [unit for *_, unit in found]
+    rows["pixel_scale"] = pixel_scale * u.arcsec
     labels = [class_code(name) if name else UNLABELLED for name in rows["class"].tolist()]
     steps = [f"cut out of {path.name}: {size}×{size} pixels"]
     if (beams[0] != beams[1]).any():
@@ -134,15 +134,4 @@ def cutouts_from_mosaic(
     if abs(scale / pixel_scale - 1) * size >= 0.5:
         steps.append(f"resampled from pixels of {scale:.3g} to {pixel_scale:.3g} arcsec")
     rows.meta |= {"history": steps, "skipped": skipped}
-    return Sample(np.stack(images), labels, rows)
-
-
-def _listed(positions: Table | SkyCoord) -> Table:
-    """Return the sources of a table, or places, with name, ra, dec and class."""
-    if isinstance(positions, SkyCoord):
-        places = positions.icrs.ravel()
-        positions = Table({"name": designation(places), "ra": places.ra.deg, "dec": places.dec.deg})
-    table = placed(positions)
-    if "class" not in table.colnames:
-        table["class"] = ""
-    return table
+    return Sample(np.stack([image for _, image, _ in found]), labels, rows)

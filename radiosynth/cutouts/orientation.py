@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,12 +11,10 @@ from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
-from radiosynth._io import check
+from radiosynth._io import check, log
 from radiosynth.cutouts.beams import as_seen
 from radiosynth.cutouts.files import LARGEST, NO_SKY, Opened, blamed, need
 from radiosynth.cutouts.pixels import blanked
-
-log = logging.getLogger("radiosynth")
 
 PIXEL_SCALES = 0.001, 600
 """Least and largest width of a pixel, in arcsec: no radio image has others."""
@@ -30,9 +27,8 @@ TILT = 2
 def check_pixel_scale(width: float) -> None:
     """Raise `ValueError` unless a pixel may have this width."""
     low, high = PIXEL_SCALES
-    check(
-        low <= width <= high, f"pixel_scale is {width}; give the width of a pixel in arcsec, {low} to {high}"
-    )
+    fault = f"pixel_scale is {width}; give the width of a pixel in arcsec, {low} to {high}"
+    check(low <= width <= high, fault)
 
 
 def frame_of(shape: Sequence[int], size: int | None) -> tuple[int, int]:
@@ -87,14 +83,13 @@ def upright(
 
     # Where the frame lies in the file: rotated, or straight if that would lack corners.
     span = np.array(frame[::-1]) - 1
-    corners = span[:, None] * [[0, 0, 1, 1], [0, 1, 0, 1]]
     for rotated in (True, False) if tilt > TILT else (False,):
         steps = stretch @ (rotation if rotated else straight)
         start = [x, y] - steps @ span / 2
         by_pixel = exact and not rotated
         if by_pixel:
             start = np.ceil(start - 0.5 - 1e-6)  # halves go down, as in images without coordinates
-        places = start[:, None] + steps @ corners
+        places = start[:, None] + steps @ (span[:, None] * [[0, 0, 1, 1], [0, 1, 0, 1]])
         low, high = places.min(axis=1), places.max(axis=1)
         # Less than a pixel from the middle of the outermost pixels.
         inside = (low > -1).all() and (high < [width, height]).all()
@@ -123,9 +118,7 @@ _ROTATIONS: dict[str, NDArray[np.float64]] = {}
 """What makes vectors of ICRS of those of a system of coordinates, by its name and equinox."""
 
 
-def axes_of(
-    wcs: WCS, x: float, y: float, what: str
-) -> tuple[tuple[float, float], NDArray[np.float64], float]:
+def axes_of(wcs: WCS, x: float, y: float, what: str) -> tuple[tuple[float, float], NDArray, float]:
     """Return where a pixel lies (deg), how far west and north one along x and y leads, and its width."""
     columns, rows = x + np.array([0, 1, -1, 0, 0]), y + np.array([0, 0, 0, 1, -1])
     # By vectors and a matrix that is kept: SkyCoord would take longer than the rest of a file.

@@ -20,7 +20,8 @@ from radiosynth.cutouts.pixels import blanked, usable
 from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.taxonomy import UNLABELLED, class_code
 
-__all__ = ["read_cutouts"]
+Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+"""What names files: one path, or several."""
 
 _IMAGE_FILE = re.compile(r"[^.].*\.((fits?|fts)(\.gz|\.fz)?|npy|png|jpe?g)", re.I)
 
@@ -118,9 +119,7 @@ def read_cutouts(
             skipped.append((f"{path if manifest is None else manifest['name'][number]}{plane}", str(error)))
 
     reasons = "\n".join(f"  {path}: {reason}" for path, reason in skipped[:10])
-    if not images:
-        msg = f"none of the {len(files)} files gives a usable image:\n{reasons}"
-        raise CutoutError(msg, skipped)
+    need(images, f"none of the {len(files)} files gives a usable image:\n{reasons}", skipped)
     sizes = sorted({len(image) for image in images})
     check(len(sizes) == 1, f"the images have widths of {sizes} pixels; give size={sizes[0]} or less")
 
@@ -139,9 +138,7 @@ def part_of(file: str) -> tuple[Path, slice]:
     return Path(file), slice(None)
 
 
-def listed(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], keep_nan: bool
-) -> tuple[list[str], Table | None, list[tuple[str, str]]]:
+def listed(paths: Paths, keep_nan: bool) -> tuple[list[str], Table | None, list[tuple[str, str]]]:
     """Return the files to read, of a folder the rows of its manifest, and the sources that have no image."""
     files = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
     check(files, "no files to read; give at least one")
@@ -158,17 +155,15 @@ def listed(
         if column not in manifest.colnames:
             manifest[column] = usual
     good = np.isin(manifest["status"], [OK, NAN_EDGE] if keep_nan else [OK]) & (manifest["file"] != "")
-    failed = [
-        (str(row["name"]), f"{row['status']}: {row['message']}".removesuffix(": ")) for row in manifest[~good]
-    ]
+    bad = manifest[~good]
+    failed = [(str(row["name"]), f"{row['status']}: {row['message']}".removesuffix(": ")) for row in bad]
     check(len(manifest), f"{folder / MANIFEST} lists no files; give another folder")
     return [str(folder / str(name)) for name in manifest["file"][good]], manifest[good], failed
 
 
 def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDArray[np.int64], Table]:
     """Return labels and table of images: what is known of their files, joined to the rows of a manifest."""
-    units = {"ra": "deg", "dec": "deg", "pixel_scale": "arcsec", "beam": "arcsec"}
-    table = Table(rows=rows, units=units)
+    table = Table(rows=rows, units={"ra": "deg", "dec": "deg", "pixel_scale": "arcsec", "beam": "arcsec"})
     read_from = table.columns.pop("file")
     if manifest is None:
         return np.full(len(table), UNLABELLED), table
@@ -196,8 +191,8 @@ def _read(
             starts = [(whole - part) // 2 for whole, part in zip(opened.shape[-2:], frame, strict=True)]
             with blamed(DAMAGED):
                 pixels = opened.cut(*(slice(i, i + n) for i, n in zip(starts, frame, strict=True)), planes)
-        known = isinstance(opened.beam[0], int | float)
-        about = place | {"beam": 3600.0 * opened.beam[0] if known else np.nan}
+        beam = opened.beam[0]
+        about = place | {"beam": 3600.0 * beam if type(beam) in (int, float) and beam > 0 else np.nan}
         about["path"] = str(path)
         need(planes == slice(None) or pixels.ndim == 3, "holds one image; give its name without a range")
         need(len(pixels), f"has no images in this range; it holds {opened.shape[0]}")

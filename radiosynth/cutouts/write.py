@@ -16,10 +16,6 @@ from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTCOME, as_ascii, file_na
 from radiosynth.sample import Sample, floats
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
-__all__ = ["write_cutouts"]
-
-_PLACE = ("ra", "dec", "pixel_scale")
-
 
 def write_cutouts(sample: Sample, folder: str | os.PathLike[str]) -> None:
     """Write one FITS file for each source of a sample, and a manifest: `read_cutouts` reads the folder.
@@ -46,7 +42,7 @@ def write_cutouts(sample: Sample, folder: str | os.PathLike[str]) -> None:
     table = sample.table.copy()
     table["class"] = [CLASS_NAMES[code] if code != UNLABELLED else "" for code in sample.labels]
     results = []
-    places = np.stack([floats(table, name) for name in _PLACE], axis=1)
+    places = np.stack([floats(table, name) for name in ("ra", "dec", "pixel_scale")], axis=1)
     wrong = (abs(places[:, 1]) > 90).any() or (places[:, 2] <= 0).any()
     check(not wrong, "a dec is beyond 90°, or a pixel_scale is not a positive number: correct the table")
     used: set[str] = set()
@@ -62,8 +58,7 @@ def write_cutouts(sample: Sample, folder: str | os.PathLike[str]) -> None:
             header.update({"CDELT1": -step, "CDELT2": step, "CUNIT1": "deg", "CUNIT2": "deg"})
         name = file_name(folder, row["name"], used)
         write_fits(folder / name, fits.PrimaryHDU(image, header))
-        status = OK if np.isfinite(image).all() else NAN_EDGE
-        results.append(OUTCOME | {"file": name, "status": status})
+        results.append(OUTCOME | {"file": name, "status": OK if np.isfinite(image).all() else NAN_EDGE})
     write_manifest(folder, table, results)
 
 

@@ -7,7 +7,6 @@ A kind of generator is two classes: a `GeneratorSettings` that names the kind an
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,15 +20,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import pdist
 
 from radiosynth import training
-from radiosynth._io import check, read_json, readable, refuse_beyond_memory, write_arrays, write_json
+from radiosynth._io import check, log, read_json, readable, refuse_beyond_memory, write_arrays, write_json
 from radiosynth.generators.animation import read_frames
 from radiosynth.generators.settings import GENERATORS, GeneratorSettings, with_labels
 from radiosynth.networks.layers import keras_defaults
 from radiosynth.records import renamed
 from radiosynth.sample import Sample, check_choice, concatenate
 from radiosynth.taxonomy import CLASS_NAMES, class_code
-
-log = logging.getLogger("radiosynth")
 
 FRAME_SAMPLES = 16
 """Noise vectors (per class) whose images are kept during training: the report's 2 rows of 8."""
@@ -348,9 +345,8 @@ def load_generator(folder: str | Path) -> keras.Model:
 def read_description(folder: Path) -> tuple[Any, list[str], bool]:
     """Return the settings of a saved generator, the names of its classes, and whether it had collapsed."""
     path = folder / "generator.json"
-    if not path.exists():
-        msg = f"{folder} holds no generator: `radiosynth gan` makes one, `radiosynth runs` lists them"
-        raise FileNotFoundError(msg)
+    fault = f"{folder} holds no generator: `radiosynth gan` makes one, `radiosynth runs` lists them"
+    check(path.exists(), fault, FileNotFoundError)
     advice, fault = "train it anew with radiosynth.train_generator", "does not describe a generator"
     stored = read_json(path, ["settings", "class_names", "collapsed"], advice=advice, fault=fault)
     with readable(path, advice, fault):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
+from radiosynth._io import log
 from radiosynth.parallel import each
 from radiosynth.stopping import TrainingStopped
-
-log = logging.getLogger("radiosynth")
 
 
 def run_missing(

@@ -19,8 +19,6 @@ from radiosynth.reproduction.reproduced import WRITTEN, Reproduced
 from radiosynth.reproduction.runs import Run
 from radiosynth.taxonomy import CLASS_NAMES
 
-__all__ = ["Reproduced", "compare", "published", "published_numbers"]
-
 REASONS: dict[str, str] = WRITTEN["reasons"]
 """Why a number, or all of a part, has no counterpart. A number that was reproduced needs none."""
 

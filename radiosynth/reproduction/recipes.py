@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 import radiosynth
 from radiosynth import augmentation, classification, generators, metrics, networks
-from radiosynth._io import check, write_arrays, write_json, write_table, write_text
+from radiosynth._io import check, log, write_arrays, write_json, write_table, write_text
 from radiosynth.reproduction import configs
 from radiosynth.reproduction.presets import ensemble_config
 from radiosynth.reproduction.provenance import provenance
@@ -29,8 +28,6 @@ from radiosynth.taxonomy import CLASS_NAMES
 
 if TYPE_CHECKING:
     import keras
-
-log = logging.getLogger("radiosynth")
 
 
 def best_ensemble(synthetic: float = 0.0) -> Run[configs.EnsembleConfig]:

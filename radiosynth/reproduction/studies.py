@@ -9,7 +9,6 @@ of tables: the predictions for every source, and every history.
 from __future__ import annotations
 
 import itertools
-import logging
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table, vstack
 
-from radiosynth._io import check, read_json, read_table, readable, write_json, write_table
+from radiosynth._io import check, log, read_json, read_table, readable, write_json, write_table
 from radiosynth.reproduction import recipes, scales
 from radiosynth.reproduction.comparisons import StudyResult, formatted
 from radiosynth.reproduction.configs import ClassifierConfig, Sources
@@ -26,8 +25,6 @@ from radiosynth.reproduction.presets import classifier_config, gan_config
 from radiosynth.reproduction.provenance import provenance
 from radiosynth.reproduction.runs import Run, runs_root
 from radiosynth.sample import check_choice
-
-log = logging.getLogger("radiosynth")
 
 Conditions = dict[str, list[ClassifierConfig]]
 """The conditions of a study by name: for each one configuration for every fold that tests."""

@@ -84,9 +84,8 @@ class Population:
             unknown = ", ".join(repr(key) for key in given if key not in allowed)
             check(not unknown, f"unknown parameter {unknown} of {name}; allowed are {', '.join(allowed)}")
             for key, value in given.items():
-                if not isinstance(value, float | int) and not hasattr(value, "rvs"):
-                    msg = f"{key} of {name} is {value!r}; give a frozen scipy.stats distribution or a number"
-                    raise TypeError(msg)
+                fault = f"{key} of {name} is {value!r}; give a frozen scipy.stats distribution or a number"
+                check(isinstance(value, float | int) or hasattr(value, "rvs"), fault, TypeError)
             object.__setattr__(self, name, given)
 
     def replace(self, name: str, **distributions: Distribution | float) -> Population:

@@ -21,7 +21,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from radiosynth._io import check, to_write
+from radiosynth._io import check, refuse_beyond_memory
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_count, check_rng
 from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
@@ -156,7 +156,13 @@ def render(
     columns = checked(parameters, trajectory)
     n = len(columns["fr_type"])
     check_count(size, "size", 2)
-    out = to_write(out, (n, size, size), "ask for fewer or smaller images, or give a memmap as out")
+    shape = n, size, size
+    if out is None:
+        refuse_beyond_memory(shape, "ask for fewer or smaller images, or give a memmap as out")
+        out = np.empty(shape, np.float32)
+    fits = out.shape == shape and out.dtype == np.float32 and out.flags.carray
+    given = f"out is {out.dtype} of shape {out.shape}"
+    check(fits, f"{given}; it must be float32 of shape {shape}, in C order and writable")
     check(0 <= noise < np.inf, f"noise is {noise}; give a fraction of the peak, a finite number of 0 or more")
     beam, rms = 0.0, np.zeros(n)
     if observation is not None:
