@@ -224,16 +224,17 @@ def class_mean(labels: ArrayLike, values: ArrayLike) -> tuple[float, float, floa
     return float(mean(*classes)), *resampled(classes, mean, confidence_level=0.95, n_resamples=5000)
 
 
+def mean_over_classes(labels: NDArray[np.int64], values: NDArray) -> float:
+    """Return the mean over classes of the mean of values in each."""
+    return float(np.mean([values[labels == code].mean() for code in np.unique(labels)]))
+
+
 def resampled(
-    samples: Sequence[NDArray],
-    statistic: Callable[..., NDArray],
-    rng: np.random.Generator | None = None,
-    **options: Any,
+    samples: Sequence[NDArray], statistic: Callable[..., NDArray], **options: Any
 ) -> tuple[float, float]:
     """Return the ends of an interval from resampling (percentiles), by `scipy.stats.bootstrap`."""
-    rng = rng or np.random.default_rng(0)
-    found = scipy.stats.bootstrap(samples, statistic, method="percentile", rng=rng, **options)
-    ends = found.confidence_interval
+    options = {"method": "percentile", "rng": np.random.default_rng(0), **options}
+    ends = scipy.stats.bootstrap(samples, statistic, **options).confidence_interval
     return float(ends.low), float(ends.high)
 
 
@@ -317,10 +318,8 @@ def angle_scores(
     fault = f"{values.shape} true angles for {shapes}: give one of each for two sources or more"
     check(values.ndim == 1 and values.size >= 2 and {values.shape} == set(shapes), fault)
     error, *reference = (np.abs(each - values) for each in others)
-    quantities: dict[str, tuple[NDArray, Callable[..., NDArray]]] = {
-        "mae": (error, np.mean),
-        "rmse": (error**2, lambda squares, axis: np.sqrt(np.mean(squares, axis=axis))),
-    }
+    quantities: dict[str, tuple[NDArray, Callable[..., NDArray]]] = {"mae": (error, np.mean)}
+    quantities["rmse"] = (error**2, lambda squares, axis: np.sqrt(np.mean(squares, axis=axis)))
     if reference:
         quantities["gain"] = (reference[0] - error, np.mean)
     scores: dict[str, float] = {}

@@ -120,11 +120,9 @@ def image_grid(
     fits = len(images) <= rows * columns and len(titles) in (0, len(images))
     fault = f"{len(images)} images and {len(titles)} titles for {rows} × {columns} panels"
     check(fits, f"{fault}: give no more images than panels, and a title for each image or none")
-    height = panel * rows * (1.18 if len(titles) else 1.02)
+    size = panel * columns, panel * rows * (1.18 if len(titles) else 1.02)
     bare = {"frame_on": False, "xticks": [], "yticks": []}
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(panel * columns, height), squeeze=False, subplot_kw=bare
-    )
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, subplot_kw=bare)
     for i, (image, panel_axes) in enumerate(zip(images, axes.flat, strict=False)):
         title = titles[i] if len(titles) else ""
         show_image(panel_axes, image, title, pixel_scale=None if i else pixel_scale)
@@ -232,14 +230,9 @@ def boxes(axes: Axes, values: Mapping[str, ArrayLike], *, log: bool = False) -> 
         The artists, as `~matplotlib.axes.Axes.boxplot` returns them.
     """
     sets = [np.asarray(each, float) for each in values.values()]
-    drawn = axes.boxplot(
-        [each[np.isfinite(each)] for each in sets],
-        manage_ticks=False,  # panels that share an axis would each add their own
-        widths=0.7,
-        whis=(5, 95),
-        showfliers=False,
-        patch_artist=True,
-    )
+    look: dict[str, Any] = {"widths": 0.7, "whis": (5, 95), "showfliers": False, "patch_artist": True}
+    # Panels that share an axis would each add their own ticks.
+    drawn = axes.boxplot([each[np.isfinite(each)] for each in sets], manage_ticks=False, **look)
     for box, line, colour in zip(drawn["boxes"], drawn["medians"], SHADES, strict=False):
         box.set_facecolor(colour)
         line.set_color("white" if colour == SHADES[0] else "black")

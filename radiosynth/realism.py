@@ -203,10 +203,8 @@ def realism(
     less well. Compare such values only with others of as many images.
     """
     scale = FIRST.scale(real.size)
-    distances: dict[str, Statistic] = {
-        "kernel distance": kernel_distance,
-        "two-sample accuracy": lambda a, b: two_sample_accuracy(a, b, rng=rng),
-    }
+    distances: dict[str, Statistic] = {"kernel distance": kernel_distance}
+    distances["two-sample accuracy"] = lambda a, b: two_sample_accuracy(a, b, rng=rng)
     rows = []
     for name in (name for name, n in fake.counts().items() if n):
         true, made, taught = (sample.of_class(name) for sample in (real, fake, training))
@@ -216,7 +214,7 @@ def realism(
         seen = features(model, true.images), features(model, made.images)
         rows += [(name, label, *_compare(f, *seen, draws=draws, rng=rng)) for label, f in distances.items()]
         near = nearest_neighbour(made.images, taught.images)
-        ends = resampled((near,), np.median, rng, confidence_level=SIGMA)
+        ends = resampled((near,), np.median, rng=rng, confidence_level=SIGMA)
         reference = np.median(nearest_neighbour(true.images, taught.images))
         rows.append((name, "nearest neighbour", np.median(near), *ends, reference))
         measured = [measure(sample.images, pixel_scale=scale) for sample in (true, made)]
@@ -243,9 +241,7 @@ def _compare(
     return float(value), float(low), float(high), float(np.median(references))
 
 
-def _two_sets(
-    a: ArrayLike, b: ArrayLike, at_least: int = 2
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _two_sets(a: ArrayLike, b: ArrayLike, at_least: int = 2) -> tuple[NDArray, NDArray]:
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     fault = f"features {first.shape} and {second.shape}: give shapes (n, features), from one network"
     check(first.ndim == 2 and second.ndim == 2 and first.shape[1] == second.shape[1], fault)

@@ -63,8 +63,7 @@ def classify(arguments: argparse.Namespace) -> None:
     chunks = [] if arguments.mosaic else classification.in_chunks(inputs)
     many = len(chunks) > 1 or arguments.jobs or arguments.cluster
     if many:
-        said = "the images are classified in chunks"
-        check(out, f"{said}: say where to write, by --out")
+        check(out, "the images are classified in chunks: say where to write, by --out")
         options.refuse_ignored(arguments, "for images in chunks, which one page cannot show", "page")
     classifier = classification.load_classifier(arguments.model)
     if many:
@@ -163,8 +162,7 @@ def select(arguments: argparse.Namespace) -> None:
     for name, reason in sample.table.meta.get("skipped", []):
         print(f"no image of {name}: {reason}", file=sys.stderr)
     if not arguments.decisions:
-        scale = arguments.pixel_scale
-        cuts = None if scale is None else radiosynth.Cuts(pixel_scale=scale)
+        cuts = radiosynth.Cuts(pixel_scale=arguments.pixel_scale) if arguments.pixel_scale else None
         page = radiosynth.review_page(sample, out, cuts=cuts)
         print(f"{page}: {len(sample)} sources. Open it in a browser, decide, export, and then\n")
         print(f"  radiosynth select {arguments.folder} --decisions FILE")

@@ -33,10 +33,8 @@ def load_keras() -> None:
             os.dup2(nowhere.fileno(), 2)
             import keras  # noqa: F401
     except (ImportError, ValueError) as error:
-        msg = (
-            f"Keras cannot be loaded ({error}): its settings are KERAS_BACKEND and ~/.keras/keras.json, and "
-            "the backend they name, tensorflow or jax, has to be installed"
-        )
+        fault = f"Keras cannot be loaded ({error}): its settings are KERAS_BACKEND and ~/.keras/keras.json"
+        msg = f"{fault}, and the backend they name, tensorflow or jax, has to be installed"
         raise ValueError(msg) from error
     finally:
         os.dup2(shown, 2)
@@ -79,9 +77,10 @@ def add_time_limit(parser: argparse.ArgumentParser) -> None:
 
 
 def add_seeds(parser: argparse.ArgumentParser) -> None:
-    """Add the seeds of a run."""
+    """Add what a run takes: its seeds, a scale and a time limit."""
     parser.add_argument("--seed", type=whole, default=0, help="of the training (default: 0)")
     parser.add_argument("--split-seed", type=whole, default=0, help="of the split (default: 0)")
+    add_scale(parser)
 
 
 def add_jobs(parser: argparse.ArgumentParser) -> None:

@@ -68,9 +68,7 @@ def cutouts(arguments: argparse.Namespace) -> None:
         return
     options.refuse_ignored(arguments, "without --mosaic", "beam")
     servers = {"first": surveys.First, "skyview": surveys.SkyView}
-    asked = [
-        servers[name]() if name in servers else surveys.Hips(name) for name in arguments.survey or servers
-    ]
+    asked = [servers[key]() if key in servers else surveys.Hips(key) for key in arguments.survey or servers]
     log.setLevel("INFO")
     manifest = cutouts.download_cutouts(sources, arguments.folder, survey=asked, width=arguments.width)
     bad = manifest[manifest["status"] != "ok"]

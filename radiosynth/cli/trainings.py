@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 import radiosynth
@@ -16,27 +17,24 @@ def run_options(parser: argparse.ArgumentParser) -> None:
     known = reproduction.configs.ALL_TRAINING_SETS
     parser.add_argument("--training-set", choices=known, default="real", help="default: real")
     options.add_seeds(parser)
-    options.add_scale(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train a classifier, or load it, and print its accuracy."""
-    seeds = {name: getattr(arguments, name) for name in ("seed", "split_seed")}
-    config = reproduction.presets.classifier_config(arguments.training_set, arguments.scale, **seeds)
-    stored = _made(config, arguments).predictions
+    stored = _made(reproduction.presets.classifier_config, arguments.training_set, arguments).predictions
     plain = stored["plain"]
     labels, probabilities = stored["labels"][plain], stored["probabilities"][plain]
     correct = probabilities.argmax(axis=1) == labels
     print(f"on {plain.sum()} validation sources, with 95 % intervals:")
-    for name, (value, low, high) in (
-        ("accuracy", radiosynth.metrics.proportion(correct, confidence=0.95)),
-        ("balanced accuracy", radiosynth.metrics.class_mean(labels, correct)),
-    ):
-        print(f"{name} {value:.3f} ({low:.3f} to {high:.3f})")
+    shown = "accuracy {:.3f} ({:.3f} to {:.3f})"
+    print(shown.format(*radiosynth.metrics.proportion(correct, confidence=0.95)))
+    print("balanced", shown.format(*radiosynth.metrics.class_mean(labels, correct)))
 
 
-def _made(config: reproduction.configs.Config, arguments: argparse.Namespace) -> reproduction.runs.Run[Any]:
-    """Make a run, or load it, and say where it is."""
+def _made(preset: Callable[..., Any], of: str, arguments: argparse.Namespace) -> reproduction.runs.Run[Any]:
+    """Make the run of a preset, or load it, and say where it is."""
+    seeds = {name: getattr(arguments, name) for name in ("seed", "split_seed")}
+    config = preset(of, arguments.scale, **seeds)
     made = reproduction.recipes.run(config, time_limit=arguments.time_limit)
     print(f"{made.folder}{' (loaded)' if made.loaded else ''}")
     return made
@@ -48,14 +46,12 @@ def gan_options(parser: argparse.ArgumentParser) -> None:
     said = "class to train on (default: all, with one class-conditional network)"
     parser.add_argument("--class", dest="morphology", choices=known, default="all", help=said)
     options.add_seeds(parser)
-    options.add_scale(parser)
 
 
 def gan(arguments: argparse.Namespace) -> None:
     """Train a GAN, or load it."""
-    seeds = {name: getattr(arguments, name) for name in ("seed", "split_seed")}
-    config = reproduction.presets.gan_config(arguments.morphology, arguments.scale, **seeds)
-    variety = ", ".join(f"{value:.2f}" for value in _made(config, arguments).provenance["diversity"])
+    made = _made(reproduction.presets.gan_config, arguments.morphology, arguments)
+    variety = ", ".join(f"{value:.2f}" for value in made.provenance["diversity"])
     print(f"diversity of its images relative to real ones: {variety}")
 
 
@@ -68,20 +64,17 @@ def study_options(parser: argparse.ArgumentParser) -> None:
 
 def study(arguments: argparse.Namespace) -> None:
     """Repeat a comparison over folds, or load it, and print its table."""
-    result = reproduction.studies.run_study(
-        arguments.name, arguments.scale, jobs=arguments.jobs, time_limit=arguments.time_limit
-    )
+    how = {name: getattr(arguments, name) for name in ("jobs", "time_limit")}
+    result = reproduction.studies.run_study(arguments.name, arguments.scale, **how)
     print(f"{result.folder}{' (loaded)' if result.loaded else ''}")
     result.summary().pprint_all()
 
 
 def verdict_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth verdict``."""
-    parser.description = (
-        "Print the result of the comparison of training sets, or train networks of its protocol that are not "
-        "saved yet. Several processes and machines that share the folder of runs share the work; "
-        "an interrupted training resumes."
-    )
+    said = "Print the result of the comparison of training sets, or train networks of its protocol"
+    shared = "Several processes and machines that share the folder of runs share the work"
+    parser.description = f"{said} that are not saved yet. {shared}; an interrupted training resumes."
     parts = list(reproduction.protocol.protocol()["parts"])
     parser.add_argument("--train", nargs="+", choices=parts, metavar="PART", help="any of %(choices)s")
     options.add_jobs(parser)

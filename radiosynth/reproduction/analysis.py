@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import log_loss
 
 from radiosynth._io import check, read_arrays
-from radiosynth.metrics import two_axes
+from radiosynth.metrics import mean_over_classes, two_axes
 from radiosynth.reproduction.comparisons import over_folds
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials as trials_of
 from radiosynth.taxonomy import CLASS_NAMES
@@ -78,13 +78,12 @@ def read(trials: Sequence[Trial], test: Test, folder: Path | None = None) -> Net
     """
     folder = networks_folder() if folder is None else folder
     folds, labels, probabilities = [], [], []
+    kinds = {f"{test}_labels": "i1", f"{test}_probabilities": "f2"}
     tests = sorted({(trial.left_out, trial.fold) for trial in trials})
     for fold, part in enumerate(tests):  # a catalogue that is left out counts as a fold
         paths = [folder / f"{t.name}.npz" for t in trials if (t.left_out, t.fold) == part]
         if all(map(Path.exists, paths)):
-            stored = [
-                read_arrays(path, {f"{test}_labels": "i1", f"{test}_probabilities": "f2"}) for path in paths
-            ]
+            stored = [read_arrays(path, kinds) for path in paths]
             same = all(np.array_equal(each[f"{test}_labels"], stored[0][f"{test}_labels"]) for each in stored)
             check(same, f"{paths[0].name} and the other seeds of this fold test other sources")
             folds.append(fold)
@@ -107,7 +106,8 @@ def seconds(trial: Trial) -> float:
 
 def balanced_accuracy(networks: Networks) -> float:
     """Return the mean recall of the classes that are tested, over all sources and networks."""
-    return float(_mean_recall(*_sums(networks, np.ones((1, len(networks.folds))), None))[0])
+    hits = np.concatenate([each.mean(axis=0) for each in networks.correct()])
+    return mean_over_classes(np.concatenate(networks.labels), hits)
 
 
 def difference(condition: Networks, reference: Networks, *, rng: np.random.Generator) -> dict[str, float]:
@@ -153,22 +153,15 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     fold_weights = rng.multinomial(len(common), np.full(len(common), 1 / len(common)), REPLICATES)
     # The same folds, networks (by seed) and sources are drawn for both.
     seeds = rng.integers(2**63, size=2)
-    sums = [_sums(networks, fold_weights, *map(np.random.default_rng, seeds)) for networks in pair]
-    sample = np.subtract(*(_mean_recall(*each) for each in sums))
+    sample = np.subtract(*(_replicates(networks, fold_weights, seeds) for networks in pair))
     value = balanced_accuracy(pair[0]) - balanced_accuracy(pair[1])
-    low, high = np.quantile(sample, [0.025, 0.975])
+    low, high = np.quantile(sample, [0.025, 0.975]).tolist()
     p = min(1.0, 2 * (1 + min((sample <= 0).sum(), (sample >= 0).sum())) / (len(sample) + 1))
     by_fold = [[balanced_accuracy(_only(networks, [fold])) for fold in common] for networks in pair]
-    found = {"value": value, "low": float(low), "high": float(high), "p": p}
-    found |= {"detectable": 2.8 * float(sample.std())}
+    found = {"value": value, "low": low, "high": high, "p": p, "detectable": 2.8 * float(sample.std())}
     corrected = over_folds(np.subtract(*np.array(by_fold)), protocol()["sources"]["folds"])
     found |= dict(zip((f"corrected_{key}" for key in ("value", "low", "high", "p")), corrected, strict=True))
     return found | {"folds": len(common), "seeds": len(pair[0].probabilities[0])}
-
-
-def _mean_recall(correct: NDArray[np.float64], total: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over the classes that have sources: a catalogue that is left out may lack some."""
-    return np.nanmean(np.divide(correct, total, out=np.full_like(total, np.nan), where=total > 0), axis=1)
 
 
 def _only(networks: Networks, folds: Any) -> Networks:
@@ -177,32 +170,23 @@ def _only(networks: Networks, folds: Any) -> Networks:
     return replace(networks, folds=np.asarray(folds), labels=labels, probabilities=probabilities)
 
 
-def _sums(
-    networks: Networks,
-    fold_weights: NDArray[Any],
-    source_rng: np.random.Generator | None,
-    network_rng: np.random.Generator | None = None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the weighted numbers of correct answers and of sources by class, shape (replicates, 4)."""
+def _replicates(networks: Networks, fold_weights: NDArray[Any], seeds: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the balanced accuracy in each bootstrap sample of folds, sources and networks."""
+    source_rng, network_rng = map(np.random.default_rng, seeds)
     n = len(fold_weights)
     correct, total = np.zeros((2, n, len(CLASS_NAMES)))
     sources: NDArray[Any] | None = None
-    for i, (labels, hits) in enumerate(zip(networks.labels, networks.correct(), strict=True)):
+    for weights, labels, hits in zip(fold_weights.T, networks.labels, networks.correct(), strict=True):
         n_seeds, n_sources = hits.shape
-        if source_rng is None:
-            sources = np.ones((n, n_sources))
-        elif sources is None or not networks.shared:
-            drawn = source_rng.multinomial(n_sources, np.full(n_sources, 1 / n_sources), n)
-            sources = drawn.astype(float)
-        if network_rng is None:
-            seeds = np.full((n, n_seeds), 1 / n_seeds)
-        else:
-            seeds = network_rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), n) / n_seeds
+        if sources is None or not networks.shared:
+            sources = source_rng.multinomial(n_sources, np.full(n_sources, 1 / n_sources), n).astype(float)
+        chosen = network_rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), n) / n_seeds
         of_class = np.eye(len(CLASS_NAMES))[labels]
         by_network = np.tensordot(sources, hits.T[:, :, None] * of_class[:, None], axes=1)
-        correct += fold_weights[:, i, None] * np.einsum("rs,rsc->rc", seeds, by_network)
-        total += fold_weights[:, i, None] * (sources @ of_class)
-    return correct, total
+        correct += weights[:, None] * np.einsum("rs,rsc->rc", chosen, by_network)
+        total += weights[:, None] * (sources @ of_class)
+    # A catalogue that is left out may lack a class.
+    return np.nanmean(np.divide(correct, total, out=np.full_like(total, np.nan), where=total > 0), axis=1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -225,9 +209,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """
     order = np.argsort(p_values)
     steps = np.asarray(p_values, float)[order] * np.arange(len(p_values), 0, -1)
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1)
-    return adjusted.tolist()
+    return np.minimum(np.maximum.accumulate(steps), 1)[np.argsort(order)].tolist()
 
 
 def scores(networks: Networks) -> dict[str, float]:
@@ -257,10 +239,8 @@ def scores(networks: Networks) -> dict[str, float]:
     found |= {f"recall {name}": float(recall) for name, recall in zip(CLASS_NAMES, recalls, strict=True)}
     found |= {question: score[0] for question, score in two_axes(labels, said).items()}
     gaps = np.bincount(np.minimum((10 * confidence).astype(int), 9), hit - confidence)
-    return found | {
-        "log_loss": float(log_loss(labels, said, labels=codes)),
-        "calibration_error": float(np.abs(gaps).sum() / len(labels)),
-    }
+    error = float(np.abs(gaps).sum() / len(labels))
+    return found | {"log_loss": float(log_loss(labels, said, labels=codes)), "calibration_error": error}
 
 
 def compared(part: str) -> list[Trial]:
@@ -277,11 +257,9 @@ def saved(part: str, folder: Path | None = None) -> tuple[int, int]:
 def check_complete(part: str, folder: Path | None = None) -> None:
     """Raise `ValueError` if a network of a part is missing: no test is looked at before all are saved."""
     number, asked = saved(part, folder)
-    fault = (
-        f"{number} of {asked} networks of the part {part!r} are saved, and no test is looked at before all "
-        f"are: `radiosynth verdict --train {part}{' controls' * (part == 'main')}`"
-    )
-    check(number == asked, fault)
+    fault = f"{number} of {asked} networks of the part {part!r} are saved, and no test is looked at before"
+    command = f"radiosynth verdict --train {part}{' controls' * (part == 'main')}"
+    check(number == asked, f"{fault} all are: `{command}`")
 
 
 def comparison(test: Test = "test", part: str = "main", folder: Path | None = None) -> Table:
@@ -381,18 +359,14 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     """
     number, asked = saved("main", folder)
     if number < asked:
-        return (
-            f"The comparison of training sets is not complete: {number} of {asked} networks are saved, "
-            "and no test has been looked at."
-        )
+        missing = f"{number} of {asked} networks are saved, and no test has been looked at"
+        return f"The comparison of training sets is not complete: {missing}."
     tables = [comparison(test, folder=folder) for test in TESTS]
     if brief:
         return _briefly(tables)
     parts = [f"On {name}, {_said(table[1:])}." for table, name in zip(tables, TESTS.values(), strict=True)]
     alone = [f"{100 * table['balanced_accuracy'][0]:.1f}\N{NARROW NO-BREAK SPACE}%" for table in tables]
-    power = [
-        " to ".join(f"{100 * limit(table['detectable'][1:]):.1f}" for limit in (min, max)) for table in tables
-    ]
+    power = [f"{min(each):.1f} to {max(each):.1f}" for each in (100 * t["detectable"][1:] for t in tables)]
     folds, seeds = (max(tables[0][name]) for name in ("folds", "seeds"))
     single = _listed([ADDED[row["condition"]] for row in tables[0] if row["seeds"] < seeds], "and")
     parts.append(

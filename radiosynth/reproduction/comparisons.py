@@ -95,12 +95,9 @@ class StudyResult:
         a, b = a[rows_a], b[rows_b]
         change = np.asarray(b["correct"], int) - np.asarray(a["correct"], int)
         folds, labels = np.asarray(a["fold"]), np.asarray(a["label"])
-        by_fold, recalls = [], []
-        for fold in np.unique(folds):
-            part, of = change[folds == fold], labels[folds == fold]
-            by_fold.append(part.mean())
-            recalls.append(np.mean([part[of == code].mean() for code in np.unique(of)]))
-        accuracy = over_folds(by_fold, self.config.sources.folds)
+        parts = [(labels[folds == fold], change[folds == fold]) for fold in np.unique(folds)]
+        accuracy = over_folds([part.mean() for _, part in parts], self.config.sources.folds)
+        recalls = [metrics.mean_over_classes(*part) for part in parts]
         balanced = over_folds(recalls, self.config.sources.folds)[:3]
         found: dict[str, Any] = dict(zip(("difference", "low", "high", "p_value"), accuracy, strict=True))
         found |= dict(zip(("balanced", "balanced_low", "balanced_high"), balanced, strict=True))
@@ -122,10 +119,9 @@ class StudyResult:
         for condition in self.conditions:
             table = self.tested(condition)
             row = {"condition": condition, "runs": len(np.unique(table["fold"])), "sources": len(table)}
-            for name, found in (
-                ("accuracy", metrics.proportion(table["correct"], confidence=0.95)),
-                ("balanced_accuracy", metrics.class_mean(table["label"], table["correct"])),
-            ):
+            scores = {"accuracy": metrics.proportion(table["correct"], confidence=0.95)}
+            scores["balanced_accuracy"] = metrics.class_mean(table["label"], table["correct"])
+            for name, found in scores.items():
                 row |= dict(zip((name, f"{name}_low", f"{name}_high"), found, strict=True))
             reference = self.references.get(condition, condition)
             rows.append(row | {"compared_with": reference} | self.compare(reference, condition))
@@ -143,14 +139,12 @@ class StudyResult:
         found: dict[str, dict[str, Any]] = {}
         for row in self.summary():
             condition = str(row["condition"])
-            found[f"accuracy: {condition}"] = _number(row, "accuracy", "accuracy_low", "accuracy_high")
-            columns = ("balanced_accuracy", "balanced_accuracy_low", "balanced_accuracy_high")
-            found[f"balanced accuracy: {condition}"] = _number(row, *columns)
+            found[f"accuracy: {condition}"] = _number(row, "accuracy", "accuracy_")
+            found[f"balanced accuracy: {condition}"] = _number(row, "balanced_accuracy", "balanced_accuracy_")
             if condition in self.references:
                 tested = {"p_value": float(row["p_value"]), "finding": str(row["finding"])}
-                found[f"change: {condition}"] = _number(row, "difference", "low", "high") | tested
-                columns = ("balanced", "balanced_low", "balanced_high")
-                found[f"balanced change: {condition}"] = _number(row, *columns)
+                found[f"change: {condition}"] = _number(row, "difference", "") | tested
+                found[f"balanced change: {condition}"] = _number(row, "balanced", "balanced_")
         wrong = "FR I generator for FR II"
         if wrong in self.conditions:
             first, second = (self.at_end(name, "accuracy") for name in (self.references[wrong], wrong))
@@ -224,6 +218,6 @@ def formatted(table: Table) -> Table:
     return table
 
 
-def _number(row: Row, *columns: str) -> dict[str, Any]:
-    """Return a value and the ends of its interval, which are in these columns."""
-    return {name: float(row[column]) for name, column in zip(("value", "low", "high"), columns, strict=True)}
+def _number(row: Row, column: str, of: str) -> dict[str, Any]:
+    """Return the value in a column and the ends of its interval, whose columns begin with `of`."""
+    return {"value": float(row[column]), "low": float(row[f"{of}low"]), "high": float(row[f"{of}high"])}

@@ -8,7 +8,6 @@ change.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, is_dataclass, replace
@@ -76,7 +75,6 @@ class Sources:
     keep_groups: bool = True
 
     def __post_init__(self) -> None:
-        check_count(self.split_seed, "split_seed")
         possible = self.folds not in (1, 2) and 0 <= self.fold < max(1, self.folds)
         fault = f"folds={self.folds}, fold={self.fold}: give 0 for the report's split, or at least 3"
         check(possible, f"{fault}, and a fold from 0 to folds - 1")
@@ -108,7 +106,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_choice(self.scale, "scale", SCALES)
-        least = {"seed": 0, "epochs": 1, "per_class": 1, "rounds": 1}
+        least = {"seed": 0, "split_seed": 0, "epochs": 1, "per_class": 1, "rounds": 1}
         for name, value in self.flat().items():
             if name in least:
                 check_count(value, name, least[name])
@@ -144,8 +142,7 @@ class Config:
     @property
     def requires(self) -> tuple[Config, ...]:
         """The runs that have to be there first, in the order in which they are made: those it names."""
-        lists = (value for value in vars(self).values() if isinstance(value, tuple))
-        return tuple(itertools.chain(*lists))
+        return tuple(each for value in vars(self).values() if isinstance(value, tuple) for each in value)
 
     def load(self, folder: Path) -> keras.Model:
         """Return the trained network of a run."""
@@ -365,9 +362,8 @@ class BendingConfig(Config):
     @property
     def label(self) -> str:
         """The training set, the population, the output and the fold."""
-        population = [self.population] if self.training_set != "real" else []
-        parts = [self.training_set.replace("+", "-"), self.settings.output, *population, f"{self.fold}"]
-        return "-".join(parts)
+        population = "" if self.training_set == "real" else f"-{self.population}"
+        return f"{self.training_set.replace('+', '-')}-{self.settings.output}{population}-{self.fold}"
 
     @property
     def requires(self) -> tuple[Config, ...]:

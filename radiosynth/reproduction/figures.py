@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from astropy.table import Table
 from matplotlib.figure import Figure
@@ -14,13 +14,13 @@ from matplotlib.figure import Figure
 from radiosynth import datasets
 from radiosynth._io import write_atomically, write_json, write_table
 from radiosynth.reproduction import scales
+from radiosynth.reproduction.comparisons import StudyResult
 from radiosynth.reproduction.provenance import commit, versions
 from radiosynth.reproduction.runs import Run
 
-if TYPE_CHECKING:
-    from radiosynth.reproduction.comparisons import StudyResult
+Shown = Iterable[Run[Any] | StudyResult]
+"""What figures and tables show."""
 
-    Shown = Iterable[Run[Any] | StudyResult]
 
 FIRST = f"FIRST images, doi:{datasets.DOI}"
 """The data of most figures."""
@@ -41,9 +41,8 @@ def paper_folder() -> Path:
     return tree if tree.is_dir() else Path.cwd() / "paper"
 
 
-def _sidecar(name: str, runs: Shown, data: str | None, **extra: Any) -> dict[str, Any]:
+def _sidecar(name: str, used: list[Any], data: str | None, **extra: Any) -> dict[str, Any]:
     """Return what is kept beside a figure or a table: where its numbers come from."""
-    used = list(runs)
     scale = " and ".join(dict.fromkeys(run.config.scale for run in used)) or scales.current_scale()
     return {
         "figure": name,
@@ -89,11 +88,8 @@ def save_figure(
         saved = "a saved run" if len(runs) == 1 else "saved runs"
         source = f", loaded from {saved}" if record["loaded"] else ""
         narrower = _narrower(runs)
-        parts = (
-            f"data: {data or 'none, simulated'}",
-            f"scale: {scales.shown(record['scale'])}{narrower}{source}",
-        )
-        text = ("\n" if narrower else " · ").join(parts)
+        scale = f"scale: {scales.shown(record['scale'])}{narrower}{source}"
+        text = ("\n" if narrower else " · ").join([f"data: {data or 'none, simulated'}", scale])
         figure.supxlabel(text, fontsize=6, color="0.4", x=0.995, ha="right")
     for suffix in (".pdf", ".png"):
         write_atomically(folder / f"{name}{suffix}", figure.savefig)
@@ -106,9 +102,7 @@ def _narrower(runs: Shown) -> str:
     single = [run.config for run in runs if isinstance(run, Run)]
     classifiers = [config.settings for config in single if config.kind == "classifier"]
     found = {(each.width_multiplier, each.epochs, each.precision) for each in classifiers}
-    if len(found) != 1:
-        return ""
-    ((width, epochs, precision),) = found
+    width, epochs, precision = found.pop() if len(found) == 1 else (1, 0, "")
     said = f" (classifier: {width:g} × the channels, {epochs} epochs, {precision.removeprefix('mixed_')})"
     return said if width < 1 else ""
 
@@ -133,5 +127,5 @@ def save_table(table: Table, name: str, *, runs: Shown = (), data: str | None = 
     folder = paper_folder() / "tables"
     write_table(folder / f"{name}.csv", table)
     write_table(folder / f"{name}.tex", table, "ascii.latex")
-    write_json(folder / f"{name}.json", _sidecar(name, runs, data, **extra))
+    write_json(folder / f"{name}.json", _sidecar(name, list(runs), data, **extra))
     return table

@@ -44,9 +44,8 @@ def run_missing(
     """
     deadline = None if time_limit is None else time.time() + time_limit
     missing = [task for task in dict.fromkeys(tasks) if not done(task)]
-    for name in each(partial(_run_one, run, deadline=deadline), missing, jobs):
-        if name:
-            log.info("%s", name)
+    for name in filter(None, each(partial(_run_one, run, deadline=deadline), missing, jobs)):
+        log.info("%s", name)
     if left := sum(not done(task) for task in missing):
         msg = f"{left} of {len(missing)} {what} are left; run the same command again to resume"
         raise TrainingStopped(msg)

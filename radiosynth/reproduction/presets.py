@@ -114,9 +114,8 @@ def ensemble_config(
     scale, values = scaled(scale, "fold", changes)
     first = configs.FoldConfig.of(scale=scale, synthetic=synthetic, **values)
     epochs, seed = max(1, round(first.settings.epochs / (1 + synthetic))), first.settings.seed
-    members = (
-        first.changed(fold=fold, seed=seed + fold, epochs=epochs) for fold in range(SCALES[scale]["members"])
-    )
+    folds = range(SCALES[scale]["members"])
+    members = (first.changed(fold=fold, seed=seed + fold, epochs=epochs) for fold in folds)
     return configs.EnsembleConfig(scale=scale, members=tuple(members))
 
 

@@ -76,8 +76,14 @@ def compare(runs: Iterable[Run[Any]] = ()) -> Table:
     KeyError
         If there is neither a number nor a reason why there is none.
     """
-    stated, found, rows = published_numbers(), _found(list(runs)), []
-    for key, value in stated.items():
+    found = reproduced.from_code() | reproduced.from_simulation() | reproduced.from_tables()
+    sets = {run.config.training_set: run for run in runs}
+    for run in sets.values():
+        found |= reproduced.from_run(run)
+    if sets.keys() >= {"real", "real+gan"}:
+        found["training.gain of real+gan"] = reproduced.gain(sets["real"], sets["real+gan"])
+    rows = []
+    for key, value in published_numbers().items():
         section, _, name = key.partition(".")
         ours, kind = found.get(key), ""
         if ours:
@@ -96,14 +102,3 @@ def compare(runs: Iterable[Run[Any]] = ()) -> Table:
     for name in ("reproduced", "low", "high"):
         table[name] = np.ma.masked_invalid(np.asarray(table[name], float))
     return table
-
-
-def _found(runs: list[Run[Any]]) -> dict[str, Reproduced]:
-    """Return all numbers that come out here."""
-    found = reproduced.from_code() | reproduced.from_simulation() | reproduced.from_tables()
-    for run in runs:
-        found |= reproduced.from_run(run)
-    sets = {run.config.training_set: run for run in runs}
-    if sets.keys() >= {"real", "real+gan"}:
-        found["training.gain of real+gan"] = reproduced.gain(sets["real"], sets["real+gan"])
-    return found

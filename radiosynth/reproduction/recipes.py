@@ -214,12 +214,8 @@ def _train_generator(config: configs.GeneratorConfig, needed: list[Path], limits
     if config.morphology == "all":
         classes = {"class_names": CLASS_NAMES, "labels": train.labels}
     trained = generators.train_generator(train.images, config.settings, **classes, **limits)
-    record: dict[str, Any] = {
-        "sources": sources.counts(),
-        "training_images": train.counts(),
-        "preparation": train.history,
-    }
-    record |= {"diversity": trained.diversity, "collapsed": trained.collapsed}
+    record: dict[str, Any] = {"sources": sources.counts(), "training_images": train.counts()}
+    record |= {"preparation": train.history, "diversity": trained.diversity, "collapsed": trained.collapsed}
     return _Made(trained.history, record)
 
 
@@ -261,18 +257,12 @@ def _join_members(config: configs.EnsembleConfig, needed: list[Path], limits: Li
     unseen_labels, unseen = np.concatenate(of(False, "labels")), np.concatenate(of(False, "probabilities"))
     temperature = metrics.temperature(unseen_labels, unseen)
     members = np.stack(of(True, "probabilities"))
-    predictions = {
-        **{key: of(True, key)[0] for key in ("names", "labels", "plain")},
-        "probabilities": metrics.scale_temperature(members, temperature).mean(axis=0),
-        "members": members,
-        "unseen_labels": unseen_labels,
-        "unseen": unseen,
-    }
-    history = {
-        f"{column} {number}": list(each.history[column])
-        for number, each in enumerate(runs)
-        for column in ("loss", "accuracy")
-    }
+    predictions = {key: of(True, key)[0] for key in ("names", "labels", "plain")}
+    predictions["probabilities"] = metrics.scale_temperature(members, temperature).mean(axis=0)
+    predictions |= {"members": members, "unseen_labels": unseen_labels, "unseen": unseen}
+    history: dict[str, Any] = {}
+    for number, each in enumerate(runs):
+        history |= {f"{column} {number}": list(each.history[column]) for column in ("loss", "accuracy")}
     history["seconds"] = list(np.sum([each.history["seconds"] for each in runs], axis=0))
     record = {key: runs[0].provenance[key] for key in ("training_images", "preparation")}
     record |= {"members": [each.folder.name for each in runs], "temperature": temperature}
@@ -288,14 +278,11 @@ def _train_bending(config: configs.BendingConfig, needed: list[Path], limits: Li
     train, test = prepare_bending(config)
     model, history = radiosynth.bending.train_regressor(train, test, settings, start=start, **limits)
     predicted = radiosynth.bending.predict_angles(model, test.images, n_rotations=config.n_rotations)
-    unknown = np.full(len(test), np.nan)
-    predictions = {
-        "name": np.asarray(test.table["name"], str),
-        "truth": np.asarray(test.table["bending_angle"]),
-        "bending_angle": np.asarray(predicted["bending_angle"]),
-        "guess": np.full(len(test), np.median(train.table["bending_angle"])),
-        "spread": np.asarray(predicted["spread"]) if "spread" in predicted.colnames else unknown,
-    }
+    truth, angles = (np.asarray(each["bending_angle"]) for each in (test.table, predicted))
+    predictions = {"name": np.asarray(test.table["name"], str), "truth": truth, "bending_angle": angles}
+    predictions["guess"] = np.full(len(test), np.median(train.table["bending_angle"]))
+    has_spread = "spread" in predicted.colnames
+    predictions["spread"] = np.asarray(predicted["spread"]) if has_spread else np.full(len(test), np.nan)
     record = {"training_images": len(train), "test_sources": len(test), "preparation": train.history}
     return _Made(history, record, model, predictions)
 

@@ -83,11 +83,9 @@ def from_code() -> dict[str, Reproduced]:
     """Return what networks and configurations of the report's scale hold."""
     classifier, bending = presets.classifier_config("real", "report"), configs.BendingConfig()
     used = {"classifier": classifier, "gan": presets.gan_config("FRI", "report"), "bending": bending}
-    settings = {
-        number: used[kind].flat()[name]
-        for kind, names in WRITTEN["settings"].items()
-        for number, name in names.items()
-    }
+    settings: dict[str, Any] = {}
+    for kind, names in WRITTEN["settings"].items():
+        settings |= {number: used[kind].flat()[name] for number, name in names.items()}
     settings |= {
         "gan.noise vectors of the animation": radiosynth.generators.base.FRAME_SAMPLES,
         "training.epochs averaged": classifier.settings.epochs // 5,
@@ -109,11 +107,8 @@ def _exact(numbers: Mapping[str, Any], source: str, remark: str = "") -> dict[st
 def _of_networks() -> dict[str, float]:
     """Return what the tables say of the report's networks, counted in those that are built here."""
     numbers: dict[str, float] = {}
-    for model in (
-        radiosynth.build_generator(),
-        radiosynth.build_discriminator(),
-        radiosynth.build_classifier(),
-    ):
+    builders = radiosynth.build_generator, radiosynth.build_discriminator, radiosynth.build_classifier
+    for model in (build() for build in builders):
         numbers[f"parameters.{model.name}"] = sum(int(np.prod(w.shape)) for w in model.trainable_weights)
         for row, (layer_name, what) in WRITTEN["layers"][model.name].items():
             layer = model.get_layer(layer_name)
@@ -201,10 +196,8 @@ def from_simulation() -> dict[str, Reproduced]:
     found["bent drawn as FRII.share"] = _within(float(second.mean()), Z * np.sqrt(0.25 / len(second)))
     source = f"{number} draws of each class"
     estimated = {f"simulation.{key}": Reproduced(*value, source=source) for key, value in found.items()}
-    edge = radiosynth.simulation.gaussians.FRAME
-    return estimated | _exact(
-        {"simulation.edge, pixels": edge, "simulation.images of a class": number}, "code"
-    )
+    exact = {"simulation.edge, pixels": radiosynth.simulation.gaussians.FRAME}
+    return estimated | _exact(exact | {"simulation.images of a class": number}, "code")
 
 
 def _within(value: float, error: float) -> tuple[float, float, float]:
@@ -249,9 +242,8 @@ def from_run(run: Run[Any]) -> dict[str, Reproduced]:
     ends: NDArray[np.float64] = binom_conf_interval(np.rint(matrix * each), each, 0.95, interval="wilson")
     remark = f"interval of a proportion of {each} sources"
     for (i, j), value in np.ndenumerate(matrix):
-        interval = float(ends[0, i, j]), float(ends[1, i, j])
         key = f"confusion.{name}.{CLASS_NAMES[i]}.{CLASS_NAMES[j]}"
-        found[key] = Reproduced(float(value), *interval, source, remark, _error(value, each))
+        found[key] = Reproduced(float(value), *ends[:, i, j].tolist(), source, remark, _error(value, each))
     return found
 
 

@@ -75,9 +75,8 @@ def prepare(
         fr1, fr2 = (np.flatnonzero(train.labels == code)[config.per_class :] for code in (0, 1))
         images[fr2] = images[fr1]
         train = train.derived(images, "images of FR I in the place of those of FR II")
-    validation, test = (
-        augmentation.augment(part, config.validation_per_class, "ordered") for part in held_out
-    )
+    wanted = config.validation_per_class
+    validation, test = (augmentation.augment(part, wanted, "ordered") for part in held_out)
     return train, validation, test
 
 
@@ -137,7 +136,11 @@ def prepare_bending(config: BendingConfig) -> tuple[Sample, Sample]:
     test = preprocessing.preprocess(sources, config.size, crop=config.crop, n_sigma=config.n_sigma)
     train = []
     if config.folds:
-        rows, held_out = _folds_of_angles(test, config)[config.fold]
+        # Folds alike in angle: the quarter that it lies in takes the place of the class.
+        angles = np.asarray(test.table["bending_angle"])
+        quarters = np.searchsorted(np.quantile(angles, [0.25, 0.5, 0.75]), angles)
+        stratified, rng = Sample(test.images, quarters, test.table), np.random.default_rng(config.split_seed)
+        rows, held_out = list(splitting.stratified_folds(stratified, config.folds, rng=rng))[config.fold]
         # Augmented as one class.
         alike = Sample(test.images[rows], np.zeros(len(rows), int), test.table[rows])
         train, test = [augmentation.augment(alike, config.images)], test[held_out]
@@ -151,15 +154,6 @@ def prepare_bending(config: BendingConfig) -> tuple[Sample, Sample]:
         train.append(simulation.simulate(numbers, config.size, population=population, rng=rng))
     joined = concatenate(train)
     return (_stretched(joined), _stretched(test)) if config.stretch else (joined, test)
-
-
-def _folds_of_angles(sample: Sample, config: BendingConfig) -> list[tuple[NDArray[np.intp], ...]]:
-    """Return folds alike in angle: the quarter that it lies in takes the place of the class."""
-    angles = np.asarray(sample.table["bending_angle"])
-    quarters = np.searchsorted(np.quantile(angles, [0.25, 0.5, 0.75]), angles)
-    stratified = Sample(sample.images, quarters, sample.table)
-    rng = np.random.default_rng(config.split_seed)
-    return list(splitting.stratified_folds(stratified, config.folds, rng=rng))
 
 
 def _stretched(sample: Sample) -> Sample:

@@ -52,10 +52,10 @@ def plan(scale: str | None = None) -> dict[str, Any]:
     return scales.SCALES[scales.current_scale(scale)]["search"]["plan"]
 
 
-def _budget(scale: str, fold: int, **changes: Any) -> ClassifierConfig:
+def _budget(scale: str, fold: int) -> ClassifierConfig:
     """Return the configuration of the report's network under the budget of all."""
     settings = {"folds": plan(scale)["folds"], "fold": fold, "seed": fold, "schedule": "cosine"}
-    return classifier_config("real", scale, **scales.SCALES[scale]["search"]["budget"], **settings, **changes)
+    return classifier_config("real", scale, **scales.SCALES[scale]["search"]["budget"], **settings)
 
 
 def grow(scale: str | None = None) -> StudyResult:
@@ -79,16 +79,14 @@ def grow(scale: str | None = None) -> StudyResult:
         If there is no such scale.
     """
     scale = scales.current_scale(scale)
-    changes = {"architecture": "stacked", "width_multiplier": 1.0}
-    changes |= {"schedule": "constant", "learning_rate": 2e-3}
     short = [_budget(scale, fold) for fold in range(plan(scale)["grown"])]
+    changes = {"architecture": "stacked", "width_multiplier": 1.0, "schedule": "constant"}
+    changes |= {"learning_rate": 2e-3, "epochs": 2 * short[0].settings.epochs}
     conditions = {}
     for blocks, channels in plan(scale)["stacks"]:
         layers = {"channels": [channels * 2**i for i in range(blocks)], "dense": 0, "dropout": 0}
         changes["network"] = json.dumps(layers)
-        conditions[f"{blocks} × {channels}"] = [
-            config.changed(epochs=2 * config.settings.epochs, **changes) for config in short
-        ]
+        conditions[f"{blocks} × {channels}"] = [config.changed(**changes) for config in short]
     return studies.run_conditions("growth", scale, conditions, {})
 
 
@@ -107,12 +105,8 @@ def _suggest(trial: optuna.trial.BaseTrial, family: str, config: ClassifierConfi
         network["channels"] = [channels * 2**i for i in range(trial.suggest_int("blocks", 2, 4))]
         if "dense" not in network:
             network["dense"] = trial.suggest_int("dense", 16, 256, log=True)
-    return config.changed(
-        architecture=FAMILIES[family]["architecture"],
-        network=json.dumps(network, sort_keys=True),
-        learning_rate=rate,
-        width_multiplier=width,
-    )
+    built = {"architecture": FAMILIES[family]["architecture"], "network": json.dumps(network, sort_keys=True)}
+    return config.changed(**built, learning_rate=rate, width_multiplier=width)
 
 
 def _budget_of(search: optuna.Study) -> ClassifierConfig:
@@ -178,15 +172,12 @@ def _objective(trial: optuna.Trial, images: tuple[Sample, Sample], deadline: flo
     seed = 1000 * config.sources.fold + trial.number
     trial.study.sampler = optuna.samplers.TPESampler(n_startup_trials=4, seed=seed)
     asked = _suggest(trial, trial.study.user_attrs["family"], config)
+    left = None if deadline is None else deadline - time.time()
+    how: dict[str, Any] = {"callbacks": [keras.callbacks.LambdaCallback(on_epoch_end=report)]}
     try:
         with tempfile.TemporaryDirectory() as folder:
-            _, history = classification.train_classifier(
-                *images,
-                asked.settings,
-                folder=folder,
-                time_limit=None if deadline is None else deadline - time.time(),
-                callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=report)],
-            )
+            how |= {"folder": folder, "time_limit": left}
+            _, history = classification.train_classifier(*images, asked.settings, **how)
     except TrainingStopped:
         trial.study.enqueue_trial(trial.params)  # the same settings come first when the search resumes
         raise

@@ -18,14 +18,13 @@ from typing import Any
 
 import keras
 import numpy as np
-from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
-from radiosynth import augmentation, classification, datasets, preprocessing, simulation, training
+from radiosynth import augmentation, classification, datasets, generators, preprocessing, simulation, training
 from radiosynth._io import check, write_arrays, write_table
 from radiosynth.networks import build_network
 from radiosynth.reproduction import configs, provenance, recipes, runs
@@ -84,9 +83,8 @@ def _without(catalogue: str) -> tuple[Sample, Sample, Sample]:
 def far_from(sample: Sample, others: Sample) -> NDArray[np.bool_]:
     """Return which sources are farther from any of some others than neighbours in one image may be."""
     places = [SkyCoord(each.table["ra"], each.table["dec"], unit="deg") for each in (sample, others)]
-    return (
-        places[0].match_to_catalog_sky(places[1])[1] > protocol()["sources"]["external_separation"] * u.arcsec
-    )
+    separation = places[0].match_to_catalog_sky(places[1])[1]
+    return separation.arcsec > protocol()["sources"]["external_separation"]
 
 
 def _prepared(sample: Sample) -> Sample:
@@ -108,9 +106,7 @@ def synthetic_images(trial: Trial, train: Sample) -> Sample:
         drawn = parameters[np.concatenate([rows[trial.seed * number :][:number] for rows in of_class])]
         images = fit.observed_images(drawn, train.size, simulation.Observation(), rng=rng)
         return Sample(images, np.repeat(np.arange(len(CLASS_NAMES)), number), drawn)
-    from radiosynth.generators import sample_generators
-
-    return sample_generators([runs.run_folder(generator_config(trial))], number, rng=rng)
+    return generators.sample_generators([runs.run_folder(generator_config(trial))], number, rng=rng)
 
 
 def _observed_parameters(trial: Trial, train: Sample) -> Table:
@@ -144,9 +140,8 @@ class _Views(training.Batches):
         self.pools, self.seed, self.batch_size = pools, trial.seed, trial.batch_size
         self.synthetic = ratio / (1 + ratio)
         self.steps = round(exposure * (1 + ratio) / trial.epochs / trial.batch_size)
-        self.members = [
-            [np.flatnonzero(pool.labels == code) for code in range(len(CLASS_NAMES))] for pool in pools
-        ]
+        codes = range(len(CLASS_NAMES))
+        self.members = [[np.flatnonzero(pool.labels == code) for code in codes] for pool in pools]
 
     def epoch(self, number: int) -> training.Stream:
         rng = np.random.default_rng([self.seed, number])
@@ -162,8 +157,7 @@ class _Views(training.Batches):
         for number, pool in enumerate(self.pools):
             for code, members in enumerate(self.members[number]):
                 rows = np.flatnonzero((chosen == number) & (labels == code))
-                if len(rows):
-                    images[rows] = pool.images[rng.choice(members, len(rows))]
+                images[rows] = pool.images[rng.choice(members, len(rows))]
         return augmentation.rotate_flip(images, rng.uniform(0, 360, n), rng.random(n) < 0.5), labels
 
 
@@ -210,14 +204,10 @@ def train(
         If a time limit or a signal ended the training; calling again resumes.
     """
     sources, validation, _ = sources_of(trial)
-    synthetic = synthetic_images(trial, sources) if trial.synthetic else None
+    pools = [sources, synthetic_images(trial, sources)] if trial.synthetic else [sources]
     exposure, begun = trial.exposure * trial.times, time.monotonic()
-    if synthetic is None:
-        stages = [_Views([sources], 0.0, trial, exposure)]
-    elif trial.pretrain:
-        stages = [_Views([pool], 0.0, trial, exposure) for pool in (synthetic, sources)]
-    else:
-        stages = [_Views([sources, synthetic], trial.ratio, trial, exposure)]
+    shown = [[pool] for pool in reversed(pools)] if trial.pretrain else [pools]
+    stages = [_Views(each, trial.ratio if len(each) == 2 else 0.0, trial, exposure) for each in shown]
     options = {"width_multiplier": trial.width, "seed": trial.seed, "precision": trial.precision}
     model = build_network(trial.architecture, sources.size, "", **options)
     scores = partial(_scores, sources=validation, train=sources, trial=trial)
@@ -288,15 +278,10 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
 
 def _save(record: Path, trial: Trial, model: keras.Model, history: training.History, seconds: float) -> None:
     """Write what the network of a run says of every source, and where its numbers come from."""
-    about = {
-        **provenance.provenance(),
-        "seconds": round(seconds, 1),
-        "seconds_training": round(sum(history["seconds"]), 1),
-    }
-    arrays: dict[str, Any] = {"trial": json.dumps(asdict(trial)), "provenance": json.dumps(about)}
-    tests = {"test": sources_of(trial)[2]}
-    if not trial.left_out:
-        tests["external"] = external_sources()
+    spent = {"seconds": round(seconds, 1), "seconds_training": round(sum(history["seconds"]), 1)}
+    about = json.dumps(provenance.provenance() | spent)
+    arrays: dict[str, Any] = {"trial": json.dumps(asdict(trial)), "provenance": about}
+    tests = {"test": sources_of(trial)[2]} | ({} if trial.left_out else {"external": external_sources()})
     for name, sample in tests.items():
         arrays[f"{name}_names"] = np.asarray(sample.table["griese_key"], "S")
         arrays[f"{name}_labels"] = sample.labels.astype(np.int8)

@@ -60,10 +60,8 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
     """
     root = Path(folder)
     check(root.exists(), f"{root} is no folder; give the one that holds the cutouts")
-    if root.is_file():
-        sample = Sample.load(root)
-    else:
-        sample = read_cutouts(root, size=size, on_error="skip", nan="keep")
+    saved = root.is_file()
+    sample = Sample.load(root) if saved else read_cutouts(root, size=size, on_error="skip", nan="keep")
     if "path" in sample.table.colnames:
         # Decisions go by name. Sources of one name are told apart by their files.
         names = sample.table["name"].astype(str).tolist()
@@ -120,10 +118,8 @@ def page_content(
     """Return what pages of sources say of each, its packed image, and what they say of the sample."""
     cuts = cuts or default_cuts(sample)
     flags = automatic_cuts(sample, cuts)
-    pixels = [
-        zlib.compress(_eight_bits(*each).tobytes())
-        for each in zip(sample.images, flags["level"], flags["noise"], strict=True)
-    ]
+    measured = zip(sample.images, flags["level"], flags["noise"], strict=True)
+    pixels = [zlib.compress(_eight_bits(*each).tobytes()) for each in measured]
     content = {
         "size": sample.size,
         "scale": cuts.pixel_scale,
