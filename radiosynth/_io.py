@@ -36,6 +36,12 @@ TABLES = {
 }
 """Formats of tables by suffix, and how a file of our own begins, with the names of its first columns."""
 
+PathLike = str | os.PathLike
+"""What names a file or a folder."""
+
+Paths = PathLike | Iterable[PathLike]
+"""One of these or several."""
+
 SAMPLE = rb"(?s)PK\x03\x04.{26}images\.npy"
 """How a file of `radiosynth.Sample.save` begins."""
 

@@ -53,10 +53,8 @@ def rotate_flip(images: ArrayLike, angles: ArrayLike, flips: ArrayLike) -> NDArr
     """
     stack = _stack(images)
     n, height, width = stack.shape
-    fault = (
-        f"images, angles and flips have the shapes {stack.shape}, {np.shape(angles)} and "
-        f"{np.shape(flips)}; they must be (n, size, size), (n,) and (n,)"
-    )
+    shapes = f"{stack.shape}, {np.shape(angles)} and {np.shape(flips)}"
+    fault = f"images, angles and flips have the shapes {shapes}; they must be (n, size, size), (n,) and (n,)"
     check(height == width and np.shape(angles) == np.shape(flips) == (n,), fault)
     degrees: NDArray[np.float64] = np.ma.filled(np.ma.asarray(angles, float), np.nan)
     unknown = int((~np.isfinite(degrees)).sum())
@@ -163,15 +161,13 @@ def augment(
     generator = np.random.default_rng(rng)  # rng itself where there is one
     wanted = _numbers_per_class(sample.labels, per_class)
     refuse_beyond_memory((sum(wanted.values()), sample.size, sample.size), "ask for fewer images")
-    sources, rotations, flips = [], [], []
+    parts = []
     for code, number in wanted.items():
         members = np.flatnonzero(sample.labels == code)
         extra = number - len(members)
-        fault = (
-            f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all of them are "
-            "kept, so there must be one and per_class no less than their number; raise it, or take fewer"
-        )
-        check(len(members) and extra >= 0, fault)
+        fault = f"cannot augment {len(members)} {CLASS_NAMES[code]} images to {number}: all of them are kept"
+        advice = "so there must be one and per_class no less than their number; raise it, or take fewer"
+        check(len(members) and extra >= 0, f"{fault}, {advice}")
         if method == "random":
             source = generator.choice(members, extra)
             rotation = generator.uniform(0, 360, extra)
@@ -182,17 +178,13 @@ def augment(
             source = np.repeat(members, each)
             rotation = np.concatenate([360.0 * np.arange(1, k + 1) / (k + 1) for k in each])
             flipped = np.arange(extra) % 2 == 0
-        sources += [members, source]
-        rotations += [np.zeros(len(members)), rotation]
-        flips += [np.zeros(len(members), bool), flipped]
-    table = sample.table[np.concatenate(sources)]
-    table["source"] = np.concatenate(sources)
-    table["rotation"] = np.concatenate(rotations)
-    table["flipped"] = np.concatenate(flips)
-    step = f"augment: {method} rotation and flip to {len(table)} images"
-    table.meta["history"] = [*sample.history, step]
-    images = _warp(sample.images, *(table[name].data for name in ("source", "rotation", "flipped")))
-    return Sample(images, sample.labels[table["source"]], table)
+        kept = np.zeros(len(members))
+        parts += [(members, kept, kept > 0), (source, rotation, flipped)]
+    added = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+    table = sample.table[added[0]]
+    table["source"], table["rotation"], table["flipped"] = added
+    table.meta["history"] = [*sample.history, f"augment: {method} rotation and flip to {len(table)} images"]
+    return Sample(_warp(sample.images, *added), sample.labels[added[0]], table)
 
 
 def _warp(

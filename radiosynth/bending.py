@@ -5,6 +5,7 @@ A bending angle is 0 for a straight source and 180 degrees where both jets point
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -177,17 +178,9 @@ def train_regressor(
 
     optimizer = keras.optimizers.RMSprop(settings.rate(batches.steps))
     training.compile_model(model, optimizer, LOSSES[settings.output], (mae, mse))
-    history = training.fit(
-        model,
-        batches,
-        epochs=settings.epochs,
-        folder=folder,
-        fingerprint=training.fingerprint(fingerprint, settings, *arrays, validation.images, truth, *initial),
-        scores=scores,
-        time_limit=time_limit,
-        title="regressor",
-    )
-    return model, history
+    fit = partial(training.fit, model, batches, epochs=settings.epochs, folder=folder, time_limit=time_limit)
+    identity = training.fingerprint(fingerprint, settings, *arrays, validation.images, truth, *initial)
+    return model, fit(fingerprint=identity, scores=scores, title="regressor")
 
 
 def predict_angles(model: keras.Model, images: ArrayLike, *, n_rotations: int = 1) -> Table:
@@ -221,13 +214,11 @@ def predict_angles(model: keras.Model, images: ArrayLike, *, n_rotations: int = 
         rotated = rotate_flip(pixels, np.full(n, 360 * number / n_rotations), np.full(n, number % 2 == 1))
         outputs.append(predict(model, rotated))
     angles = [ops.convert_to_numpy(_angle(output)) for output in outputs]
-    table = Table({"bending_angle": np.mean(angles, axis=0)})
+    found = {"bending_angle": np.mean(angles, axis=0)}
     if model.output_shape[-1] == OUTPUTS["spread"]:
-        table["spread"] = np.mean([output[:, 1] for output in outputs], axis=0)
+        found["spread"] = np.mean([output[:, 1] for output in outputs], axis=0)
     elif model.output_shape[-1] == OUTPUTS["jets"]:
         for i in (0, 1):
             x, y = outputs[0][:, 2 * i : 2 * i + 2].T
-            table[f"position_angle_{i + 1}"] = np.degrees(np.arctan2(y, x)) % 360
-    for name in table.colnames:
-        table[name].unit = "deg"
-    return table
+            found[f"position_angle_{i + 1}"] = np.degrees(np.arctan2(y, x)) % 360
+    return Table(found, units=dict.fromkeys(found, "deg"))

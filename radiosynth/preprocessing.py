@@ -32,9 +32,8 @@ MANY = 256
 _CONSTANT = "one value in all pixels (no source above the noise)"
 
 
-_SPOILT = (
-    f"missing data (NaN or zeros) that touch the source or are over {MISSING_LIMIT:.0%} of the part used"
-)
+_GONE = "missing data (NaN or zeros) that touch the source"
+_SPOILT = f"{_GONE} or are over {MISSING_LIMIT:.0%} of the part used"
 
 
 _AROUND, _SOLID = np.ones((3, 3)), np.ones((8, 8))
@@ -331,9 +330,8 @@ def resize(images: ArrayLike, size: int) -> NDArray[np.float32]:
     # From the faintest pixel up, so that a background of that value keeps it, without rounding.
     lowest = np.fmin.reduce(stack, axis=(1, 2))
     lowest[~np.isfinite(lowest)] = 0
-    return np.stack(
-        [along @ (along @ (image - low).T).T + low for image, low in zip(stack, lowest, strict=True)]
-    )
+    pairs = zip(stack, lowest, strict=True)
+    return np.stack([along @ (along @ (image - low).T).T + low for image, low in pairs])
 
 
 def scale(images: ArrayLike, low: float = -1.0, high: float = 1.0) -> NDArray[np.float32]:
@@ -501,12 +499,7 @@ def _stack(images: ArrayLike) -> NDArray[np.float32]:
     return stack
 
 
-def _spoilt(
-    images: NDArray[np.float32],
-    missing: NDArray[np.bool_],
-    limit: NDArray[np.float32],
-    noise: NDArray[np.float64],
-) -> NDArray[np.bool_]:
+def _spoilt(images: NDArray, missing: NDArray, limit: NDArray, noise: NDArray) -> NDArray[np.bool_]:
     """Return in which thresholded images missing pixels touch a source or are too many.
 
     A source is an island above the threshold whose peak is two more sigma higher and has 10 % of the

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from radiosynth._io import cache_folder, check
+from radiosynth._io import PathLike, cache_folder, check
 
 PACKAGED_RUNS = Path(__file__).parent / "runs"
 """Those that come with the package, for who has saved none."""
@@ -47,7 +47,7 @@ def saved_runs() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in finished}
 
 
-def find_folder(source: str | os.PathLike[str]) -> Path:
+def find_folder(source: PathLike) -> Path:
     """Return the folder that is meant by a path, or by the name of a saved run."""
     if Path(source).is_dir():
         return Path(source).resolve()

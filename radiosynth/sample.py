@@ -7,7 +7,6 @@ import html
 import io
 import json
 import numbers
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,16 @@ import numpy as np
 from astropy.table import Column, Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import SAMPLE, check, read_arrays, readable, recoded, refuse_to_replace, write_arrays
+from radiosynth._io import (
+    SAMPLE,
+    PathLike,
+    check,
+    read_arrays,
+    readable,
+    recoded,
+    refuse_to_replace,
+    write_arrays,
+)
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
 
 
@@ -135,7 +143,7 @@ class Sample:
         table.meta["history"] = [*self.history, step]
         return Sample(images, self.labels, table)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: PathLike) -> None:
         """Write the sample to one compressed ``.npz`` file that holds no pickled objects.
 
         The file appears under its name only when it is whole.
@@ -155,7 +163,7 @@ class Sample:
         write_arrays(Path(path), images=self.images, labels=self.labels, table=table)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Sample:
+    def load(cls, path: PathLike) -> Sample:
         """Read a sample written by `Sample.save`.
 
         Parameters

@@ -146,10 +146,9 @@ def _save_checkpoint(path: Path, model: keras.Model, history: History, fingerpri
 
 
 def _diverged(model: keras.Model, what: str, epoch: int) -> TrainingDiverged:
-    return TrainingDiverged(
-        f"the {what} became infinite or not a number in epoch {epoch}; nothing of it was saved. Start again "
-        f"in another folder with a lower learning rate than {float(model.optimizer.learning_rate):.3g}"
-    )
+    fault = f"the {what} became infinite or not a number in epoch {epoch}; nothing of it was saved"
+    advice = f"a lower learning rate than {float(model.optimizer.learning_rate):.3g}"
+    return TrainingDiverged(f"{fault}. Start again in another folder with {advice}")
 
 
 def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> History:

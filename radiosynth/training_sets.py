@@ -6,7 +6,6 @@ images, simulated ones and those of trained generators; any object with such a m
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from radiosynth import simulation
-from radiosynth._io import check
+from radiosynth._io import PathLike, check
 from radiosynth.augmentation import augment
 from radiosynth.preprocessing import resize, scale
 from radiosynth.sample import Sample, check_count, check_rng, concatenate
@@ -87,13 +86,11 @@ class Geometric:
         how: dict[str, Any] = {"population": self.population, "observation": self.observation, "rng": rng}
         if self.observation is None:
             return simulation.simulate(self.per_class, sources.size, **how)
-        edge = self.observation.edge
-        drawn = []
-        for name in CLASS_NAMES:  # one after the other: images as observed are several times as large
-            seen = simulation.simulate({name: self.per_class}, edge, **how)
-            images = scale(resize(seen.images, sources.size))
-            drawn.append(seen.derived(images, f"resize: {edge} to {sources.size} px"))
-        return concatenate(drawn)
+        edge, size = self.observation.edge, sources.size
+        # One class after the other: images as observed are several times as large.
+        seen = (simulation.simulate({name: self.per_class}, edge, **how) for name in CLASS_NAMES)
+        step = f"resize: {edge} to {size} px"
+        return concatenate([each.derived(scale(resize(each.images, size)), step) for each in seen])
 
 
 @dataclass(frozen=True)
@@ -116,11 +113,9 @@ class Fitted:
 
     def draw(self, sources: Sample, rng: np.random.Generator) -> Sample:
         """Return images simulated after a fit to the sources; see `Part`."""
-        fitting, drawing = rng.spawn(2)
-        population = simulation.fit_population(
-            sources, per_class=self.trials, observation=self.observation, rng=fitting
-        )
-        return Geometric(self.per_class, population, self.observation).draw(sources, drawing)
+        seen, (fitting, drawing) = self.observation, rng.spawn(2)
+        found = simulation.fit_population(sources, per_class=self.trials, observation=seen, rng=fitting)
+        return Geometric(self.per_class, found, seen).draw(sources, drawing)
 
 
 @dataclass(frozen=True)
@@ -137,7 +132,7 @@ class Generated:
     """
 
     per_class: int
-    generators: Sequence[str | os.PathLike[str] | GeneratorRun]
+    generators: Sequence[PathLike | GeneratorRun]
 
     def draw(self, sources: Sample, rng: np.random.Generator) -> Sample:
         """Return images of the generators; see `Part`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import re
 import warnings
 from collections import Counter
@@ -18,7 +17,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import check, log, readable
+from radiosynth._io import PathLike, check, log, readable
 from radiosynth.catalogues.angles import degrees, designation, from_designation, is_number, text_of, unit_of
 from radiosynth.catalogues.lists import meanings_of, read_list
 from radiosynth.taxonomy import CLASS_NAMES, class_code
@@ -36,7 +35,7 @@ def checksum(table: Table) -> str:
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def read_positions(path: str | os.PathLike[str], *, classes: Mapping[str, str] | None = None) -> Table:
+def read_positions(path: PathLike, *, classes: Mapping[str, str] | None = None) -> Table:
     r"""Read a list of positions: plain text, CSV, ECSV, IPAC, SExtractor, FITS or VOTable.
 
     Lists of PyBDSF, Aegean, Selavy and SExtractor are read as they are, if they have positions on the sky.

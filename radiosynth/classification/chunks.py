@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -15,11 +14,21 @@ import joblib
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import check, log, read_json, readable, write_json, write_table, write_text
+from radiosynth._io import (
+    PathLike,
+    Paths,
+    check,
+    log,
+    read_json,
+    readable,
+    write_json,
+    write_table,
+    write_text,
+)
 from radiosynth.classification.classifier import Classifier, load_classifier
 from radiosynth.cutouts.files import stack_length
 from radiosynth.cutouts.manifest import alone, files_of_list
-from radiosynth.cutouts.read import Paths, listed, part_of
+from radiosynth.cutouts.read import listed, part_of
 from radiosynth.parallel import each
 from radiosynth.sample import UnusableError
 
@@ -34,9 +43,7 @@ _LARGE = 2**24
 _USUAL = 2**18
 
 
-def in_chunks(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], size: int = CHUNK
-) -> list[list[str]]:
+def in_chunks(paths: Paths, size: int = CHUNK) -> list[list[str]]:
     """List files in chunks that are read, and classified, at a time.
 
     Parameters
@@ -88,7 +95,7 @@ def _listed(paths: Paths) -> tuple[list[str], list[tuple[str, str]]]:
     """Return the files of folders, of tables and by themselves, and the sources that have none."""
     files: list[str] = []
     absent: list[tuple[str, str]] = []
-    for path in [paths] if isinstance(paths, str | os.PathLike) else paths:
+    for path in [paths] if isinstance(paths, PathLike) else paths:
         if Path(path).suffix.lower() in _LISTS:
             files += files_of_list(Path(path))
         else:
@@ -98,7 +105,7 @@ def _listed(paths: Paths) -> tuple[list[str], list[tuple[str, str]]]:
     return files, absent
 
 
-def without_image(paths: Iterable[str | os.PathLike[str]]) -> list[tuple[str, str]]:
+def without_image(paths: Iterable[PathLike]) -> list[tuple[str, str]]:
     """Return the sources that manifests of folders list without an image, as pairs (name, reason)."""
     return _listed(paths)[1]
 
@@ -112,7 +119,7 @@ def count_images(chunks: Sequence[Sequence[str]]) -> int:
 def classify_in_chunks(
     classifier: Classifier,
     chunks: Sequence[Sequence[str]],
-    folder: str | os.PathLike[str],
+    folder: PathLike,
     *,
     crop: int | None = None,
     pixel_scale: float | None = None,
@@ -168,21 +175,15 @@ def classify_in_chunks(
         else:
             write_json(about, {"chunks": len(chunks), "fingerprint": fingerprint})
             classifier.save(folder / "model")
-        tasks = []
-        for number, files in enumerate(chunks):
-            part = _part(folder, number)
-            if part.exists():
-                yield _read_part(part)
-            else:
-                tasks.append((part, files))
+        parts = [_part(folder, number) for number in range(len(chunks))]
+        tasks = [(part, files) for part, files in zip(parts, chunks, strict=True) if not part.exists()]
+        yield from (_read_part(part) for part in parts if part.exists())
         options = {"crop": crop, "pixel_scale": pixel_scale, "on_error": on_error}
         classify = partial(_classify_chunk, folder / "model", fingerprint, options)
         yield from each(classify, tasks, jobs, ahead=2)
 
 
-def join_chunks(
-    folder: str | os.PathLike[str], out: str | os.PathLike[str], comments: Sequence[str] = ()
-) -> None:
+def join_chunks(folder: PathLike, out: PathLike, comments: Sequence[str] = ()) -> None:
     """Write the parts of `classify_in_chunks` as one table, in the order of the files, and remove them.
 
     Parameters
@@ -275,6 +276,5 @@ def _classes(classifier: Classifier, files: Sequence[str], options: dict[str, An
         if not error.skipped and not error.left_out:
             raise
         names = ["name", "class", *classifier.card["classes"], *["oddness"] * bool(classifier.oddness)]
-        table = Table(names=names, dtype=["U1", "U1", *["f4"] * (len(names) - 2)])
-        table.meta = {"model": classifier.card["name"], **vars(error), "notes": []}
-        return table
+        meta = {"model": classifier.card["name"], **vars(error), "notes": []}
+        return Table(names=names, dtype=["U1", "U1", *["f4"] * (len(names) - 2)], meta=meta)

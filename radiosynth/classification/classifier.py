@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Integral, Real
@@ -16,7 +15,7 @@ from astropy.table import Table
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import records, training
-from radiosynth._io import check, read_arrays, read_json, readable, write_arrays, write_json
+from radiosynth._io import PathLike, Paths, check, read_arrays, read_json, readable, write_arrays, write_json
 from radiosynth.classification.oddness import Oddness
 from radiosynth.classification.predicting import predict
 from radiosynth.classification.settings import ClassifierSettings
@@ -157,7 +156,7 @@ class Classifier:
 
     def classify(
         self,
-        what: Sample | str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        what: Sample | Paths,
         *,
         crop: int | None = None,
         pixel_scale: float | None = None,
@@ -196,17 +195,13 @@ class Classifier:
             table["oddness"] = oddness
             odd = table[oddness > 1]["name", "oddness"]
             doubts += [(name, f"an oddness of {value:.1f}: {_ODD}") for name, value in odd]
-        table.meta = {
-            "model": self.card["name"],
-            "skipped": sample.table.meta.get("skipped", []),
-            "left_out": ready.table.meta["left_out"],
-            "notes": doubts,
-        }
+        table.meta = {"model": self.card["name"], "skipped": sample.table.meta.get("skipped", [])}
+        table.meta |= {"left_out": ready.table.meta["left_out"], "notes": doubts}
         return table
 
     def read(
         self,
-        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        paths: Paths,
         crop: int | None = None,
         pixel_scale: float | None = None,
         on_error: Literal["raise", "skip"] = "skip",
@@ -214,7 +209,7 @@ class Classifier:
         """Return cutouts as `classify` reads them: named by their files unless a folder was given."""
         size = crop or self.card["crop"]
         sample = read_cutouts(paths, size=size, pixel_scale=pixel_scale, on_error=on_error, nan="keep")
-        if not (isinstance(paths, str | os.PathLike) and Path(paths).is_dir()):
+        if not (isinstance(paths, PathLike) and Path(paths).is_dir()):
             named = zip(sample.table["path"].tolist(), sample.table["name"].tolist(), strict=True)
             sample.table["name"] = [str(Path(path).with_name(name)) for path, name in named]
         return sample
@@ -222,7 +217,7 @@ class Classifier:
     def _doubts(self, sample: Sample) -> list[tuple[str, str]]:
         """Return the images whose pixels or beam are known to be of another width than the network's."""
         asked = self.card["pixel_scale"] or FIRST.scale(sample.size)
-        known = f"the network knows sizes in pixels of {asked:.3g} arcsec"
+        told = f"the network knows sizes in pixels of {asked:.3g} arcsec: resample to pixel scale {asked:.3g}"
         doubts = []
         columns = sample.table["name"], floats(sample.table, "beam"), floats(sample.table, "pixel_scale")
         for name, beam, scale in zip(*columns, strict=True):  # no width that is not known, NaN, is doubted
@@ -231,11 +226,10 @@ class Classifier:
             if beam > 1.005 * COARSEST_BEAM:
                 doubts.append((name, f"a beam of {beam:.3g} arcsec, {_COARSER}"))
             if abs(scale / asked - 1) > SCALE_TOLERANCE:
-                advice = f"{known}: resample to pixel scale {asked:.3g}"
-                doubts.append((name, f"pixels of {scale:.2f} arcsec; {advice}"))
+                doubts.append((name, f"pixels of {scale:.2f} arcsec; {told}"))
         return doubts
 
-    def save(self, folder: str | os.PathLike[str]) -> None:
+    def save(self, folder: PathLike) -> None:
         """Write card and weights to a folder, for `radiosynth.load_classifier`.
 
         Parameters
@@ -260,7 +254,7 @@ class Classifier:
         write_json(Path(folder) / "card.json", self.card)
 
     @keras_defaults()
-    def export(self, path: str | os.PathLike[str], format: Literal["keras", "onnx"] = "keras") -> Path:  # noqa: A002
+    def export(self, path: PathLike, format: Literal["keras", "onnx"] = "keras") -> Path:  # noqa: A002
         """Write the classifier to one file for other tools, and a model card beside it.
 
         From prepared images, float32 of the shape (n, size, size, 1) in [-1, 1], to class probabilities, as
@@ -299,7 +293,7 @@ class Classifier:
 
 
 @keras_defaults()
-def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
+def load_classifier(source: PathLike | None = None) -> Classifier:
     """Load a trained classifier.
 
     Parameters
@@ -327,10 +321,8 @@ def load_classifier(source: str | os.PathLike[str] | None = None) -> Classifier:
     >>> classifier.card["size"], classifier.card["pixel_scale"], len(classifier.card["networks"])
     (192, 1.8, 1)
     """
-    if source is None or source == "ensemble":
-        folder = records.PACKAGED_RUNS / (ENSEMBLE if source else DEFAULT)
-    else:
-        folder = records.find_folder(source)
+    packaged = records.PACKAGED_RUNS / (ENSEMBLE if source else DEFAULT)
+    folder = packaged if source is None or source == "ensemble" else records.find_folder(source)
     said = {"advice": "save it anew", "fault": "is no card of a classifier"}
     path = folder / "card.json"
     card = read_json(path, CARD, **said) if path.exists() else _card_of_run(folder)
@@ -397,9 +389,7 @@ def _card_of_run(folder: Path) -> dict[str, Any]:
         "pixel_scale": FIRST.pixel_scale if foveated else None,
         "n_rotations": 8 if kind == "ensemble" else 1,
         "temperature": known.get("temperature", 1.0),
-        "networks": [
-            records.renamed({name: part.get(name, usual) for name, usual in asked.items()}) for part in parts
-        ],
+        "networks": [records.renamed({name: (asked | part)[name] for name in asked}) for part in parts],
         "training_images": known["training_images"],
         "data": known["data"]["doi"],
         "accuracy": round(float(correct.mean()), 4),

@@ -96,12 +96,9 @@ def _measured(classes: NDArray[np.str_], predictions: Mapping[str, NDArray[Any]]
     true, given = classes[labels], classes[probabilities.argmax(axis=1)]
     correct = true == given
     whole = _with_interval(proportion(correct, confidence=0.95))
-    sure = probabilities.max(axis=1).mean()
-    summary = (
-        f"Proportion of {len(labels)} images, which it was not trained on, that are classified correctly: "
-        f"{whole}, with a 95 % interval. The mean probability of the classes it gives is {sure:.3f}."
-    )
-    parts = [summary, _table("class", true, correct)]
+    asked = f"Proportion of {len(labels)} images, which it was not trained on, that are classified correctly"
+    sure = f"The mean probability of the classes it gives is {probabilities.max(axis=1).mean():.3f}."
+    parts = [f"{asked}: {whole}, with a 95 % interval. {sure}", _table("class", true, correct)]
     for name, score in two_axes(labels, probabilities, confidence=0.95).items():
         parts.append(f"Correct in the question {name}: {_with_interval(score)}.")
     if "catalogues" in predictions:
@@ -109,10 +106,7 @@ def _measured(classes: NDArray[np.str_], predictions: Mapping[str, NDArray[Any]]
     else:
         parts.append("The saved predictions do not say from which catalogue an image is.")
     frequent = Counter(zip(true[~correct], given[~correct], strict=True)).most_common(4)
-    errors = [
-        f"- {name} taken for {other}: {number} of {(true == name).sum()}"
-        for (name, other), number in frequent
-    ]
+    errors = [f"- {name} taken for {other}: {n} of {(true == name).sum()}" for (name, other), n in frequent]
     return {"accuracy": "\n\n".join(parts), "errors": "\n".join(errors) or "None."}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -93,24 +94,14 @@ def train_classifier(
             probabilities = predict(model, validation.images)
         loss = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], keras.config.epsilon()))
         correct = probabilities.argmax(axis=1) == labels
-        found = {}
-        for name, chosen in (("val", np.ones_like(original)), ("unaugmented", original)):
-            found[f"{name}_loss"] = float(loss[chosen].mean())
-            found[f"{name}_accuracy"] = float(correct[chosen].mean())
-        return found
+        found = {"val_loss": loss, "val_accuracy": correct}
+        found |= {"unaugmented_loss": loss[original], "unaugmented_accuracy": correct[original]}
+        return {name: float(values.mean()) for name, values in found.items()}
 
     training.compile_model(model, keras.optimizers.Adam(settings.rate(batches.steps)))
-    history = training.fit(
-        model,
-        batches,
-        epochs=settings.epochs,
-        folder=folder,
-        fingerprint=training.fingerprint(fingerprint, settings, *arrays, validation.images, labels, original),
-        scores=scores,
-        callbacks=callbacks,
-        time_limit=time_limit,
-        title="classifier",
-    )
+    fit = partial(training.fit, model, batches, epochs=settings.epochs, folder=folder, time_limit=time_limit)
+    identity = training.fingerprint(fingerprint, settings, *arrays, validation.images, labels, original)
+    history = fit(fingerprint=identity, scores=scores, callbacks=callbacks, title="classifier")
     recalibrate(model, train.images, settings)
     return model, history
 
@@ -194,21 +185,13 @@ def train_on_the_fly(
         model.set_weights(start.get_weights())
     learned = np.eye(len(CLASS_NAMES))[train.labels] if targets is None else np.asarray(targets)
     batches = _OnTheFly(train, settings, learned.astype(np.float32))
-    initial = model.get_weights()
     rate = settings.rate(batches.steps)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0)
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
     training.compile_model(model, optimizer, loss)
-    history = training.fit(
-        model,
-        batches,
-        epochs=settings.epochs,
-        folder=folder,
-        fingerprint=training.fingerprint(fingerprint, settings, *batches.arrays, *initial),
-        time_limit=time_limit,
-        title="classifier",
-    )
-    return model, history
+    fit = partial(training.fit, model, batches, epochs=settings.epochs, folder=folder, time_limit=time_limit)
+    identity = training.fingerprint(fingerprint, settings, *batches.arrays, *model.get_weights())
+    return model, fit(fingerprint=identity, title="classifier")
 
 
 def recalibrate(

@@ -40,12 +40,7 @@ class Oddness:
 
     @classmethod
     def fitted(
-        cls,
-        model: keras.Model,
-        images: NDArray[np.float32],
-        labels: NDArray[np.int64],
-        usual: NDArray[np.float32],
-        false_alarms: float = 0.01,
+        cls, model: keras.Model, images: NDArray, labels: NDArray, usual: NDArray, false_alarms: float = 0.01
     ) -> Oddness:
         """Measure what a network makes of its training images.
 
@@ -69,8 +64,7 @@ class Oddness:
         """
         from sklearn.covariance import ShrunkCovariance  # to ask a network needs none of it
 
-        found = keras.Model(model.input, model.get_layer(FEATURES).output)
-        features = predict(found, images).astype(float)
+        features = predict(keras.Model(model.input, model.get_layer(FEATURES).output), images).astype(float)
         codes, own = np.unique(labels, return_inverse=True)
         means = np.stack([features[labels == code].mean(axis=0) for code in codes])
         precision = ShrunkCovariance(assume_centered=True).fit(features - means[own]).precision_

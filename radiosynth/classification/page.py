@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import check, refuse_to_replace
+from radiosynth._io import PathLike, check, refuse_to_replace
 from radiosynth.sample import Sample
 from radiosynth.selection.cuts import CUTS
 from radiosynth.selection.review import page_content, write_page
@@ -19,7 +18,7 @@ PAGE = rb"(?s)<!doctype html>\s*<!-- by radiosynth classify -->"
 """How a page of ours begins."""
 
 
-def class_page(sample: Sample, table: Table, path: str | os.PathLike[str]) -> Path:
+def class_page(sample: Sample, table: Table, path: PathLike) -> Path:
     """Write one HTML page of sources with image, class, probabilities and flags.
 
     It can be sorted by confidence and filtered by class, and asks no other host for anything.

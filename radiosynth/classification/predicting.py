@@ -43,10 +43,8 @@ def predict(model: keras.Model, images: ArrayLike) -> Any:
     check(fits, f"images have the shape {pixels.shape}; this model takes {needed}")
     step = max(1, PIXELS // size**2)
     # Compiled, but without the queues and callbacks of Keras' own predict, which take as long as the network.
-    parts = [
-        keras.tree.flatten(model.predict_on_batch(pixels[i : i + step, ..., None]))
-        for i in range(0, len(pixels), step)
-    ]
+    batches = (pixels[i : i + step, ..., None] for i in range(0, len(pixels), step))
+    parts = [keras.tree.flatten(model.predict_on_batch(batch)) for batch in batches]
     empty = [np.empty((0, *output.shape[1:]), np.float32) for output in model.outputs]
     outputs = [np.concatenate(each) for each in zip(empty, *parts, strict=True)]
     return outputs if len(outputs) > 1 else outputs[0]

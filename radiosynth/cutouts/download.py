@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 import time
 import warnings
@@ -19,7 +18,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
-from radiosynth._io import check, log, told
+from radiosynth._io import PathLike, check, log, told
 from radiosynth.catalogues.angles import degrees
 from radiosynth.cutouts.files import LARGEST
 from radiosynth.cutouts.manifest import FINAL, OUTCOME, alone, file_name, resumed, write_manifest
@@ -38,7 +37,7 @@ GIVE_UP = 20
 
 def download_cutouts(
     table: Table,
-    folder: str | os.PathLike[str],
+    folder: PathLike,
     *,
     survey: Survey | Sequence[Survey] | None = None,
     width: float | None = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from astropy.wcs.utils import proj_plane_pixel_area
 
+from radiosynth._io import PathLike
 from radiosynth.catalogues.angles import designation
 from radiosynth.cutouts.beams import beams_of
 from radiosynth.cutouts.download import placed
@@ -24,7 +24,7 @@ from radiosynth.taxonomy import UNLABELLED, class_code
 
 
 def cutouts_from_mosaic(
-    mosaic: str | os.PathLike[str],
+    mosaic: PathLike,
     positions: Table | SkyCoord,
     *,
     size: int = 150,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +11,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import check
+from radiosynth._io import PathLike, Paths, check
 from radiosynth.cutouts.files import DAMAGED, CutoutError, blamed, need, open_image
 from radiosynth.cutouts.manifest import MANIFEST, NAN_EDGE, OK, read_manifest
 from radiosynth.cutouts.orientation import check_pixel_scale, frame_of, upright
@@ -20,14 +19,11 @@ from radiosynth.cutouts.pixels import blanked, usable
 from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.taxonomy import UNLABELLED, class_code
 
-Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-"""What names files: one path, or several."""
-
 _IMAGE_FILE = re.compile(r"[^.].*\.((fits?|fts)(\.gz|\.fz)?|npy|png|jpe?g)", re.I)
 
 
 def read_cutouts(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    paths: Paths,
     *,
     size: int | None = None,
     pixel_scale: float | None = None,
@@ -140,10 +136,10 @@ def part_of(file: str) -> tuple[Path, slice]:
 
 def listed(paths: Paths, keep_nan: bool) -> tuple[list[str], Table | None, list[tuple[str, str]]]:
     """Return the files to read, of a folder the rows of its manifest, and the sources that have no image."""
-    files = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    files = [os.fspath(path) for path in ([paths] if isinstance(paths, PathLike) else paths)]
     check(files, "no files to read; give at least one")
     folder = Path(files[0])
-    if not isinstance(paths, str | os.PathLike) or not folder.is_dir():
+    if not isinstance(paths, PathLike) or not folder.is_dir():
         return files, None, []
     if not (folder / MANIFEST).is_file():
         # Hidden files are half written, or a file system's own.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from pathlib import Path
 
@@ -11,13 +10,13 @@ import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 
-from radiosynth._io import check, write_atomically
+from radiosynth._io import PathLike, check, write_atomically
 from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTCOME, as_ascii, file_name, write_manifest
 from radiosynth.sample import Sample, floats
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
 
-def write_cutouts(sample: Sample, folder: str | os.PathLike[str]) -> None:
+def write_cutouts(sample: Sample, folder: PathLike) -> None:
     """Write one FITS file for each source of a sample, and a manifest: `read_cutouts` reads the folder.
 
     Images, labels and table are read back equal, but that flux comes back in Jy/beam and that images with

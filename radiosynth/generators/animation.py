@@ -16,8 +16,7 @@ STRIP = 24
 
 def read_frames(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return the frames in a file of `train_generator`, and their epochs."""
-    kinds = {"frames": "u4", "epochs": "i1"}
-    stored = read_arrays(path, kinds, advice="remove its folder and train again")
+    stored = read_arrays(path, {"frames": "u4", "epochs": "i1"}, advice="remove its folder and train again")
     return stored["frames"], stored["epochs"]
 
 

@@ -6,9 +6,9 @@ A kind of generator is two classes: a `GeneratorSettings` that names the kind an
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -108,9 +108,7 @@ class GeneratorModel(keras.Model):
         """Return the images: all that happens in a step happens in `compute_loss`."""
         return images
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, *others: Any, training: bool = True, **more: Any
-    ) -> Any:
+    def compute_loss(self, x: Any = None, y: Any = None, *_: Any, training: bool = True, **more: Any) -> Any:
         """Return the loss of images `x` with labels `y`, as Keras asks for it."""
         loss, values = self.terms(self.settings.seen(x), y, training)
         for metric, value in zip(self.logged, values, strict=True):
@@ -199,9 +197,7 @@ class _Watch(keras.callbacks.Callback):
     def keep(self, epoch: int) -> None:
         settings = self.generator.settings
         rng = np.random.default_rng([settings.seed, 9])  # the same noise at every call
-        codes = np.repeat(np.arange(max(settings.conditional, 1)), FRAME_SAMPLES)
-        labels = codes if settings.conditional else None
-        images = generate(self.generator.kept, len(codes), labels=labels, rng=rng)
+        images = _draw(self.generator.kept, settings, FRAME_SAMPLES, rng)
         self.frames[epoch] = np.round((images + 1) * 127.5).astype(np.uint8)
         write_arrays(self.path, epochs=list(self.frames), frames=list(self.frames.values()))
 
@@ -264,16 +260,9 @@ def train_generator(
     training.compile_model(model, model.solver(settings.epochs * batches.steps), None, ())
     watch = _Watch(model, folder)
     title = f"{settings.kind.upper()} of {', '.join(names)}"
-    history = training.fit(
-        model,
-        batches,
-        epochs=settings.epochs,
-        folder=folder,
-        fingerprint=training.fingerprint(fingerprint, settings, *arrays),
-        callbacks=[watch],
-        time_limit=time_limit,
-        title=title,
-    )
+    fit = partial(training.fit, model, batches, epochs=settings.epochs, folder=folder, time_limit=time_limit)
+    identity = training.fingerprint(fingerprint, settings, *arrays)
+    history = fit(fingerprint=identity, callbacks=[watch], title=title)
     if not watch.frames:  # the training had ended before
         watch.recall(settings.epochs)
     frames, epochs = np.array(list(watch.frames.values())), np.array(list(watch.frames))
@@ -285,20 +274,12 @@ def train_generator(
     training.save_weights(model.kept, folder / "generator.npz", dtype="float16")
     if model.partner:
         training.save_weights(getattr(model, model.partner), folder / f"{model.partner}.npz", dtype="float16")
-    description = {
-        "kind": settings.kind,
-        "settings": dataclasses.asdict(settings),
-        "class_names": names,
-        "diversity": varieties,
-        "collapsed": collapsed,
-    }
-    write_json(folder / "generator.json", description)
+    about = {"kind": settings.kind, "settings": asdict(settings), "class_names": names}
+    write_json(folder / "generator.json", about | {"diversity": varieties, "collapsed": collapsed})
     return GeneratorRun(folder, model.kept, history, frames, epochs, tuple(varieties), collapsed)
 
 
-def _relative_diversity(
-    frame: NDArray[np.uint8], images: NDArray[np.float32], labels: NDArray[np.int64] | None
-) -> list[float]:
+def _relative_diversity(frame: NDArray, images: NDArray, labels: NDArray | None) -> list[float]:
     """Return, for each class, the diversity of its last samples divided by that of real images."""
     codes = np.zeros(len(images), int) if labels is None else labels
     rng = np.random.default_rng(0)
@@ -425,11 +406,15 @@ def sample_generators(folders: Sequence[str | Path], per_class: int, *, rng: np.
     for folder in folders:
         settings, names, _ = read_description(Path(folder))
         refuse_beyond_memory((len(names) * per_class, settings.size, settings.size), "ask for fewer images")
-        codes = np.repeat(np.arange(len(names)), per_class)
-        labels = codes if settings.conditional else None
-        images = generate(load_generator(folder), len(codes), labels=labels, rng=rng)
+        images = _draw(load_generator(folder), settings, per_class, rng)
         first = sum(map(len, parts))
-        table = Table({"name": [f"{settings.kind}_{first + i}" for i in range(len(codes))]})
+        table = Table({"name": [f"{settings.kind}_{first + i}" for i in range(len(images))]})
         table.meta["history"] = [f"drawn from generators: {per_class} images per class"]
-        parts.append(Sample(images, np.array([class_code(name) for name in names])[codes], table))
+        parts.append(Sample(images, np.repeat([class_code(name) for name in names], per_class), table))
     return concatenate(parts)
+
+
+def _draw(generator: keras.Model, settings: Any, number: int, rng: np.random.Generator) -> NDArray:
+    """Draw so many images of each class that a generator of these settings knows, class by class."""
+    codes = np.repeat(np.arange(max(settings.conditional, 1)), number)
+    return generate(generator, len(codes), labels=codes if settings.conditional else None, rng=rng)

@@ -27,12 +27,10 @@ class DCGAN(GeneratorModel):
     def __init__(self, settings: GANSettings) -> None:
         super().__init__(settings)
         options: dict[str, Any] = {"classes": settings.conditional, "seed": settings.seed + 1}
-        self.discriminator = build_discriminator(
-            settings.size, settings.width_multiplier, minibatch_stddev=settings.minibatch_stddev, **options
-        )
-        self.averaged = None
-        if settings.ema_decay:
-            self.averaged = settings.network()
+        options["minibatch_stddev"] = settings.minibatch_stddev
+        self.discriminator = build_discriminator(settings.size, settings.width_multiplier, **options)
+        self.averaged = settings.network() if settings.ema_decay else None
+        if self.averaged:
             self.averaged.trainable = False
 
     @property
@@ -58,12 +56,9 @@ class DCGAN(GeneratorModel):
         on_fake = self.discriminator(with_labels(ops.stop_gradient(fake), labels), training=training)
         # The generator learns from a discriminator that does not learn meanwhile.
         frozen = self.discriminator
-        on_fake_again, _ = frozen.stateless_call(
-            [ops.stop_gradient(ops.convert_to_tensor(v)) for v in frozen.trainable_variables],
-            [ops.convert_to_tensor(v) for v in frozen.non_trainable_variables],
-            with_labels(fake, labels),
-            training=training,
-        )
+        fixed = [ops.stop_gradient(ops.convert_to_tensor(v)) for v in frozen.trainable_variables]
+        states = [ops.convert_to_tensor(v) for v in frozen.non_trainable_variables]
+        on_fake_again, _ = frozen.stateless_call(fixed, states, with_labels(fake, labels), training=training)
         # Softplus is the binary cross-entropy of a logit.
         discriminator = ops.mean(ops.softplus(-on_real)) + ops.mean(ops.softplus(on_fake))
         generator = ops.mean(ops.softplus(-on_fake_again))

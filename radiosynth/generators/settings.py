@@ -91,16 +91,15 @@ class GeneratorSettings:
         import keras
         from keras import ops
 
-        kept = network
         if self.stretch or self.rescale:
             light = (network.output + 1) / 2
             if self.stretch:
                 light = ops.square(light)
             if self.rescale:
                 light = light / ops.maximum(ops.max(light, axis=(1, 2, 3), keepdims=True), 1e-3)
-            kept = keras.Model(with_labels(*network.inputs), 2 * light - 1, name=network.name)
-        kept.classes = self.conditional  # for `generate`
-        return kept
+            network = keras.Model(with_labels(*network.inputs), 2 * light - 1, name=network.name)
+        network.classes = self.conditional  # for `generate`
+        return network
 
     def seen(self, images: Any) -> Any:
         """Return images (n, size, size) as the networks see them: stretched if so set, with a channel."""

@@ -90,9 +90,8 @@ def build_classifier(
     """
     smallest = stride * 2 ** len(channels)  # of which a pixel is left after all halvings
     check_sizes(size, 1, width_multiplier, size=(size, smallest), classes=(classes, 2), dense=(dense, 0))
-    check_sizes(
-        size, 1, width_multiplier, channels=(min(channels, default=0), 1), convolutions=(convolutions, 1)
-    )
+    blocks = {"channels": (min(channels, default=0), 1), "convolutions": (convolutions, 1)}
+    check_sizes(size, 1, width_multiplier, **blocks)
     draw = initializers(seed)
     convolution = partial(layers.Conv2D, padding="same", activation="relu", dtype=precision)
     stack = [keras.Input((size, size, 1), name="image")]
@@ -120,8 +119,7 @@ def build_classifier(
 
 def _probabilities(classes: int, start: keras.initializers.Initializer) -> keras.layers.Layer:
     """Return the last layer of a classifier, in full precision."""
-    options = {"activation": "softmax", "dtype": "float32", "name": "probabilities"}
-    return layers.Dense(classes, kernel_initializer=start, **options)
+    return layers.Dense(classes, "softmax", kernel_initializer=start, dtype="float32", name="probabilities")
 
 
 @keras_defaults()
@@ -370,15 +368,11 @@ def build_regressor(
     options = {"width_multiplier": width_multiplier, "seed": seed, "precision": precision}
     body = build_network(architecture, size, network, **options)
     confined = output in ("bounded", "spread")
-    head = layers.Dense(
-        OUTPUTS[output],
-        kernel_initializer=keras.initializers.GlorotUniform(seed=None if seed is None else seed + 1),
-        # A sigmoid of -3 is 9 degrees: most sources are bent by that little.
-        bias_initializer=keras.initializers.Constant(-3.0) if confined else "zeros",
-        dtype="float32",
-        name="head",
-    )
-    x = head(body.layers[-2].output)
+    start = keras.initializers.GlorotUniform(seed=None if seed is None else seed + 1)
+    # A sigmoid of -3 is 9 degrees: most sources are bent by that little.
+    bias = keras.initializers.Constant(-3.0) if confined else "zeros"
+    head = {"kernel_initializer": start, "bias_initializer": bias, "dtype": "float32", "name": "head"}
+    x = layers.Dense(OUTPUTS[output], **head)(body.layers[-2].output)
     if confined:
         # At least half a degree of spread: otherwise the likelihood of a single image can grow without limit.
         angle, spread = 180 * ops.sigmoid(x[:, :1]), 0.5 + 180 * ops.sigmoid(x[:, 1:])

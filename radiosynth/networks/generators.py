@@ -129,8 +129,7 @@ def build_discriminator(
     for number, filters in enumerate(channels, 1):
         x = convolution(x, number, filters, kernel=5)
         if not minibatch_stddev:
-            rate_seed = None if seed is None else seed + number
-            x = layers.Dropout(0.3, seed=rate_seed, name=f"dropout_{number}")(x)
+            x = layers.Dropout(0.3, seed=None if seed is None else seed + number, name=f"dropout_{number}")(x)
     if minibatch_stddev:
         differences = keras.ops.mean(keras.ops.sqrt(keras.ops.var(x, axis=0) + 1e-6))
         x = layers.Concatenate(name="batch")([x, keras.ops.zeros_like(x[..., :1]) + differences])
@@ -194,8 +193,7 @@ def build_encoder(
     label = keras.Input((), dtype="int32", name="label") if classes else None
     convolution = partial(layers.Conv2D, padding="same", use_bias=False)
     for number, filters in enumerate(scaled(width_multiplier, 64, 128, 256), 1):
-        name = f"convolution_{number}"
-        x = convolution(filters, 5, 2, kernel_initializer=next(draw), name=name)(x)
+        x = convolution(filters, 5, 2, kernel_initializer=next(draw), name=f"convolution_{number}")(x)
         x = normalise(x, number, label, classes, seed)
     x = layers.Flatten(name="flatten")(x)
     values = layers.Dense(2 * latent_dim, kernel_initializer=next(draw), name="mean_and_log_variance")(x)

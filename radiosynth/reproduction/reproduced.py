@@ -243,7 +243,8 @@ def from_run(run: Run[Any]) -> dict[str, Reproduced]:
     remark = f"interval of a proportion of {each} sources"
     for (i, j), value in np.ndenumerate(matrix):
         key = f"confusion.{name}.{CLASS_NAMES[i]}.{CLASS_NAMES[j]}"
-        found[key] = Reproduced(float(value), *ends[:, i, j].tolist(), source, remark, _error(value, each))
+        low, high = ends[:, i, j].tolist()
+        found[key] = Reproduced(float(value), low, high, source, remark, _error(value, each))
     return found
 
 

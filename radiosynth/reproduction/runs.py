@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -11,7 +10,7 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import check, read_arrays, read_json, read_table, readable
+from radiosynth._io import PathLike, check, read_arrays, read_json, read_table, readable
 from radiosynth.generators.animation import read_frames
 from radiosynth.records import PACKAGED_RUNS, find_folder, runs_root, saved_runs
 from radiosynth.reproduction.configs import Config, read_config
@@ -97,7 +96,7 @@ def read_configuration(folder: Path) -> Config:
         return read_config(stored)
 
 
-def find_run(folder: str | os.PathLike[str]) -> Run[Any]:
+def find_run(folder: PathLike) -> Run[Any]:
     """Open a saved run by its folder, or by its name under `runs_root`.
 
     Parameters

@@ -211,20 +211,14 @@ def train(
     options = {"width_multiplier": trial.width, "seed": trial.seed, "precision": trial.precision}
     model = build_network(trial.architecture, sources.size, "", **options)
     scores = partial(_scores, sources=validation, train=sources, trial=trial)
+    fit_stage = partial(training.fit, epochs=trial.epochs, scores=scores, title=trial.name)
     history: training.History = {}
     for number, batches in enumerate(stages):
         rate = keras.optimizers.schedules.CosineDecay(trial.learning_rate, trial.epochs * batches.steps)
         training.compile_model(model, keras.optimizers.Adam(rate))
-        found = training.fit(
-            model,
-            batches,
-            epochs=trial.epochs,
-            folder=folder / f"stage{number}",
-            fingerprint=f"{trial.hash}-{number}",
-            scores=scores,
-            time_limit=None if time_limit is None else max(0.0, time_limit - (time.monotonic() - begun)),
-            title=trial.name,
-        )
+        left = None if time_limit is None else max(0.0, time_limit - (time.monotonic() - begun))
+        place, identity = folder / f"stage{number}", f"{trial.hash}-{number}"
+        found = fit_stage(model, batches, folder=place, fingerprint=identity, time_limit=left)
         history = {key: [*history.get(key, []), *values] for key, values in found.items()}
     classification.recalibrate(model, sources.images, _statistics(trial))
     return model, history

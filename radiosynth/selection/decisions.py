@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Literal
 import numpy as np
 from astropy.table import Table, join
 
-from radiosynth._io import check, decoded, readable
+from radiosynth._io import PathLike, check, decoded, readable
 from radiosynth.catalogues.angles import text_of
 from radiosynth.sample import Sample, check_choice
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED, class_code
@@ -34,7 +33,7 @@ def unique_names(sample: Sample) -> list[str]:
     return names
 
 
-def read_decisions(path: str | os.PathLike[str]) -> Table:
+def read_decisions(path: PathLike) -> Table:
     """Read a file of decisions: CSV, as the page exports it.
 
     Parameters

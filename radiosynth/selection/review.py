@@ -6,7 +6,6 @@ import base64
 import hashlib
 import html
 import json
-import os
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import check, refuse_to_replace, write_text
+from radiosynth._io import PathLike, check, refuse_to_replace, write_text
 from radiosynth.cutouts.read import read_cutouts
 from radiosynth.preprocessing import missing_pixels
 from radiosynth.sample import Sample, floats
@@ -34,7 +33,7 @@ NOTES = ("catalogue", "catalogue_class", "catalogue_note", "survey", "message")
 _BEND, _STEPS, _ZERO = 12, 24, 40  # of the 8-bit scale of the page: linear to 12 sigma, logarithmic beyond
 
 
-def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> Sample:
+def read_folder(folder: PathLike, *, size: int | None = None) -> Sample:
     """Read a folder of cutouts, with its ``manifest.ecsv`` if there is one.
 
     Parameters
@@ -73,7 +72,7 @@ def read_folder(folder: str | os.PathLike[str], *, size: int | None = None) -> S
 
 def review_page(
     sample: Sample,
-    path: str | os.PathLike[str],
+    path: PathLike,
     *,
     cuts: Cuts | None = None,
     title: str = "Review of sources",

@@ -17,7 +17,6 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial import cKDTree
-from scipy.stats import ks_2samp
 
 from radiosynth._io import check
 from radiosynth.measurements import measure
@@ -72,7 +71,7 @@ def mismatch(real: Sample, fakes: Iterable[Sample]) -> list[float]:
             pairs = (truth[name][real.labels == code], made[name][fake.labels == code])
             first, second = (column.value[np.isfinite(column)] for column in pairs)
             if min(len(first), len(second)) >= LEAST:
-                gaps.append(ks_2samp(first, second, method="asymp").statistic)
+                gaps.append(stats.ks_2samp(first, second, method="asymp").statistic)
         found.append(float(np.mean(gaps)) if gaps else np.nan)
     return found
 
@@ -132,8 +131,7 @@ def fit_population(
             wide = fitted = wide.replace(name, rms=NOISE)
     # Expectation-maximisation, class by class; see the notes.
     for name in counts:
-        images = real.of_class(name).images
-        truth = _coordinates(images, observation)
+        truth = _coordinates(real.of_class(name).images, observation)
         unit = truth.std(axis=0) + 0.1  # of a feature that does not vary, small differences count little
         for _ in range(rounds):
             table = draw_parameters({name: per_class}, population=fitted, rng=rng)
@@ -166,8 +164,7 @@ def observed_images(
     """
     if observation is None:
         return render(parameters, size)
-    seen = render(parameters, observation.edge, observation=observation, rng=rng)
-    return scale(resize(seen, size))
+    return scale(resize(render(parameters, observation.edge, observation=observation, rng=rng), size))
 
 
 def _coordinates(images: NDArray[np.float32], observation: Observation | None) -> NDArray[np.float64]:
@@ -191,15 +188,13 @@ def _distributions(drawn: Table, wide: dict[str, Any]) -> dict[str, Distribution
     drawn["lobe_amplitude_difference"] = drawn["lobe_amplitude_2"] - drawn["lobe_amplitude_1"]
     found: dict[str, Distribution] = {}
     for key, before in wide.items():
-        if isinstance(before, float) or key == "position_angle":  # the sky has no direction
-            continue
         if key == "fr_type":
             first = WIDE / 2 + (1 - WIDE) * np.mean(drawn[key] == 1)
             found[key] = stats.rv_discrete(values=([1, 2], [first, 1 - first]))
-            continue
-        # A histogram whose steps are as probable as each other at the start.
-        edges = before.ppf(np.linspace(0, 1, STEPS + 1))
-        counts, _ = np.histogram(np.clip(drawn[key], edges[0], edges[-1]), edges)
-        heights = WIDE / STEPS + (1 - WIDE) * counts / counts.sum()
-        found[key] = stats.rv_histogram((heights, edges), density=False)
+        elif not isinstance(before, float) and key != "position_angle":  # the sky has no direction
+            # A histogram whose steps are as probable as each other at the start.
+            edges = before.ppf(np.linspace(0, 1, STEPS + 1))
+            counts, _ = np.histogram(np.clip(drawn[key], edges[0], edges[-1]), edges)
+            heights = WIDE / STEPS + (1 - WIDE) * counts / counts.sum()
+            found[key] = stats.rv_histogram((heights, edges), density=False)
     return found

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from astropy.table import Table
+from numpy.lib.recfunctions import unstructured_to_structured
 from numpy.typing import NDArray
 
 from radiosynth._io import check
@@ -26,9 +27,8 @@ ROUND = np.dtype([(name, np.float32) for name in ("x", "y", "fall", "height")])
 """A round Gaussian: its height times 2 to the power cd² at the distance d, where c is its fall."""
 
 
-LOBE = np.dtype(
-    [(name, np.float32) for name in ("x", "y", "cosine", "sine", "across", "behind", "ahead", "level")]
-)
+_LOBE = ("x", "y", "cosine", "sine", "across", "behind", "ahead", "level")
+LOBE = np.dtype([(name, np.float32) for name in _LOBE])
 """A two-sided Gaussian: the direction of its axis, its falls across it, behind and ahead of the peak, and the
 power of two that is its height."""
 
@@ -97,9 +97,8 @@ def galaxies(p: Columns, trajectory: str) -> Gaussians:
         sine, cosine = np.sin(half), np.maximum(np.cos(half), 1e-12)
         straight = np.abs(sine) < 1e-6
         safe = np.where(straight, 1, sine)
-        stretch = np.hypot(cosine, 2 * sine) / 2 + np.where(
-            straight, 0.5, cosine**2 * np.arcsinh(2 * safe / cosine) / (4 * safe)
-        )
+        bow = cosine**2 * np.arcsinh(2 * safe / cosine) / (4 * safe)
+        stretch = np.hypot(cosine, 2 * sine) / 2 + np.where(straight, 0.5, bow)
         distance = distance / stretch
         turn = np.arctan2(2 * sine, cosine) - half
         axes = rays + np.stack([turn, -turn], axis=1)
@@ -139,7 +138,4 @@ def _lobes(x: NDArray, y: NDArray, axis: NDArray, sigmas: tuple[NDArray, ...], a
 
 def _structured(kind: np.dtype[np.void], *columns: NDArray[Any]) -> NDArray[np.void]:
     """Return a structured array of columns, which are broadcast to one shape."""
-    result = np.empty(np.broadcast_shapes(*(column.shape for column in columns)), kind)
-    for name, column in zip(kind.names or (), columns, strict=True):
-        result[name] = column
-    return result
+    return unstructured_to_structured(np.stack(np.broadcast_arrays(*columns), axis=-1), kind)

@@ -66,8 +66,7 @@ class Observation:
 
     def beam_sigma(self, size: int) -> float:
         """Return the standard deviation of the beam in pixels of an image of `size` pixels."""
-        scale = FIRST.scale(size) if self.pixel_scale is None else self.pixel_scale
-        return self.beam_fwhm * gaussian_fwhm_to_sigma / scale
+        return self.beam_fwhm * gaussian_fwhm_to_sigma / (self.pixel_scale or FIRST.scale(size))
 
     def noise_of(
         self, parameters: Table | Mapping[str, Any], rng: np.random.Generator | None
@@ -77,10 +76,8 @@ class Observation:
             rms = np.asarray(parameters["rms"], float)
         else:
             rms = draw_values(self.rms, len(parameters["fr_type"]), rng)
-        fault = (
-            f"rms holds {rms.min(initial=0):g} to {rms.max(initial=0):g}; give finite fractions of the peak"
-        )
-        check((np.isfinite(rms) & (rms >= 0)).all(), f"{fault}, 0 or more")
+        held = f"rms holds {rms.min(initial=0):g} to {rms.max(initial=0):g}"
+        check((np.isfinite(rms) & (rms >= 0)).all(), f"{held}; give finite fractions of the peak, 0 or more")
         return rms
 
 

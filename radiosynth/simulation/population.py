@@ -6,7 +6,6 @@ import dataclasses
 import functools
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Protocol
 
@@ -35,7 +34,7 @@ EXTENDED = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Population:
     """Named distributions from which the parameters of each class are drawn.
 
@@ -74,8 +73,7 @@ class Population:
     compact: Mapping[str, Distribution | float]
 
     def __post_init__(self) -> None:
-        needed: dict[str, tuple[str, ...]] = dict.fromkeys(("FRI", "FRII"), EXTENDED)
-        needed |= {"bent": ("fr_type", "bending_angle"), "compact": COMPACT}
+        needed = {"FRI": EXTENDED, "FRII": EXTENDED, "bent": ("fr_type", "bending_angle"), "compact": COMPACT}
         for name, names in needed.items():
             given = dict(getattr(self, name))
             allowed = (*names, *(EXTENDED if name == "bent" else ()), "rms")
@@ -114,8 +112,7 @@ class Population:
         >>> tails = report_population().replace("bent", bending_angle=scipy.stats.norm(90, 10))
         """
         name = CLASS_NAMES[class_code(name)]
-        changed = {name: {**getattr(self, name), **distributions}}
-        return dataclasses.replace(self, **changed)
+        return dataclasses.replace(self, **{name: {**getattr(self, name), **distributions}})
 
 
 def report_population() -> Population:
@@ -157,10 +154,8 @@ def _read(name: str) -> Population:
     for morphology in CLASS_NAMES:
         own = tables[morphology]
         values = tables.get(own.pop("like", None), {}) | own
-        classes[morphology] = {
-            key: getattr(stats, value[0])(*value[1:]) if isinstance(value, list) else value
-            for key, value in values.items()
-        }
+        drawn = {key: getattr(stats, v[0])(*v[1:]) for key, v in values.items() if isinstance(v, list)}
+        classes[morphology] = values | drawn
     return Population(**classes)
 
 
@@ -212,8 +207,7 @@ def draw_parameters(
     for name, stream in zip(CLASS_NAMES, rng.spawn(len(CLASS_NAMES)), strict=True):
         n = counts.get(name, 0)
         names = np.array([f"{name}_{i}" for i in range(n)], str)
-        columns = {"name": names, "class": np.full(n, name), **_draw(population, name, n, stream)}
-        parts.append(Table(columns))
+        parts.append(Table({"name": names, "class": np.full(n, name), **_draw(population, name, n, stream)}))
     return vstack(parts).filled(np.nan)  # the noise may be drawn for some classes only
 
 

@@ -215,10 +215,9 @@ def render(
 
     # 4. Threads, not processes: the compiled code lets go of the interpreter, and all write to one array.
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        dark = sorted(row for found in pool.map(work, chunks, streams) for row in found)
-    if dark:
-        msg = f"{len(dark)} sources leave no light on their image, row {dark[0]} first; move them into it"
-        raise ValueError(msg)
+        dark = [row for found in pool.map(work, chunks, streams) for row in found]
+    fault = f"{len(dark)} sources leave no light on their image, row {min(dark, default=0)} first"
+    check(not dark, f"{fault}; move them into it")
     return out
 
 
