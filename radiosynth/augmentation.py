@@ -100,6 +100,7 @@ def augment_randomly(
     given = f"zoom={zoom}, shift={shift}"
     check(0 <= zoom <= 1 and 0 <= shift <= 1000, f"{given}: give a zoom of 0 to 1, and a shift of 0 to 1000")
     stack = _stack(images)
+    check(stack.shape[1] == stack.shape[2], f"images have the shape {stack.shape}; give square ones")
     n = len(stack)
     angles, flips = rng.uniform(0, 360, n), rng.random(n) < 0.5
     zooms, shifts = np.exp(rng.normal(0, zoom, n)), rng.normal(0, shift, (n, 2))

@@ -180,6 +180,7 @@ def two_axes(
     """
     truth, given = _checked(labels, probabilities)
     straight, extended = truth < 2, truth < 3
+    check(straight.any(), "no source is an FR I or FR II: there is nothing to tell apart; give some")
     fr = given[straight, :2].argmax(axis=1) == truth[straight]
     bent = (given[extended, :3].argmax(axis=1) == 2) == (truth[extended] == 2)
     pairs = {"FR I or II": fr, "bent or not": bent}

@@ -1,6 +1,6 @@
 """
-Comparison 3: a catalogue left out
-==================================
+The best classifier: a catalogue that it has not seen
+=====================================================
 
 Balanced accuracy on the sources of one catalogue, of networks that learned the
 published images of all others, without those within 270″ of it. Left: the report's
@@ -78,7 +78,7 @@ both[0].set_yticks(range(len(catalogues)), labelled)
 both[0].invert_yaxis()
 notes = {"networks": [trial.name for trial in trials], "loaded": True}
 notes["scale"] = "that of the comparison"
-figures.save_figure(figure, "verdict3_left_out", **notes)
+figures.save_figure(figure, "best5_left_out", **notes)
 
 # %%
 # The same as a table, and the change by geometric simulations over all catalogues.
@@ -87,7 +87,7 @@ columns = ["training", "catalogue", "balanced accuracy / %", "low", "high"]
 table = Table(rows=rows, names=columns)
 for name in columns[2:]:
     table[name].format = ".1f"
-figures.save_table(table, "verdict3_left_out").pprint_all()
+figures.save_table(table, "best5_left_out").pprint_all()
 change = analysis.comparison("test", "left-out-catalogue")[1]
 keys = ("value", "low", "high", "p", "corrected_p", "detectable")
 print(*(f"{key} {change[key]:.3f}" for key in keys), change["found"], sep="; ")

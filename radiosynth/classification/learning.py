@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from radiosynth import training
+from radiosynth._io import check
 from radiosynth.augmentation import augment_randomly
 from radiosynth.classification.predicting import predict
 from radiosynth.classification.settings import ClassifierSettings, OnTheFlySettings
@@ -114,6 +115,8 @@ class _OnTheFly(training.Batches):
         self.settings = settings
         self.weights = np.ones(len(sample))
         if settings.balance_catalogues:
+            known = "catalogue" in sample.table.colnames
+            check(known, "balance_catalogues needs to know them: add the column 'catalogue', or leave it out")
             labelled = zip(sample.labels, sample.table["catalogue"], strict=True)
             catalogues = [f"{code} {name}" for code, name in labelled]
             _, of, counts = np.unique(catalogues, return_inverse=True, return_counts=True)

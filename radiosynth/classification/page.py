@@ -41,13 +41,17 @@ def class_page(sample: Sample, table: Table, path: PathLike) -> Path:
     Raises
     ------
     ValueError
-        If there are no sources, the table is of another sample, or another kind of file would be replaced.
+        If there are no sources, the table is of another sample or has other classes, or another kind of file
+        would be replaced.
     """
     refuse_to_replace(Path(path), PAGE)
     left_out = table.meta["left_out"]
     shown = sample[~np.isin(sample.table["name"], [name for name, _ in left_out])]
     same = len(table) and np.array_equal(shown.table["name"], table["name"])
     check(same, f"a table of {len(table)} and a sample of {len(shown)} sources: give those of one `classify`")
+    unknown = ", ".join(sorted({*table["class"]} - {*CLASS_NAMES}))
+    fault = f"the page shows {', '.join(CLASS_NAMES)}, and the table has {unknown}"
+    check(not unknown, f"{fault}: write the table alone")
     sources, pixels, content = page_content(shown)
     doubts = defaultdict(list)
     for name, doubt in table.meta["notes"]:

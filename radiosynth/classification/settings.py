@@ -72,7 +72,7 @@ class ClassifierSettings:
         if self.schedule == "cosine":
             return CosineDecay(rate, steps)
         rise = max(1, steps // 20)
-        return CosineDecay(rate / 20, steps - rise, warmup_target=rate, warmup_steps=rise)
+        return CosineDecay(rate / 20, max(1, steps - rise), warmup_target=rate, warmup_steps=rise)
 
 
 @dataclass(frozen=True)

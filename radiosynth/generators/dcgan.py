@@ -63,7 +63,7 @@ class DCGAN(GeneratorModel):
         discriminator = ops.mean(ops.softplus(-on_real)) + ops.mean(ops.softplus(on_fake))
         generator = ops.mean(ops.softplus(-on_fake_again))
         # Keras' own running mean (`use_ema`) leaves the statistics of batch normalisation out.
-        if self.averaged is not None:
+        if training and self.averaged:
             for mean, value in zip(self.averaged.weights, self.generator.weights, strict=True):
                 mean.assign(mean + (1 - self.settings.ema_decay) * (value - mean))
         return discriminator + generator, (discriminator, generator, on_real > 0, on_fake < 0)

@@ -28,6 +28,9 @@ Test = Literal["test", "external"]
 REPLICATES = 4000
 """Bootstrap samples behind each interval."""
 
+ANEW = "remove that file and train its network again"
+"""What to do about a damaged record, whose folder holds all others."""
+
 
 @dataclass(frozen=True)
 class Networks:
@@ -83,7 +86,7 @@ def read(trials: Sequence[Trial], test: Test, folder: Path | None = None) -> Net
     for fold, part in enumerate(tests):  # a catalogue that is left out counts as a fold
         paths = [folder / f"{t.name}.npz" for t in trials if (t.left_out, t.fold) == part]
         if all(map(Path.exists, paths)):
-            stored = [read_arrays(path, kinds) for path in paths]
+            stored = [read_arrays(path, kinds, advice=ANEW) for path in paths]
             same = all(np.array_equal(each[f"{test}_labels"], stored[0][f"{test}_labels"]) for each in stored)
             check(same, f"{paths[0].name} and the other seeds of this fold test other sources")
             folds.append(fold)
@@ -96,12 +99,13 @@ def read(trials: Sequence[Trial], test: Test, folder: Path | None = None) -> Net
 def validation_curves(trials: Sequence[Trial]) -> NDArray[np.float64]:
     """Return the balanced accuracy on the validation sources after each epoch, shape (n_trials, n_epochs)."""
     name = "history_val_balanced_accuracy"
-    return np.stack([read_arrays(trial.file, {name: "f1"})[name].astype(float) for trial in trials])
+    stored = [read_arrays(trial.file, {name: "f1"}, advice=ANEW) for trial in trials]
+    return np.stack([each[name].astype(float) for each in stored])
 
 
 def seconds(trial: Trial) -> float:
     """Return how long a network took on one processor, without its generator."""
-    return float(json.loads(str(read_arrays(trial.file)["provenance"]))["seconds"])
+    return float(json.loads(str(read_arrays(trial.file, advice=ANEW)["provenance"]))["seconds"])
 
 
 def balanced_accuracy(networks: Networks) -> float:
@@ -294,6 +298,8 @@ def comparison(test: Test = "test", part: str = "main", folder: Path | None = No
 def _comparison(test: Test, part: str, folder: Path) -> Table:
     check_complete(part, folder)
     check(part != "controls", "the controls have no real images alone: compare the part 'main'")
+    absent = test == "external" and "catalogues" in protocol()["parts"][part]
+    check(not absent, f"the part {part!r} has no sources outside the sample: compare on the test 'test'")
     rng, rows = np.random.default_rng(0), []
     groups: dict[tuple[str, float, float], list[Trial]] = {}
     for trial in compared(part):

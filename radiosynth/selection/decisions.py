@@ -121,12 +121,12 @@ def apply_decisions(
     unknown = [name for name in decided if name not in place]
     fault = f"{len(unknown)} decisions are about other sources, such as {', '.join(unknown[:3])}"
     check(not unknown, f"{fault}: give the sample that was reviewed")
-    left = [name for name in names if name not in set(decided)]
+    # Where in the sample each decision belongs, and the class that it gives.
+    rows = np.array([place[name] for name in decided], int)
+    left = np.delete(names, rows).tolist()
     fault = f"{len(left)} of {len(names)} sources have no decision, such as {', '.join(left[:3])}"
     advice = 'decide them, or give undecided="keep" or "drop" (--undecided keep)'
     check(not left or undecided != "raise", f"{fault}: {advice}")
-    # Where in the sample each decision belongs, and the class that it gives.
-    rows = np.array([place[name] for name in decided], int)
     given = np.array([class_code(name) if name else UNLABELLED for name in table["class"]], int)
     own = sample.labels[rows]
     other = (table["decision"] == "keep") & (given != UNLABELLED) & (given != own)

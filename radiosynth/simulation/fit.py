@@ -153,7 +153,7 @@ def observed_images(
     size : int
         Edge of the images in pixels.
     observation : Observation or None
-        Telescope, whose images are of FIRST's pixels if it does not say otherwise; none by default.
+        Telescope, with FIRST's pixels if it does not say otherwise; None for images as in the report.
     rng : numpy.random.Generator
         Source of the noise.
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import numpy as np
 from astropy.table import Table
-from numpy.lib.recfunctions import unstructured_to_structured
 from numpy.typing import NDArray
 
 from radiosynth._io import check
@@ -138,4 +137,7 @@ def _lobes(x: NDArray, y: NDArray, axis: NDArray, sigmas: tuple[NDArray, ...], a
 
 def _structured(kind: np.dtype[np.void], *columns: NDArray[Any]) -> NDArray[np.void]:
     """Return a structured array of columns, which are broadcast to one shape."""
-    return unstructured_to_structured(np.stack(np.broadcast_arrays(*columns), axis=-1), kind)
+    result = np.empty(np.broadcast_shapes(*(column.shape for column in columns)), kind)
+    for name, column in zip(kind.names or (), columns, strict=True):
+        result[name] = column
+    return result

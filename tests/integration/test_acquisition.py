@@ -298,6 +298,8 @@ def test_failures_of_the_service_of_cds(tmp_path, sky, server):
         ValueError, match=r"'mine' is none of NVSS, .*give one, or hips, pixel_scale and beam"
     ):
         Hips("mine", "me/P/mine", beam=5)
+    with pytest.raises(ValueError, match="timeout is 0; give seconds"):
+        Hips("VLASS", timeout=0)
 
 
 @pytest.mark.usefixtures("server")

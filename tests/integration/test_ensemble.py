@@ -10,6 +10,7 @@ import pytest
 from scipy.special import log_softmax
 
 from radiosynth import augment_randomly, build_foveated_classifier, datasets, metrics, predict, simulation
+from radiosynth.classification import OnTheFlySettings, train_on_the_fly
 from radiosynth.networks.classifiers import build_ensemble
 from radiosynth.reproduction import configs, recipes, runs, samples
 from radiosynth.sample import Sample
@@ -117,6 +118,8 @@ def test_augmented_images_keep_a_source_in_the_image_and_repeat_with_the_seed() 
     np.testing.assert_allclose((still + 1).sum(axis=(1, 2)), flux, rtol=0.05)
     larger = augment_randomly(images * 0 + 1, np.random.default_rng(7), zoom=0, shift=0)[:, 32, 32]
     np.testing.assert_allclose(larger, 1)
+    with pytest.raises(ValueError, match=r"shape \(12, 64, 40\); give square ones"):
+        augment_randomly(images[:, :, :40], np.random.default_rng(7))
 
 
 @pytest.mark.parametrize(
@@ -134,3 +137,12 @@ def test_an_empty_ensemble_and_an_unknown_scale_are_refused() -> None:
         configs.EnsembleConfig(scale="smoke", members=())
     with pytest.raises(ValueError, match="unknown scale 'large': choose from smoke, laptop, report"):
         configs.FoldConfig(scale="large")
+
+
+def test_a_training_of_one_step_and_one_without_catalogues() -> None:
+    settings = OnTheFlySettings(epochs=1)
+    assert float(settings.rate(1)(0)) == pytest.approx(settings.learning_rate / 20)
+    images = simulation.simulate(1, 64, rng=np.random.default_rng(0))
+    balanced = OnTheFlySettings(epochs=1, balance_catalogues=True)
+    with pytest.raises(ValueError, match="add the column 'catalogue', or leave it out"):
+        train_on_the_fly(images, balanced, folder="unused")

@@ -486,3 +486,13 @@ def test_an_animation_is_a_gif_with_frames(tmp_path):
         generators.write_animation(frames, [0, 1, 2], tmp_path / "film.mp4")
     with pytest.raises(ValueError, match="no frames"):
         generators.write_animation(frames[:0], [], tmp_path / "film.gif")
+
+
+def test_asking_for_the_loss_leaves_the_average_as_it_is() -> None:
+    settings = dataclasses.replace(TINY, ema_decay=0.5)
+    model = generators.DCGAN(settings)
+    model.generator.set_weights([weights + 1 for weights in model.generator.get_weights()])
+    before = model.averaged.get_weights()
+    model.terms(settings.seen(blobs(4)[0]), None, False)
+    for mean, first in zip(model.averaged.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(mean, first)

@@ -344,3 +344,14 @@ def test_the_command_says_what_was_found_and_trains_what_is_missing(
     assert "--time-limit has no effect without --train" in capsys.readouterr().err
     assert main(["verdict", "--train", "main", "--time-limit", "0"]) == 75
     assert "120 of 120 networks are left" in capsys.readouterr().err
+
+
+def test_a_damaged_record_is_named_and_parts_without_a_test_are_refused(tmp_path: Path) -> None:
+    _, reference = simulated(0.0, np.random.default_rng(7))
+    save_records(tmp_path, "left-out-catalogue", {"real": reference})
+    with pytest.raises(ValueError, match="has no sources outside the sample: compare on the test 'test'"):
+        analysis.comparison("external", "left-out-catalogue", tmp_path)
+    trials = protocol.trials("left-out-catalogue")
+    (tmp_path / f"{trials[0].name}.npz").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="remove that file and train its network again"):
+        analysis.read(trials[:1], "test", tmp_path)

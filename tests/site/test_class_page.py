@@ -127,5 +127,9 @@ def test_what_the_page_refuses(tmp_path: Path) -> None:
         class_page(make_sample(), classified(), path)
     with pytest.raises(ValueError, match="a table of 5 and a sample of 3 sources"):
         class_page(make_sample()[:3], classified(), tmp_path / "other.html")
+    other = classified()
+    other["class"] = "spiral"
+    with pytest.raises(ValueError, match="the table has spiral: write the table alone"):
+        class_page(make_sample(), other, tmp_path / "other.html")
     class_page(make_sample(), classified(), tmp_path / "again.html")
     class_page(make_sample(), classified(), tmp_path / "again.html")

@@ -435,3 +435,14 @@ def test_other_files_and_places_off_the_sky_are_no_cutouts_to_write(tmp_path):
     with pytest.raises(ValueError, match="already holds files"):
         write_cutouts(Sample(np.ones((1, 8, 8)), [0], table), tmp_path)
     assert (tmp_path / "A.fits").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("value", "beam"), [(5.4 / 3600, 5.4), (True, np.nan), (0.0, np.nan), (-1.0, np.nan)]
+)
+def test_a_beam_is_a_positive_number(tmp_path, value, beam):
+    hdu = fits.PrimaryHDU(np.random.default_rng(0).normal(size=(20, 20)))
+    hdu.header["BMAJ"] = value
+    hdu.writeto(tmp_path / "a.fits")
+    found = read_cutouts(tmp_path / "a.fits").table["beam"][0]
+    np.testing.assert_allclose(found, beam)

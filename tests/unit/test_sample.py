@@ -322,3 +322,12 @@ def test_bytes_are_saved_as_text_and_what_json_lacks_is_refused(tmp_path: Path) 
     table.meta["where"] = tmp_path
     with pytest.raises(ValueError, match=r"the meta holds PosixPath.*give texts"):
         Sample(np.ones((2, 4, 4)), [0, 1], table).save(tmp_path / "b.npz")
+
+
+def test_a_table_with_an_index_is_saved_and_stays_as_it_was(tmp_path: Path) -> None:
+    table = Table({"name": ["a", "bb"], "flux": [1.0, 2.0]})
+    table.add_index("name")
+    sample = Sample(np.ones((2, 4, 4)), [0, 1], table)
+    sample.save(tmp_path / "a.npz")
+    assert sample.table["name"].tolist() == ["a", "bb"]
+    assert Sample.load(tmp_path / "a.npz").table["name"].tolist() == ["a", "bb"]
