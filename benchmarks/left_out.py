@@ -17,7 +17,6 @@ import itertools
 import json
 import shutil
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -53,16 +52,11 @@ class Network:
         return runs_root() / "left-out" / f"{self.name}.npz"
 
 
-@cache
-def published() -> radiosynth.Sample:
-    return preprocessing.preprocess_unresized(radiosynth.load_first_dataset(size=SIZE), SIZE)
-
-
 def train(network: Network, time_limit: float | None = None) -> Path:
     """Train a network and keep what it says of each source of the catalogue."""
-    own = np.asarray(published().table["catalogue"]) == network.catalogue
-    test = published()[own]
-    others = published()[far_from(published(), test)]
+    published = preprocessing.preprocess_unresized(radiosynth.load_first_dataset(size=SIZE), SIZE)
+    test = published[np.asarray(published.table["catalogue"]) == network.catalogue]
+    others = published[far_from(published, test)]
     robust = ROBUST if network.part == "after" else {}
     settings = classification.OnTheFlySettings(seed=network.seed, **SHARED, **robust)
     work = network.file.with_name(f".{network.name}")

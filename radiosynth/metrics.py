@@ -168,9 +168,10 @@ def two_axes(
     Returns
     -------
     dict of str to tuple of float
-        Proportion and the ends of its interval. ``"FR I or II"``: of the sources of these two classes, how
-        many have the larger of the two probabilities for their own. ``"bent or not"``: of the FR I, FR II
-        and bent sources, for how many bent is the most probable of the three if, and only if, they are.
+        Proportion and the ends of its interval, NaN if there are no such sources. ``"FR I or II"``: of the
+        sources of these two classes, how many have the larger of the two probabilities for their own.
+        ``"bent or not"``: of the FR I, FR II and bent sources, for how many bent is the most probable of the
+        three if, and only if, they are.
 
     Examples
     --------
@@ -180,11 +181,14 @@ def two_axes(
     """
     truth, given = _checked(labels, probabilities)
     straight, extended = truth < 2, truth < 3
-    check(straight.any(), "no source is an FR I or FR II: there is nothing to tell apart; give some")
     fr = given[straight, :2].argmax(axis=1) == truth[straight]
     bent = (given[extended, :3].argmax(axis=1) == 2) == (truth[extended] == 2)
     pairs = {"FR I or II": fr, "bent or not": bent}
-    return {name: proportion(correct, confidence=confidence) for name, correct in pairs.items()}
+    none = np.nan, np.nan, np.nan
+    return {
+        name: proportion(correct, confidence=confidence) if correct.size else none
+        for name, correct in pairs.items()
+    }
 
 
 def class_mean(labels: ArrayLike, values: ArrayLike) -> tuple[float, float, float]:

@@ -576,6 +576,28 @@ def test_the_methods_state_what_the_comparison_found(monkeypatch: pytest.MonkeyP
     assert "by {:.1f} ± {:.1f} points with GAN images".format(*rises["gan"]) in text
 
 
+def test_the_methods_state_what_was_found_with_a_catalogue_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(ROOT / "paper" / "runs"))
+    text = " ".join((ROOT / "docs/methods/studies.rst").read_text("utf-8").split())
+    real, geometric = analysis.comparison("test", "left-out-catalogue")
+    assert geometric["found"] == "no effect detected"
+    inside = 100 * analysis.comparison("test")["balanced_accuracy"][0]
+    alone, added = (f"{100 * row['balanced_accuracy']:.1f} %" for row in (real, geometric))
+    assert f"balanced accuracy of {alone}, in place of {inside:.1f} % on held-out sources" in text
+    change = "{:+.1f} points ({:+.1f} to {:+.1f})"
+    found = change.format(*(100 * geometric[key] for key in ("value", "low", "high"))).replace("-", "−")
+    assert f"it is {added}, a change of {found}" in text
+    p = f"p = {geometric['p']:.2f}; by the corrected t test over the six catalogues"
+    assert f"{p} {geometric['corrected_p']:.2f}" in text
+    assert f"a change of {100 * geometric['detectable']:.1f} points would have been found" in text
+    bent = []
+    for condition in ("real", "geometric"):
+        trials = [each for each in protocol.trials("left-out-catalogue") if each.condition == condition]
+        networks = analysis.read([each for each in trials if each.left_out == "Proctor_Tab1"], "test")
+        bent.append(100 * analysis.scores(networks)["recall bent"])
+    assert "(Proctor 2011), from {:.0f} to {:.0f} %".format(*bent) in text
+
+
 SCORES = ("accuracy", "calibration_error", *(f"recall {name}" for name in CLASS_NAMES))
 
 
