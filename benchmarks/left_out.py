@@ -2,9 +2,9 @@
 
 For each of the six catalogues of the comparison (`left-out-catalogue` in its protocol) networks of the
 default classifier's architecture learn all published images but those of the catalogue and those within
-270 arcsec of them: once as the networks of the ensemble did (before), once with degraded images and with
-catalogues balanced within a class, as the default network did (after). Both learn the labels, for half as
-many epochs as those; a teacher would have seen the catalogue. Printed is the balanced accuracy over the
+270 arcsec of them: once from the images as they are (before), once with degraded images and catalogues
+balanced within a class, as the default network did (after). Both learn the labels, for 50 epochs; a teacher,
+as the default network had, would have seen the catalogue. Printed is the balanced accuracy over the
 classes of the catalogue, before and after, and the change, with 95 % intervals from resampling sources.
 
     python benchmarks/left_out.py --jobs 2   # three minutes a network with bfloat16; resumes if repeated

@@ -238,8 +238,8 @@ def resampled(
     samples: Sequence[NDArray], statistic: Callable[..., NDArray], **options: Any
 ) -> tuple[float, float]:
     """Return the ends of an interval from resampling (percentiles), by `scipy.stats.bootstrap`."""
-    options = {"method": "percentile", "rng": np.random.default_rng(0), **options}
-    ends = scipy.stats.bootstrap(samples, statistic, **options).confidence_interval
+    options["rng"] = options.get("rng") or np.random.default_rng(0)
+    ends = scipy.stats.bootstrap(samples, statistic, method="percentile", **options).confidence_interval
     return float(ends.low), float(ends.high)
 
 

@@ -374,7 +374,7 @@ class Finding(SphinxDirective):
 
 def emphasised(finding: str) -> str:
     """Return a finding with what was found, the words before each "when", in bold type."""
-    return re.sub(r"(^|, )([^,]+?)(?= when )", r"\1**\2**", finding)
+    return re.sub(r"(^|, |; )([^,;()]+?)(?= when )", r"\1**\2**", finding)
 
 
 class Best(SphinxDirective):

@@ -394,7 +394,7 @@ def _briefly(tables: Sequence[Table]) -> str:
     parts = []
     if quiet.any():
         limits = [
-            f"within {_points(min(rows['low']))} and {_points(max(rows['high']))} points on {name}"
+            f"between {_points(min(rows['low']))} and {_points(max(rows['high']))} points on {name}"
             for rows, name in zip([table[quiet] for table in tables], TESTS.values(), strict=True)
         ]
         listed = _listed([ADDED[name] for name in tables[0][quiet]["condition"]], "or")

@@ -75,6 +75,7 @@ class Sources:
     keep_groups: bool = True
 
     def __post_init__(self) -> None:
+        check_count(self.split_seed, "split_seed")
         possible = self.folds not in (1, 2) and 0 <= self.fold < max(1, self.folds)
         fault = f"folds={self.folds}, fold={self.fold}: give 0 for the report's split, or at least 3"
         check(possible, f"{fault}, and a fold from 0 to folds - 1")
@@ -106,7 +107,7 @@ class Config:
 
     def __post_init__(self) -> None:
         check_choice(self.scale, "scale", SCALES)
-        least = {"seed": 0, "split_seed": 0, "epochs": 1, "per_class": 1, "rounds": 1}
+        least = {"seed": 0, "epochs": 1, "per_class": 1, "rounds": 1}
         for name, value in self.flat().items():
             if name in least:
                 check_count(value, name, least[name])

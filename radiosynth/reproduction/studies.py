@@ -8,6 +8,8 @@ of tables: the predictions for every source, and every history.
 
 from __future__ import annotations
 
+import itertools
+import time
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +157,13 @@ def run_conditions(
         lacking = len(set().union(*asked.values()) - set().union(*saved.values()))
         log.info("loading the saved %s%s", folder.name, f" without {lacking} runs" if lacking else "")
         return _load(folder, conditions, references, sum(map(len, saved.values())), loaded=True)
-    needed = [config for configs in conditions.values() for config in configs]
+    needed = list(itertools.chain(*conditions.values()))
     # First what several of them wait for.
     generators = [each for config in needed if not recipes.is_finished(config) for each in config.requires]
-    run_missing(recipes.run, [*generators, *needed], recipes.is_finished, "runs", jobs, time_limit)
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    for configs in (generators, needed):
+        left = None if deadline is None else deadline - time.monotonic()
+        run_missing(recipes.run, configs, recipes.is_finished, "runs", jobs, left)
     return _save(name, folder, conditions, references)
 
 

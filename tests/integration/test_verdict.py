@@ -324,8 +324,8 @@ def test_a_statement_is_brief_where_nothing_is_found(tmp_path: Path, monkeypatch
     found = re.fullmatch(
         "No change in balanced accuracy is detected when geometric simulations, GAN images, fitted "
         "simulations as FIRST would see them, VAE images or fitted simulations in pre-training only are "
-        rf"added \(95.% intervals within {number} and {number} points on held-out sources of the report's "
-        rf"sample and within {number} and {number} points on sources outside this sample\)\.",
+        rf"added \(95.% intervals between {number} and {number} points on held-out sources of the report's "
+        rf"sample and between {number} and {number} points on sources outside this sample\)\.",
         said,
     )
     assert found

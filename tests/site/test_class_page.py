@@ -129,7 +129,10 @@ def test_what_the_page_refuses(tmp_path: Path) -> None:
         class_page(make_sample()[:3], classified(), tmp_path / "other.html")
     other = classified()
     other["class"] = "spiral"
-    with pytest.raises(ValueError, match="the table has spiral: write the table alone"):
-        class_page(make_sample(), other, tmp_path / "other.html")
+    lacking = classified()
+    lacking.remove_column("bent")
+    for table in (other, lacking):
+        with pytest.raises(ValueError, match="the table others: write it alone"):
+            class_page(make_sample(), table, tmp_path / "other.html")
     class_page(make_sample(), classified(), tmp_path / "again.html")
     class_page(make_sample(), classified(), tmp_path / "again.html")
