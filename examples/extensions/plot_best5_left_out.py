@@ -68,7 +68,7 @@ for axes, (title, answers, kinds) in zip(both, panels, strict=True):
         names = [f"{title}, {label}"] * len(catalogues)
         rows += zip(names, catalogues, value, low, high, strict=True)
     axes.set(title=title, xlabel="balanced accuracy / %", xlim=(0, 100))
-    axes.legend(loc="lower left")
+    axes.legend(loc="upper left", fontsize=7, handlelength=1)
     axes.grid(axis="x", alpha=0.25, lw=0.5)
 labelled = []
 for catalogue in catalogues:

@@ -6,6 +6,7 @@ are skipped. No socket is opened: what the browser asks for is read from the fol
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ from samples import ROOT
 from visiting import ORIGIN, PHONE, Visitor
 
 from radiosynth import load_report_candidates
+from radiosynth.metrics import class_mean
 from radiosynth.reproduction import analysis, protocol, verdict
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -596,6 +598,29 @@ def test_the_methods_state_what_was_found_with_a_catalogue_left_out(monkeypatch:
         networks = analysis.read([each for each in trials if each.left_out == "Proctor_Tab1"], "test")
         bent.append(100 * analysis.scores(networks)["recall bent"])
     assert "(Proctor 2011), from {:.0f} to {:.0f} %".format(*bent) in text
+
+
+def test_the_methods_state_how_the_default_network_does_on_catalogues_left_out() -> None:
+    text = " ".join((ROOT / "docs/methods/best.rst").read_text("utf-8").split())
+    named = protocol.protocol()["parts"]["left-out-catalogue"]["catalogues"]
+    labels, hits = {}, {"before": {}, "after": {}}
+    for name, part in itertools.product(named, hits):
+        with np.load(ROOT / "paper" / "runs" / "left-out" / f"{name}-{part}-seed0.npz") as stored:
+            labels[name] = stored["labels"]
+            hits[part][name] = (stored["probabilities"].argmax(axis=1) == stored["labels"]).astype(float)
+    every = np.concatenate([labels[name] for name in named])
+    before, after = (np.concatenate([hits[part][name] for name in named]) for part in hits)
+    scores = [100 * class_mean(every, each)[0] for each in (before, after)]
+    assert "accuracy is {:.1f} % if they learn the images as they are, and {:.1f} %".format(*scores) in text
+    change = "{:+.1f} points ({:+.1f} to {:+.1f})".format(*100 * np.array(class_mean(every, after - before)))
+    assert f"a change of {change}" in text
+    each = {name: class_mean(labels[name], hits["after"][name] - hits["before"][name])[0] for name in named}
+    least, most = min(each, key=each.__getitem__), max(each, key=each.__getitem__)
+    said = f"from {100 * each[least]:+.1f} points ({least}) to {100 * each[most]:+.1f} points".replace(
+        "-", "−"
+    )
+    assert said in text
+    assert f"compact sources of {most}" in text
 
 
 SCORES = ("accuracy", "calibration_error", *(f"recall {name}" for name in CLASS_NAMES))
