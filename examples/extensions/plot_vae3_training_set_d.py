@@ -42,7 +42,9 @@ figures.save_table(table, "vae3_realism", runs=runs + drawing).pprint_all()
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.2))
 for k in fakes:
-    ratios = [np.nanmedian(group[k] / group["reference"]) for group in groups]
+    pairs = [(group[k].data, group["reference"].data) for group in groups]
+    # There is no ratio to a reference of zero, which a few images may give.
+    ratios = [np.ma.median(np.ma.masked_invalid(np.ma.divide(*pair))) for pair in pairs]
     left.plot(ratios, groups.keys["measure"], "o", label=k)
 left.set(xscale="log", xlabel="distance from real images / reference")
 left.legend(loc="upper right")
