@@ -18,9 +18,8 @@ _POWERS = tuple(np.float32(np.log(2) ** k / factorial(k)) for k in range(8))  # 
 _LEAST = np.float32(-126)  # exponent of the smallest normal number
 
 
-_NARROW = np.float32(
-    -60
-)  # products of two such profiles are rarely subnormal numbers, with which arithmetic is slow
+# Products of two profiles cut off there are rarely subnormal numbers, with which arithmetic is slow.
+_NARROW = np.float32(-60)
 
 
 # The compiler cannot vectorise a call of the C library's exp2; of these few lines it makes 16 at a time.
