@@ -40,8 +40,6 @@ class Networks:
     ----------
     condition : str
         Name of the condition.
-    folds : ndarray of int, shape (n_folds,)
-        The folds that are complete.
     labels : list of ndarray of int, one for each fold, shape (n_sources,)
         Classes of the test sources.
     probabilities : list of ndarray, one for each fold, shape (n_seeds, n_sources, 4)
@@ -51,7 +49,6 @@ class Networks:
     """
 
     condition: str
-    folds: NDArray[np.int64]
     labels: list[NDArray[np.int64]]
     probabilities: list[NDArray[np.float64]]
     shared: bool
@@ -61,6 +58,10 @@ class Networks:
         pairs = zip(self.probabilities, self.labels, strict=True)
         return [(p.argmax(axis=2) == labels).astype(float) for p, labels in pairs]
 
+    def hits(self) -> list[NDArray[np.float64]]:
+        """Return for each fold which proportion of the networks gets each source right."""
+        return [each.mean(axis=0) for each in self.correct()]
+
 
 def read(trials: Sequence[Trial], test: Test, folder: Path | None = None) -> Networks:
     """Read the records of one condition.
@@ -68,7 +69,7 @@ def read(trials: Sequence[Trial], test: Test, folder: Path | None = None) -> Net
     Parameters
     ----------
     trials : sequence of Trial
-        The runs of the condition; folds of which a seed is not saved yet are left out.
+        The runs of the condition, which have to be saved.
     test : {"test", "external"}
         Which sources: those of the held-out fold, or the external ones.
     folder : Path, optional
@@ -80,20 +81,16 @@ def read(trials: Sequence[Trial], test: Test, folder: Path | None = None) -> Net
         What the networks say.
     """
     folder = networks_folder() if folder is None else folder
-    folds, labels, probabilities = [], [], []
+    labels, probabilities = [], []
     kinds = {f"{test}_labels": "i1", f"{test}_probabilities": "f2"}
-    tests = sorted({(trial.left_out, trial.fold) for trial in trials})
-    for fold, part in enumerate(tests):  # a catalogue that is left out counts as a fold
+    for part in sorted({(trial.left_out, trial.fold) for trial in trials}):  # a catalogue counts as a fold
         paths = [folder / f"{t.name}.npz" for t in trials if (t.left_out, t.fold) == part]
-        if all(map(Path.exists, paths)):
-            stored = [read_arrays(path, kinds, advice=ANEW) for path in paths]
-            same = all(np.array_equal(each[f"{test}_labels"], stored[0][f"{test}_labels"]) for each in stored)
-            check(same, f"{paths[0].name} and the other seeds of this fold test other sources")
-            folds.append(fold)
-            labels.append(stored[0][f"{test}_labels"].astype(int))
-            probabilities.append(np.stack([each[f"{test}_probabilities"].astype(float) for each in stored]))
-    shared = test == "external"
-    return Networks(trials[0].condition, np.array(folds, int), labels, probabilities, shared)
+        stored = [read_arrays(path, kinds, advice=ANEW) for path in paths]
+        same = all(np.array_equal(each[f"{test}_labels"], stored[0][f"{test}_labels"]) for each in stored)
+        check(same, f"{paths[0].name} and the other seeds of this fold test other sources")
+        labels.append(stored[0][f"{test}_labels"].astype(int))
+        probabilities.append(np.stack([each[f"{test}_probabilities"].astype(float) for each in stored]))
+    return Networks(trials[0].condition, labels, probabilities, shared=test == "external")
 
 
 def validation_curves(trials: Sequence[Trial]) -> NDArray[np.float64]:
@@ -110,17 +107,16 @@ def seconds(trial: Trial) -> float:
 
 def balanced_accuracy(networks: Networks) -> float:
     """Return the mean recall of the classes that are tested, over all sources and networks."""
-    hits = np.concatenate([each.mean(axis=0) for each in networks.correct()])
-    return mean_over_classes(np.concatenate(networks.labels), hits)
+    return mean_over_classes(np.concatenate(networks.labels), np.concatenate(networks.hits()))
 
 
 def difference(condition: Networks, reference: Networks, *, rng: np.random.Generator) -> dict[str, float]:
-    """Compare two conditions on the sources of all folds that both have.
+    """Compare two conditions on the sources of all folds.
 
     Parameters
     ----------
     condition, reference : Networks
-        Networks tested on the same sources; only folds that both have count.
+        Networks tested on the same sources.
     rng : numpy.random.Generator
         Source of randomness for the bootstrap.
 
@@ -135,12 +131,11 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
         ``corrected_value``, ``corrected_low``, ``corrected_high``, ``corrected_p``: the mean over folds, its
         interval and p value from the corrected resampled t test (Nadeau & Bengio 2003), which for sources
         that all folds share leaves out the scatter of sources.
-        ``folds``, ``seeds``: number of folds, and of networks in each.
 
     Raises
     ------
     ValueError
-        If they share fewer than two folds, or were tested on other sources.
+        If they were tested on other sources.
 
     Notes
     -----
@@ -148,30 +143,21 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     conditions. The scatter between folds already contains part of that between networks and sources, so that
     the interval is too wide rather than too narrow.
     """
-    common = np.intersect1d(condition.folds, reference.folds)
-    fault = f"{condition.condition} and {reference.condition} share {len(common)} folds; two are needed"
-    check(len(common) >= 2, fault)
-    pair = [_only(networks, common) for networks in (condition, reference)]
-    same = all(map(np.array_equal, pair[0].labels, pair[1].labels))
+    pair, n = (condition, reference), len(condition.labels)
+    same = len(reference.labels) == n and all(map(np.array_equal, condition.labels, reference.labels))
     check(same, f"{condition.condition} and {reference.condition} were tested on other sources")
-    fold_weights = rng.multinomial(len(common), np.full(len(common), 1 / len(common)), REPLICATES)
+    fold_weights = rng.multinomial(n, np.full(n, 1 / n), REPLICATES)
     # The same folds, networks (by seed) and sources are drawn for both.
     seeds = rng.integers(2**63, size=2)
     sample = np.subtract(*(_replicates(networks, fold_weights, seeds) for networks in pair))
-    value = balanced_accuracy(pair[0]) - balanced_accuracy(pair[1])
+    value = balanced_accuracy(condition) - balanced_accuracy(reference)
     low, high = np.quantile(sample, [0.025, 0.975]).tolist()
     p = min(1.0, 2 * (1 + min((sample <= 0).sum(), (sample >= 0).sum())) / (len(sample) + 1))
-    by_fold = [[balanced_accuracy(_only(networks, [fold])) for fold in common] for networks in pair]
+    by_fold = [list(map(mean_over_classes, networks.labels, networks.hits())) for networks in pair]
     found = {"value": value, "low": low, "high": high, "p": p, "detectable": 2.8 * float(sample.std())}
     corrected = over_folds(np.subtract(*np.array(by_fold)), protocol()["sources"]["folds"])
-    found |= dict(zip((f"corrected_{key}" for key in ("value", "low", "high", "p")), corrected, strict=True))
-    return found | {"folds": len(common), "seeds": len(pair[0].probabilities[0])}
-
-
-def _only(networks: Networks, folds: Any) -> Networks:
-    rows = [int(np.flatnonzero(networks.folds == fold)[0]) for fold in folds]
-    labels, probabilities = [networks.labels[i] for i in rows], [networks.probabilities[i] for i in rows]
-    return replace(networks, folds=np.asarray(folds), labels=labels, probabilities=probabilities)
+    keys = (f"corrected_{key}" for key in ("value", "low", "high", "p"))
+    return found | dict(zip(keys, corrected, strict=True))
 
 
 def _replicates(networks: Networks, fold_weights: NDArray[Any], seeds: NDArray[Any]) -> NDArray[np.float64]:
@@ -308,7 +294,7 @@ def _comparison(test: Test, part: str, folder: Path) -> Table:
     for (name, fraction, ratio), found in networks.items():
         seeds = len(found.probabilities[0])
         row: dict[str, Any] = {"condition": name, "fraction": fraction, "ratio": ratio}
-        row |= {"folds": len(found.folds), "seeds": seeds} | scores(found)
+        row |= {"folds": len(found.labels), "seeds": seeds} | scores(found)
         if name != "real":
             real = networks["real", fraction, 0.0]
             fewer = replace(real, probabilities=[each[:seeds] for each in real.probabilities])
