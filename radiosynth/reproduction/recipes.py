@@ -102,19 +102,7 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
     radiosynth.training.TrainingStopped
         If the training was stopped; calling again resumes.
     """
-    deadline = None if time_limit is None else time.monotonic() + time_limit
-    if found := _saved(config, root):
-        return found
-    for each in _missing(config, root):
-        _make(each, root, deadline)
-    return _make(config, root, deadline)
-
-
-def _missing(config: configs.Config, root: Path | None) -> list[configs.Config]:
-    """Return what a run needs that is not saved, in the order in which it has to be made."""
-    direct = [each for each in config.requires if not _saved(each, root)]
-    needed = [each for first in direct for each in [*_missing(first, root), first]]
-    return list(dict.fromkeys(needed))
+    return _run(config, root, None if time_limit is None else time.monotonic() + time_limit)
 
 
 def is_finished(config: configs.Config, root: Path | None = None) -> bool:
@@ -135,12 +123,16 @@ def _saved(config: C, root: Path | None) -> Run[C] | None:
     return Run(folder, config, loaded=True)
 
 
-def _make(config: C, root: Path | None, deadline: float | None) -> Run[C]:
-    """Make a run that has what it needs, unless another process has made it in the meantime."""
+def _run(config: C, root: Path | None, deadline: float | None) -> Run[C]:
+    """Return a run if it is saved; if not, make what it needs, and then the run itself."""
+    if found := _saved(config, root):
+        return found
+    for each in config.requires:
+        _run(each, root, deadline)
     folder = run_folder(config, root)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.parent / f".{config.name}.lock"):
-        if found := _saved(config, root):
+        if found := _saved(config, root):  # made by another process in the meantime
             return found
         log.info("running %s", folder.name)
         folder.mkdir(exist_ok=True)
