@@ -150,13 +150,11 @@ def run_conditions(
     """
     folder = study_folder(name, scale)
     record, asked = folder / "study.json", _names(conditions)
-    saved: dict[str, list[str]] = read_json(record, ["arms"])["arms"] if record.exists() else {}
-    fault = f"{folder} holds a study of other runs: remove its study.json and run it again"
-    check(all(set(names) <= set(asked.get(condition, ())) for condition, names in saved.items()), fault)
-    if saved:
-        lacking = len(set().union(*asked.values()) - set().union(*saved.values()))
-        log.info("loading the saved %s%s", folder.name, f" without {lacking} runs" if lacking else "")
-        return _load(folder, conditions, references, sum(map(len, saved.values())), loaded=True)
+    if record.exists():
+        fault = f"{folder} holds a study of other runs: remove its study.json and run it again"
+        check(read_json(record, ["arms"])["arms"] == asked, fault)
+        log.info("loading the saved %s", folder.name)
+        return _load(folder, conditions, references, loaded=True)
     needed = list(itertools.chain(*conditions.values()))
     # First what several of them wait for.
     generators = [each for config in needed if not recipes.is_finished(config) for each in config.requires]
@@ -209,11 +207,9 @@ def _names(conditions: Conditions) -> dict[str, list[str]]:
 # Saved studies ----------------------------------------------------------------------------------------
 
 
-def _load(
-    folder: Path, conditions: Conditions, references: dict[str, str], number: int, *, loaded: bool
-) -> StudyResult:
-    """Return a saved study of a number of runs, whose tables have to have rows of all of these."""
-    tables = {}
+def _load(folder: Path, conditions: Conditions, references: dict[str, str], *, loaded: bool) -> StudyResult:
+    """Return a saved study, whose tables have to have rows of all of its runs."""
+    tables, number = {}, sum(map(len, conditions.values()))
     for kind in ("sources", "histories"):
         path = folder / f"{kind}.csv"
         table = read_table(path, text=("arm", "name"))
@@ -239,7 +235,7 @@ def _save(name: str, folder: Path, conditions: Conditions, references: dict[str,
                 found[kind].append(table)
     for kind, tables in found.items():
         write_table(folder / f"{kind}.csv", formatted(vstack(tables)))
-    result = _load(folder, conditions, references, len(made), loaded=False)
+    result = _load(folder, conditions, references, loaded=False)
     write_json(folder / "summary.json", {"name": name, "numbers": result.numbers()})
     last = max(made, key=lambda each: each["finished"])
     content = {key: last[key] for key in provenance()}  # where the runs were done, not this
