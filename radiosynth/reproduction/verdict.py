@@ -8,6 +8,7 @@ processes and in slices.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Sequence
@@ -177,9 +178,7 @@ def _scores(model: keras.Model, sources: Sample, train: Sample, trial: Trial) ->
     return {name: float(value) for name, value in found.items()}
 
 
-def train(
-    trial: Trial, folder: Path, *, time_limit: float | None = None
-) -> tuple[keras.Model, training.History]:
+def train(trial: Trial, folder: Path, deadline: float = math.inf) -> tuple[keras.Model, training.History]:
     """Train the network of a run, resuming from the checkpoints in a folder.
 
     Parameters
@@ -188,8 +187,8 @@ def train(
         What to train.
     folder : Path
         Where checkpoints are kept.
-    time_limit : float, optional
-        Seconds after which no further epoch is begun.
+    deadline : float
+        The time, by `time.monotonic`, after which no further epoch is begun.
 
     Returns
     -------
@@ -205,7 +204,7 @@ def train(
     """
     sources, validation, _ = sources_of(trial)
     pools = [sources, synthetic_images(trial, sources)] if trial.synthetic else [sources]
-    exposure, begun = trial.exposure * trial.times, time.monotonic()
+    exposure = trial.exposure * trial.times
     shown = [[pool] for pool in reversed(pools)] if trial.pretrain else [pools]
     stages = [_Views(each, trial.ratio if len(each) == 2 else 0.0, trial, exposure) for each in shown]
     options = {"width_multiplier": trial.width, "seed": trial.seed, "precision": trial.precision}
@@ -216,8 +215,8 @@ def train(
     for number, batches in enumerate(stages):
         rate = keras.optimizers.schedules.CosineDecay(trial.learning_rate, trial.epochs * batches.steps)
         training.compile_model(model, keras.optimizers.Adam(rate))
-        left = None if time_limit is None else max(0.0, time_limit - (time.monotonic() - begun))
         place, identity = folder / f"stage{number}", f"{trial.hash}-{number}"
+        left = deadline - time.monotonic()
         found = fit_stage(model, batches, folder=place, fingerprint=identity, time_limit=left)
         history = {key: [*history.get(key, []), *values] for key, values in found.items()}
     classification.recalibrate(model, sources.images, _statistics(trial))
@@ -252,17 +251,16 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
     record = trial.file
     if record.exists():
         return record
-    begun = time.monotonic()
+    deadline = time.monotonic() + (math.inf if time_limit is None else time_limit)
     if trial.synthetic in GENERATORS:
         recipes.run(generator_config(trial), time_limit=time_limit)
-    left = None if time_limit is None else max(0.0, time_limit - (time.monotonic() - begun))
     work = networks_folder() / f".{trial.name}"
     work.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(work / "lock", timeout=0):
             if not record.exists():
                 begun = time.monotonic()
-                model, history = train(trial, work, time_limit=left)
+                model, history = train(trial, work, deadline)
                 _save(record, trial, model, history, time.monotonic() - begun)
     except Timeout:
         return None
