@@ -19,7 +19,7 @@ from radiosynth._io import check, log, write_arrays, write_json, write_table, wr
 from radiosynth.reproduction import configs
 from radiosynth.reproduction.presets import ensemble_config
 from radiosynth.reproduction.provenance import provenance
-from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, run_folder, saved_runs
+from radiosynth.reproduction.runs import C, Run, find_run, read_configuration, run_folder
 from radiosynth.reproduction.samples import prepare, prepare_bending, prepare_fold, split_sample
 from radiosynth.reproduction.scales import SCALES
 from radiosynth.sample import Sample, concatenate
@@ -43,9 +43,8 @@ def best_ensemble(synthetic: float = 0.0) -> Run[configs.EnsembleConfig]:
     Run
         The run, made now if none is saved.
     """
-    saved = saved_runs()
-    of_scales = [ensemble_config(scale, synthetic=synthetic) for scale in reversed(SCALES)]
-    largest = next((config for config in of_scales if config.name in saved), None)
+    of_scales = (ensemble_config(scale, synthetic=synthetic) for scale in reversed(SCALES))
+    largest = next(filter(is_finished, of_scales), None)
     return run(largest or ensemble_config(synthetic=synthetic))
 
 
@@ -199,13 +198,13 @@ def _train_generator(config: configs.GeneratorConfig, needed: list[Path], limits
     sources, *held_out = split_sample(config.sources)
     if config.leak:
         sources = concatenate([sources, *(held_out if config.sources.folds else held_out[:1])])
-    if config.morphology != "all":
+    one_class = config.morphology != "all"
+    if one_class:
         sources = sources.of_class(config.morphology)
     train = augmentation.augment(sources, config.per_class, "ordered")
-    classes: dict[str, Any] = {"class_names": [config.morphology]}
-    if config.morphology == "all":
-        classes = {"class_names": CLASS_NAMES, "labels": train.labels}
-    trained = generators.train_generator(train.images, config.settings, **classes, **limits)
+    names, labels = ([config.morphology], None) if one_class else (CLASS_NAMES, train.labels)
+    how: dict[str, Any] = {"class_names": names, "labels": labels, **limits}
+    trained = generators.train_generator(train.images, config.settings, **how)
     record: dict[str, Any] = {"sources": sources.counts(), "training_images": train.counts()}
     record |= {"preparation": train.history, "diversity": trained.diversity, "collapsed": trained.collapsed}
     return _Made(trained.history, record)
