@@ -27,7 +27,7 @@ from radiosynth.taxonomy import class_code
 
 CLASS = "FRII"
 plotting.use_style()
-conditional = "all" in scales.GENERATORS[scales.current_scale()]
+conditional = "all" in scales.SCALES[scales.current_scale()]["generators"]
 run = recipes.run(presets.gan_config("all" if conditional else CLASS))
 
 # %%

@@ -26,7 +26,7 @@ from radiosynth.reproduction import figures, presets, recipes, scales
 
 ROWS, SEED = 5, 10
 plotting.use_style()
-names = scales.GENERATORS[scales.current_scale()]
+names = scales.SCALES[scales.current_scale()]["generators"]
 runs = [recipes.run(presets.gan_config(name)) for name in names]
 
 # %%

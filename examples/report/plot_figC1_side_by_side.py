@@ -24,7 +24,7 @@ from radiosynth.reproduction import figures, presets, recipes, samples, scales
 
 EACH, SEED = 3, 4
 plotting.use_style()
-names = scales.GENERATORS[scales.current_scale()]
+names = scales.SCALES[scales.current_scale()]["generators"]
 runs = [recipes.run(presets.gan_config(name)) for name in names]
 
 # %%

@@ -22,7 +22,7 @@ from radiosynth import CLASSES, plotting
 from radiosynth.reproduction import figures, presets, recipes, scales
 
 plotting.use_style()
-names = scales.GENERATORS[scales.current_scale()]
+names = scales.SCALES[scales.current_scale()]["generators"]
 runs = {name: recipes.run(presets.gan_config(name)) for name in names}
 
 # %%

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from radiosynth.reproduction import configs
-from radiosynth.reproduction.scales import GENERATORS, SCALES, WRITTEN, current_scale, scaled
+from radiosynth.reproduction.scales import SCALES, WRITTEN, current_scale, scaled
 
 
 def gan_config(morphology: str = "FRI", scale: str | None = None, **changes: Any) -> configs.GANConfig:
@@ -80,7 +80,7 @@ def classifier_config(
         if training_set == "real+vae":
             values["generators"] = (vae_config(scale, **shared),)
         else:
-            names = ("all",) if shared.get("folds") else GENERATORS[scale]
+            names = ["all"] if shared.get("folds") else SCALES[scale]["generators"]
             values["generators"] = tuple(gan_config(name, scale, **shared) for name in names)
     return configs.ClassifierConfig.of(scale=scale, training_set=training_set, **values)
 

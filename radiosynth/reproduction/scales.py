@@ -19,11 +19,10 @@ QUICK: dict[str, Any] = WRITTEN["quick"]
 
 
 SCALES: dict[str, dict[str, Any]] = WRITTEN["scales"]
-"""What each scale changes in the report's configurations, in studies and in the search."""
+"""What each scale changes in the report's configurations, in studies and in the search.
 
-
-GENERATORS: dict[str, tuple[str, ...]] = {name: tuple(scale["generators"]) for name, scale in SCALES.items()}
-"""The GANs of each scale: one for each class, as in the report, or one conditional network for all."""
+Its ``generators`` are the GANs: one for each class, as in the report, or one conditional network for all.
+"""
 
 
 def current_scale(scale: str | None = None) -> str:
