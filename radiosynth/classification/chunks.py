@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -14,17 +13,7 @@ import joblib
 import numpy as np
 from astropy.table import Table
 
-from radiosynth._io import (
-    PathLike,
-    Paths,
-    check,
-    log,
-    read_json,
-    readable,
-    write_json,
-    write_table,
-    write_text,
-)
+from radiosynth._io import PathLike, Paths, check, log, read_json, readable, write_json, write_table
 from radiosynth.classification.classifier import Classifier, load_classifier
 from radiosynth.cutouts.files import stack_length
 from radiosynth.cutouts.manifest import alone, files_of_list
@@ -264,7 +253,7 @@ def _classify_chunk(
     # and to read than they take to classify.
     kinds = {name: table[name].dtype.str for name in table.colnames}
     columns = {name: table[name].tolist() for name in table.colnames}
-    write_text(part, json.dumps({"columns": columns, "kinds": kinds, "meta": table.meta}))
+    write_json(part, {"columns": columns, "kinds": kinds, "meta": table.meta}, indent=None)
     return table
 
 
