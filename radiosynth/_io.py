@@ -42,9 +42,6 @@ PathLike = str | os.PathLike
 Paths = PathLike | Iterable[PathLike]
 """One of these or several."""
 
-SAMPLE = rb"(?s)PK\x03\x04.{26}images\.npy"
-"""How a file of `radiosynth.Sample.save` begins."""
-
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

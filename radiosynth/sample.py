@@ -16,17 +16,11 @@ import numpy as np
 from astropy.table import Column, Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
-from radiosynth._io import (
-    SAMPLE,
-    PathLike,
-    check,
-    read_arrays,
-    readable,
-    recoded,
-    refuse_to_replace,
-    write_arrays,
-)
+from radiosynth._io import PathLike, check, read_arrays, readable, recoded, refuse_to_replace, write_arrays
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES, UNLABELLED, class_code
+
+SAMPLE = rb"(?s)PK\x03\x04.{26}images\.npy"
+"""How a file of `Sample.save` begins."""
 
 
 class UnusableError(ValueError):

@@ -12,10 +12,11 @@ from tqdm import tqdm
 
 import radiosynth
 from radiosynth import classification
-from radiosynth._io import SAMPLE, TABLES, check, refuse_to_replace, table_format, write_table
+from radiosynth._io import TABLES, check, refuse_to_replace, table_format, write_table
 from radiosynth.cli import options
 from radiosynth.cli.sources import read_sources
 from radiosynth.cutouts.read import part_of
+from radiosynth.sample import SAMPLE
 from radiosynth.taxonomy import CLASSES
 
 
