@@ -11,13 +11,7 @@ import keras
 from keras import layers, ops
 
 from radiosynth.networks.kinds import CLASSIFIERS, OUTPUTS, has_bfloat16
-from radiosynth.networks.layers import (
-    check_sizes,
-    convolve_in_float32,
-    initializers,
-    keras_defaults,
-    scaled,
-)
+from radiosynth.networks.layers import check_sizes, convolve_in_float32, initializers, keras_defaults, scaled
 from radiosynth.sample import check_choice
 
 

@@ -71,11 +71,7 @@ def read_folder(folder: PathLike, *, size: int | None = None) -> Sample:
 
 
 def review_page(
-    sample: Sample,
-    path: PathLike,
-    *,
-    cuts: Cuts | None = None,
-    title: str = "Review of sources",
+    sample: Sample, path: PathLike, *, cuts: Cuts | None = None, title: str = "Review of sources"
 ) -> Path:
     """Write one HTML page on which a person decides about each source: keep, drop or another class.
 
