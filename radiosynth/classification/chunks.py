@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,11 +19,12 @@ from radiosynth.classification.classifier import Classifier, load_classifier
 from radiosynth.cutouts.files import stack_length
 from radiosynth.cutouts.manifest import alone, files_of_list
 from radiosynth.cutouts.read import listed, part_of
+from radiosynth.networks.classifiers import without_normalisation
 from radiosynth.parallel import each
 from radiosynth.sample import UnusableError
 
-CHUNK = 512
-"""Images that are read at a time, half a gigabyte with all that is made of them."""
+CHUNK = 128
+"""Images that are read at a time, an eighth of a gigabyte with all that is made of them."""
 
 ABOUT = "about.json"
 """File in a folder of parts that says what they are of."""
@@ -240,7 +242,8 @@ def _read_part(path: Path) -> Table:
 @cache
 def _loaded(folder: Path, fingerprint: str) -> Classifier:
     """Return the saved classifier, loaded once in a process; the fingerprint tells it from earlier ones."""
-    return load_classifier(folder)
+    classifier = load_classifier(folder)
+    return replace(classifier, model=without_normalisation(classifier.model))
 
 
 def _classify_chunk(

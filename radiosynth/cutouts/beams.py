@@ -62,7 +62,7 @@ def as_seen(opened: Opened, per_pixel: NDArray, beams: tuple[NDArray, NDArray]) 
     def cut(*parts: slice) -> NDArray[np.float64]:
         # Beyond the end of the file nothing is cut.
         wide = [slice(max(0, part.start - n), part.stop + n) for part, n in zip(parts, margins, strict=True)]
-        pixels = blanked(opened.cut(*wide))
+        pixels = blanked(opened.cut(*wide)).astype(float)
         # Also zeros, which a convolution would make look like data.
         pixels[missing_pixels(pixels[None])[0]] = np.nan
         if margins.any():

@@ -110,7 +110,7 @@ def upright(
         return part.T if along else part, place
     # Where it is interpolated, the edge reaches up to a pixel beyond its middle; the rest is NaN.
     order = 0 if by_pixel else 1
-    part, offset = np.pad(part, order, mode="edge"), (start - low)[::-1] + order
+    part, offset = np.pad(part.astype(float), order, mode="edge"), (start - low)[::-1] + order
     return affine_transform(part, steps[::-1, ::-1], offset, frame, order=order, cval=np.nan), place
 
 

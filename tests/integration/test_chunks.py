@@ -99,6 +99,14 @@ def odd() -> Classifier:
     return load_classifier()
 
 
+def test_the_faster_network_of_chunks_gives_the_same(odd: Classifier, cutouts: Path, tmp_path: Path) -> None:
+    whole = odd.classify(cutouts, crop=40)
+    (table,) = classify_in_chunks(odd, in_chunks(cutouts), tmp_path / "parts", crop=40)
+    assert table["class"].tolist() == whole["class"].tolist()
+    for name in [*odd.card["classes"], "oddness"]:
+        np.testing.assert_allclose(table[name], whole[name], atol=1e-5)
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_chunks_without_a_usable_image_have_the_same_columns(
     odd: Classifier, cutouts: Path, tmp_path: Path, suffix: str

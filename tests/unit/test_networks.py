@@ -18,6 +18,7 @@ from radiosynth.networks.classifiers import (
     build_foveated_classifier,
     build_regressor,
     build_residual_classifier,
+    without_normalisation,
 )
 from radiosynth.networks.generators import build_discriminator, build_encoder, build_generator
 from radiosynth.networks.layers import convolve_in_float32
@@ -248,3 +249,25 @@ def test_bfloat16_by_float32_is_that_of_a_processor_without_it(monkeypatch: pyte
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as fresh:
         native, imitated, exact = fresh.map(weights_after_a_step, *zip(*ways, strict=True))
     assert np.abs(imitated - native).mean() < 0.4 * np.abs(exact - native).mean()  # single roundings
+
+
+@pytest.mark.parametrize("build", [build_residual_classifier, build_foveated_classifier])
+def test_without_normalisation_a_network_gives_the_same(build):
+    model = build(64, width_multiplier=0.25, seed=0)
+    rng = np.random.default_rng(0)
+    # Scales that are zero at first would hide half of the network.
+    weights = [weight * rng.uniform(0.5, 1.5, weight.shape) for weight in model.get_weights()]
+    model.set_weights([weight + 0.1 * (weight.ndim == 1) for weight in weights])
+    images = simulate(per_class=3, size=64, rng=rng).images[..., None]
+    fast = without_normalisation(model)
+    kinds = {type(layer) for layer in fast.layers}
+    assert keras.layers.BatchNormalization not in kinds
+    expected = np.asarray(model(images, training=False))
+    assert np.ptp(expected[:, 0]) > 1e-3
+    np.testing.assert_allclose(np.asarray(fast(images, training=False)), expected, atol=2e-6)
+    assert fast.get_layer("mean").output.shape == model.get_layer("mean").output.shape
+
+
+def test_networks_without_normalisation_stay_as_they_are():
+    model = build_classifier(32, width_multiplier=0.1)
+    assert without_normalisation(model) is model
