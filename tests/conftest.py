@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from samples import ROOT
 
+import radiosynth
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -32,6 +34,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 @pytest.fixture(autouse=True, scope="session")
 def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep runs, figures and tables of tests away from those of the source tree."""
+    # The package keeps what it is asked for first: not what a test has put in its place for a while.
+    assert radiosynth.load_first_dataset
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RADIOSYNTH_RUNS", str(tmp_path_factory.mktemp("runs")))
         patch.setenv("RADIOSYNTH_PAPER", str(tmp_path_factory.mktemp("paper")))

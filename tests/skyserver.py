@@ -152,25 +152,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        sky = self.sky
-        with sky.lock:
-            sky.busy += 1
-            sky.most_busy = max(sky.most_busy, sky.busy)
-        try:
-            if self.path == "/cgi-bin/firstcutout":
-                form = {name: values[0] for name, values in parse_qs(body).items()}
-                sky.forms.append(form)
-                assert form["ImageType"] == "FITS File"
-                hours, dec = map(float, form["RA"].split())
-                edge = int(float(form["ImageSize"]) * 60 / 1.8 + 1e-6)
-                self.cutout("first", hours * 15, dec, edge)
-            elif self.path == "/viz-bin/votable":
-                self.table(dict(line.partition("=")[::2] for line in body.splitlines()))
-            else:
-                self.answer(404, PAGE % b"Not Found")
-        finally:
-            with sky.lock:
-                sky.busy -= 1
+        if self.path == "/cgi-bin/firstcutout":
+            form = {name: values[0] for name, values in parse_qs(body).items()}
+            self.sky.forms.append(form)
+            assert form["ImageType"] == "FITS File"
+            hours, dec = map(float, form["RA"].split())
+            edge = int(float(form["ImageSize"]) * 60 / 1.8 + 1e-6)
+            self.cutout("first", hours * 15, dec, edge)
+        elif self.path == "/viz-bin/votable":
+            self.table(dict(line.partition("=")[::2] for line in body.splitlines()))
+        else:
+            self.answer(404, PAGE % b"Not Found")
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
@@ -206,7 +198,11 @@ class _Handler(BaseHTTPRequestHandler):
             fault = (
                 "" if not faults else faults[0] if faults[0] in ("outside", "nan", "blank") else faults.pop(0)
             )
+            sky.busy += 1
+            sky.most_busy = max(sky.most_busy, sky.busy)
         time.sleep(sky.slow if fault == "slow" else sky.pause)
+        with sky.lock:
+            sky.busy -= 1  # before the answer, upon which the next request may come
         content = sky.cutout(ra, dec, edge, fault, scale)
         outcome = fault or "ok"
         try:

@@ -111,6 +111,7 @@ def designation(positions: SkyCoord) -> list[str]:
     # A millionth of the last digit keeps 46.999999… from becoming 46.
     hours = np.floor(places.ra.hour * 36000 + 1e-6) / 36000
     northwards = np.copysign(np.floor(abs(places.dec.deg) * 3600 + 1e-6) / 3600, places.dec.deg)
-    ra = Angle(hours, u.hourangle).to_string(sep="", precision=1, pad=True)
-    dec = Angle(northwards, u.deg).to_string(sep="", precision=0, pad=True, alwayssign=True)
-    return [f"J{east}{north}" for east, north in zip(ra, dec, strict=True)]
+    # With a digit more, a zero that is cut off: astropy 7 rounds a last digit of 9 before a minute up.
+    ra = Angle(hours, u.hourangle).to_string(sep="", precision=2, pad=True)
+    dec = Angle(northwards, u.deg).to_string(sep="", precision=1, pad=True, alwayssign=True)
+    return [f"J{east[:-1]}{north[:-2]}" for east, north in zip(ra, dec, strict=True)]

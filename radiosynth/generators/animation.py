@@ -71,7 +71,8 @@ def write_animation(
     refuse_to_replace(path, b"GIF8")
     grids = [_grid(frame, columns) for frame in frames]
     height, width = grids[0].shape
-    figure = Figure(figsize=(width / 100, (height + STRIP) / 100), dpi=100)
+    # A bit more than a whole number of pixels, as older matplotlib rounds down.
+    figure = Figure(figsize=((width + 0.01) / 100, (height + STRIP + 0.01) / 100), dpi=100)
     shown = figure.figimage(grids[0], yo=STRIP, cmap="gray", vmin=0, vmax=255, origin="upper")
     said = figure.text(6 / width, 6 / (height + STRIP), "", fontsize=11)
     # A fraction, so that no frame is a hundredth of a second too short.
