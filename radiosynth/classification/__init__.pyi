@@ -1,4 +1,5 @@
 from .chunks import (
+    AT_ONCE as AT_ONCE,
     classify_in_chunks as classify_in_chunks,
     count_images as count_images,
     in_chunks as in_chunks,

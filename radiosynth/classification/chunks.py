@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import joblib
 import numpy as np
-from astropy.table import Table
+from astropy.table import Table, vstack
 
 from radiosynth._io import PathLike, Paths, check, log, read_json, readable, write_json, write_table
 from radiosynth.classification.classifier import Classifier, load_classifier
@@ -25,6 +25,9 @@ from radiosynth.sample import UnusableError
 
 CHUNK = 128
 """Images that are read at a time, an eighth of a gigabyte with all that is made of them."""
+
+AT_ONCE = 4
+"""Chunks that a command reads together, where they are all; more are classified one by one."""
 
 ABOUT = "about.json"
 """File in a folder of parts that says what they are of."""
@@ -48,7 +51,7 @@ def in_chunks(paths: Paths, size: int = CHUNK) -> list[list[str]]:
     Returns
     -------
     list of list of str
-        Paths; of split stacks such as ``stack.npy[0:512]``.
+        Paths; of split stacks such as ``stack.npy[0:128]``.
 
     Raises
     ------
@@ -162,7 +165,7 @@ def classify_in_chunks(
             before = read_json(about, ["fingerprint"], advice="remove its folder to begin anew")
             had = f"{folder} holds parts of a classification begun with another model, files or options"
             same = before["fingerprint"] == fingerprint
-            check(same, f"{had}: repeat that command, or remove the folder to begin anew")
+            check(same, f"{had}, or by another version: repeat that command, or remove the folder")
         else:
             write_json(about, {"chunks": len(chunks), "fingerprint": fingerprint})
             classifier.save(folder / "model")
@@ -203,8 +206,9 @@ def join_chunks(folder: PathLike, out: PathLike, comments: Sequence[str] = ()) -
     check(not lacking, f"{folder} lacks {lacking} of {number} chunks: classify these first")
 
     def tables() -> Iterator[Table]:
-        for i, part in enumerate(parts):
-            table = _read_part(part)
+        for i in range(0, number, 32):  # some thousand rows are a good group in Parquet
+            group = [_read_part(part) for part in parts[i : i + 32]]
+            table = vstack(group, join_type="exact", metadata_conflicts="silent")
             table.meta = {} if i else {"comments": list(comments)}
             table.rename_column("name", "file")
             yield table

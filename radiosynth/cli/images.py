@@ -62,7 +62,7 @@ def classify(arguments: argparse.Namespace) -> None:
         refuse_to_replace(arguments.page, PAGE, inputs)
     options.load_keras()
     chunks = [] if arguments.mosaic else classification.in_chunks(inputs)
-    many = len(chunks) > 1 or arguments.jobs or arguments.cluster
+    many = len(chunks) > classification.AT_ONCE or arguments.jobs or arguments.cluster
     if many:
         check(out, "the images are classified in chunks: say where to write, by --out")
         options.refuse_ignored(arguments, "for images in chunks, which one page cannot show", "page")
@@ -74,7 +74,8 @@ def classify(arguments: argparse.Namespace) -> None:
         sources, size = read_sources([arguments.positions], []), arguments.crop or classifier.card["crop"]
         sample = options.from_mosaic(arguments, sources, size, arguments.pixel_scale)
     else:
-        sample = classifier.read(chunks[0], arguments.crop, arguments.pixel_scale, arguments.skip or "raise")
+        files = [file for chunk in chunks for file in chunk]
+        sample = classifier.read(files, arguments.crop, arguments.pixel_scale, arguments.skip or "raise")
     table = classifier.classify(sample)
     if not arguments.mosaic:
         table.meta["skipped"][:0] = classification.without_image(inputs)

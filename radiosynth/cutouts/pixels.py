@@ -14,7 +14,7 @@ def blanked(image: NDArray) -> NDArray[np.floating]:
     They are in less than half of the pixels, and lie below all others by more than the range of these, or
     above by a thousand times that range. Zeros are left to `missing_pixels`.
     """
-    pixels = np.array(image, np.result_type(image, np.float32))
+    pixels = np.array(image, np.float32 if np.can_cast(image.dtype, np.float32) else float)
     finite = np.isfinite(pixels)
     values = pixels.ravel() if finite.all() else pixels[finite]
     for extreme, opposite, far in ((np.max, np.min, 1000), (np.min, np.max, 1)):

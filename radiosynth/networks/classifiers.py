@@ -197,10 +197,11 @@ def build_residual_classifier(
 
 @keras_defaults()
 def without_normalisation(model: keras.Model) -> keras.Model:
-    """Return a trained residual network that gives the same, up to rounding, a seventh faster.
+    """Return a network that gives the same, up to rounding, a seventh faster.
 
-    What batch normalisation does once the network is trained, a factor and an offset for each channel, goes
-    into the kernels and biases of the convolutions before it. Other networks come back as they are.
+    What batch normalisation does once a network of `build_residual_classifier` is trained, a factor and an
+    offset for each channel, goes into the kernels and biases of the convolutions before it. For networks in
+    float32; those without normalisation come back as they are.
     """
     if not any(isinstance(layer, layers.BatchNormalization) for layer in model.layers):
         return model

@@ -135,7 +135,7 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     Raises
     ------
     ValueError
-        If they were tested on other sources.
+        If they were tested on other sources, or in fewer than two folds.
 
     Notes
     -----
@@ -146,6 +146,7 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     pair, n = (condition, reference), len(condition.labels)
     same = len(reference.labels) == n and all(map(np.array_equal, condition.labels, reference.labels))
     check(same, f"{condition.condition} and {reference.condition} were tested on other sources")
+    check(n >= 2, f"{condition.condition} was tested in {n} folds: give two at least")
     fold_weights = rng.multinomial(n, np.full(n, 1 / n), REPLICATES)
     # The same folds, networks (by seed) and sources are drawn for both.
     seeds = rng.integers(2**63, size=2)

@@ -126,7 +126,8 @@ def _run(config: C, root: Path | None, deadline: float | None) -> Run[C]:
     """Return a run if it is saved; if not, make what it needs, and then the run itself."""
     if found := _saved(config, root):
         return found
-    for each in config.requires:
+    missing = [each for each in config.requires if not _saved(each, root)]
+    for each in missing:
         _run(each, root, deadline)
     folder = run_folder(config, root)
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -178,7 +178,7 @@ def _scores(model: keras.Model, sources: Sample, train: Sample, trial: Trial) ->
     return {name: float(value) for name, value in found.items()}
 
 
-def train(trial: Trial, folder: Path, deadline: float = math.inf) -> tuple[keras.Model, training.History]:
+def train(trial: Trial, folder: Path, *, deadline: float = math.inf) -> tuple[keras.Model, training.History]:
     """Train the network of a run, resuming from the checkpoints in a folder.
 
     Parameters
@@ -260,7 +260,7 @@ def run(trial: Trial, *, time_limit: float | None = None) -> Path | None:
         with FileLock(work / "lock", timeout=0):
             if not record.exists():
                 begun = time.monotonic()
-                model, history = train(trial, work, deadline)
+                model, history = train(trial, work, deadline=deadline)
                 _save(record, trial, model, history, time.monotonic() - begun)
     except Timeout:
         return None

@@ -16,7 +16,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from radiosynth import build_classifier, load_classifier, simulate
+from radiosynth import build_classifier, classification, load_classifier, simulate
 from radiosynth._io import write_table
 from radiosynth.classification import Classifier, ClassifierSettings, chunks as chunk_module
 from radiosynth.classification.chunks import classify_in_chunks, count_images, in_chunks, join_chunks
@@ -60,6 +60,7 @@ def cutouts(tmp_path: Path, images: np.ndarray) -> Path:
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunk_module, "CHUNK", 2)
     monkeypatch.setattr(chunk_module.in_chunks, "__defaults__", (2,))
+    monkeypatch.setattr(classification, "AT_ONCE", 1)
 
 
 def names(pairs: list[tuple[str, str]]) -> list[str]:
@@ -294,6 +295,19 @@ def test_the_command_writes_every_format_from_a_list_of_files(
     assert "images are classified in chunks: say where to write, by --out" in capsys.readouterr().err
 
 
+def test_few_hundred_images_are_printed_and_shown_on_a_page(
+    tiny: Path, images: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(200):
+        fits.writeto(tmp_path / f"{number:03d}.fits", images[number % 20])
+    files = [str(path) for path in sorted(tmp_path.glob("*.fits"))]
+    assert main(["classify", *files, "--model", str(tiny), "--page", str(tmp_path / "page.html")]) == 0
+    assert (tmp_path / "page.html").read_text("utf-8").count("199.fits")
+    capsys.readouterr()
+    assert main(["classify", *files, "--model", str(tiny)]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == files
+
+
 @pytest.mark.parametrize("options", [[], ["--jobs", "1"]], ids=["at once", "in chunks"])
 def test_the_command_uses_as_many_pixels_as_the_model_knows(
     tiny: Path, images: np.ndarray, tmp_path: Path, options: list[str]
@@ -363,7 +377,7 @@ def test_killed_and_resumed(
     new, first = cutouts / "99.fits", cutouts / "00.fits"
     new.write_bytes(first.read_bytes())
     assert main(arguments) == 1
-    assert "files or options: repeat that command, or remove the folder" in capsys.readouterr().err
+    assert "by another version: repeat that command, or remove the folder" in capsys.readouterr().err
     new.unlink()
     dates = first.stat().st_atime_ns, first.stat().st_mtime_ns
     os.utime(first, ns=(dates[0], 0))

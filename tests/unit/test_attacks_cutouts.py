@@ -348,6 +348,16 @@ def test_a_colour_that_stands_for_transparent(tmp_path, image):
             read_cutouts(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("kind", ["f4", ">f4", "f8", "g", "i2", "i4"])
+def test_missing_data_are_found_whatever_the_numbers(tmp_path, image, kind):
+    values = (1e3 * image / image.max()).astype(kind)
+    values[:10, :10] = np.longdouble("-9999.1")  # in none but integers exactly what a double says
+    np.save(tmp_path / "a.npy", values)
+    (found,) = read_cutouts(tmp_path / "a.npy", nan="keep").images
+    assert np.isnan(found[:10, :10]).all()
+    assert np.isnan(found).sum() == 100
+
+
 def test_sixteen_bits(tmp_path, image):
     values = np.clip(65535 * image / image.max(), 0, 65535).astype(np.uint16)
     Image.fromarray(values[::-1]).save(tmp_path / "a.png")
