@@ -135,7 +135,8 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     Raises
     ------
     ValueError
-        If they were tested on other sources, or in fewer than two folds.
+        If they were tested on other sources, or differ in their numbers of networks, or in fewer than two
+        folds.
 
     Notes
     -----
@@ -145,12 +146,11 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     """
     pair, n = (condition, reference), len(condition.labels)
     same = len(reference.labels) == n and all(map(np.array_equal, condition.labels, reference.labels))
-    check(same, f"{condition.condition} and {reference.condition} were tested on other sources")
+    shapes = [[each.shape for each in networks.probabilities] for networks in pair]
+    names = f"{condition.condition} and {reference.condition}"
+    check(same and shapes[0] == shapes[1], f"{names} differ in test sources or numbers of networks")
     check(n >= 2, f"{condition.condition} was tested in {n} folds: give two at least")
-    fold_weights = rng.multinomial(n, np.full(n, 1 / n), REPLICATES)
-    # The same folds, networks (by seed) and sources are drawn for both.
-    seeds = rng.integers(2**63, size=2)
-    sample = np.subtract(*(_replicates(networks, fold_weights, seeds) for networks in pair))
+    sample = _replicates(condition, reference, rng)
     value = balanced_accuracy(condition) - balanced_accuracy(reference)
     low, high = np.quantile(sample, [0.025, 0.975]).tolist()
     p = min(1.0, 2 * (1 + min((sample <= 0).sum(), (sample >= 0).sum())) / (len(sample) + 1))
@@ -161,23 +161,26 @@ def difference(condition: Networks, reference: Networks, *, rng: np.random.Gener
     return found | dict(zip(keys, corrected, strict=True))
 
 
-def _replicates(networks: Networks, fold_weights: NDArray[Any], seeds: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the balanced accuracy in each bootstrap sample of folds, sources and networks."""
-    source_rng, network_rng = map(np.random.default_rng, seeds)
-    n = len(fold_weights)
-    correct, total = np.zeros((2, n, len(CLASS_NAMES)))
+def _replicates(condition: Networks, reference: Networks, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the difference in each bootstrap sample of folds, sources and networks, the same for both."""
+    n_folds, n_classes = len(condition.labels), len(CLASS_NAMES)
+    fold_weights = rng.multinomial(n_folds, np.full(n_folds, 1 / n_folds), REPLICATES)
+    source_rng, network_rng = map(np.random.default_rng, rng.integers(2**63, size=2))
+    more, total = np.zeros((2, REPLICATES, n_classes))
     sources: NDArray[Any] | None = None
-    for weights, labels, hits in zip(fold_weights.T, networks.labels, networks.correct(), strict=True):
-        n_seeds, n_sources = hits.shape
-        if sources is None or not networks.shared:
-            sources = source_rng.multinomial(n_sources, np.full(n_sources, 1 / n_sources), n).astype(float)
-        chosen = network_rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), n) / n_seeds
-        of_class = np.eye(len(CLASS_NAMES))[labels]
-        by_network = np.tensordot(sources, hits.T[:, :, None] * of_class[:, None], axes=1)
-        correct += weights[:, None] * np.einsum("rs,rsc->rc", chosen, by_network)
+    gains = list(map(np.subtract, condition.correct(), reference.correct()))
+    for weights, labels, gain in zip(fold_weights.T, condition.labels, gains, strict=True):
+        n_seeds, n_sources = gain.shape
+        if sources is None or not condition.shared:
+            sources = source_rng.multinomial(n_sources, np.full(n_sources, 1 / n_sources), REPLICATES)
+            sources = sources.astype(float)
+        chosen = network_rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), REPLICATES) / n_seeds
+        of_class = np.eye(n_classes)[labels]
+        by_network = np.tensordot(sources, gain.T[:, :, None] * of_class[:, None], axes=1)
+        more += weights[:, None] * np.einsum("rs,rsc->rc", chosen, by_network)
         total += weights[:, None] * (sources @ of_class)
     # A catalogue that is left out may lack a class.
-    return np.nanmean(np.divide(correct, total, out=np.full_like(total, np.nan), where=total > 0), axis=1)
+    return np.nanmean(np.divide(more, total, out=np.full_like(total, np.nan), where=total > 0), axis=1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
