@@ -26,7 +26,7 @@ MISSING_LIMIT = 0.3
 
 
 MANY = 100
-"""Images from which on compiled clipping makes up for the time to load it."""
+"""Images from which on clipping is compiled: worth the time to load it where many follow, as in chunks."""
 
 
 _CONSTANT = "one value in all pixels (no source above the noise)"
