@@ -7,8 +7,8 @@
 
 Each script is a process of its own, so that its memory is free again when it ends and a failure stops only
 itself. On Linux it is forked from one that has imported the libraries, which takes longer than most figures.
-The scripts share saved runs: the first that needs a trained network trains it, the others wait for it and
-load it.
+The scripts share saved runs: the first that needs a trained network trains it, the others train what else
+they need, or wait for it, and load it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from pathlib import Path
 
 SCALES = ("smoke", "laptop", "report")
 REPORT, EXTENSIONS = ("report", "studies"), ("extensions",)  # folders of examples
-FIRST = ("fig09", "fig11", "fig12", "gan4")  # they train, or take long, and hardly wait for each other
-LAST = ("fig13", "published")  # they need all that fig12 trains
+FIRST = ("fig09", "fig11", "fig12", "fig13", "gan4", "gan2")  # they train, and share what they need
+LAST = ("published",)  # it needs all that fig12 trains
 LIBRARIES = ["matplotlib.pyplot", "radiosynth.reproduction.recipes", "radiosynth.generators.base"]
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -24,7 +24,8 @@ from radiosynth.reproduction import configs, figures, presets, published, recipe
 
 plotting.use_style()
 names = configs.TRAINING_SETS
-runs = {name: recipes.run(presets.classifier_config(name)) for name in names}
+each = [presets.classifier_config(name) for name in names]
+runs = dict(zip(names, recipes.run_each(each), strict=True))
 
 # %%
 # The published headline numbers are means over the last 20 epochs; here over the last

@@ -22,7 +22,8 @@ from radiosynth.reproduction import configs, figures, presets, published, recipe
 
 plotting.use_style()
 names = configs.TRAINING_SETS
-runs = {name: recipes.run(presets.classifier_config(name)) for name in names}
+each = [presets.classifier_config(name) for name in names]
+runs = dict(zip(names, recipes.run_each(each), strict=True))
 
 figure, axes = plt.subplots(2, len(runs), figsize=(3.1 * len(runs), 6.1), squeeze=False)
 matrices = {}

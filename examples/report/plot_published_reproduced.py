@@ -25,7 +25,8 @@ from radiosynth.reproduction import (
     recipes,
 )
 
-runs = [recipes.run(presets.classifier_config(name)) for name in configs.TRAINING_SETS]
+names = configs.TRAINING_SETS
+runs = recipes.run_each([presets.classifier_config(name) for name in names])
 table = published.compare(runs)
 
 # %%

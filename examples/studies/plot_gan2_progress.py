@@ -20,7 +20,7 @@ from astropy.table import Table
 from matplotlib.ticker import NullFormatter
 from scipy.stats import linregress, t
 
-from radiosynth import CLASSES, plotting, realism
+from radiosynth import CLASS_NAMES, CLASSES, plotting, realism
 from radiosynth.reproduction import figures, presets, recipes, samples
 
 plotting.use_style()
@@ -28,8 +28,9 @@ config = presets.classifier_config("real")
 judge = recipes.run(config)
 model = judge.model()
 _, real, _ = samples.split_sample(config.sources)
-networks = {m.name: recipes.run(presets.gan_config(m.name)) for m in CLASSES}
-shared = recipes.run(presets.gan_config("all"))
+names = [*CLASS_NAMES, "all"]
+*own, shared = recipes.run_each([presets.gan_config(name) for name in names])
+networks = dict(zip(CLASS_NAMES, own, strict=True))
 
 frame = {"figsize": (9.6, 2.7), "sharey": True, "layout": "constrained"}
 figure, panels = plt.subplots(1, 4, **frame)

@@ -31,7 +31,7 @@ from radiosynth.reproduction import figures, presets, recipes, samples
 plotting.use_style()
 config = presets.classifier_config("real")
 used = presets.classifier_config("real+gan").generators
-judge, *runs = (recipes.run(each) for each in (config, *used))
+judge, *runs = recipes.run_each([config, *used])
 training, real, _ = samples.split_sample(config.sources)
 number, size = max(training.counts().values()), config.sources.size
 
@@ -76,7 +76,7 @@ plt.show()
 names, other = CLASS_NAMES, "GANs, one per class"
 if len(runs) > 1:
     names, other = ("all",), "conditional GAN"
-trained = [recipes.run(presets.gan_config(name)) for name in names]
+trained = recipes.run_each([presets.gan_config(name) for name in names])
 samples[other] = draw(trained)
 options = {"training": training, "draws": 20, "rng": np.random.default_rng(0)}
 tables = []

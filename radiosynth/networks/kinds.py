@@ -19,8 +19,20 @@ OUTPUTS = {"linear": 1, "bounded": 1, "spread": 2, "jets": 4}
 @cache
 def has_bfloat16() -> bool:
     """Return whether the processor computes in bfloat16, according to Linux."""
+    return bool(re.search(r"\b(amx_bf16|avx512_bf16|bf16)\b", _processor()))
+
+
+@cache
+def fastest_precision() -> str:
+    """Return the precision in which the processor trains fastest, according to Linux.
+
+    With matrix instructions (AMX), bfloat16 takes half the time; with those of AVX-512 alone, a third more.
+    """
+    return "mixed_bfloat16" if re.search(r"\b(amx_bf16|bf16)\b", _processor()) else "float32"
+
+
+def _processor() -> str:
     try:
-        flags = Path("/proc/cpuinfo").read_text("ascii", "replace")
+        return Path("/proc/cpuinfo").read_text("ascii", "replace")
     except OSError:
-        return False
-    return bool(re.search(r"\b(amx_bf16|avx512_bf16|bf16)\b", flags))
+        return ""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from astropy.table import Table, vstack
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 import radiosynth
@@ -104,6 +104,23 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
     return _run(config, root, None if time_limit is None else time.monotonic() + time_limit)
 
 
+def run_each(configurations: Sequence[C]) -> list[Run[C]]:
+    """Return several runs as `run` does; processes that ask for the same ones share the work.
+
+    Parameters
+    ----------
+    configurations : sequence of Config
+        What to run. What another process is making is waited for at the end.
+
+    Returns
+    -------
+    list of Run
+        The finished runs, in the order of the configurations.
+    """
+    made = _make(configurations, None, None)
+    return [made[config] for config in configurations]
+
+
 def is_finished(config: configs.Config, root: Path | None = None) -> bool:
     """Return whether a run is saved, in whole."""
     return (run_folder(config, root) / "provenance.json").exists()
@@ -126,12 +143,9 @@ def _run(config: C, root: Path | None, deadline: float | None) -> Run[C]:
     """Return a run if it is saved; if not, make what it needs, and then the run itself."""
     if found := _saved(config, root):
         return found
-    missing = [each for each in config.requires if not _saved(each, root)]
-    for each in missing:
-        _run(each, root, deadline)
+    _make([each for each in config.requires if not _saved(each, root)], root, deadline)
     folder = run_folder(config, root)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.parent / f".{config.name}.lock"):
+    with _lock(config, root):
         if found := _saved(config, root):  # made by another process in the meantime
             return found
         log.info("running %s", folder.name)
@@ -144,6 +158,33 @@ def _run(config: C, root: Path | None, deadline: float | None) -> Run[C]:
         made = _RECIPES[config.kind](config, needed, limits)
         _save(folder, config, made, time.monotonic() - begun)
     return Run(folder, config, loaded=False)
+
+
+def _make(configurations: Sequence[C], root: Path | None, deadline: float | None) -> dict[C, Run[C]]:
+    """Return several runs; those that another process is making come last, when it may have finished."""
+    made, left = dict[C, Run[C]](), list(configurations)
+    while left:
+        chosen = next((config for config in left if not _is_busy(config, root)), left[0])
+        left.remove(chosen)
+        made[chosen] = _run(chosen, root, deadline)
+    return made
+
+
+def _is_busy(config: configs.Config, root: Path | None) -> bool:
+    """Return whether another process is making a run, or something that it needs."""
+    if is_finished(config, root):
+        return False
+    try:
+        with _lock(config, root).acquire(timeout=0):
+            return any(_is_busy(each, root) for each in config.requires)
+    except Timeout:
+        return True
+
+
+def _lock(config: configs.Config, root: Path | None) -> FileLock:
+    folder = run_folder(config, root)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.parent / f".{config.name}.lock")
 
 
 Limits = dict[str, Any]

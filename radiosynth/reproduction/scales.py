@@ -7,7 +7,7 @@ import tomllib
 from importlib.resources import files
 from typing import Any
 
-from radiosynth.networks.kinds import has_bfloat16
+from radiosynth.networks.kinds import fastest_precision
 from radiosynth.sample import check_choice
 
 WRITTEN = tomllib.loads(files(__package__).joinpath("scales.toml").read_text("utf-8"))
@@ -60,5 +60,5 @@ def scaled(scale: str | None, kind: str, changes: dict[str, Any]) -> tuple[str, 
     settings = dict(SCALES[scale].get(kind, {}))
     quick = QUICK if settings.pop("quick", False) else {}
     if settings.get("precision") == "fastest":
-        settings["precision"] = "mixed_bfloat16" if has_bfloat16() else "float32"
+        settings["precision"] = fastest_precision()
     return scale, {**quick, **settings, **changes}

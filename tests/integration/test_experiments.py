@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from samples import TINY, simulated_survey
 
 from radiosynth import datasets, records, simulation
-from radiosynth.networks.kinds import has_bfloat16
+from radiosynth.networks.kinds import fastest_precision
 from radiosynth.reproduction import configs, presets, published, recipes, runs, samples, scales
 from radiosynth.stopping import TrainingStopped
 
@@ -261,16 +262,17 @@ def test_what_is_asked_for_counts_more_than_what_the_scale_sets() -> None:
 @pytest.mark.parametrize(
     ("flags", "precision"),
     [
-        ("flags : avx2 avx512f avx512_bf16 amx_tile", "mixed_bfloat16"),
+        ("flags : avx2 avx512f avx512_bf16 amx_bf16 amx_tile", "mixed_bfloat16"),
+        ("flags : avx2 avx512f avx512_bf16", "float32"),
         ("Features : fp asimd i8mm bf16", "mixed_bfloat16"),
         ("flags : avx2 avx512f", "float32"),
     ],
 )
-def test_laptop_trains_in_bfloat16_where_the_processor_has_it(
+def test_laptop_trains_in_bfloat16_where_that_is_faster(
     flags: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Path, "read_text", lambda *_: flags)
-    monkeypatch.setattr(scales, "has_bfloat16", has_bfloat16.__wrapped__)
+    monkeypatch.setattr(scales, "fastest_precision", fastest_precision.__wrapped__)
     assert scales.scaled("laptop", "classifier", {})[1]["precision"] == precision
 
 
@@ -303,6 +305,23 @@ def test_two_processes_that_ask_for_one_run_compute_it_once(tmp_path: Path) -> N
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         loaded = pool.map(_run_in_process, [tmp_path, tmp_path])
     assert sorted(loaded) == [False, True]
+
+
+def test_what_another_process_is_making_comes_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(tmp_path))
+    asked = [presets.classifier_config(name, "smoke") for name in ("real+gan", "real", "real+geometric")]
+    (gan,) = asked[0].generators
+    order: list[str] = []
+
+    def make(config: configs.Config, *_: object) -> str:
+        order.append(config.training_set)
+        return f"run of {config.training_set}"
+
+    monkeypatch.setattr(recipes, "_run", make)
+    with FileLock(tmp_path / f".{gan.name}.lock"), FileLock(tmp_path / f".{asked[1].name}.lock"):
+        made = recipes.run_each(asked)
+    assert order == ["real+geometric", "real+gan", "real"]
+    assert made == ["run of real+gan", "run of real", "run of real+geometric"]
 
 
 def test_published_numbers_agree_with_each_other() -> None:
