@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import factorial
+from math import factorial, sqrt
 
 import numpy as np
 
@@ -18,8 +18,12 @@ _POWERS = tuple(np.float32(np.log(2) ** k / factorial(k)) for k in range(8))  # 
 _LEAST = np.float32(-126)  # exponent of the smallest normal number
 
 
-# Products of two profiles cut off there are rarely subnormal numbers, with which arithmetic is slow.
-_NARROW = np.float32(-60)
+# A Gaussian ends at this power of two of its peak, far below the rounding of any sum. Products of two
+# profiles are then rarely subnormal numbers, with which arithmetic is slow.
+_END = np.float32(-60)
+
+
+_FLAT = np.float32(-1e-30)  # a fall that is none
 
 
 # The compiler cannot vectorise a call of the C library's exp2; of these few lines it makes 16 at a time.
@@ -44,7 +48,7 @@ def _profile(grid, centre, fall, height, out):  # type: ignore[no-untyped-def]
     for i in range(len(grid)):
         d = grid[i] - centre
         power = fall * d * d
-        out[i] = height * _exp2(power) if power > _NARROW else np.float32(0)
+        out[i] = height * _exp2(power) if power > _END else np.float32(0)
 
 
 @jit()
@@ -57,41 +61,75 @@ def _add_product(image, rows, columns):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _add_lobe(image, x, y, x0, y0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
-    """Add a two-sided Gaussian to a flat image whose pixels lie at x, y."""
-    for i in range(len(image)):
-        dx, dy = x[i] - x0, y[i] - y0
-        v, w = dy * cosine - dx * sine, dx * cosine + dy * sine  # across the axis, and along it
-        image[i] += _exp2(level + across * v * v + (behind if w < 0 else ahead) * w * w)
+def _within(grid, centre, reach):  # type: ignore[no-untyped-def]
+    """Return which pixels along an axis are not farther than that from a centre: the first, and the end."""
+    size, step = len(grid), grid[1] - grid[0]
+    first = max(np.float32(0), min(np.float32(size), (centre - reach) / step - np.float32(0.5)))
+    end = max(np.float32(0), min(np.float32(size), (centre + reach) / step + np.float32(1.5)))
+    return int(first), int(end)
 
 
 @jit()
-def brightness(spheres, lobes, images):  # type: ignore[no-untyped-def]
-    """Write the sum of the Gaussians of each source, `ROUND` and `LOBE`, to `images`."""
-    # Centres of the pixels: of a row, and of all of the flat image.
+def _add_lobe_to_row(line, x, dy, x0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
+    """Add a two-sided Gaussian to the pixels of a row, which lie at x."""
+    for j in range(len(line)):
+        dx = x[j] - x0
+        v, w = dy * cosine - dx * sine, dx * cosine + dy * sine  # across the axis, and along it
+        line[j] += _exp2(level + across * v * v + (behind if w < 0 else ahead) * w * w)
+
+
+@jit()
+def _add_lobe(image, grid, x0, y0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
+    """Add a two-sided Gaussian where it is not faint: within the box around an ellipse."""
+    long, short = _END / min(max(behind, ahead), _FLAT), _END / min(across, _FLAT)  # axes, squared
+    first, end = _within(grid, x0, sqrt(cosine * cosine * long + sine * sine * short))
+    bottom, top = _within(grid, y0, sqrt(sine * sine * long + cosine * cosine * short))
+    # Whole vectors of eight pixels, where they fit.
+    first, end = first // 8 * 8, min(len(grid), -(-end // 8) * 8)
+    for i in range(bottom, top):
+        line, x = image[i, first:end], grid[first:end]
+        _add_lobe_to_row(line, x, grid[i] - y0, x0, cosine, sine, across, behind, ahead, level)
+
+
+@jit()
+def brightness(spheres, lobes, images, rows):  # type: ignore[no-untyped-def]
+    """Write the sum of the Gaussians of each source, `ROUND` and `LOBE`, to its row of `images`."""
     size = images.shape[1]
-    grid = ((np.arange(size) + 0.5) * (FRAME / size)).astype(np.float32)
-    y, x = np.repeat(grid, size), np.repeat(grid, size).reshape(size, size).T.copy().ravel()
-    columns, rows = np.empty(size, np.float32), np.empty(size, np.float32)
-    for n in range(len(images)):
-        image = images[n]
+    grid = ((np.arange(size) + 0.5) * (FRAME / size)).astype(np.float32)  # centres of the pixels
+    across, up = np.empty(size, np.float32), np.empty(size, np.float32)
+    for n in range(len(rows)):
+        image = images[rows[n]]
         image[:] = 0
         for k in range(spheres.shape[1]):
             s = spheres[n, k]
-            _profile(grid, s.x, s.fall, np.float32(1), columns)
-            _profile(grid, s.y, s.fall, s.height, rows)
-            _add_product(image, rows, columns)
+            _profile(grid, s.x, s.fall, np.float32(1), across)
+            _profile(grid, s.y, s.fall, s.height, up)
+            _add_product(image, up, across)
         for k in range(lobes.shape[1]):
             t = lobes[n, k]
-            flat = image.reshape(-1)
-            _add_lobe(flat, x, y, t.x, t.y, t.cosine, t.sine, t.across, t.behind, t.ahead, t.level)
+            _add_lobe(image, grid, t.x, t.y, t.cosine, t.sine, t.across, t.behind, t.ahead, t.level)
+
+
+@jit()
+def limits(images, rows):  # type: ignore[no-untyped-def]
+    """Return the faintest and the brightest pixel of some images."""
+    low, high = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
+    for n in range(len(rows)):
+        image = images[rows[n]]
+        # Those of each column first: unlike a single running value, they become vectors.
+        least, most = image[0].copy(), image[0].copy()
+        for i in range(1, len(image)):
+            line = image[i]
+            for j in range(len(line)):
+                least[j], most[j] = min(least[j], line[j]), max(most[j], line[j])
+        low[n], high[n] = least.min(), most.max()
+    return low, high
 
 
 @jit(fastmath=False)
-def write_scaled(images, gains, offsets, rows, out):  # type: ignore[no-untyped-def]
-    """Write each image, times its gain and less its offset, to its row of `out`."""
-    for n in range(len(images)):
-        gain, offset = gains[n], offsets[n]
-        image, target = images[n].reshape(-1), out[rows[n]].reshape(-1)
+def stretch(images, rows, gains, offsets):  # type: ignore[no-untyped-def]
+    """Multiply some images by their gains and subtract their offsets, in place."""
+    for n in range(len(rows)):
+        gain, offset, image = gains[n], offsets[n], images[rows[n]].reshape(-1)
         for i in range(len(image)):
-            target[i] = image[i] * gain - offset
+            image[i] = image[i] * gain - offset

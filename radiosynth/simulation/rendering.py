@@ -25,7 +25,7 @@ from radiosynth._io import check, refuse_beyond_memory
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_count, check_rng
 from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
-from radiosynth.simulation.kernels import brightness, write_scaled
+from radiosynth.simulation.kernels import brightness, limits, stretch
 from radiosynth.simulation.observe import Observation, beam_noise
 from radiosynth.simulation.population import Population, draw_parameters
 from radiosynth.taxonomy import class_code
@@ -184,33 +184,37 @@ def render(
         spheres, lobes = galaxies(p, trajectory) if extended[rows].all() else compacts(p)
         starts = range(0, len(rows), step)
         chunks += [(rows[i : i + step], spheres[i : i + step], lobes[i : i + step]) for i in starts]
+    target = np.asarray(out)
     streams: list[Any] = rng.spawn(len(chunks)) if noisy and rng else [None] * len(chunks)
 
     def work(chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: Any) -> list[int]:
         """Render a chunk into `out`, and return the rows that stayed dark."""
         rows, spheres, lobes = chunk
-        images = np.empty((len(rows), edge, edge), np.float32)
-        brightness(spheres, lobes, images)
+        images, places = target, rows
+        if beam or noisy:
+            images, places = np.empty((len(rows), edge, edge), np.float32), np.arange(len(rows))
+        brightness(spheres, lobes, images, places)
         if beam:
             images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
             images = np.ascontiguousarray(images[:, fine // 2 :: fine, fine // 2 :: fine])
-        low, high = _limits(images)
-        dark = rows[~(high > low)[:, 0, 0]].tolist()  # or not finite
+        low, high = limits(images, places)
+        dark = rows[low == high].tolist()
         # Noise in units of the peak; that of a telescope is thresholded as in real images.
+        peaks = high[:, None, None]
         if noise > 0:
-            images += high * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
+            images += peaks * np.float32(noise) * stream.random(images.shape, dtype=np.float32)
         if rms.any():
-            heights = high * rms[rows, None, None].astype(np.float32)
+            heights = peaks * rms[rows, None, None].astype(np.float32)
             images += heights * beam_noise(images.shape, beam, stream)
             if scale:
                 images = noise_threshold(images)[0]
-        gain, offset = np.ones_like(low), np.zeros_like(low)
         if scale:
             # A little less than 2, so that rounding does not leave [-1, 1].
-            low, high = _limits(images) if noisy else (low, high)
+            low, high = limits(images, places) if noisy else (low, high)
             gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
-            offset = low * gain + 1
-        write_scaled(images, gain.ravel(), offset.ravel(), rows, np.asarray(out))
+            stretch(images, places, gain, low * gain + 1)
+        if images is not target:
+            target[rows] = images
         return dark
 
     # 4. Threads, not processes: the compiled code lets go of the interpreter, and all write to one array.
@@ -219,8 +223,3 @@ def render(
     fault = f"{len(dark)} sources leave no light on their image, row {min(dark, default=0)} first"
     check(not dark, f"{fault}; move them into it")
     return out
-
-
-def _limits(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the faintest and the brightest pixel of each image, shape (n, 1, 1)."""
-    return images.min(axis=(1, 2), keepdims=True), images.max(axis=(1, 2), keepdims=True)

@@ -100,6 +100,24 @@ def test_single_components_agree_with_astropy(parts, fr_type):
     )
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"position_angle": 90.0, "lobe_sigma_across": 1e28},  # as wide as can be, along the grid
+        {"lobe_sigma_along": 1e28, "lobe_sigma_across": 0.5, "position_angle": 30.0},
+        {"lobe_sigma_along": 30.0, "lobe_sigma_across": 0.3, "position_angle": 45.0},
+        {"core_x": 70.0, "core_y": -6.0, "position_angle": 200.0},  # only its wings are on the image
+    ],
+)
+@pytest.mark.parametrize("size", [9, 31, 56])
+def test_lobes_are_seen_as_far_as_they_reach(shape, size):
+    parameters = only(lobe_amplitude_1=1.0, **shape)
+    row = {name: values[0] for name, values in parameters.items()}
+    expected = astropy_image(row, size)
+    found = render(parameters, size, scale=False)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * expected.max())
+
+
 def test_very_large_image_agrees_with_astropy():
     table = draw_parameters({"FRII": 1}, rng=np.random.default_rng(2))
     expected = astropy_image(table[0], 512)
