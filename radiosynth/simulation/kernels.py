@@ -61,15 +61,6 @@ def _add_product(image, rows, columns):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def _within(grid, centre, reach):  # type: ignore[no-untyped-def]
-    """Return which pixels along an axis are not farther than that from a centre: the first, and the end."""
-    size, step = len(grid), grid[1] - grid[0]
-    first = max(np.float32(0), min(np.float32(size), (centre - reach) / step - np.float32(0.5)))
-    end = max(np.float32(0), min(np.float32(size), (centre + reach) / step + np.float32(1.5)))
-    return int(first), int(end)
-
-
-@jit()
 def _add_lobe_to_row(line, x, dy, x0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
     """Add a two-sided Gaussian to the pixels of a row, which lie at x."""
     for j in range(len(line)):
@@ -82,10 +73,11 @@ def _add_lobe_to_row(line, x, dy, x0, cosine, sine, across, behind, ahead, level
 def _add_lobe(image, grid, x0, y0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
     """Add a two-sided Gaussian where it is not faint: within the box around an ellipse."""
     long, short = _END / min(max(behind, ahead), _FLAT), _END / min(across, _FLAT)  # axes, squared
-    first, end = _within(grid, x0, sqrt(cosine * cosine * long + sine * sine * short))
-    bottom, top = _within(grid, y0, sqrt(sine * sine * long + cosine * cosine * short))
+    wide, high = sqrt(cosine**2 * long + sine**2 * short), sqrt(sine**2 * long + cosine**2 * short)
+    bottom, top = np.searchsorted(grid, y0 - high), np.searchsorted(grid, y0 + high)
     # Whole vectors of eight pixels, where they fit.
-    first, end = first // 8 * 8, min(len(grid), -(-end // 8) * 8)
+    first = np.searchsorted(grid, x0 - wide) // 8 * 8
+    end = min(len(grid), -(-np.searchsorted(grid, x0 + wide) // 8) * 8)
     for i in range(bottom, top):
         line, x = image[i, first:end], grid[first:end]
         _add_lobe_to_row(line, x, grid[i] - y0, x0, cosine, sine, across, behind, ahead, level)
