@@ -66,7 +66,7 @@ def cross_validate(folds: Sequence[configs.BendingConfig]) -> tuple[list[Run[con
         One row per source, by name: ``truth``, ``bending_angle`` (predicted), ``baseline`` (median of
         the training images) and ``spread`` (nan where the network has none), all in degrees.
     """
-    runs = [run(config) for config in folds]
+    runs = run_each(folds)
     table = vstack([Table(each.predictions) for each in runs])
     table.rename_column("guess", "baseline")
     table.sort("name")
@@ -117,8 +117,9 @@ def run_each(configurations: Sequence[C]) -> list[Run[C]]:
     list of Run
         The finished runs, in the order of the configurations.
     """
-    made = _make(configurations, None, None)
-    return [made[config] for config in configurations]
+    asked = list(configurations)
+    made = _make(asked, None, None)
+    return [made[config.name] for config in asked]
 
 
 def is_finished(config: configs.Config, root: Path | None = None) -> bool:
@@ -160,13 +161,13 @@ def _run(config: C, root: Path | None, deadline: float | None) -> Run[C]:
     return Run(folder, config, loaded=False)
 
 
-def _make(configurations: Sequence[C], root: Path | None, deadline: float | None) -> dict[C, Run[C]]:
-    """Return several runs; those that another process is making come last, when it may have finished."""
-    made, left = dict[C, Run[C]](), list(configurations)
+def _make(configurations: Sequence[C], root: Path | None, deadline: float | None) -> dict[str, Run[C]]:
+    """Return several runs by name; those that another process is making come last."""
+    made, left = dict[str, Run[C]](), {config.name: config for config in configurations}
     while left:
-        chosen = next((config for config in left if not _is_busy(config, root)), left[0])
-        left.remove(chosen)
-        made[chosen] = _run(chosen, root, deadline)
+        free = (name for name, config in left.items() if not _is_busy(config, root))
+        name = next(free, next(iter(left)))
+        made[name] = _run(left.pop(name), root, deadline)
     return made
 
 

@@ -18,8 +18,8 @@ _POWERS = tuple(np.float32(np.log(2) ** k / factorial(k)) for k in range(8))  # 
 _LEAST = np.float32(-126)  # exponent of the smallest normal number
 
 
-# A Gaussian ends at this power of two of its peak, far below the rounding of any sum. Products of two
-# profiles are then rarely subnormal numbers, with which arithmetic is slow.
+# A Gaussian whose peak is seen ends at this power of two of it, far below the rounding of the sum. Products
+# of two profiles are then rarely subnormal numbers, with which arithmetic is slow.
 _END = np.float32(-60)
 
 
@@ -43,12 +43,18 @@ def _exp2(t):  # type: ignore[no-untyped-def]
 
 # Loops over plain numbers and arrays become vectors; the fields of a record inside a loop would prevent it.
 @jit()
-def _profile(grid, centre, fall, height, out):  # type: ignore[no-untyped-def]
+def _profile(grid, centre, fall, height, end, out):  # type: ignore[no-untyped-def]
     """Write a Gaussian along one axis."""
     for i in range(len(grid)):
         d = grid[i] - centre
         power = fall * d * d
-        out[i] = height * _exp2(power) if power > _END else np.float32(0)
+        out[i] = height * _exp2(power) if power > end else np.float32(0)
+
+
+@jit()
+def _is_seen(grid, x, y, fall):  # type: ignore[no-untyped-def]
+    """Return whether a pixel of the image shows the peak of a Gaussian, or a millionth of it at least."""
+    return 0 <= x <= FRAME and 0 <= y <= FRAME and fall * (grid[1] - grid[0]) ** 2 > -40
 
 
 @jit()
@@ -71,13 +77,15 @@ def _add_lobe_to_row(line, x, dy, x0, cosine, sine, across, behind, ahead, level
 
 @jit()
 def _add_lobe(image, grid, x0, y0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
-    """Add a two-sided Gaussian where it is not faint: within the box around an ellipse."""
-    long, short = _END / min(max(behind, ahead), _FLAT), _END / min(across, _FLAT)  # axes, squared
-    wide, high = sqrt(cosine**2 * long + sine**2 * short), sqrt(sine**2 * long + cosine**2 * short)
-    bottom, top = np.searchsorted(grid, y0 - high), np.searchsorted(grid, y0 + high)
-    # Whole vectors of eight pixels, where they fit.
-    first = np.searchsorted(grid, x0 - wide) // 8 * 8
-    end = min(len(grid), -(-np.searchsorted(grid, x0 + wide) // 8) * 8)
+    """Add a two-sided Gaussian; if its peak is seen, within the box around an ellipse."""
+    bottom, top, first, end = 0, len(grid), 0, len(grid)
+    if _is_seen(grid, x0, y0, min(across, behind, ahead)):
+        long, short = _END / min(max(behind, ahead), _FLAT), _END / min(across, _FLAT)  # axes, squared
+        wide, high = sqrt(cosine**2 * long + sine**2 * short), sqrt(sine**2 * long + cosine**2 * short)
+        bottom, top = np.searchsorted(grid, y0 - high), np.searchsorted(grid, y0 + high)
+        # Whole vectors of eight pixels, where they fit.
+        first = np.searchsorted(grid, x0 - wide) // 8 * 8
+        end = min(len(grid), -(-np.searchsorted(grid, x0 + wide) // 8) * 8)
     for i in range(bottom, top):
         line, x = image[i, first:end], grid[first:end]
         _add_lobe_to_row(line, x, grid[i] - y0, x0, cosine, sine, across, behind, ahead, level)
@@ -94,8 +102,9 @@ def brightness(spheres, lobes, images, rows):  # type: ignore[no-untyped-def]
         image[:] = 0
         for k in range(spheres.shape[1]):
             s = spheres[n, k]
-            _profile(grid, s.x, s.fall, np.float32(1), across)
-            _profile(grid, s.y, s.fall, s.height, up)
+            end = _END if _is_seen(grid, s.x, s.y, s.fall) else _LEAST
+            _profile(grid, s.x, s.fall, np.float32(1), end, across)
+            _profile(grid, s.y, s.fall, s.height, end, up)
             _add_product(image, up, across)
         for k in range(lobes.shape[1]):
             t = lobes[n, k]

@@ -77,7 +77,7 @@ class Observation:
         else:
             rms = draw_values(self.rms, len(parameters["fr_type"]), rng)
         held = f"rms holds {rms.min(initial=0):g} to {rms.max(initial=0):g}"
-        check((np.isfinite(rms) & (rms >= 0)).all(), f"{held}; give finite fractions of the peak, 0 or more")
+        check(((rms >= 0) & (rms <= 1e6)).all(), f"{held}; give fractions of the peak, from 0 to a million")
         return rms
 
 

@@ -33,7 +33,7 @@ from radiosynth.taxonomy import class_code
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
 
 
-_LARGEST_EDGE = 8192  # of an image in work: 270 MB, once or twice for each processor
+_LARGEST_EDGE = 8192  # of an image in work: 270 MB; with a beam or noise, twice for each processor
 
 
 def simulate(
@@ -133,7 +133,8 @@ def render(
         Scale each image to [-1, 1], as the report does, noise of an observation being thresholded first.
         Otherwise, brightness in units of the amplitudes is returned.
     out : array of float32, shape (n, size, size), optional
-        Array to write to, for example a `numpy.memmap` for images that do not fit into memory.
+        Array to write to, for example a `numpy.memmap` for images that do not fit into memory. After an
+        interruption some of it is not yet scaled.
     rng : numpy.random.Generator, optional
         Source of random numbers; needed for noise only.
 
@@ -163,7 +164,7 @@ def render(
     fits = out.shape == shape and out.dtype == np.float32 and out.flags.carray
     given = f"out is {out.dtype} of shape {out.shape}"
     check(fits, f"{given}; it must be float32 of shape {shape}, in C order and writable")
-    check(0 <= noise < np.inf, f"noise is {noise}; give a fraction of the peak, a finite number of 0 or more")
+    check(0 <= noise <= 1e6, f"noise is {noise}; give a fraction of the peak, a number from 0 to a million")
     beam, rms = 0.0, np.zeros(n)
     if observation is not None:
         beam, rms = observation.beam_sigma(size), observation.noise_of(parameters, rng)
@@ -211,7 +212,7 @@ def render(
         if scale:
             # A little less than 2, so that rounding does not leave [-1, 1].
             low, high = limits(images, places) if noisy else (low, high)
-            gain = np.float32(2 - 1e-6) / np.maximum(high - low, np.finfo(np.float32).tiny)
+            gain = np.float32(2 - 1e-6) / np.where(high > low, high - low, np.float32(1))
             stretch(images, places, gain, low * gain + 1)
         if images is not target:
             target[rows] = images

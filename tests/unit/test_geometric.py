@@ -107,15 +107,23 @@ def test_single_components_agree_with_astropy(parts, fr_type):
         {"lobe_sigma_along": 1e28, "lobe_sigma_across": 0.5, "position_angle": 30.0},
         {"lobe_sigma_along": 30.0, "lobe_sigma_across": 0.3, "position_angle": 45.0},
         {"core_x": 70.0, "core_y": -6.0, "position_angle": 200.0},  # only its wings are on the image
+        {"core_x": -300.0, "lobe_distance": 0.0, "lobe_sigma_along": 50.0, "lobe_sigma_across": 50.0},
+        {"core_amplitude": 1.0, "lobe_distance": 1e20, "lobe_sigma_along": 1e20, "lobe_sigma_across": 1e20},
+        {"halo_amplitude": 1.0, "halo_sigma": 50.0, "core_x": -300.0, "lobe_amplitude_1": 1e-15},
     ],
 )
 @pytest.mark.parametrize("size", [9, 31, 56])
 def test_lobes_are_seen_as_far_as_they_reach(shape, size):
-    parameters = only(lobe_amplitude_1=1.0, **shape)
+    parameters = only(**{"lobe_amplitude_1": 1.0, "lobe_amplitude_2": 1e-15} | shape)
     row = {name: values[0] for name, values in parameters.items()}
     expected = astropy_image(row, size)
     found = render(parameters, size, scale=False)[0]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * expected.max())
+
+
+def test_narrow_sources_between_the_pixels_of_small_images_are_seen():
+    images = simulate({"compact": 6000}, 8, rng=np.random.default_rng(0)).images
+    assert (images.max(axis=(1, 2)) > 0.99).all()
 
 
 def test_very_large_image_agrees_with_astropy():
@@ -481,7 +489,7 @@ def test_bad_observations_are_refused(options):
         (1, 10_000, {}, "fewer pixels"),
         (1, 10**8, {}, "fewer or smaller images"),
         (4 * 10**9, 56, {}, "ask for fewer sources"),
-        (1, 56, {"noise": np.inf}, "finite number of 0 or more"),
+        (1, 56, {"noise": 1e39}, "a number from 0 to a million"),
     ],
 )
 def test_more_than_the_memory_holds_is_refused_at_once(number, size, options, message):
