@@ -240,7 +240,7 @@ def read_arrays(
     """
     kinds = kinds or {}
     with readable(path, **said), path.open("rb") as file:
-        check(zipfile.is_zipfile(file), "no whole npz file")
+        check(zipfile.is_zipfile(file), "not a complete npz file")
         stored = np.load(file, allow_pickle=False)
         found = {name: stored[name] for name in stored.files if others or name in kinds}
         for name, kind in kinds.items():
@@ -267,7 +267,7 @@ def read_table(path: Path, rows: int | None = None, *, text: Iterable[str] = ())
             column = np.ma.asarray(found[name])
             check(not np.ma.is_masked(column), f"empty cells in {name}")
             numbers = column.dtype.kind in "if" and bool(np.isfinite(column).all())
-            check(numbers or name in text, f"{name} holds what is no number")
+            check(numbers or name in text, f"{name} holds values that are not numbers")
         return found
 
 

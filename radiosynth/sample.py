@@ -190,7 +190,7 @@ def _pixels(images: ArrayLike) -> NDArray[np.float32]:
         with np.errstate(over="raise"):
             pixels = given.astype(np.float32, copy=False)
     except FloatingPointError:
-        msg = "images hold numbers above 3.4e38, which float32 has not; give them in another unit"
+        msg = "images hold numbers above 3.4e38, the limit of float32; give them in another unit"
         raise ValueError(msg) from None
     return np.ma.filled(pixels, np.nan)
 

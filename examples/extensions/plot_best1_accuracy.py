@@ -4,7 +4,7 @@ The best classifier: how accurate can a classifier of these images be?
 
 Accuracy of a residual network that views the centre of an image at high and all of it
 at low resolution, with and without an equal number of geometric simulations, at equal
-optimiser steps; at the scale of this page and at a larger one if saved. It is trained
+optimiser steps, at the scale of this page and, if saved, at a larger one. It is trained
 with on-the-fly augmentation on the five folds of Griese et al. (2023): each fold
 validates one network, trained on the others, and 400 images, 100 of each class, are the
 test set. Right: the confusion matrix of the best ensemble without simulations.

@@ -178,7 +178,7 @@ def select(arguments: argparse.Namespace) -> None:
 def _compare(first: Path, second: Path) -> None:
     """Print how far two readers agree."""
     found = radiosynth.agreement(radiosynth.read_decisions(first), radiosynth.read_decisions(second))
-    print(f"{found.number} sources read twice, {found.proportion:.1%} alike")
+    print(f"{found.number} sources decided by both readers, {found.proportion:.1%} alike")
     print(f"Cohen's kappa {found.kappa:.3f} ({found.low:.3f} to {found.high:.3f})")
     if len(found.disagreements):
         found.disagreements.pprint_all()

@@ -76,9 +76,9 @@ def cutouts(arguments: argparse.Namespace) -> None:
         print(f"{row['name']}: {row['status']} ({row['message']})", file=sys.stderr)
     print(f"{len(manifest) - len(bad)} of {len(manifest)} cutouts in {arguments.folder}")
     untried = (manifest["status"] == "not tried").any()
-    check(not untried, "some were not tried, as the servers gave no answer: the same command resumes")
+    check(not untried, "some were not tried, as the servers did not answer: the same command resumes")
     came = np.isin(manifest["status"], ["ok", "nan edge"]).any()
-    check(came, f"none of {len(manifest)} cutouts came: see the reasons above")
+    check(came, f"none of {len(manifest)} cutouts could be fetched: see the reasons above")
 
 
 def _add_classes(parser: argparse.ArgumentParser) -> None:
