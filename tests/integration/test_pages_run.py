@@ -180,8 +180,7 @@ def inputs_of_another_generator(patch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def inputs_of_own_population(patch: pytest.MonkeyPatch) -> dict[str, Any]:
-    mine = simulation.simulate(2, 56, rng=np.random.default_rng(5))
-    return {"angles": [1, 2, 3], "my_images": mine.images, "my_labels": mine.labels}
+    return {"angles": [1, 2, 3]}
 
 
 GIVEN: dict[str, Callable[[pytest.MonkeyPatch], dict[str, Any] | None]] = {
