@@ -178,7 +178,7 @@ def peak_memory(work: Work) -> int | None:
         ctypes.CDLL(None).malloc_trim(0)  # memory that was freed goes back to the system
     status = Path("/proc/self/status")
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts again
         before = status.read_text()
     except OSError:
         return None

@@ -101,7 +101,7 @@ def _alike(tables: Iterable[Table]) -> Iterator[Table]:
     columns: list[str] = []
     for number, table in enumerate(tables):
         columns = columns or table.colnames
-        fault = f"table {number} has the columns {table.colnames}, the first one {columns}; make it anew"
+        fault = f"table {number} has the columns {table.colnames}, the first one {columns}; make it again"
         check(table.colnames == columns, fault)
         yield table
 

@@ -264,10 +264,10 @@ def _cached(pixels: str) -> dict[str, NDArray]:
 
 def _read(path: Path, pixels: str) -> dict[str, NDArray]:
     """Read the converted archive; a ValueError says that the file is no good."""
-    said = {"advice": "it is made anew", "fault": "cannot be used"}
+    said = {"advice": "it is made again", "fault": "cannot be used"}
     stored = read_arrays(path, _KINDS | {pixels: "u3"}, False, **said)
     ours = str(stored.pop("archive_sha256")) == ARCHIVE_SHA256
-    check(ours, f"{path} was made from another archive: it is made anew")
+    check(ours, f"{path} was made from another archive: it is made again")
     return {"pixels": stored.pop(pixels)} | stored
 
 

@@ -176,7 +176,7 @@ class Sample:
             If the file is not such a sample.
         """
         path, kinds = Path(path), {"images": "F3", "labels": "i1", "table": "U0"}
-        said = {"advice": "write it anew", "fault": "is not a sample written by Sample.save"}
+        said = {"advice": "write it again", "fault": "is not a sample written by Sample.save"}
         stored = read_arrays(path, kinds, **said)
         with readable(path, **said):
             return cls(stored["images"], stored["labels"], _from_text(str(stored["table"])))

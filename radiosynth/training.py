@@ -80,7 +80,7 @@ class Batches:
 def fingerprint(name: str, settings: object, *arrays: NDArray[Any]) -> str:
     """Return the identity of a training: its settings and its name, or a checksum of all that it reads.
 
-    Images that a generator draws anew are equal to rounding only: a training on such ones needs a name.
+    Images that a generator draws again are equal to rounding only: a training on such ones needs a name.
     """
     sums = (zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data) for array in arrays)
     return f"{name or '-'.join(f'{each:08x}' for each in sums)} {settings}"
@@ -130,7 +130,7 @@ def compile_model(
 
 
 def _state(model: keras.Model) -> list[Any]:
-    """Return every variable that the next epoch depends on; metrics start anew with each epoch."""
+    """Return every variable that the next epoch depends on; metrics start afresh with each epoch."""
     metrics = {id(variable) for variable in model.metrics_variables}
     kept = [variable for variable in model.variables if id(variable) not in metrics]
     model.optimizer.build(model.trainable_variables)
@@ -152,7 +152,7 @@ def _diverged(model: keras.Model, what: str, epoch: int) -> TrainingDiverged:
 
 
 def _load_checkpoint(path: Path, model: keras.Model, fingerprint: str) -> History:
-    said = {"advice": "remove that file, and the training begins anew"}
+    said = {"advice": "remove that file, and the training starts again"}
     stored, variables = read_arrays(path, {"meta": "U0"}, **said), _state(model)
     with readable(path, **said):
         meta = json.loads(str(stored.pop("meta")))
@@ -198,7 +198,7 @@ def fit(
         From the model to further scores by name, to be logged after each epoch.
     callbacks : sequence of keras.callbacks.Callback
         Called by Keras when the scores are logged and the checkpoint is not yet written. Each epoch is a
-        training of its own for them: what they gather from its beginning on, such as patience, starts anew.
+        training of its own for them: what they gather from its beginning on, such as patience, starts again.
     time_limit : float, optional
         Seconds in which to end: no further epoch is begun that would take longer.
     title : str
@@ -290,7 +290,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     ValueError
         If the file holds weights of other shapes, or something else.
     """
-    said = {"advice": "fetch or train them anew", "fault": "holds no weights, or damaged ones"}
+    said = {"advice": "fetch or train them again", "fault": "holds no weights, or damaged ones"}
     stored = read_arrays(path, None, **said)
     with readable(path, **said):
         arrays = [stored[f"w{i}"] for i in range(len(stored))]

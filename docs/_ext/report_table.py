@@ -134,7 +134,7 @@ def list_table(header: list[str], rows: list[list[str]], widths: list[int], clas
 
 
 def site_path(env: BuildEnvironment, path: Path) -> str:
-    """Return where pages find a file; the one that is being read is made anew when the file changes."""
+    """Return where pages find a file; the one that is being read is made again when the file changes."""
     env.note_dependency(str(path))
     return "/" + os.path.relpath(path, env.srcdir).replace(os.sep, "/")
 

@@ -43,7 +43,7 @@ function doubts({ beam }, scale) {
 
 let loading;
 
-/* Return the network; its script is fetched once, and anew where that failed. */
+/* Return the network; its script is fetched once, and again where that failed. */
 function network() {
   loading ??= new Promise((done, fail) => {
     const script = element("script", { src: NETWORK.href });

@@ -146,7 +146,7 @@ def _recognised(raw: Table, classes: Mapping[str, str], catalogue: str) -> Table
     vectors = [name for names in found.values() for name in names if raw[name].ndim > 1]
     check(not vectors, f"the columns {', '.join(vectors)} hold several values in each row: give one")
     if located and found.get("name") == ["source"] and "island" in raw.colnames:
-        del found["name"]  # Aegean numbers the sources of each island anew
+        del found["name"]  # Aegean restarts its numbers in each island
     names = text_of(raw[found["name"][0]]) if "name" in found else blank
     twice = [name for name, number in Counter(names.tolist()).items() if name and number > 1]
     if twice:

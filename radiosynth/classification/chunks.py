@@ -162,7 +162,7 @@ def classify_in_chunks(
         ours = about.exists() or not others
         check(ours, f"{folder} is not empty, and has no {ABOUT}: remove it, or give another folder")
         if any(folder.glob("[0-9]*")):
-            before = read_json(about, ["fingerprint"], advice="remove its folder to begin anew")
+            before = read_json(about, ["fingerprint"], advice="remove its folder to start again")
             had = f"{folder} holds parts of a classification begun with another model, files or options"
             same = before["fingerprint"] == fingerprint
             check(same, f"{had}, or by another version: repeat that command, or remove the folder")

@@ -323,7 +323,7 @@ def load_classifier(source: PathLike | None = None) -> Classifier:
     """
     packaged = records.PACKAGED_RUNS / (ENSEMBLE if source else DEFAULT)
     folder = packaged if source is None or source == "ensemble" else records.find_folder(source)
-    said = {"advice": "save it anew", "fault": "is no card of a classifier"}
+    said = {"advice": "save it again", "fault": "is no card of a classifier"}
     path = folder / "card.json"
     card = read_json(path, CARD, **said) if path.exists() else _card_of_run(folder)
     with readable(path, **said):

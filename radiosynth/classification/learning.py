@@ -108,7 +108,7 @@ def train_classifier(
 
 
 class _OnTheFly(training.Batches):
-    """Batches with as many images of each class on average, each augmented anew."""
+    """Batches with as many images of each class on average, each augmented at random."""
 
     def __init__(self, sample: Sample, settings: OnTheFlySettings, targets: NDArray[np.float32]) -> None:
         super().__init__((sample.images, targets), settings.batch_size, seed=settings.seed)
@@ -200,7 +200,7 @@ def train_on_the_fly(
 def recalibrate(
     model: keras.Model, images: NDArray[np.float32], settings: ClassifierSettings, batches: int = 100
 ) -> None:
-    """Measure what batch normalisation normalises by anew, with the weights as they are.
+    """Measure again what batch normalisation normalises by, with the weights as they are.
 
     The running statistics lag behind weights that still change, and so much that a trained network can
     do no better than chance (Wu & Johnson 2021, arXiv:2105.07576).

@@ -79,7 +79,7 @@ class Oddness:
         path = folder / "oddness.npz"
         if not path.exists():
             return None
-        stored = read_arrays(path, {"means": "f2", "whitening": "f2", "limit": "f0"}, advice="save it anew")
+        stored = read_arrays(path, {"means": "f2", "whitening": "f2", "limit": "f0"}, advice="save it again")
         return cls(stored["means"], stored["whitening"], float(stored["limit"]))
 
     def save(self, folder: Path) -> None:

@@ -64,7 +64,7 @@ def classify(arguments: argparse.Namespace) -> None:
     chunks = [] if arguments.mosaic else classification.in_chunks(inputs)
     many = len(chunks) > classification.AT_ONCE or arguments.jobs or arguments.cluster
     if many:
-        check(out, "the images are classified in chunks: say where to write, by --out")
+        check(out, "the images are classified in chunks: give --out, the file to write")
         options.refuse_ignored(arguments, "for images in chunks, which one page cannot show", "page")
     classifier = classification.load_classifier(arguments.model)
     if many:

@@ -35,7 +35,7 @@ def catalogue(arguments: argparse.Namespace) -> None:
     pairs = radiosynth.catalogues.find_duplicates(sources)
     known = (pairs["class_1"] != "") & (pairs["class_2"] != "")
     two = int((known & (pairs["class_1"] != pairs["class_2"])).sum())
-    print(f"{len(sources)} sources; {len(pairs)} pairs within 60 arcsec, {two} of two classes")
+    print(f"{len(sources)} sources; {len(pairs)} pairs within 60 arcsec, {two} of different classes")
 
 
 def cutouts_options(parser: argparse.ArgumentParser) -> None:
@@ -96,8 +96,8 @@ def read_sources(names: Sequence[str], classes: Sequence[str]) -> Table:
     fault = "--classes has no effect on catalogues of VizieR; leave it out, or give a list"
     check(not classes or lists, fault)
     lacking = ", ".join(name for name in lists if not Path(name).exists())
-    known = f"nor a catalogue known here: {', '.join(catalogues.CATALOGUES)}"
-    check(not lacking, f"{lacking} is no file, {known}")
+    known = ", ".join(catalogues.CATALOGUES)
+    check(not lacking, f"{lacking} is neither a file nor a known catalogue: {known}")
     if not names:
         return catalogues.load_report_sources()
     meaning = dict(pair.partition("=")[::2] for pair in classes)

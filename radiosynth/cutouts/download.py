@@ -76,7 +76,7 @@ def download_cutouts(
         The manifest, as in ``manifest.ecsv``: the table with the columns ``file`` (empty if there is none),
         ``status``, ``message`` and ``survey``. The status is "ok", or "nan edge" (fetched, but partly outside
         of the survey), "outside survey", "server error", "html page", "no answer", "not fits", "wrong size",
-        "wrong field" or "not tried". All but the first three are tried anew by the next call.
+        "wrong field" or "not tried". All but the first three are tried again by the next call.
 
     Raises
     ------

@@ -49,7 +49,7 @@ def read_manifest(folder: Path, needed: Iterable[str]) -> Table:
     with readable(folder / MANIFEST, "fetch the cutouts into another folder", "cannot be read"):
         manifest = Table.read(folder / MANIFEST, format="ascii.ecsv")
     lacking = ", ".join(name for name in needed if name not in manifest.colnames)
-    check(not lacking, f"{folder / MANIFEST} has no column {lacking}; write it anew, or give another folder")
+    check(not lacking, f"{folder / MANIFEST} has no column {lacking}; write it again, or give another folder")
     for name in manifest.colnames:
         if manifest[name].dtype.kind in "US":
             manifest[name] = np.ma.filled(manifest[name], "")

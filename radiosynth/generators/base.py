@@ -295,7 +295,7 @@ def _relative_diversity(frame: NDArray, images: NDArray, labels: NDArray | None)
 def load_generator(folder: str | Path) -> keras.Model:
     """Load a generator saved by `radiosynth.train_generator`.
 
-    The network is built anew from its settings and filled with plain arrays; no code is loaded.
+    The network is built again from its settings and filled with plain arrays; no code is loaded.
 
     Parameters
     ----------
@@ -328,7 +328,7 @@ def read_description(folder: Path) -> tuple[Any, list[str], bool]:
     path = folder / "generator.json"
     fault = f"{folder} holds no generator: `radiosynth gan` makes one, `radiosynth runs` lists them"
     check(path.exists(), fault, FileNotFoundError)
-    advice, fault = "train it anew with radiosynth.train_generator", "does not describe a generator"
+    advice, fault = "train it again with radiosynth.train_generator", "does not describe a generator"
     stored = read_json(path, ["settings", "class_names", "collapsed"], advice=advice, fault=fault)
     with readable(path, advice, fault):
         # What files of earlier versions do not say: the kind, and whether images are rescaled.

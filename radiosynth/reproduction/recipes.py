@@ -85,7 +85,7 @@ def run(config: C, *, root: Path | None = None, time_limit: float | None = None)
     config : Config
         What to run.
     root : Path, optional
-        Folder of runs, in which those of the package are trained anew; `runs_root` if not given.
+        Folder of runs, in which those of the package are trained again; `runs_root` if not given.
     time_limit : float, optional
         Seconds after which no further epoch is begun, in this run and in those that it needs.
 

@@ -163,7 +163,7 @@ class _Views(training.Batches):
 
 
 def _statistics(trial: Trial) -> classification.ClassifierSettings:
-    """Return how the statistics of batch normalisation are measured anew, where a network has it."""
+    """Return how the statistics of batch normalisation are measured again, where a network has it."""
     return classification.ClassifierSettings(batch_size=trial.batch_size, seed=trial.seed)
 
 

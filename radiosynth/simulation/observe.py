@@ -98,7 +98,7 @@ def degrade_randomly(
 
     Five changes are made to an image, each with the given probability. Another of the images appears 0.3 to
     0.6 of the frame away, 0.2 to 2 times as bright. The beam grows to at most 1.3 times that of FIRST. Noise
-    of 0.3 to 8 % of the peak, correlated by the beam, is added, and the image thresholded anew at 2.5 to 4.5
+    of 0.3 to 8 % of the peak, correlated by the beam, is added, and the image thresholded again at 2.5 to 4.5
     times that (in half of the cases without the noise). Data are missing beyond a line 0.15 to 0.5 of the
     frame from the centre, or around the central 0.6 to 1 of the frame.
 

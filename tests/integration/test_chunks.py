@@ -292,7 +292,7 @@ def test_the_command_writes_every_format_from_a_list_of_files(
     assert [Path(str(file)).stem for file in found["file"]] == ["00", "01", "02", "04", "05"]
     assert list(tmp_path.glob("*.parts")) == []
     assert main([*arguments[:4]]) == 1
-    assert "images are classified in chunks: say where to write, by --out" in capsys.readouterr().err
+    assert "images are classified in chunks: give --out, the file to write" in capsys.readouterr().err
 
 
 def test_few_hundred_images_are_printed_and_shown_on_a_page(

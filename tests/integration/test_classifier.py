@@ -136,7 +136,7 @@ def test_a_folder_is_for_one_training_set(tmp_path: Path) -> None:
     for validation in (other, sample(label=1)):  # else the numbers of the first ones would come back
         with pytest.raises(ValueError, match="checkpoint of another training"):
             train_classifier(sample(), validation, settings, folder=tmp_path)
-    # Who names a training says what it learns from: images that are drawn anew are equal to rounding only.
+    # Who names a training says what it learns from: images that are drawn again are equal to rounding only.
     train_classifier(sample(), sample(), settings, folder=tmp_path / "named", fingerprint="a")
     train_classifier(sample(8), sample(), settings, folder=tmp_path / "named", fingerprint="a")
 

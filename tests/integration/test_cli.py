@@ -223,7 +223,7 @@ def test_a_pair_with_one_unknown_class_is_none_of_two_classes(
     path = tmp_path / "list.csv"
     path.write_text("name,ra,dec,class\na,10,0,FRII\nb,10.001,0,\nc,20,0,FRI\nd,20.001,0,bent\n")
     assert main(["catalogue", str(path)]) == 0
-    assert "2 pairs within 60 arcsec, 1 of two classes" in capsys.readouterr().out
+    assert "2 pairs within 60 arcsec, 1 of different classes" in capsys.readouterr().out
     assert main(["catalogue", "--classes", "double=FRII", str(path)]) == 1
     assert "give LABEL=CLASS, and lists before this option" in capsys.readouterr().err
 
@@ -236,7 +236,7 @@ def test_catalogue_counts_a_list(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert [line.split() for line in out.splitlines()[2:5]] == [
         ["mine", c, "1"] for c in ("FRI", "FRII", "bent")
     ]
-    assert "3 sources; 1 pairs within 60 arcsec, 1 of two classes" in out
+    assert "3 sources; 1 pairs within 60 arcsec, 1 of different classes" in out
     assert main(arguments[:2]) == 1
     assert "unknown class 'double'" in capsys.readouterr().err
 

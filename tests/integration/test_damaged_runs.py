@@ -116,9 +116,9 @@ def test_a_damaged_file_is_named_with_what_to_do(copied: Callable[[str], Path], 
         with pytest.raises(ValueError, match=r"damaged|no readable|does not describe|no weights") as refused:
             use(folder)
         assert file in str(refused.value), name
-        assert any(word in str(refused.value) for word in ("run it again", "train again", "anew")), name
+        assert "again" in str(refused.value), name
     (folder / file).unlink()
-    if (kind, file) not in {("begun", "checkpoint.npz"), ("study", "study.json")}:  # then it begins anew
+    if (kind, file) not in {("begun", "checkpoint.npz"), ("study", "study.json")}:  # then it starts again
         with pytest.raises((ValueError, FileNotFoundError)):
             use(folder)
 
@@ -184,7 +184,7 @@ def test_weights_of_a_checkpoint_that_are_no_numbers(copied: Callable[[str], Pat
     folder = copied("begun")
     stored = dict(np.load(folder / "checkpoint.npz"))
     np.savez(folder / "checkpoint.npz", **{**stored, "v0": stored["v0"] * np.nan})
-    with pytest.raises(ValueError, match=r"checkpoint\.npz is damaged.*not finite.*begins anew"):
+    with pytest.raises(ValueError, match=r"checkpoint\.npz is damaged.*not finite.*starts again"):
         _train(folder)
 
 

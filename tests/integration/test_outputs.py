@@ -200,7 +200,7 @@ def test_the_files_to_be_classified_are_not_replaced(
         ),
         (["select", "a.npz", "--out", "a.fits"], "a.fits exists, and is not what would be written"),
         (["catalogue", "FRICAT", "--classes", "a=FRI"], "--classes has no effect on catalogues"),
-        (["catalogue", "friicat2"], "friicat2 is no file, nor a catalogue known here: CoNFIG, FRICAT"),
+        (["catalogue", "friicat2"], "friicat2 is neither a file nor a known catalogue: CoNFIG, FRICAT"),
     ],
 )
 @pytest.mark.usefixtures("files")

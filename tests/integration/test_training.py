@@ -86,7 +86,7 @@ def test_a_killed_training_ends_with_the_same_numbers(tmp_path: Path, number: in
             output, _ = process.communicate(timeout=240)
         assert process.returncode == 0
         assert (output.split()[1] == "0") == (folder == "whole"), (
-            "a killed training must resume, not begin anew"
+            "a killed training must resume, not begin again"
         )
     for one, other in zip(weights(tmp_path / "whole"), weights(tmp_path / "killed"), strict=True):
         np.testing.assert_array_equal(one, other)
