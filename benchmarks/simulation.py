@@ -20,7 +20,8 @@ from radiosynth.simulation import draw_parameters, render
 from radiosynth.simulation.gaussians import FRAME
 
 # Operations of a pixel: an exponential of ten terms and the two-sided Gaussian around it, for each of two
-# lobes, and products of a row and a column for three round ones (radiosynth.simulation.kernels).
+# lobes, and products of a row and a column for three round ones (radiosynth.simulation.kernels). Pixels that
+# a lobe does not reach, for which nothing is computed, are counted, too.
 FLOP = 2 * 38 + 3 * 2
 
 
