@@ -29,8 +29,8 @@ judge = recipes.run(config)
 model = judge.model()
 _, real, _ = samples.split_sample(config.sources)
 names = [*CLASS_NAMES, "all"]
-*own, shared = recipes.run_each([presets.gan_config(name) for name in names])
-networks = dict(zip(CLASS_NAMES, own, strict=True))
+*single, shared = recipes.run_each([presets.gan_config(name) for name in names])
+networks = dict(zip(CLASS_NAMES, single, strict=True))
 
 frame = {"figsize": (9.6, 2.7), "sharey": True, "layout": "constrained"}
 figure, panels = plt.subplots(1, 4, **frame)

@@ -23,7 +23,7 @@ _LEAST = np.float32(-126)  # exponent of the smallest normal number
 _END = np.float32(-60)
 
 
-_FLAT = np.float32(-1e-30)  # a fall that is none
+_FLAT = np.float32(-1e-30)  # keeps the axes of a lobe without end finite
 
 
 # The compiler cannot vectorise a call of the C library's exp2; of these few lines it makes 16 at a time.
