@@ -42,6 +42,7 @@ TABLES = (
     "verdict1_convergence",
     "verdict2_test",
     "verdict2_external",
+    "verdict2_parts",
 )
 SAID = ("verdict", "brief", "design", "outside")  # of the comparison of training sets
 SCALES = ("smoke", "laptop", "report")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 import numpy as np
@@ -197,7 +195,7 @@ def _warp(
     shifts: ArrayLike = (0.0, 0.0),
 ) -> NDArray[np.float32]:
     """Return ``images[source]``, flipped, rotated, zoomed and shifted, without gathering them first."""
-    from radiosynth._kernels import warp
+    from radiosynth._kernels import in_threads, warp
 
     out = np.empty((len(source), *images.shape[1:]), np.float32)
     # Prepared images have their background at the lower limit of their range, whatever that is.
@@ -219,14 +217,5 @@ def _warp(
     def work(part: slice) -> None:
         warp(images, edges, source[part], matrices[part], out[part])
 
-    # Compiled code lets go of the interpreter, so threads will do. Those of joblib take longer to start (2 ms
-    # of processor time) than a batch of training takes here.
-    workers = os.cpu_count() or 1
-    step = max(64, len(source) // (4 * workers))
-    parts = [slice(i, i + step) for i in range(0, len(source), step)]
-    if len(parts) == 1:
-        work(*parts)
-    else:
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(work, parts))
+    in_threads(work, [slice(i, i + 128) for i in range(0, len(source), 128)])
     return out

@@ -137,4 +137,7 @@ def _lobes(x: NDArray, y: NDArray, axis: NDArray, sigmas: tuple[NDArray, ...], a
 
 def _structured(kind: np.dtype[np.void], *columns: NDArray[Any]) -> NDArray[np.void]:
     """Return a structured array of columns, which are broadcast to one shape."""
-    return np.rec.fromarrays(np.broadcast_arrays(*columns), dtype=kind)
+    made = np.empty(np.broadcast_shapes(*(column.shape for column in columns)), kind)
+    for name, column in zip(kind.names or (), columns, strict=True):
+        made[name] = column
+    return made

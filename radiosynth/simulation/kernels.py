@@ -18,9 +18,9 @@ _POWERS = tuple(np.float32(np.log(2) ** k / factorial(k)) for k in range(8))  # 
 _LEAST = np.float32(-126)  # exponent of the smallest normal number
 
 
-# A Gaussian whose peak is seen ends at this power of two of it, far below the rounding of the sum. Products
-# of two profiles are then rarely subnormal numbers, with which arithmetic is slow.
-_END = np.float32(-60)
+# A Gaussian whose peak is seen ends at this power of two of it, 10⁻¹², far below the rounding of the sum.
+# Products of two profiles are then rarely subnormal numbers, with which arithmetic is slow.
+_END = np.float32(-40)
 
 
 _FLAT = np.float32(-1e-30)  # keeps the axes of a lobe without end finite
@@ -62,8 +62,9 @@ def _add_product(image, rows, columns):  # type: ignore[no-untyped-def]
     """Add a round Gaussian, which is a product of one of the rows and one of the columns."""
     for i in range(len(rows)):
         line, height = image[i], rows[i]
-        for j in range(len(columns)):
-            line[j] += height * columns[j]
+        if height > 0:
+            for j in range(len(columns)):
+                line[j] += height * columns[j]
 
 
 @jit()
@@ -91,12 +92,61 @@ def _add_lobe(image, grid, x0, y0, cosine, sine, across, behind, ahead, level): 
         _add_lobe_to_row(line, x, grid[i] - y0, x0, cosine, sine, across, behind, ahead, level)
 
 
+@jit(inline="always")
+def _ordered(bits):  # type: ignore[no-untyped-def]
+    """Return the bits of a float as a whole number that sorts as the float does; and the reverse."""
+    return np.int32(bits ^ np.int32(np.int32(bits >> np.int32(31)) & np.int32(0x7FFFFFFF)))
+
+
 @jit()
-def brightness(spheres, lobes, images, rows):  # type: ignore[no-untyped-def]
-    """Write the sum of the Gaussians of each source, `ROUND` and `LOBE`, to its row of `images`."""
+def _limits(image):  # type: ignore[no-untyped-def]
+    """Return the faintest and the brightest pixel of an image."""
+    # Minima of whole numbers become vectors, those of floats do not.
+    bits = image.reshape(-1).view(np.int32)
+    low = high = _ordered(bits[0])
+    for i in range(len(bits)):
+        value = _ordered(bits[i])
+        low, high = min(low, value), max(high, value)
+    return _ordered(low).view(np.float32), _ordered(high).view(np.float32)
+
+
+@jit(fastmath=False)
+def _stretch(image, low, high):  # type: ignore[no-untyped-def]
+    """Scale an image from its limits to [-1, 1], in place; to -1 where they are equal."""
+    # A little less than 2, so that rounding does not leave [-1, 1].
+    gain = np.float32(2 - 1e-6) / (high - low if high > low else np.float32(1))
+    offset, flat = low * gain + np.float32(1), image.reshape(-1)
+    for i in range(len(flat)):
+        flat[i] = flat[i] * gain - offset
+
+
+@jit()
+def limits(images):  # type: ignore[no-untyped-def]
+    """Return the faintest and the brightest pixel of each image."""
+    low, high = np.empty(len(images), np.float32), np.empty(len(images), np.float32)
+    for n in range(len(images)):
+        low[n], high[n] = _limits(images[n])
+    return low, high
+
+
+@jit()
+def stretch(images):  # type: ignore[no-untyped-def]
+    """Scale each image to [-1, 1], in place."""
+    for n in range(len(images)):
+        low, high = _limits(images[n])
+        _stretch(images[n], low, high)
+
+
+@jit()
+def draw(spheres, lobes, images, rows, scale):  # type: ignore[no-untyped-def]
+    """Write the sum of the Gaussians of each source, `ROUND` and `LOBE`, to its row of `images`.
+
+    Returns the limits of each, from which it is scaled to [-1, 1] if asked.
+    """
     size = images.shape[1]
     grid = ((np.arange(size) + 0.5) * (FRAME / size)).astype(np.float32)  # centres of the pixels
     across, up = np.empty(size, np.float32), np.empty(size, np.float32)
+    low, high = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
     for n in range(len(rows)):
         image = images[rows[n]]
         image[:] = 0
@@ -109,28 +159,7 @@ def brightness(spheres, lobes, images, rows):  # type: ignore[no-untyped-def]
         for k in range(lobes.shape[1]):
             t = lobes[n, k]
             _add_lobe(image, grid, t.x, t.y, t.cosine, t.sine, t.across, t.behind, t.ahead, t.level)
-
-
-@jit()
-def limits(images, rows):  # type: ignore[no-untyped-def]
-    """Return the faintest and the brightest pixel of some images."""
-    low, high = np.empty(len(rows), np.float32), np.empty(len(rows), np.float32)
-    for n in range(len(rows)):
-        image = images[rows[n]]
-        # Those of each column first: unlike a single running value, they become vectors.
-        least, most = image[0].copy(), image[0].copy()
-        for i in range(1, len(image)):
-            line = image[i]
-            for j in range(len(line)):
-                least[j], most[j] = min(least[j], line[j]), max(most[j], line[j])
-        low[n], high[n] = least.min(), most.max()
+        low[n], high[n] = _limits(image)  # while the image is in the cache
+        if scale:
+            _stretch(image, low[n], high[n])
     return low, high
-
-
-@jit(fastmath=False)
-def stretch(images, rows, gains, offsets):  # type: ignore[no-untyped-def]
-    """Multiply some images by their gains and subtract their offsets, in place."""
-    for n in range(len(rows)):
-        gain, offset, image = gains[n], offsets[n], images[rows[n]].reshape(-1)
-        for i in range(len(image)):
-            image[i] = image[i] * gain - offset

@@ -11,9 +11,7 @@ run from north (up, towards higher rows) through east (left), as on the sky.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -22,15 +20,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from radiosynth._io import check, refuse_beyond_memory
+from radiosynth._kernels import in_threads
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_count, check_rng
 from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
-from radiosynth.simulation.kernels import brightness, limits, stretch
+from radiosynth.simulation.kernels import draw, limits, stretch
 from radiosynth.simulation.observe import Observation, beam_noise
 from radiosynth.simulation.population import Population, draw_parameters
 from radiosynth.taxonomy import class_code
 
 _CHUNK_PIXELS = 64 * 56**2  # large enough to hide Python's overhead, small enough for the cache
+
+
+_DIRECT_PIXELS = 512 * 56**2  # where an image is finished before the next: enough for a thread to pay
 
 
 _LARGEST_EDGE = 8192  # of an image in work: 270 MB; with a beam or noise, twice for each processor
@@ -177,7 +179,8 @@ def render(
     fault = f"size={size} with {observation} has to be rendered at {edge} px, of {_LARGEST_EDGE} at most"
     check(edge <= _LARGEST_EDGE, f"{fault}: give fewer pixels, or a wider beam")
     # 3. Sources become Gaussians, in chunks of one kind each, with a stream of random numbers of its own.
-    step = max(1, _CHUNK_PIXELS // edge**2)
+    direct = not (beam or noisy)
+    step = max(1, (_DIRECT_PIXELS if direct else _CHUNK_PIXELS) // edge**2)
     extended = columns["fr_type"] > 0
     chunks = []
     for rows in (np.flatnonzero(extended), np.flatnonzero(~extended)):
@@ -191,15 +194,15 @@ def render(
     def work(chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: Any) -> list[int]:
         """Render a chunk into `out`, and return the rows that stayed dark."""
         rows, spheres, lobes = chunk
-        images, places = target, rows
-        if beam or noisy:
-            images, places = np.empty((len(rows), edge, edge), np.float32), np.arange(len(rows))
-        brightness(spheres, lobes, images, places)
+        if direct:
+            low, high = draw(spheres, lobes, target, rows, scale)
+            return rows[low == high].tolist()
+        images = np.empty((len(rows), edge, edge), np.float32)
+        draw(spheres, lobes, images, np.arange(len(rows)), False)
         if beam:
             images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
             images = np.ascontiguousarray(images[:, fine // 2 :: fine, fine // 2 :: fine])
-        low, high = limits(images, places)
-        dark = rows[low == high].tolist()
+        low, high = limits(images)
         # Noise in units of the peak; that of a telescope is thresholded as in real images.
         peaks = high[:, None, None]
         if noise > 0:
@@ -210,17 +213,12 @@ def render(
             if scale:
                 images = noise_threshold(images)[0]
         if scale:
-            # A little less than 2, so that rounding does not leave [-1, 1].
-            low, high = limits(images, places) if noisy else (low, high)
-            gain = np.float32(2 - 1e-6) / np.where(high > low, high - low, np.float32(1))
-            stretch(images, places, gain, low * gain + 1)
-        if images is not target:
-            target[rows] = images
-        return dark
+            stretch(images)
+        target[rows] = images
+        return rows[low == high].tolist()
 
-    # 4. Threads, not processes: the compiled code lets go of the interpreter, and all write to one array.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        dark = [row for found in pool.map(work, chunks, streams) for row in found]
+    # 4. Threads, not processes: all write to one array.
+    dark = [row for found in in_threads(work, chunks, streams) for row in found]
     fault = f"{len(dark)} sources leave no light on their image, row {min(dark, default=0)} first"
     check(not dark, f"{fault}; move them into it")
     return out

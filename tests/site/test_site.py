@@ -600,6 +600,23 @@ def test_the_methods_state_what_was_found_with_a_catalogue_left_out(monkeypatch:
     assert "(Proctor 2011), from {:.0f} to {:.0f} %".format(*bent) in text
 
 
+def test_the_methods_state_what_was_found_with_a_residual_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(ROOT / "paper" / "runs"))
+    text = " ".join((ROOT / "docs/methods/studies.rst").read_text("utf-8").split())
+    rows = [analysis.comparison(test, "residual") for test in analysis.TESTS]
+    accuracy = [[100 * row["balanced_accuracy"] for row in both] for both in rows]
+    assert "{:.1f} % on held-out sources with real images alone and {:.1f} %".format(*accuracy[0]) in text
+    assert "{:.1f} and {:.1f} % on sources outside the sample".format(*accuracy[1]) in text
+    for _, added in rows:
+        assert added["found"] == "no effect detected"
+        found = "{:+.1f} points ({:+.1f} to {:+.1f}".format(
+            *(100 * added[key] for key in ("value", "low", "high"))
+        )
+        assert f"a change of {found}; p = {added['p']:.2f})".replace("-", "−") in text
+    least = [100 * added["detectable"] for _, added in rows]
+    assert "changes of {:.1f} and {:.1f} points would have been found".format(*least) in text
+
+
 def test_the_methods_state_how_the_default_network_does_on_catalogues_left_out() -> None:
     text = " ".join((ROOT / "docs/methods/best.rst").read_text("utf-8").split())
     named = protocol.protocol()["parts"]["left-out-catalogue"]["catalogues"]
