@@ -73,8 +73,8 @@ kept["outside"] = outside
 figures.save_figure(figure, "verdict2_comparison", **kept)
 
 # %%
-# The change by geometric simulations for a residual network, and for catalogues that the
-# networks were not trained on (:doc:`/methods/studies`).
+# The change by geometric simulations for a residual network, and for catalogues that
+# the networks were not trained on (:doc:`/methods/studies`).
 
 asked = [("test", "residual"), ("external", "residual"), ("test", "left-out-catalogue")]
 names = ["folds", "seeds", "balanced_accuracy", "value", "low", "high", "p"]
