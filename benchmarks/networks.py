@@ -9,7 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+
+with suppress(ModuleNotFoundError):
+    import torch._dynamo  # loaded after TensorFlow, PyTorch 2.14 with CUDA crashes
 
 import keras
 import numpy as np
