@@ -17,12 +17,27 @@ from scipy import ndimage
 from timing import Case, comparison, difference
 
 from radiosynth.simulation import draw_parameters, render
-from radiosynth.simulation.gaussians import FRAME
+from radiosynth.simulation.gaussians import FRAME, checked, galaxies
+from radiosynth.simulation.kernels import END
 
-# Operations of a pixel: an exponential of ten terms and the two-sided Gaussian around it, for each of two
-# lobes, and products of a row and a column for three round ones (radiosynth.simulation.kernels). Pixels that
-# a lobe does not reach, for which nothing is computed, are counted, too.
-FLOP = 2 * 38 + 3 * 2
+# Operations of a pixel: an exponential of ten terms and the two-sided Gaussian around it, for each lobe that
+# reaches it; a product and a sum for each round one in whose rows it lies (radiosynth.simulation.kernels).
+LOBE, ROUND = 38, 2
+
+
+def operations(table: Table) -> float:
+    """Return the floating-point operations of a pixel, averaged over sources and pixels."""
+    round_ones, lobes = galaxies(checked(table, "ray"), "ray")
+    grid = np.arange(FRAME) + 0.5
+    x, y = grid - lobes["x"][..., None, None], grid[:, None] - lobes["y"][..., None, None]
+    sine, cosine, across, behind, ahead = (
+        lobes[name][..., None, None] for name in ("sine", "cosine", "across", "behind", "ahead")
+    )
+    along = x * cosine + y * sine
+    power = across * (y * cosine - x * sine) ** 2 + np.where(along < 0, behind, ahead) * along**2
+    rows = round_ones["fall"][..., None] * (grid - round_ones["y"][..., None]) ** 2
+    reached = [(values > END).sum(axis=1).mean() for values in (power, rows)]
+    return LOBE * reached[0] + ROUND * reached[1]
 
 
 def sources(number: int) -> Table:
@@ -57,7 +72,7 @@ def cases(
             lambda ours=ours, theirs=theirs: difference(ours(), theirs()),
             tolerance,
             moved=4 * number * size**2,
-            flop=FLOP * number * size**2,
+            flop=operations(table) * number * size**2,
             threads=True,
         )
 

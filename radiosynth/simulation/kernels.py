@@ -18,9 +18,10 @@ _POWERS = tuple(np.float32(np.log(2) ** k / factorial(k)) for k in range(8))  # 
 _LEAST = np.float32(-126)  # exponent of the smallest normal number
 
 
-# A Gaussian whose peak is seen ends at this power of two of it, 10⁻¹², far below the rounding of the sum.
-# Products of two profiles are then rarely subnormal numbers, with which arithmetic is slow.
-_END = np.float32(-40)
+END = np.float32(-40)
+"""A Gaussian whose peak is seen ends at this power of two of it, 10⁻¹², far below the rounding of the sum.
+
+Products of two profiles are then rarely subnormal numbers, with which arithmetic is slow."""
 
 
 _FLAT = np.float32(-1e-30)  # keeps the axes of a lobe without end finite
@@ -81,7 +82,7 @@ def _add_lobe(image, grid, x0, y0, cosine, sine, across, behind, ahead, level): 
     """Add a two-sided Gaussian; if its peak is seen, within the box around an ellipse."""
     bottom, top, first, end = 0, len(grid), 0, len(grid)
     if _is_seen(grid, x0, y0, min(across, behind, ahead)):
-        long, short = _END / min(max(behind, ahead), _FLAT), _END / min(across, _FLAT)  # axes, squared
+        long, short = END / min(max(behind, ahead), _FLAT), END / min(across, _FLAT)  # axes, squared
         wide, high = sqrt(cosine**2 * long + sine**2 * short), sqrt(sine**2 * long + cosine**2 * short)
         bottom, top = np.searchsorted(grid, y0 - high), np.searchsorted(grid, y0 + high)
         # Whole vectors of eight pixels, where they fit.
@@ -152,7 +153,7 @@ def draw(spheres, lobes, images, rows, scale):  # type: ignore[no-untyped-def]
         image[:] = 0
         for k in range(spheres.shape[1]):
             s = spheres[n, k]
-            end = _END if _is_seen(grid, s.x, s.y, s.fall) else _LEAST
+            end = END if _is_seen(grid, s.x, s.y, s.fall) else _LEAST
             _profile(grid, s.x, s.fall, np.float32(1), end, across)
             _profile(grid, s.y, s.fall, s.height, end, up)
             _add_product(image, up, across)
