@@ -20,8 +20,9 @@ from radiosynth.simulation import draw_parameters, render
 from radiosynth.simulation.gaussians import FRAME, checked, galaxies
 from radiosynth.simulation.kernels import END
 
-# Operations of a pixel: an exponential of ten terms and the two-sided Gaussian around it, for each lobe that
-# reaches it; a product and a sum for each round one in whose rows it lies (radiosynth.simulation.kernels).
+# Operations that a pixel needs: an exponential of ten terms and the two-sided Gaussian around it for each
+# lobe that reaches it, and a product and a sum for each round one in whose rows it lies. What is computed
+# beyond that, in the box around a lobe, is not counted.
 LOBE, ROUND = 38, 2
 
 

@@ -28,8 +28,8 @@ def jit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 def in_threads(work: Callable[..., Any], *arguments: Iterable[Any]) -> list[Any]:
     """Map a function that runs compiled code, which lets go of the interpreter, over lists of arguments.
 
-    There is a thread for each processor that this process may use. Those of joblib take longer to start (2 ms
-    of processor time) than a batch of training takes.
+    There is a thread for each processor that this process may use. Threads of joblib take longer to start
+    (2 ms of processor time) than a batch of training takes.
     """
     calls = list(zip(*arguments, strict=True))
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

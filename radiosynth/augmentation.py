@@ -217,5 +217,6 @@ def _warp(
     def work(part: slice) -> None:
         warp(images, edges, source[part], matrices[part], out[part])
 
-    in_threads(work, [slice(i, i + 128) for i in range(0, len(source), 128)])
+    step = max(1, 128 * 56**2 // max(1, out[:1].size))  # images that are worth a thread
+    in_threads(work, [slice(i, i + step) for i in range(0, len(source), step)])
     return out

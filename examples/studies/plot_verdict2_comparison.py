@@ -82,7 +82,7 @@ rows = []
 for test, part in asked:
     real, added = analysis.comparison(test, part)
     row = {"part": part, "test": test, "real": real["balanced_accuracy"]}
-    rows.append(row | {name: added[name] for name in [*names, "detectable"]})
+    rows.append(row | {name: added[name] for name in [*names, "detectable", "found"]})
 parts = Table(rows)
 parts.round(3)
 figures.save_table(parts, "verdict2_parts").pprint_all()

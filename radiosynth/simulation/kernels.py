@@ -19,9 +19,13 @@ _LEAST = np.float32(-126)  # exponent of the smallest normal number
 
 
 END = np.float32(-40)
-"""A Gaussian whose peak is seen ends at this power of two of it, 10⁻¹², far below the rounding of the sum.
+"""A Gaussian whose peak is seen ends at this power of two of it, 10⁻¹², far below the rounding of that pixel.
 
 Products of two profiles are then rarely subnormal numbers, with which arithmetic is slow."""
+
+
+FAINTEST = np.finfo(np.float32).tiny
+"""The smallest normal number: an image whose pixels differ by less is dark, and cannot be scaled."""
 
 
 _FLAT = np.float32(-1e-30)  # keeps the axes of a lobe without end finite
@@ -53,9 +57,9 @@ def _profile(grid, centre, fall, height, end, out):  # type: ignore[no-untyped-d
 
 
 @jit()
-def _is_seen(grid, x, y, fall):  # type: ignore[no-untyped-def]
-    """Return whether a pixel of the image shows the peak of a Gaussian, or a millionth of it at least."""
-    return 0 <= x <= FRAME and 0 <= y <= FRAME and fall * (grid[1] - grid[0]) ** 2 > -40
+def _is_seen(pixel, x, y, fall):  # type: ignore[no-untyped-def]
+    """Return whether a pixel of that width shows the peak of a Gaussian, or a millionth of it at least."""
+    return 0 <= x <= FRAME and 0 <= y <= FRAME and fall * pixel**2 > -40
 
 
 @jit()
@@ -78,10 +82,10 @@ def _add_lobe_to_row(line, x, dy, x0, cosine, sine, across, behind, ahead, level
 
 
 @jit()
-def _add_lobe(image, grid, x0, y0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
+def _add_lobe(image, grid, pixel, x0, y0, cosine, sine, across, behind, ahead, level):  # type: ignore[no-untyped-def]
     """Add a two-sided Gaussian; if its peak is seen, within the box around an ellipse."""
     bottom, top, first, end = 0, len(grid), 0, len(grid)
-    if _is_seen(grid, x0, y0, min(across, behind, ahead)):
+    if _is_seen(pixel, x0, y0, min(across, behind, ahead)):
         long, short = END / min(max(behind, ahead), _FLAT), END / min(across, _FLAT)  # axes, squared
         wide, high = sqrt(cosine**2 * long + sine**2 * short), sqrt(sine**2 * long + cosine**2 * short)
         bottom, top = np.searchsorted(grid, y0 - high), np.searchsorted(grid, y0 + high)
@@ -101,7 +105,7 @@ def _ordered(bits):  # type: ignore[no-untyped-def]
 
 @jit()
 def _limits(image):  # type: ignore[no-untyped-def]
-    """Return the faintest and the brightest pixel of an image."""
+    """Return the faintest and the brightest pixel of an image of float32, all finite."""
     # Minima of whole numbers become vectors, those of floats do not.
     bits = image.reshape(-1).view(np.int32)
     low = high = _ordered(bits[0])
@@ -113,17 +117,18 @@ def _limits(image):  # type: ignore[no-untyped-def]
 
 @jit(fastmath=False)
 def _stretch(image, low, high):  # type: ignore[no-untyped-def]
-    """Scale an image from its limits to [-1, 1], in place; to -1 where they are equal."""
-    # A little less than 2, so that rounding does not leave [-1, 1].
-    gain = np.float32(2 - 1e-6) / (high - low if high > low else np.float32(1))
-    offset, flat = low * gain + np.float32(1), image.reshape(-1)
+    """Scale an image from its limits to [-1, 1], in place; to -1 if it is dark."""
+    one = np.float32(1)
+    gain = np.float32(2 - 1e-6) / (high - low if high - low >= FAINTEST else one)
+    offset, flat = low * gain + one, image.reshape(-1)
     for i in range(len(flat)):
-        flat[i] = flat[i] * gain - offset
+        value = flat[i] * gain - offset
+        flat[i] = -one if value < -one else one if value > one else value  # rounding may lead beyond
 
 
 @jit()
 def limits(images):  # type: ignore[no-untyped-def]
-    """Return the faintest and the brightest pixel of each image."""
+    """Return the faintest and the brightest pixel of each image, all finite, as `_limits` does."""
     low, high = np.empty(len(images), np.float32), np.empty(len(images), np.float32)
     for n in range(len(images)):
         low[n], high[n] = _limits(images[n])
@@ -139,10 +144,11 @@ def stretch(images):  # type: ignore[no-untyped-def]
 
 
 @jit()
-def draw(spheres, lobes, images, rows, scale):  # type: ignore[no-untyped-def]
+def draw(spheres, lobes, images, rows, pixel, scale):  # type: ignore[no-untyped-def]
     """Write the sum of the Gaussians of each source, `ROUND` and `LOBE`, to its row of `images`.
 
-    Returns the limits of each, from which it is scaled to [-1, 1] if asked.
+    `pixel` is the width of those that will be kept. Returns the limits of each image, from which it is scaled
+    to [-1, 1] if asked.
     """
     size = images.shape[1]
     grid = ((np.arange(size) + 0.5) * (FRAME / size)).astype(np.float32)  # centres of the pixels
@@ -153,13 +159,13 @@ def draw(spheres, lobes, images, rows, scale):  # type: ignore[no-untyped-def]
         image[:] = 0
         for k in range(spheres.shape[1]):
             s = spheres[n, k]
-            end = END if _is_seen(grid, s.x, s.y, s.fall) else _LEAST
+            end = END if _is_seen(pixel, s.x, s.y, s.fall) else _LEAST
             _profile(grid, s.x, s.fall, np.float32(1), end, across)
             _profile(grid, s.y, s.fall, s.height, end, up)
             _add_product(image, up, across)
         for k in range(lobes.shape[1]):
             t = lobes[n, k]
-            _add_lobe(image, grid, t.x, t.y, t.cosine, t.sine, t.across, t.behind, t.ahead, t.level)
+            _add_lobe(image, grid, pixel, t.x, t.y, t.cosine, t.sine, t.across, t.behind, t.ahead, t.level)
         low[n], high[n] = _limits(image)  # while the image is in the cache
         if scale:
             _stretch(image, low[n], high[n])

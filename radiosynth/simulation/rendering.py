@@ -23,8 +23,8 @@ from radiosynth._io import check, refuse_beyond_memory
 from radiosynth._kernels import in_threads
 from radiosynth.preprocessing import noise_threshold
 from radiosynth.sample import Sample, check_count, check_rng
-from radiosynth.simulation.gaussians import Trajectory, checked, compacts, galaxies
-from radiosynth.simulation.kernels import draw, limits, stretch
+from radiosynth.simulation.gaussians import FRAME, Trajectory, checked, compacts, galaxies
+from radiosynth.simulation.kernels import FAINTEST, draw, limits, stretch
 from radiosynth.simulation.observe import Observation, beam_noise
 from radiosynth.simulation.population import Population, draw_parameters
 from radiosynth.taxonomy import class_code
@@ -133,10 +133,10 @@ def render(
         Beam and noise of a telescope.
     scale : bool, default True
         Scale each image to [-1, 1], as the report does, noise of an observation being thresholded first.
-        Otherwise, brightness in units of the amplitudes is returned.
+        Otherwise, brightness in units of the amplitudes is returned, without what is fainter than 10⁻¹² of
+        the peak of a Gaussian.
     out : array of float32, shape (n, size, size), optional
-        Array to write to, for example a `numpy.memmap` for images that do not fit into memory. After an
-        interruption some of it is not yet scaled.
+        Array to write to, for example a `numpy.memmap` for images that do not fit into memory.
     rng : numpy.random.Generator, optional
         Source of random numbers; needed for noise only.
 
@@ -188,17 +188,17 @@ def render(
         spheres, lobes = galaxies(p, trajectory) if extended[rows].all() else compacts(p)
         starts = range(0, len(rows), step)
         chunks += [(rows[i : i + step], spheres[i : i + step], lobes[i : i + step]) for i in starts]
-    target = np.asarray(out)
+    target, pixel = np.asarray(out), np.float32(FRAME / size)
     streams: list[Any] = rng.spawn(len(chunks)) if noisy and rng else [None] * len(chunks)
 
     def work(chunk: tuple[NDArray[np.intp], NDArray, NDArray], stream: Any) -> list[int]:
         """Render a chunk into `out`, and return the rows that stayed dark."""
         rows, spheres, lobes = chunk
         if direct:
-            low, high = draw(spheres, lobes, target, rows, scale)
-            return rows[low == high].tolist()
+            low, high = draw(spheres, lobes, target, rows, pixel, scale)
+            return rows[~(high - low >= FAINTEST)].tolist()
         images = np.empty((len(rows), edge, edge), np.float32)
-        draw(spheres, lobes, images, np.arange(len(rows)), False)
+        draw(spheres, lobes, images, np.arange(len(rows)), pixel, False)
         if beam:
             images = ndimage.gaussian_filter(images, (0, beam * fine, beam * fine), mode="nearest")
             images = np.ascontiguousarray(images[:, fine // 2 :: fine, fine // 2 :: fine])
@@ -215,10 +215,10 @@ def render(
         if scale:
             stretch(images)
         target[rows] = images
-        return rows[low == high].tolist()
+        return rows[~(high - low >= FAINTEST)].tolist()
 
     # 4. Threads, not processes: all write to one array.
     dark = [row for found in in_threads(work, chunks, streams) for row in found]
-    fault = f"{len(dark)} sources leave no light on their image, row {min(dark, default=0)} first"
-    check(not dark, f"{fault}; move them into it")
+    fault = f"{len(dark)} sources leave no light on their image, or less than 1e-38"
+    check(not dark, f"{fault}, row {min(dark, default=0)} first; move them into it")
     return out

@@ -64,7 +64,9 @@ def compared(name: str) -> Table:
     if name == "verdict2_parts":
         parts = [("residual", "test"), ("residual", "external"), ("left-out-catalogue", "test")]
         same = {"real": 0.8, "value": 0.01, "low": -0.02, "high": 0.04, "p": 0.4}
-        return Table([{"part": part, "test": test} | same for part, test in parts])
+        found = ["no effect detected", "loss", "no effect detected"]
+        rows = zip(parts, found, strict=True)
+        return Table([{"part": part, "test": test, "found": each} | same for (part, test), each in rows])
     rates = ("balanced_accuracy", "accuracy", *(f"recall {name}" for name in CLASS_NAMES))
     rates += ("FR I or II", "bent or not", "calibration_error")
     table = Table({"condition": ["real", "gan"]} | {key: [0.91, 0.87] for key in rates}, masked=True)

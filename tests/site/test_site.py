@@ -605,16 +605,19 @@ def test_the_methods_state_what_was_found_with_a_residual_network(monkeypatch: p
     text = " ".join((ROOT / "docs/methods/studies.rst").read_text("utf-8").split())
     rows = [analysis.comparison(test, "residual") for test in analysis.TESTS]
     accuracy = [[100 * row["balanced_accuracy"] for row in both] for both in rows]
-    assert "{:.1f} % on held-out sources with real images alone and {:.1f} %".format(*accuracy[0]) in text
-    assert "{:.1f} and {:.1f} % on sources outside the sample".format(*accuracy[1]) in text
+    assert "on held-out sources is {:.1f} % with real images alone and {:.1f} %".format(*accuracy[0]) in text
+    assert "Outside the sample it is {:.1f} and {:.1f} %".format(*accuracy[1]) in text
     for _, added in rows:
         assert added["found"] == "no effect detected"
         found = "{:+.1f} points ({:+.1f} to {:+.1f}".format(
             *(100 * added[key] for key in ("value", "low", "high"))
         )
         assert f"a change of {found}; p = {added['p']:.2f})".replace("-", "−") in text
+    recalls = [[100 * row[f"recall {name}"] for row in rows[1]] for name in ("compact", "FRII")]
+    assert "compact sources rises from {:.0f} to {:.0f} %".format(*recalls[0]) in text
+    assert "FR II sources falls from {:.0f} to {:.0f} %".format(*recalls[1]) in text
     least = [100 * added["detectable"] for _, added in rows]
-    assert "changes of {:.1f} and {:.1f} points would have been found".format(*least) in text
+    assert "changes smaller than {:.1f} and {:.1f} points would often have been missed".format(*least) in text
 
 
 def test_the_methods_state_how_the_default_network_does_on_catalogues_left_out() -> None:

@@ -282,9 +282,9 @@ def test_same_seed_same_sample_for_any_number_of_processors(monkeypatch):
     first, second = (simulate(20, 24, rng=np.random.default_rng(9), **options) for _ in range(2))
     np.testing.assert_array_equal(first.images, second.images)
     table = draw_parameters(300, rng=np.random.default_rng(10))
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     one = render(table, noise=0.1, rng=np.random.default_rng(1))
-    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
     np.testing.assert_array_equal(render(table, noise=0.1, rng=np.random.default_rng(1)), one)
     assert not np.array_equal(one, render(table, noise=0.1, rng=np.random.default_rng(2)))
 
@@ -369,6 +369,40 @@ def test_bad_parameters_are_refused(name, value):
 def test_dark_compact_source_is_refused():
     with pytest.raises(ValueError, match="1 sources leave no light"):
         render(source(fr_type=0, axis_ratio=1.0, core_amplitude=0.0))
+
+
+@pytest.mark.parametrize("options", [{}, {"observation": Observation()}])
+def test_light_that_single_precision_cannot_scale_is_refused(options):
+    # 2 divided by so small a range of brightness would be infinite, and the image NaN.
+    faint = source(fr_type=0, axis_ratio=1.0, core_sigma=100.0, core_amplitude=2e-38)
+    with pytest.raises(
+        ValueError, match="1 sources leave no light on their image, or less than 1e-38, row 0"
+    ):
+        render(faint, **options)
+
+
+def test_narrow_sources_between_coarse_pixels_are_seen_through_a_beam():
+    # Rendered on a finer grid, of which few pixels are kept: none may show more than the wings of a source.
+    n, size, sigma, observation = 200, 8, 0.2, Observation()
+    rng = np.random.default_rng(0)
+    table = {name: np.repeat(values, n) for name, values in source(fr_type=0, axis_ratio=1.0).items()}
+    table |= {"core_x": rng.uniform(0, 56, n), "core_y": rng.uniform(0, 56, n)}
+    table |= {"core_sigma": np.full(n, sigma), "core_amplitude": np.ones(n)}
+    images = render(table, size, observation=observation)
+    # Gaussian light, in float64, on the same finer grid.
+    beam = observation.beam_sigma(size)
+    fine = 2 * max(0, int(np.ceil((1 / beam - 1) / 2))) + 1
+    x = (np.arange(size * fine) + 0.5) * 56 / size / fine
+    profiles = [np.exp(-0.5 * ((x - table[name][:, None]) / sigma) ** 2) for name in ("core_x", "core_y")]
+    kept = [
+        ndimage.gaussian_filter1d(each, beam * fine, axis=1, mode="nearest")[:, fine // 2 :: fine]
+        for each in profiles
+    ]
+    expected = kept[1][:, :, None] * kept[0][:, None]
+    # What is fainter than single precision holds is left out.
+    bright = expected.max(axis=(1, 2)) > 1e-30
+    assert bright.sum() > n / 2
+    np.testing.assert_allclose(images[bright], scale_images(expected[bright]), atol=1e-4)
 
 
 def test_missing_column_and_fr_type_are_refused():
