@@ -178,7 +178,7 @@ def test_a_blank_image_is_outside(tmp_path, sky, first):
 
 
 def test_requests_are_bounded_in_number_and_rate(tmp_path, sky, first):
-    sky.pause = 0.02
+    sky.pause = 0.1  # longer than the 25 ms between two requests, so that they overlap
     begun = time.monotonic()
     download_cutouts(sources(12), tmp_path, survey=first, concurrency=3, rate=40)
     assert time.monotonic() - begun > 11 / 40
