@@ -263,7 +263,9 @@ def test_what_is_asked_for_counts_more_than_what_the_scale_sets() -> None:
     ("flags", "precision"),
     [
         ("flags : avx2 avx512f avx512_bf16 amx_bf16 amx_tile", "mixed_bfloat16"),
-        ("flags : avx2 avx512f avx512_bf16", "float32"),
+        ("vendor_id : GenuineIntel\nflags : avx2 avx512f avx512_bf16", "float32"),
+        ("vendor_id : AuthenticAMD\nflags : avx2 avx512f avx512_bf16", "mixed_bfloat16"),
+        ("vendor_id : AuthenticAMD\nflags : avx2 avx512f", "float32"),
         ("Features : fp asimd i8mm bf16", "mixed_bfloat16"),
         ("flags : avx2 avx512f", "float32"),
     ],
