@@ -246,34 +246,6 @@ def boxes(axes: Axes, values: Mapping[str, ArrayLike], *, log: bool = False) -> 
     return drawn
 
 
-def accuracies(axes: Axes, x: ArrayLike, summary: Table, style: str = "o", **options: Any) -> Any:
-    """Draw accuracies with their intervals, and balanced accuracies as open symbols.
-
-    Parameters
-    ----------
-    axes : ~matplotlib.axes.Axes
-        Where to draw.
-    x : array_like, shape (n,)
-        The place of each.
-    summary : ~astropy.table.Table
-        Columns ``accuracy``, ``accuracy_low``, ``accuracy_high`` and ``balanced_accuracy``.
-    style : str
-        Symbol, then style of the line that joins the accuracies.
-    **options
-        Colour and label, as `~matplotlib.axes.Axes.errorbar` takes them.
-
-    Returns
-    -------
-    ~matplotlib.container.ErrorbarContainer
-        The accuracies and their intervals.
-    """
-    value, low, high = (summary[f"accuracy{end}"] for end in ("", "_low", "_high"))
-    drawn = axes.errorbar(x, value, (value - low, high - value), fmt=style, capsize=3, **options)
-    colour = drawn.lines[0].get_color()
-    axes.plot(x, summary["balanced_accuracy"], style[0], color=colour, mfc="white", ms=4, zorder=3)
-    return drawn
-
-
 def differences(axes: Axes, names: Sequence[str], intervals: Mapping[str, Sequence[ArrayLike]]) -> None:
     """Draw by how much each condition of a comparison differs from its reference, with intervals.
 

@@ -2,78 +2,78 @@
 How much would more real sources help?
 ======================================
 
-Accuracy against the number of real training sources, with and without geometric
-simulations, always augmented to the same number of images and trained for the same
-number of optimiser steps. With simulations each real image is then seen half as often,
-so the two curves are not at equal exposure (:doc:`/methods/studies`). An inverse power
-law is fitted to each and extrapolated to all 2158 labelled images of Griese et al.
-(dotted) and to 10,000. Open symbols are balanced accuracies.
+Balanced accuracy on held-out sources against the number of real training sources, alone
+and with geometric simulations: one in twenty, one in four and all of the training
+sources of ten folds, at equal exposure to real images (:doc:`/methods/studies`). The
+error is fitted by a power law, extrapolated to all 2158 labelled images of Griese et
+al. (dotted) and to 10,000.
 
-Note the width of the bands (95 %): they come from resampling the test sources and
-refitting. They exclude run-to-run scatter, and assume that further sources would
-resemble these. The runs, ten folds at laptop scale, are saved (``radiosynth study
-data-size`` takes about two hours on one core).
+Bands and bars are 95 % intervals from resampling the test sources and, for the bands,
+refitting. They leave out the scatter between trainings, and assume that further sources
+would resemble these and that the error has no floor: if it has one, the curves flatten
+earlier.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 from astropy.table import Table
-from scipy.optimize import curve_fit
 
 from radiosynth import plotting
-from radiosynth.reproduction import figures, samples, studies
+from radiosynth.metrics import mean_over_classes
+from radiosynth.reproduction import analysis, figures, protocol, verdict
 
 plotting.use_style()
-study = studies.best_study("data-size")
-table = study.summary()
-conditions, _ = studies.layout("data-size", study.config.scale)
-train = {}
-for condition, (config, *_) in conditions.items():
-    if condition.startswith("real,"):
-        sources, *_ = samples.split_sample(config.sources)
-        train[f"{config.sources.fraction:.0%}"] = len(sources)
-numbers = [train[condition.split(", ")[1]] for condition in table["condition"]]
-table.add_column(numbers, 1, "sources in training")
-
-
-def law(n, a, b, c):
-    """Return the accuracy: a plateau less a power law, b at a hundred sources."""
-    return a - b * (n / 100) ** -c
-
+analysis.check_complete("few-labels")
+analysis.check_complete("main")
+everything = [*protocol.trials("few-labels"), *protocol.trials("main")]
+goals = np.sort([*np.geomspace(40, 10_000, 60), 2158])
+rng, rows = np.random.default_rng(0), []
+styles = {
+    "real": ("real", plotting.TRAINING, "o"),
+    "geometric": ("real+geometric", plotting.VALIDATION, "s"),
+}
 
 figure, axes = plt.subplots(figsize=(5.4, 3.4))
-goals = np.sort([*np.geomspace(min(train.values()), 10_000, 60), 2158])
-rng, rows = np.random.default_rng(0), []
-fit = {"p0": (0.85, 0.1, 1), "bounds": ([0.25, 0, 0.1], [1, 1, 3]), "max_nfev": 5000}
-styles = {
-    "real": (plotting.TRAINING, "o"),
-    "real+geometric": (plotting.VALIDATION, "s"),
-}
-for name, (colour, style) in styles.items():
-    part = table[[condition.startswith(f"{name},") for condition in table["condition"]]]
-    n, value = part["sources in training"], part["accuracy"]
-    # Each condition tests the same sources, which are resampled for the interval.
-    right = np.array([study.tested(each)["correct"] for each in part["condition"]])
-    tested = right.shape[1]
-    drawn = [
-        right[:, rng.integers(tested, size=tested)].mean(axis=1) for _ in range(100)
+for condition, (name, colour, symbol) in styles.items():
+    # The sources of all folds, and what part of the networks gets each of them right.
+    numbers, hits = [], []
+    for fraction in (0.05, 0.25, 1.0):
+        trials = [
+            trial
+            for trial in everything
+            if (trial.condition, trial.fraction) == (condition, fraction)
+        ]
+        networks = analysis.read(trials, "test")
+        numbers.append(len(verdict.sources_of(trials[0])[0]))
+        hits.append(np.concatenate(networks.hits()))
+    labels = np.concatenate(networks.labels)
+    of_class = [np.flatnonzero(labels == code) for code in np.unique(labels)]
+    drawn = [np.arange(len(labels))]
+    drawn += [
+        np.concatenate([rng.choice(c, len(c)) for c in of_class]) for _ in range(500)
     ]
-    best, *fits = (curve_fit(law, n, y, **fit)[0] for y in (value, *drawn))
-    label = plotting.set_label(name)
-    plotting.accuracies(axes, n, part, style, color=colour, label=label)
-    axes.plot(goals, law(goals, *best), color=colour)
-    band = np.quantile([law(goals, *each) for each in fits], [0.025, 0.975], axis=0)
+    scores = [[mean_over_classes(labels[i], each[i]) for each in hits] for i in drawn]
+    # A straight line in the logarithms of number and error.
+    fits = np.polyfit(np.log(numbers), np.log1p(-np.array(scores).T), 1)
+    curves = 1 - np.exp(np.outer(np.log(goals), fits[0]) + fits[1])
+    band = np.quantile(curves[:, 1:], [0.025, 0.975], axis=1)
+    low, high = np.quantile(scores[1:], [0.025, 0.975], axis=0)
+    error = scores[0] - low, high - scores[0]
+    look = {"color": colour, "label": plotting.set_label(name), "capsize": 3}
+    axes.errorbar(numbers, scores[0], yerr=error, fmt=symbol, **look)
+    axes.plot(goals, curves[:, 0], color=colour)
     axes.fill_between(goals, *band, color=colour, alpha=0.15, lw=0)
     for i in np.searchsorted(goals, (2158, 10_000)):
-        n, expected = round(goals[i]), law(goals[i], *best)
-        rows.append((name, *best, n, expected, *band[:, i]))
+        row = (name, fits[0, 0], round(goals[i]), curves[i, 0], *band[:, i])
+        rows.append(row)
 axes.axvline(2158, color="0.6", lw=0.8, ls=":")
-axes.set(xlabel="real training sources", ylabel="accuracy on the test sources")
-axes.set_xscale("log")
+axes.set(xlabel="real training sources", ylabel="balanced accuracy", xscale="log")
 axes.legend(loc="lower right")
-figures.save_figure(figure, "size1_learning_curve", runs=[study])
-names = ("training set", "a", "b at 100", "c", "sources", "accuracy", "low", "high")
-table = Table(rows=rows, names=names)
+kept = {"networks": [trial.name for trial in everything], "loaded": True}
+kept["scale"] = "that of the comparison"
+figures.save_figure(figure, "size1_learning_curve", **kept)
+columns = ("training set", "exponent", "sources", "balanced accuracy", "low", "high")
+table = Table(rows=rows, names=columns)
 table.round(4)
-figures.save_table(table, "size1_learning_curve", runs=[study]).pprint_all()
+figures.save_table(table, "size1_learning_curve", **kept).pprint_all()
 plt.show()

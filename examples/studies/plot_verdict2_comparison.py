@@ -92,11 +92,8 @@ figures.save_table(parts, "verdict2_parts").pprint_all()
 # against real images alone.
 
 for test, title in analysis.TESTS.items():
-    table = analysis.comparison(test).copy()
+    table = analysis.comparison(test)
     table.remove_columns(["fraction", "ratio"])
-    for column in table.itercols():
-        if column.dtype.kind == "f":
-            column.info.format = ".2g" if column.name.endswith("p") else ".3f"
     figures.save_table(table, f"verdict2_{test}")
     names = table.colnames[1:]
     columns = zip(*(table[name].iter_str_vals() for name in names), strict=True)

@@ -11,6 +11,9 @@ from radiosynth import records, reproduction
 from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
 
+CHANGES = ("condition", "balanced_accuracy", "value", "low", "high", "adjusted_p", "found")
+"""Columns of `radiosynth.reproduction.analysis.comparison` that ``radiosynth verdict`` prints."""
+
 
 def run_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``radiosynth run``."""
@@ -86,6 +89,10 @@ def verdict(arguments: argparse.Namespace) -> None:
     if not arguments.train:
         options.refuse_ignored(arguments, "without --train", "time_limit")
         print(reproduction.analysis.verdict())
+        number, asked = reproduction.analysis.saved("main")
+        for test, said in reproduction.analysis.TESTS.items() if number == asked else ():
+            print(f"\n{said}:")
+            reproduction.analysis.comparison(test)[CHANGES].pprint_all()
         return
 
     how = {name: getattr(arguments, name) for name in ("jobs", "time_limit")}

@@ -19,7 +19,7 @@ from sklearn.metrics import log_loss
 
 from radiosynth._io import check, read_arrays
 from radiosynth.metrics import mean_over_classes, two_axes
-from radiosynth.reproduction.comparisons import over_folds
+from radiosynth.reproduction.comparisons import formatted, over_folds
 from radiosynth.reproduction.protocol import Trial, networks_folder, protocol, trials as trials_of
 from radiosynth.taxonomy import CLASS_NAMES
 
@@ -308,7 +308,7 @@ def _comparison(test: Test, part: str, folder: Path) -> Table:
     for row, p in zip(tested, holm([row["p"] for row in tested]), strict=True):
         row["adjusted_p"] = p
         row["found"] = "no effect detected" if p >= 0.05 else "gain" if row["value"] > 0 else "loss"
-    return Table(rows=rows)
+    return formatted(Table(rows=rows))
 
 
 TESTS: dict[Test, str] = {
@@ -345,38 +345,36 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     folder : Path, optional
         Folder of the records, if it is not the usual one.
     brief : bool
-        Only say which changes by synthetic images are detected, and within which limits the others are.
+        Leave out how the changes were measured.
 
     Returns
     -------
     str
-        For each test, which conditions changed the balanced accuracy and which did not, each with its
-        interval and adjusted p value; or that the comparison is not complete.
+        Which synthetic images change the balanced accuracy on which test, with intervals and adjusted p
+        values, and how the changes were measured; or that the comparison is not complete.
     """
     number, asked = saved("main", folder)
     if number < asked:
         missing = f"{number} of {asked} networks are saved, and no test has been looked at"
         return f"The comparison of training sets is not complete: {missing}."
     tables = [comparison(test, folder=folder) for test in TESTS]
+    found = _found(tables)
     if brief:
-        return _briefly(tables)
-    parts = [f"On {name}, {_said(table[1:])}." for table, name in zip(tables, TESTS.values(), strict=True)]
+        return found
     alone = [f"{100 * table['balanced_accuracy'][0]:.1f}\N{NARROW NO-BREAK SPACE}%" for table in tables]
     power = [f"{min(each):.1f} to {max(each):.1f}" for each in (100 * t["detectable"][1:] for t in tables)]
     folds, seeds = (max(tables[0][name]) for name in ("folds", "seeds"))
     single = _listed([ADDED[row["condition"]] for row in tables[0] if row["seeds"] < seeds], "and")
-    parts.append(
-        f"Real images alone reach {alone[0]} on the first test and {alone[1]} on the second. Changes are in "
-        f"percentage points ({folds} folds with {seeds} networks each, or one for {single}), with "
-        "95\N{NARROW NO-BREAK SPACE}% intervals that are not adjusted for the number of conditions; a change "
-        f"is called detected if its p value, adjusted for {len(tables[0]) - 1} conditions, is below 0.05. "
-        f"Without adjustment, changes of {power[0]} points on the first test and {power[1]} on the second "
-        "would have been found with a probability of 80\N{NARROW NO-BREAK SPACE}%."
+    return (
+        f"{found} Real images alone reach {alone[0]} on the first test and {alone[1]} on the second. Changes "
+        f"are in percentage points, over {folds} folds with {seeds} networks each (one for {single}); a "
+        f"change is called detected if its p value, adjusted for {len(tables[0]) - 1} conditions, is below "
+        f"0.05. Without adjustment, changes of {power[0]} points on the first test and {power[1]} on the "
+        "second would have been found with a probability of 80\N{NARROW NO-BREAK SPACE}%."
     )
-    return " ".join(parts)
 
 
-def _briefly(tables: Sequence[Table]) -> str:
+def _found(tables: Sequence[Table]) -> str:
     """Say in one sentence which changes by synthetic images are detected, and the limits of the others."""
     kinds = protocol()["conditions"]
     synthetic = np.array(["synthetic" in kinds[name] for name in tables[0]["condition"]])
@@ -398,16 +396,15 @@ def _briefly(tables: Sequence[Table]) -> str:
 
 
 def _said(rows: Table) -> str:
-    """Say what was found on one test: gains, losses, and what had no effect."""
+    """Say which changes were detected on one test."""
     parts = []
-    for found, said in FOUND.items():
+    for found in np.unique(rows["found"]):
         changes = []
         for row in rows[rows["found"] == found]:
-            points = [_points(row[key]) for key in ("value", "low", "high")]
-            end = "" if found == "no effect detected" else f"; adjusted p = {row['adjusted_p']:.2g}"
-            changes.append(ADDED[row["condition"]] + " ({}, {} to {}".format(*points) + f"{end})")
-        if changes:
-            parts.append(f"{said} when {_listed(changes, 'or')} are added")
+            value, low, high = (_points(row[key]) for key in ("value", "low", "high"))
+            said = f"{value}, {low} to {high}; adjusted p = {row['adjusted_p']:.2g}"
+            changes.append(f"{ADDED[row['condition']]} ({said})")
+        parts.append(f"{FOUND[found]} when {_listed(changes, 'or')} are added")
     return "; ".join(parts)
 
 

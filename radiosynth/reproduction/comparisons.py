@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,7 @@ def formatted(table: Table) -> Table:
     """Return a table whose numbers are printed with as many decimals as mean something."""
     for column in table.itercols():
         if column.dtype.kind == "f":
-            column.info.format = ".2g" if column.name == "p_value" else ".4f"
+            column.info.format = ".2g" if re.search("(^|_)p(_|$)", column.name) else ".4f"
     return table
 
 

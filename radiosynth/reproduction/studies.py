@@ -55,9 +55,9 @@ def layout(name: str, scale: str | None = None) -> tuple[Conditions, dict[str, s
 
     Examples
     --------
-    >>> conditions, references = layout("data-size", "report")
-    >>> {name: len(configs) for name, configs in conditions.items() if "25" in name}
-    {'real, 25%': 10, 'real+geometric, 25%': 10}
+    >>> conditions, references = layout("published-code", "report")
+    >>> len(conditions["real"]), references["shared sky on both sides"]
+    (10, 'real')
     """
     check_choice(name, "study", scales.WRITTEN["studies"])
     scale = scales.current_scale(scale)

@@ -71,7 +71,7 @@ def start(*arguments: str, runs: Path) -> subprocess.Popen[str]:
     [
         ("preparing", signal.SIGTERM, ["run"]),
         ("preparing", signal.SIGINT, ["gan"]),
-        ("preparing", signal.SIGUSR1, ["study", "data-size"]),
+        ("preparing", signal.SIGUSR1, ["study", "published-code"]),
         ("preparing", signal.SIGTERM, ["tune", "--family", "report"]),
         ("ending", signal.SIGTERM, ["run"]),
     ],
