@@ -367,9 +367,10 @@ class Finding(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the paragraph."""
         brief = self.arguments == ["brief"]
-        return self.parse_text_to_nodes(
-            emphasised(analysis.verdict(brief=True)) if brief else analysis.verdict()
-        )
+        drawn = record_of("verdict2_comparison")  # it takes ten seconds to find out
+        key = "brief" if brief else "verdict"
+        said = drawn[0][key] if drawn else analysis.verdict(brief=brief)
+        return self.parse_text_to_nodes(emphasised(said) if brief else said)
 
 
 def emphasised(finding: str) -> str:
