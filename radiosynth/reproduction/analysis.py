@@ -358,19 +358,22 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
         missing = f"{number} of {asked} networks are saved, and no test has been looked at"
         return f"The comparison of training sets is not complete: {missing}."
     tables = [comparison(test, folder=folder) for test in TESTS]
-    found = _found(tables)
+    few = _found_with_few_labels(folder)
+    found = _found(tables) + few
     if brief:
         return found
     alone = [f"{100 * table['balanced_accuracy'][0]:.1f}\N{NARROW NO-BREAK SPACE}%" for table in tables]
     power = [f"{min(each):.1f} to {max(each):.1f}" for each in (100 * t["detectable"][1:] for t in tables)]
     folds, seeds = (max(tables[0][name]) for name in ("folds", "seeds"))
     single = _listed([ADDED[row["condition"]] for row in tables[0] if row["seeds"] < seeds], "and")
+    fewer = ", and with fewer training sources" if few else ""
     return (
-        f"{found} Real images alone reach {alone[0]} on the first test and {alone[1]} on the second. Changes "
-        f"are in percentage points, over {folds} folds with {seeds} networks each (one for {single}); a "
-        f"change is called detected if its p value, adjusted for {len(tables[0]) - 1} conditions, is below "
-        f"0.05. Without adjustment, changes of {power[0]} points on the first test and {power[1]} on the "
-        "second would have been found with a probability of 80\N{NARROW NO-BREAK SPACE}%."
+        f"{found} Real images alone, all of them, reach {alone[0]} on held-out sources and {alone[1]} "
+        f"outside the sample. Changes are in percentage points, over {folds} folds with {seeds} networks each "
+        f"(one for {single}{fewer}); a change is called detected if its p value, adjusted for "
+        f"{len(tables[0]) - 1} comparisons on the same test, is below 0.05. With all training sources, "
+        f"changes of {power[0]} points on held-out sources and {power[1]} outside the sample would have been "
+        "found without adjustment with a probability of 80\N{NARROW NO-BREAK SPACE}%."
     )
 
 
@@ -388,11 +391,27 @@ def _found(tables: Sequence[Table]) -> str:
         listed = _listed([ADDED[name] for name in tables[0][quiet]["condition"]], "or")
         within = f"95\N{NARROW NO-BREAK SPACE}% intervals {_listed(limits, 'and')}"
         parts.append(f"{FOUND['no effect detected']} when {listed} are added ({within})")
-    for table, name in zip(tables, TESTS.values(), strict=True):
-        detected = table[synthetic & ~quiet & (table["found"] != "no effect detected")]
-        parts += [f"on {name}, {_said(detected)}"] * (len(detected) > 0)
+    parts += _detected([table[synthetic] for table in tables])
+    return f"With all training sources, {'; '.join(parts)}."
+
+
+def _found_with_few_labels(folder: Path | None) -> str:
+    """Say what is detected if a part of the training sources is used; nothing before all is there."""
+    number, asked = saved("few-labels", folder)
+    tables = [comparison(test, "few-labels", folder) for test in TESTS] if number == asked else []
+    parts = []
+    for fraction in protocol()["parts"]["few-labels"]["fractions"]:
+        share = f"with {100 * fraction:.0f}\N{NARROW NO-BREAK SPACE}% of the training sources, "
+        parts += _detected([table[table["fraction"] == fraction] for table in tables], share)
     said = "; ".join(parts)
-    return f"{said[:1].upper()}{said[1:]}."
+    return f" {said[:1].upper()}{said[1:]}." if said else ""
+
+
+def _detected(tables: Sequence[Table], where: str = "") -> list[str]:
+    """Say for each test what is detected on it."""
+    pairs = zip(tables, TESTS.values(), strict=False)
+    named = [(table[np.isin(table["found"], ["gain", "loss"])], name) for table, name in pairs]
+    return [f"{where}on {name}, {_said(rows)}" for rows, name in named if len(rows)]
 
 
 def _said(rows: Table) -> str:

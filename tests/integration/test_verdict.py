@@ -269,11 +269,20 @@ def test_parts_are_compared_with_real_images_of_the_same_proportion(
             arrays = {
                 "test_labels": networks.labels[fold][known],
                 "test_probabilities": networks.probabilities[fold][trial.seed][known],
+                "external_labels": networks.labels[0],
+                "external_probabilities": reference.probabilities[0][trial.seed],
             }
             np.savez(tmp_path / f"{trial.name}.npz", **arrays)
     few = analysis.comparison("test", "few-labels", tmp_path)
     assert few["condition", "fraction"][few["found"] == "gain"].as_array().tolist() == [("geometric", 0.25)]
     assert len(few) == 8
+    said = analysis._found_with_few_labels(tmp_path)
+    wanted = " With 25.% of the training sources, on held-out sources of the report's sample, "
+    assert re.fullmatch(
+        rf"{wanted}the balanced accuracy rises when geometric simulations \(\+[^()]+\) are added\.", said
+    )
+    (tmp_path / f"{protocol.trials('few-labels')[0].name}.npz").unlink()
+    assert not analysis._found_with_few_labels(tmp_path)
     left_out = analysis.comparison("test", "left-out-catalogue", tmp_path)
     assert left_out["condition", "folds", "seeds"].as_array().tolist() == [
         ("real", 6, 3),
@@ -299,15 +308,15 @@ def test_nothing_is_said_of_a_test_before_every_network_is_saved(
     last.write_bytes(kept)
     said = analysis.verdict(tmp_path)
     brief = analysis.verdict(tmp_path, brief=True)
-    assert said.startswith(f"{brief} Real images alone reach ")
+    assert said.startswith(f"{brief} Real images alone, all of them, reach ")
     assert "10 folds with 3 networks each (one for as many further views of the real images," in said
-    assert "adjusted for 6 conditions" in said
+    assert "adjusted for 6 comparisons" in said
     change = r"\([+−]\d+\.\d, [+−]\d+\.\d to [+−]\d+\.\d; adjusted p = [\de.-]+\)"
     for part in brief.split("; on ")[1:]:
         assert re.search(rf"the balanced accuracy rises when geometric simulations {change} are added", part)
         assert re.search(rf"falls when fitted simulations as FIRST would see them {change} are added", part)
     assert brief.startswith(
-        "No change in balanced accuracy is detected when GAN images, VAE images or fitted "
+        "With all training sources, no change in balanced accuracy is detected when GAN images, VAE images "
     )
     assert brief.count("the balanced accuracy rises when geometric simulations (+") == 2
     assert brief.count("further views") == 0  # which are no synthetic images
@@ -321,10 +330,11 @@ def test_a_statement_is_brief_where_nothing_is_found(tmp_path: Path, monkeypatch
     tables = [analysis.comparison(test, folder=tmp_path)[1:] for test in analysis.TESTS]
     number = r"([+−]\d+\.\d)"
     found = re.fullmatch(
-        "No change in balanced accuracy is detected when geometric simulations, GAN images, fitted "
-        "simulations as FIRST would see them, VAE images or fitted simulations in pre-training only are "
-        rf"added \(95.% intervals between {number} and {number} points on held-out sources of the report's "
-        rf"sample and between {number} and {number} points on sources outside this sample\)\.",
+        "With all training sources, no change in balanced accuracy is detected when geometric simulations, "
+        "GAN images, fitted simulations as FIRST would see them, VAE images or fitted simulations in "
+        rf"pre-training only are added \(95.% intervals between {number} and {number} points on held-out "
+        rf"sources of the report's sample and between {number} and {number} points on sources outside this "
+        r"sample\)\.",
         said,
     )
     assert found

@@ -578,6 +578,37 @@ def test_the_methods_state_what_the_comparison_found(monkeypatch: pytest.MonkeyP
     assert "by {:.1f} ± {:.1f} points with GAN images".format(*rises["gan"]) in text
 
 
+def test_the_methods_state_what_was_found_with_few_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(ROOT / "paper" / "runs"))
+    text = " ".join((ROOT / "docs/methods/studies.rst").read_text("utf-8").split())
+    rows = {
+        (test, row["condition"], row["fraction"]): row
+        for test in analysis.TESTS
+        for row in analysis.comparison(test, "few-labels")
+    }
+    for fraction in (0.05, 0.25):
+        real, observed = (rows["external", name, fraction] for name in ("real", "observed"))
+        assert observed["found"] == "gain"
+        both = [100 * row["balanced_accuracy"] for row in (real, observed)]
+        assert "from {:.1f} to {:.1f} %, by ".format(*both) in text
+        bent = [100 * row["recall bent"] for row in (real, observed)]
+        assert "from {:.0f} to {:.0f} %".format(*bent) in text
+        errors = [row["calibration_error"] for row in (real, observed)]
+        assert "from {:.2f} to {:.2f}".format(*errors) in text
+        assert f"{100 * rows['test', 'observed', fraction]['detectable']:.1f}" in text
+    told = [("external", "observed", 0.05), ("external", "observed", 0.25), ("external", "pretrained", 0.05)]
+    told += [("external", "geometric", 0.05), ("test", "observed", 0.05), ("test", "observed", 0.25)]
+    for key in told:
+        points = [100 * rows[key][name] for name in ("value", "low", "high")]
+        p = rows[key]["adjusted_p"]
+        said = f"{{:+.1f}} points ({{:+.1f}} to {{:+.1f}}; adjusted p = {p:.{1 if p < 0.1 else 2}g})"
+        assert said.format(*points).replace("-", "−") in text, key
+    found = {key for key, row in rows.items() if row["found"] == "gain"}
+    assert found == set(told[:3])
+    alone = 100 * analysis.comparison("external")["balanced_accuracy"][0]
+    assert f"as all labels alone ({alone:.1f} %)" in text
+
+
 def test_the_methods_state_what_was_found_with_a_catalogue_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(ROOT / "paper" / "runs"))
     text = " ".join((ROOT / "docs/methods/studies.rst").read_text("utf-8").split())
