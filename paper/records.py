@@ -32,6 +32,7 @@ FIGURES = (
     "study2_published_code",
     "verdict1_convergence",
     "verdict2_comparison",
+    "verdict3_few_labels",
 )
 TABLES = (
     "table1_surveys",
@@ -43,6 +44,7 @@ TABLES = (
     "verdict2_test",
     "verdict2_external",
     "verdict2_parts",
+    "verdict3_few_labels",
 )
 SAID = ("verdict", "brief", "design", "outside")  # of the comparison of training sets
 SCALES = ("smoke", "laptop", "report")
