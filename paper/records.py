@@ -46,7 +46,7 @@ TABLES = (
     "verdict2_parts",
     "verdict3_few_labels",
 )
-SAID = ("verdict", "brief", "design", "outside")  # of the comparison of training sets
+SAID = ("brief", "design", "outside")  # of the comparison of training sets
 SCALES = ("smoke", "laptop", "report")
 
 

@@ -50,7 +50,8 @@ def warp(images, edges, source, matrices, out):  # type: ignore[no-untyped-def]
     # With a margin, so that no pixel has to ask whether its neighbours exist: places are limited to it.
     line = width + 4 - width % 2  # even, so that pairs of pixels fill the array
     padded = np.empty((height + 3) * line, np.float32)
-    # A pixel and the next are loaded as one number of 64 bits: loads are what takes most of the time.
+    # A pixel and the next are loaded as one number of 64 bits, which may begin at any pixel: loads are what
+    # takes most of the time.
     pairs = as_strided(padded.view(np.uint64), (len(padded) - 1,), (4,))
     lower, upper = np.empty(width, np.uint64), np.empty(width, np.uint64)
     below, over = lower.view(np.float32), upper.view(np.float32)

@@ -367,7 +367,7 @@ class Finding(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the paragraph."""
         brief = self.arguments == ["brief"]
-        drawn = record_of("verdict2_comparison")  # it takes ten seconds to find out
+        drawn = record_of("verdict2_comparison")  # in this build: to find out again takes ten seconds
         key = "brief" if brief else "verdict"
         said = drawn[0][key] if drawn else analysis.verdict(brief=brief)
         return self.parse_text_to_nodes(emphasised(said) if brief else said)

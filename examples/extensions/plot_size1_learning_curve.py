@@ -10,8 +10,9 @@ al. (dotted) and to 10,000.
 
 Bands and bars are 95 % intervals from resampling the test sources and, for the bands,
 refitting. They leave out the scatter between trainings, and assume that further sources
-would resemble these and that the error has no floor: if it has one, the curves flatten
-earlier.
+resemble these, which those of other catalogues do not, and that the error has no floor.
+The three points for real images already flatten more than the law, so the extrapolation
+is probably too optimistic; the gap between the curves is not significant at any point.
 """
 
 import matplotlib.pyplot as plt
@@ -64,7 +65,8 @@ for condition, (name, colour, symbol) in styles.items():
     axes.plot(goals, curves[:, 0], color=colour)
     axes.fill_between(goals, *band, color=colour, alpha=0.15, lw=0)
     for i in np.searchsorted(goals, (2158, 10_000)):
-        row = (name, fits[0, 0], round(goals[i]), curves[i, 0], *band[:, i])
+        b = np.exp(fits[1, 0] + fits[0, 0] * np.log(100))
+        row = (name, b, -fits[0, 0], round(goals[i]), curves[i, 0], *band[:, i])
         rows.append(row)
 axes.axvline(2158, color="0.6", lw=0.8, ls=":")
 axes.set(xlabel="real training sources", ylabel="balanced accuracy", xscale="log")
@@ -72,7 +74,8 @@ axes.legend(loc="lower right")
 kept = {"networks": [trial.name for trial in everything], "loaded": True}
 kept["scale"] = "that of the comparison"
 figures.save_figure(figure, "size1_learning_curve", **kept)
-columns = ("training set", "exponent", "sources", "balanced accuracy", "low", "high")
+columns = ["training set", "b at 100", "c", "sources", "balanced accuracy"]
+columns += ["low", "high"]
 table = Table(rows=rows, names=columns)
 table.round(4)
 figures.save_table(table, "size1_learning_curve", **kept).pprint_all()

@@ -50,17 +50,22 @@ for axes, (test, title) in zip(panels, analysis.TESTS.items(), strict=True):
     pairs = zip(number.values(), alone, strict=True)
     axes.set_xticks(range(len(alone)), [f"{n}\n{score:.1f} %" for n, score in pairs])
     axes.axhline(0, color="0.6", lw=0.8, zorder=0)
-    axes.set(title=title, xlabel="real training sources, and what they reach alone")
+    axes.set(
+        title=title,
+        xlabel="real training sources, and balanced accuracy of these alone",
+    )
 panels[0].set_ylabel("change in balanced accuracy / points")
 labels = panels[0].get_legend_handles_labels()
 figure.legend(*labels, loc="outside upper center", ncols=2)
-kept = {"networks": [trial.name for trial in trials], "loaded": True}
+used = trials + analysis.compared("main")
+kept = {"networks": [trial.name for trial in used], "loaded": True}
 kept["scale"] = "that of the comparison"
 figures.save_figure(figure, "verdict3_few_labels", **kept)
 
 # %%
 # The numbers. The p values are adjusted for all conditions and proportions that are
-# compared on the same test; those with all labels, for the comparison above.
+# compared with few labels on the same test; those with all labels are adjusted as in
+# :figure:`verdict2_comparison`.
 
 names = ["test", "condition", "fraction", "seeds", "balanced_accuracy", "value", "low"]
 names += ["high", "p", "adjusted_p", "detectable", "found"]

@@ -11,7 +11,7 @@ from radiosynth import records, reproduction
 from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
 
-CHANGES = ("condition", "balanced_accuracy", "value", "low", "high", "adjusted_p", "found")
+CHANGES = ("condition", "fraction", "balanced_accuracy", "value", "low", "high", "adjusted_p", "found")
 """Columns of `radiosynth.reproduction.analysis.comparison` that ``radiosynth verdict`` prints."""
 
 
@@ -89,10 +89,11 @@ def verdict(arguments: argparse.Namespace) -> None:
     if not arguments.train:
         options.refuse_ignored(arguments, "without --train", "time_limit")
         print(reproduction.analysis.verdict())
-        number, asked = reproduction.analysis.saved("main")
-        for test, said in reproduction.analysis.TESTS.items() if number == asked else ():
-            print(f"\n{said}:")
-            reproduction.analysis.comparison(test)[CHANGES].pprint_all()
+        for part in ("main", "few-labels"):
+            number, asked = reproduction.analysis.saved(part)
+            for test, said in reproduction.analysis.TESTS.items() if number == asked else ():
+                print(f"\n{said}:")
+                reproduction.analysis.comparison(test, part)[CHANGES].pprint_all()
         return
 
     how = {name: getattr(arguments, name) for name in ("jobs", "time_limit")}

@@ -369,8 +369,8 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     fewer = ", and with fewer training sources" if few else ""
     return (
         f"{found} Real images alone, all of them, reach {alone[0]} on held-out sources and {alone[1]} "
-        f"outside the sample. Changes are in percentage points, over {folds} folds with {seeds} networks each "
-        f"(one for {single}{fewer}); a change is called detected if its p value, adjusted for "
+        f"outside the sample. Changes are in percentage points, over {folds} folds with {seeds} networks "
+        f"each (one for {single}{fewer}); a change is called detected if its p value, adjusted for "
         f"{len(tables[0]) - 1} comparisons on the same test, is below 0.05. With all training sources, "
         f"changes of {power[0]} points on held-out sources and {power[1]} outside the sample would have been "
         "found without adjustment with a probability of 80\N{NARROW NO-BREAK SPACE}%."
@@ -390,27 +390,30 @@ def _found(tables: Sequence[Table]) -> str:
         ]
         listed = _listed([ADDED[name] for name in tables[0][quiet]["condition"]], "or")
         within = f"95\N{NARROW NO-BREAK SPACE}% intervals {_listed(limits, 'and')}"
-        parts.append(f"{FOUND['no effect detected']} when {listed} are added ({within})")
+        parts.append(f"{FOUND['no effect detected']} when {listed} are used ({within})")
     parts += _detected([table[synthetic] for table in tables])
     return f"With all training sources, {'; '.join(parts)}."
 
 
 def _found_with_few_labels(folder: Path | None) -> str:
-    """Say what is detected if a part of the training sources is used; nothing before all is there."""
+    """Say what is detected if a part of the training sources is used; nothing before all networks are."""
     number, asked = saved("few-labels", folder)
-    tables = [comparison(test, "few-labels", folder) for test in TESTS] if number == asked else []
-    parts = []
+    if number < asked:
+        return ""
+    tables, parts = [comparison(test, "few-labels", folder) for test in TESTS], []
     for fraction in protocol()["parts"]["few-labels"]["fractions"]:
         share = f"with {100 * fraction:.0f}\N{NARROW NO-BREAK SPACE}% of the training sources, "
         parts += _detected([table[table["fraction"] == fraction] for table in tables], share)
+    parts.append(f"no {'other ' * bool(parts)}change is detected with so few sources")
     said = "; ".join(parts)
-    return f" {said[:1].upper()}{said[1:]}." if said else ""
+    return f" {said[:1].upper()}{said[1:]}."
 
 
 def _detected(tables: Sequence[Table], where: str = "") -> list[str]:
     """Say for each test what is detected on it."""
-    pairs = zip(tables, TESTS.values(), strict=False)
-    named = [(table[np.isin(table["found"], ["gain", "loss"])], name) for table, name in pairs]
+    compared = [table[table["condition"] != "real"] for table in tables]
+    detected = [table[table["found"] != "no effect detected"] for table in compared]
+    named = zip(detected, TESTS.values(), strict=True)
     return [f"{where}on {name}, {_said(rows)}" for rows, name in named if len(rows)]
 
 
@@ -423,7 +426,7 @@ def _said(rows: Table) -> str:
             value, low, high = (_points(row[key]) for key in ("value", "low", "high"))
             said = f"{value}, {low} to {high}; adjusted p = {row['adjusted_p']:.2g}"
             changes.append(f"{ADDED[row['condition']]} ({said})")
-        parts.append(f"{FOUND[found]} when {_listed(changes, 'or')} are added")
+        parts.append(f"{FOUND[found]} when {_listed(changes, 'or')} are used")
     return "; ".join(parts)
 
 

@@ -215,7 +215,8 @@ def formatted(table: Table) -> Table:
     """Return a table whose numbers are printed with as many decimals as mean something."""
     for column in table.itercols():
         if column.dtype.kind == "f":
-            column.info.format = ".2g" if re.search("(^|_)p(_|$)", column.name) else ".4f"
+            short = re.search("(^|_)p(_|$)|^fraction$|^ratio$", column.name)
+            column.info.format = ".2g" if short else ".4f"
     return table
 
 

@@ -253,7 +253,7 @@ def test_the_report_page_lists_every_figure_with_its_record(site: Path) -> None:
 def test_the_finding_is_that_of_the_comparison(site: Path, page: str) -> None:
     text = re.sub(r"<[^>]+>", "", unescape((site / f"{page}.html").read_text("utf-8")))
     text = " ".join(text.replace("’", "'").split())
-    said = analysis.verdict(ROOT / "paper" / "runs" / "verdict", brief=page == "index")
+    said = analysis.verdict(ROOT / "paper" / "runs" / "verdict", brief=page in ("index", "paper"))
     assert " ".join(said.split()) in text
 
 
@@ -591,22 +591,38 @@ def test_the_methods_state_what_was_found_with_few_labels(monkeypatch: pytest.Mo
         assert observed["found"] == "gain"
         both = [100 * row["balanced_accuracy"] for row in (real, observed)]
         assert "from {:.1f} to {:.1f} %, by ".format(*both) in text
+        rises = [observed[f"recall {name}"] - real[f"recall {name}"] for name in CLASS_NAMES]
+        assert np.argmax(rises) == CLASS_NAMES.index("bent")
+        assert (min(rises) > 0) == (fraction == 0.05)
         bent = [100 * row["recall bent"] for row in (real, observed)]
         assert "from {:.0f} to {:.0f} %".format(*bent) in text
         errors = [row["calibration_error"] for row in (real, observed)]
         assert "from {:.2f} to {:.2f}".format(*errors) in text
-        assert f"{100 * rows['test', 'observed', fraction]['detectable']:.1f}" in text
     told = [("external", "observed", 0.05), ("external", "observed", 0.25), ("external", "pretrained", 0.05)]
     told += [("external", "geometric", 0.05), ("test", "observed", 0.05), ("test", "observed", 0.25)]
     for key in told:
         points = [100 * rows[key][name] for name in ("value", "low", "high")]
         p = rows[key]["adjusted_p"]
-        said = f"{{:+.1f}} points ({{:+.1f}} to {{:+.1f}}; adjusted p = {p:.{1 if p < 0.1 else 2}g})"
+        said = f"{{:.1f}} points ({{:.1f}} to {{:.1f}}; adjusted p = {p:.{1 if p < 0.1 else 2}g})"
         assert said.format(*points).replace("-", "−") in text, key
     found = {key for key, row in rows.items() if row["found"] == "gain"}
     assert found == set(told[:3])
     alone = 100 * analysis.comparison("external")["balanced_accuracy"][0]
-    assert f"as all labels alone ({alone:.1f} %)" in text
+    assert f"as with all sources and no simulations ({alone:.1f} %)" in text
+    least = [100 * rows["test", "observed", fraction]["detectable"] for fraction in (0.05, 0.25)]
+    assert "changes smaller than {:.1f} and {:.1f} points, before adjustment".format(*least) in text
+    number = {t.fraction: len(verdict.sources_of(t)[0]) for t in protocol.trials("few-labels")[:8]}
+    assert "one in twenty ({:d}) and one in four ({:d})".format(*number.values()) in text
+    # Together with the comparisons with all labels, the same are significant.
+    every = [row for row in analysis.comparison("external") if row["condition"] != "real"]
+    every += [row for key, row in rows.items() if key[0] == "external" and key[1] != "real"]
+    kept = [p < 0.05 for p in analysis.holm([row["p"] for row in every])]
+    assert kept == [row["found"] in ("gain", "loss") for row in every]
+    assert sum(kept) == 4
+    scores = [rows["test", "real", fraction]["balanced_accuracy"] for fraction in (0.05, 0.25)]
+    scores.append(analysis.comparison("test")["balanced_accuracy"][0])
+    slopes = np.diff(np.log1p(-np.array(scores))) / np.diff(np.log([*number.values(), 810]))
+    assert slopes[0] < slopes[1] < 0  # the error falls less and less
 
 
 def test_the_methods_state_what_was_found_with_a_catalogue_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
