@@ -52,7 +52,7 @@ for axes, (test, title) in zip(panels, analysis.TESTS.items(), strict=True):
     axes.axhline(0, color="0.6", lw=0.8, zorder=0)
     axes.set(
         title=title,
-        xlabel="real training sources, and balanced accuracy of these alone",
+        xlabel="real training sources, balanced accuracy alone",
     )
 panels[0].set_ylabel("change in balanced accuracy / points")
 labels = panels[0].get_legend_handles_labels()
@@ -67,7 +67,7 @@ figures.save_figure(figure, "verdict3_few_labels", **kept)
 # compared with few labels on the same test; those with all labels are adjusted as in
 # :figure:`verdict2_comparison`.
 
-names = ["test", "condition", "fraction", "seeds", "balanced_accuracy", "value", "low"]
+names = ["test", "condition", "fraction", "balanced_accuracy", "value", "low"]
 names += ["high", "p", "adjusted_p", "detectable", "found"]
 table = vstack(found)[names]
 figures.save_table(table, "verdict3_few_labels").pprint_all()
