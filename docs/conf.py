@@ -54,7 +54,7 @@ bibtex_reference_style = "author_year"
 templates_path = ["_templates"]
 exclude_patterns = ["_build", "_made", "_scripts", "gallery/**/*.md5", "gallery/**/*.ipynb"]
 rst_epilog = f""".. |scale| replace:: {scales.shown(SCALE)}
-.. |extensions scale| replace:: {scales.shown(scale_of_page.of_extensions(SCALE))}"""
+.. |extensions scale| replace:: {scale_of_page.OF_EXTENSIONS}"""
 
 # References ----------------------------------------------------------------------------------------
 nitpicky = True

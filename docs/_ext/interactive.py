@@ -28,7 +28,7 @@ from matplotlib.colors import PowerNorm
 from sphinx.util import logging
 
 from radiosynth import generators, load_report_sample, plotting, preprocess, simulate
-from radiosynth.reproduction import configs, presets, runs, scales
+from radiosynth.reproduction import configs, presets, recipes, runs
 from radiosynth.taxonomy import CLASS_NAMES, CLASSES
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ STRETCH = PowerNorm(0.5, -1, 1)
 
 def shown_generator() -> runs.Run[configs.GANConfig]:
     """Return the conditional generator of the largest scale that is saved, or comes with the package."""
-    names = (presets.gan_config("all", scale).name for scale in reversed(scales.SCALES))
-    saved = runs.saved_runs()
-    return runs.find_run(next(name for name in names if name in saved))
+    return recipes.largest(partial(presets.gan_config, "all"))
 
 
 def export(run: runs.Run[configs.GANConfig]) -> tuple[dict[str, Any], bytes]:

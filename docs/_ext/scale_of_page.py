@@ -1,6 +1,7 @@
 """Run the scripts of the third section at a scale of their own.
 
-What goes beyond the report has hardly a run at the scale of the report, and is shown as a laptop computes it.
+What goes beyond the report is shown as a laptop computes it, whatever the scale of the report: its runs
+are saved.
 """
 
 from __future__ import annotations
@@ -11,12 +12,7 @@ from pathlib import Path
 from typing import Any
 
 EXTENSIONS = Path(__file__).parents[2] / "examples" / "extensions"
-
-
-def of_extensions(scale: str) -> str:
-    """Return the scale of the extensions where the report is shown at `scale`."""
-    usual = "laptop" if scale == "report" else scale
-    return os.environ.get("RADIOSYNTH_EXTENSIONS_SCALE") or usual
+OF_EXTENSIONS = "laptop"
 
 
 def set_scale(gallery_conf: dict[str, Any], script: str | None) -> None:
@@ -28,4 +24,4 @@ def set_scale(gallery_conf: dict[str, Any], script: str | None) -> None:
     scale = os.environ.setdefault("RADIOSYNTH_SITE_SCALE", os.environ["RADIOSYNTH_SCALE"])
     if script is not None:
         extension = (EXTENSIONS / script).exists()
-        os.environ["RADIOSYNTH_SCALE"] = of_extensions(scale) if extension else scale
+        os.environ["RADIOSYNTH_SCALE"] = OF_EXTENSIONS if extension else scale

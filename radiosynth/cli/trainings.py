@@ -11,7 +11,8 @@ from radiosynth import records, reproduction
 from radiosynth.cli import options
 from radiosynth.taxonomy import CLASS_NAMES
 
-CHANGES = ("condition", "fraction", "balanced_accuracy", "value", "low", "high", "adjusted_p", "found")
+CHANGES: tuple[str, ...] = ("condition", "fraction", "ratio", "balanced_accuracy")
+CHANGES += ("value", "low", "high", "adjusted_p", "found")
 """Columns of `radiosynth.reproduction.analysis.comparison` that ``radiosynth verdict`` prints."""
 
 
@@ -89,7 +90,7 @@ def verdict(arguments: argparse.Namespace) -> None:
     if not arguments.train:
         options.refuse_ignored(arguments, "without --train", "time_limit")
         print(reproduction.analysis.verdict())
-        for part in ("main", "few-labels"):
+        for part in ("main", "few-labels", "ratio"):
             number, asked = reproduction.analysis.saved(part)
             for test, said in reproduction.analysis.TESTS.items() if number == asked else ():
                 print(f"\n{said}:")

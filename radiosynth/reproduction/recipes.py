@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,23 @@ def best_ensemble(synthetic: float = 0.0) -> Run[configs.EnsembleConfig]:
     Run
         The run, made now if none is saved.
     """
-    of_scales = (ensemble_config(scale, synthetic=synthetic) for scale in reversed(SCALES))
-    largest = next(filter(is_finished, of_scales), None)
-    return run(largest or ensemble_config(synthetic=synthetic))
+    return largest(partial(ensemble_config, synthetic=synthetic))
+
+
+def largest(preset: Callable[[str | None], C]) -> Run[C]:
+    """Return the run of the largest scale that is saved; without one, that of the current scale.
+
+    Parameters
+    ----------
+    preset : callable
+        Returns the configuration at a scale, as those of `radiosynth.reproduction.presets` do.
+
+    Returns
+    -------
+    Run
+        The run, made now if none is saved.
+    """
+    return run(next(filter(is_finished, map(preset, reversed(SCALES))), preset(None)))
 
 
 def cross_validate(folds: Sequence[configs.BendingConfig]) -> tuple[list[Run[configs.BendingConfig]], Table]:
