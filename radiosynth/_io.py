@@ -28,13 +28,16 @@ log = logging.getLogger("radiosynth")
 """The log of all modules."""
 
 TABLES = {
-    ".ecsv": ("ascii.ecsv", rb"# %ECSV"),
-    ".csv": ("ascii.csv", rb"%s\b"),
-    ".fits": ("fits", rb"(?s)SIMPLE  =.*TTYPE1  = '%s "),
-    ".vot": ("votable", rb"(?s)<\?xml.*<VOTABLE"),
-    ".parquet": ("parquet", rb"PAR1"),
+    ".ecsv": ("ascii.ecsv", rb"(?s)# %ECSV((?!\n# - {).)*\n# - {name: %s,[^\n]*\n# - {name: %t,"),
+    ".csv": ("ascii.csv", rb"%s,%t\b"),
+    ".fits": ("fits", rb"(?s)SIMPLE  =.*TTYPE1  = '%s .*TTYPE2  = '%t "),
+    ".vot": (
+        "votable",
+        rb'(?s)<\?xml.*<VOTABLE((?!<F).)*<F[^>]* name="%s"((?!<F).)*<F[^>]* name="%t"',
+    ),
+    ".parquet": ("parquet", rb"(?s)PAR1.*schema.{,12}?\W%s\W.{,24}?\W%t\W"),
 }
-"""Formats of tables by suffix, and how a file of our own begins, with the names of its first columns."""
+"""Formats of tables by suffix, and how a file of our own looks, with the names of its first two columns."""
 
 PathLike = str | os.PathLike
 """What names a file or a folder."""
@@ -282,20 +285,20 @@ def check(met: object, fault: str, kind: type[Exception] = ValueError) -> None:
         raise kind(fault)
 
 
-def table_format(path: Path, columns: tuple[bytes, ...] = (b"name", b"ra", b"dec")) -> tuple[str, bytes]:
-    """Return the format of a table by the suffix of its file, and how one with these first columns begins."""
+def table_format(path: Path, columns: tuple[bytes, bytes] = (b"name", b"ra")) -> tuple[str, bytes]:
+    """Return the format of a table by the suffix of its file, and how one with these first columns looks."""
     suffix = path.suffix.lower()
     check(suffix in TABLES, f"{path} has no suffix of a table: use {', '.join(TABLES)}")
     fault = f"{path}: Parquet needs pyarrow: pip install 'radiosynth[export]', or use another suffix"
     check(suffix != ".parquet" or find_spec("pyarrow"), fault)
     kind, like = TABLES[suffix]
-    return kind, like.replace(b"%s", b",".join(columns) if suffix == ".csv" else columns[0])
+    return kind, like.replace(b"%s", columns[0]).replace(b"%t", columns[1])
 
 
 def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> None:
     """Raise `ValueError` where an output would replace an input, a folder or a file of another kind.
 
-    An existing file is of the same kind if its first bytes match the pattern `like`, or if it is empty.
+    An existing file is of the same kind if its ends match the pattern `like`, or if it is empty.
     """
     if not path.exists():
         return
@@ -303,8 +306,10 @@ def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> N
     read = any(path.samefile(each) for each in inputs if each.exists())
     check(not read, f"{path} is one of the files to be read, and would be replaced; give another file")
     with path.open("rb") as stream:
-        start = stream.read(20_000)  # of FITS the headers of a table
-    same = not start or re.match(like, start, re.IGNORECASE)
+        ends = stream.read(20_000)  # of FITS the headers of a table
+        stream.seek(max(len(ends), path.stat().st_size - 20_000))
+        ends += stream.read()  # of Parquet the schema
+    same = not ends or re.match(like, ends, re.IGNORECASE)
     check(same, f"{path} exists, and is not what would be written there; give another name, or remove it")
 
 

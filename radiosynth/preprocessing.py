@@ -465,7 +465,10 @@ def preprocess(
     ready = ready[~bad] if bad.any() else ready
     ready.table.meta["left_out"] = left_out
 
+    width = ready.size / size
     ready = ready.derived(resize(ready.images, size), f"resize: {ready.size} to {size} px, antialiased")
+    if "pixel_scale" in ready.table.colnames:
+        ready.table["pixel_scale"] = width * ready.table["pixel_scale"]
     low, high = value_range
     return ready.derived(scale(ready.images, low, high), f"scale: each image to [{low:g}, {high:g}]")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from astropy import units as u
 from astropy.table import Column, Table, vstack
 from numpy.typing import ArrayLike, NDArray
 
@@ -279,11 +280,12 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
     return Sample(images, labels, table)
 
 
-def floats(table: Table, name: str) -> NDArray[np.float64]:
-    """Return a column as numbers, NaN where it is masked, and everywhere if the table does not have it."""
+def floats(table: Table, name: str, unit: str = "") -> NDArray[np.float64]:
+    """Return a column as numbers in a unit, NaN where it is masked, or everywhere if there is none."""
     if name not in table.colnames:
         return np.full(len(table), np.nan)
-    return np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan)
+    factor = u.Unit(table[name].unit).to(unit) if unit and table[name].unit else 1.0
+    return np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan) * factor
 
 
 def check_labelled(labels: NDArray[np.int64], of: str = "") -> None:

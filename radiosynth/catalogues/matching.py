@@ -9,10 +9,13 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from radiosynth._io import check
+from radiosynth.catalogues.angles import degrees
 
 
 def _places(table: Table) -> SkyCoord:
-    return SkyCoord(np.asarray(table["ra"], float), np.asarray(table["dec"], float), unit="deg")
+    lacking = ", ".join(name for name in ("ra", "dec") if name not in table.colnames)
+    check(not lacking, f"the table has no column {lacking}; it has {', '.join(table.colnames)}")
+    return SkyCoord(degrees("ra", table["ra"]), degrees("dec", table["dec"]), unit="deg")
 
 
 def cross_match(left: Table, right: Table, radius: float = 20) -> Table:

@@ -219,8 +219,9 @@ class Classifier:
         asked = self.card["pixel_scale"] or FIRST.scale(sample.size)
         told = f"the network knows sizes in pixels of {asked:.3g} arcsec: resample to pixel scale {asked:.3g}"
         doubts = []
-        columns = sample.table["name"], floats(sample.table, "beam"), floats(sample.table, "pixel_scale")
-        for name, beam, scale in zip(*columns, strict=True):  # no width that is not known, NaN, is doubted
+        widths = [floats(sample.table, name, "arcsec") for name in ("beam", "pixel_scale")]
+        # No width that is not known, NaN, is doubted.
+        for name, beam, scale in zip(sample.table["name"], *widths, strict=True):
             if beam < 0.9 * FIRST.beam:
                 doubts.append((name, f"a beam of {beam:.3g} arcsec, {_SHARPER}"))
             if beam > 1.005 * COARSEST_BEAM:

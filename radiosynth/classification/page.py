@@ -45,6 +45,8 @@ def class_page(sample: Sample, table: Table, path: PathLike) -> Path:
         would be replaced.
     """
     refuse_to_replace(Path(path), PAGE)
+    names, times = np.unique(sample.table["name"], return_counts=True)
+    check(times.max(initial=0) < 2, f"two sources are named {names[times.argmax()]}: give each its own name")
     left_out = table.meta["left_out"]
     shown = sample[~np.isin(sample.table["name"], [name for name, _ in left_out])]
     same = len(table) and np.array_equal(shown.table["name"], table["name"])

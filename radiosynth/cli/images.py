@@ -14,7 +14,8 @@ import radiosynth
 from radiosynth import classification
 from radiosynth._io import TABLES, check, refuse_to_replace, table_format, write_table
 from radiosynth.cli import options
-from radiosynth.cli.sources import read_sources
+from radiosynth.cli.sources import add_classes, read_sources
+from radiosynth.cutouts.manifest import MANIFEST
 from radiosynth.cutouts.read import part_of
 from radiosynth.sample import SAMPLE
 from radiosynth.taxonomy import CLASSES
@@ -28,6 +29,7 @@ def classify_options(parser: argparse.ArgumentParser) -> None:
     add("files", nargs="*", type=Path, metavar="FILE", help=files)
     options.add_mosaic(parser)
     add("--positions", metavar="LIST", help="sources in the mosaic: a file with ra and dec")
+    add_classes(parser)
     model = "ensemble (five networks, slower), or folder or name of a saved run (default: one network)"
     add("--model", help=model)
     suffixes = f"write the table to this file instead of printing it; suffixes: {', '.join(TABLES)}"
@@ -49,13 +51,14 @@ def classify(arguments: argparse.Namespace) -> None:
         check(arguments.positions, "--mosaic needs --positions, a file with ra and dec of the sources")
         named, inputs = "name", [arguments.mosaic, Path(arguments.positions)]
     else:
-        options.refuse_ignored(arguments, "without --mosaic", "positions", "beam")
+        options.refuse_ignored(arguments, "without --mosaic", "positions", "beam", "classes")
         check(inputs, "give the files to classify, or --mosaic and --positions")
     # Said now: to load Keras takes seconds.
     absent = [str(path) for path in inputs if not part_of(str(path))[0].exists()]
     check(arguments.skip or not absent, f"there is no {', '.join(absent[:3])}; check the path")
     if out:
-        refuse_to_replace(out, table_format(out, (named.encode(), b"class"))[1], inputs)
+        manifests = [Path(path) / MANIFEST for path in inputs]
+        refuse_to_replace(out, table_format(out, (named.encode(), b"class"))[1], [*inputs, *manifests])
     if arguments.page:
         from radiosynth.classification.page import PAGE, class_page
 
@@ -71,7 +74,8 @@ def classify(arguments: argparse.Namespace) -> None:
         _classify_many(arguments, classifier, chunks)
         return
     if arguments.mosaic:
-        sources, size = read_sources([arguments.positions], []), arguments.crop or classifier.card["crop"]
+        sources = read_sources([arguments.positions], arguments.classes)
+        size = arguments.crop or classifier.card["crop"]
         sample = options.from_mosaic(arguments, sources, size, arguments.pixel_scale)
     else:
         files = [file for chunk in chunks for file in chunk]

@@ -22,7 +22,7 @@ def catalogue_options(parser: argparse.ArgumentParser) -> None:
     known = "CoNFIG, FRICAT, FRIICAT, Proctor2011 or Garon2019 (from VizieR)"
     lists = f"{known}, or a file with ra and dec (default: the report's four)"
     parser.add_argument("sources", nargs="*", metavar="SOURCE", help=lists)
-    _add_classes(parser)
+    add_classes(parser)
 
 
 def catalogue(arguments: argparse.Namespace) -> None:
@@ -50,7 +50,7 @@ def cutouts_options(parser: argparse.ArgumentParser) -> None:
     options.add_mosaic(parser)
     width = "width of the cutouts in arcmin (default: 4.5)"
     parser.add_argument("--width", type=options.positive, default=4.5, help=width)
-    _add_classes(parser)
+    add_classes(parser)
 
 
 def cutouts(arguments: argparse.Namespace) -> None:
@@ -81,7 +81,8 @@ def cutouts(arguments: argparse.Namespace) -> None:
     check(came, f"none of {len(manifest)} cutouts could be fetched: see the reasons above")
 
 
-def _add_classes(parser: argparse.ArgumentParser) -> None:
+def add_classes(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what the labels of a list mean."""
     meaning = f"class for a label in a list: {', '.join(CLASS_NAMES)}, or empty for none"
     parser.add_argument("--classes", nargs="+", default=[], metavar="LABEL=CLASS", help=meaning)
 

@@ -134,7 +134,8 @@ def _only_image(data: bytes) -> fits.PrimaryHDU | None:
     if not header or b"GROUPS" in header[0]:
         return None
     pixels = -(-header.end() // _BLOCK) * _BLOCK
-    cards = b"".join(c for c in re.findall(rb"(?s).{80}", header[0]) if not c.startswith(_COMMENTS))
+    every = re.findall(rb"(?s).{80}", header[0])
+    cards = b"".join(c for c in every if not c.startswith(_COMMENTS) or b" BMAJ=" in c)
     hdu = fits.PrimaryHDU.fromstring(cards + b" " * (-len(cards) % _BLOCK) + data[pixels:])
     return hdu if hdu.shape and pixels + -(-hdu.size // _BLOCK) * _BLOCK == len(data) else None
 
@@ -186,14 +187,23 @@ def fits_image(hdu: Any) -> Opened:
     with blamed(NO_SKY):
         wcs = _celestial(hdu.header, *(len(shape) - axis for axis in axes[:-3:-1]))
     beam = tuple(hdu.header.get(name) for name in ("BMAJ", "BMIN", "BPA"))
+    if beam[0] is None:  # AIPS writes the beam of each CLEAN into the history; the last one holds
+        cleaned = re.findall(_CLEANED, str(hdu.header.get("HISTORY", "")))
+        beam = tuple(map(float, cleaned[-1])) if cleaned else beam
     return Opened(cut, tuple(shape[i] for i in axes), unit, wcs, beam=beam)
+
+
+_CLEANED = r"CLEAN +BMAJ= *([\d.E+-]+) +BMIN= *([\d.E+-]+) +BPA= *([\d.E+-]+)"
 
 
 @functools.cache
 def _unit(text: str) -> tuple[str, float]:
     """Return the unit that values of another become, and the factor; what is not known stays as it is."""
     ways = [(text, unit) for unit in ("Jy/beam", "Jy", "Jy/sr", "K")]
-    ways.append((re.sub("jy", "Jy", text.lower()), "Jy/beam"))  # JY/BEAM, as AIPS and so FIRST write it
+    tidy = text.lower()  # JY/BEAM, as AIPS and so FIRST write it
+    for spelling, word in (("jansky?s?|jy", "Jy"), (r"\bbm\b", "beam"), ("micro", "u"), ("milli", "m")):
+        tidy = re.sub(spelling, word, tidy)
+    ways.append((tidy, "Jy/beam"))
     for spelling, unit in ways:
         with suppress(Exception):  # whatever astropy makes of a text
             return unit, float(u.Unit(spelling).to(unit))

@@ -56,8 +56,8 @@ def read_manifest(folder: Path, needed: Iterable[str]) -> Table:
     return manifest
 
 
-def files_of_list(path: Path) -> list[str]:
-    """Return the files that a table names, by its column ``path`` or ``file``, relative to the table."""
+def files_of_list(path: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the files in the column ``path`` or ``file`` of a table, relative to it, and rows with none."""
     with readable(path, "give a table with a column path"):
         kind = table_format(path)[0]
         if kind == "ascii.csv":  # where 001 is no number
@@ -67,10 +67,13 @@ def files_of_list(path: Path) -> list[str]:
             table = Table.read(path, format=kind)
     name = next((name for name in ("path", "file") if name in table.colnames), None)
     check(name, f"{path} has no column path or file; it has {', '.join(table.colnames)}")
-    named = [str(file) for file in table[name] if file is not np.ma.masked]
+    named = np.ma.filled(np.ma.asarray(table[name]).astype(str), "").tolist()
     files = [str(path.parent / file) for file in named if file]
     check(files, f"{path} names no files; give another table")
-    return files
+    if "name" not in table.colnames:
+        table["name"] = [f"row {i + 1} of {path}" for i in range(len(table))]
+    rows = zip(table["name"], named, strict=True)
+    return files, [(str(row), "the list names no file") for row, file in rows if not file]
 
 
 def resumed(table: Table, folder: Path, width: float, surveys: Sequence[str]) -> tuple[Table, Results]:

@@ -16,7 +16,7 @@ from radiosynth.catalogues.angles import designation
 from radiosynth.cutouts.beams import beams_of
 from radiosynth.cutouts.download import placed
 from radiosynth.cutouts.files import NO_SKY, CutoutError, blamed, need, open_image
-from radiosynth.cutouts.orientation import check_pixel_scale, upright
+from radiosynth.cutouts.orientation import FRAME, check_pixel_scale, upright
 from radiosynth.cutouts.pixels import usable
 from radiosynth.sample import Sample, check_count
 from radiosynth.surveys import FIRST
@@ -57,7 +57,8 @@ def cutouts_from_mosaic(
     -------
     Sample
         The cutouts, NaN where the image is blank or ends, and labelled where the list has classes. The table
-        has the columns of the list, and ``path``, ``unit`` and ``pixel_scale``. ``table.meta["skipped"]``
+        has the columns of the list, and ``path``, ``unit``, ``pixel_scale``, ``beam`` and where the
+        middle of each cutout lies, as of `radiosynth.read_cutouts`. ``table.meta["skipped"]``
         lists sources without a usable image, such as those off the image or in a blank area, as pairs (name,
         reason).
 
@@ -111,10 +112,10 @@ def cutouts_from_mosaic(
                 try:
                     need(inside[i], "the position lies outside of the image")
                     source = opened._replace(name=f"{path}, {name}")
-                    pixels, _ = upright(source, size, pixel_scale, places[i], beams)
+                    pixels, place = upright(source, size, pixel_scale, places[i], beams)
                     filled = np.isfinite(pixels[size // 2, size // 2])
                     need(filled, "the position lies in a blank area of the image")
-                    found.append((i, *usable(pixels, opened.unit, keep_nan=True)))
+                    found.append((i, place, *usable(pixels, opened.unit, keep_nan=True)))
                 except CutoutError as error:
                     skipped.append((name, str(error)))
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped[:10])
@@ -124,14 +125,19 @@ def cutouts_from_mosaic(
         raise CutoutError(msg) from error.__cause__
     rows = table[[i for i, *_ in found]]
     rows["path"], rows["unit"] = str(path), [unit for *_, unit in found]
+    for name in FRAME:
+        rows[name] = [place[name] for _, place, *_ in found] * u.deg
     rows["pixel_scale"] = pixel_scale * u.arcsec
+    rows["beam"] = np.sqrt(np.linalg.eigvalsh(beams[1])[1]) * u.arcsec
     labels = [class_code(name) if name else UNLABELLED for name in rows["class"].tolist()]
     steps = [f"cut out of {path.name}: {size}×{size} pixels"]
     if (beams[0] != beams[1]).any():
         axes = ["×".join(f"{n:.3g}" for n in np.sqrt(np.linalg.eigvalsh(each))[::-1]) for each in beams]
         steps.append(f"convolved from a beam of {axes[0]} to {axes[1]} arcsec")
+        if opened.unit != "Jy/beam":
+            steps.append(f"flux densities in {opened.unit or 'an unknown unit'} not rescaled to the new beam")
     scale = 3600 * float(np.sqrt(proj_plane_pixel_area(opened.wcs)))
     if abs(scale / pixel_scale - 1) * size >= 0.5:
         steps.append(f"resampled from pixels of {scale:.3g} to {pixel_scale:.3g} arcsec")
     rows.meta |= {"history": steps, "skipped": skipped}
-    return Sample(np.stack([image for _, image, _ in found]), labels, rows)
+    return Sample(np.stack([image for *_, image, _ in found]), labels, rows)

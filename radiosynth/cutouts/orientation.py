@@ -20,6 +20,10 @@ PIXEL_SCALES = 0.001, 600
 """Least and largest width of a pixel, in arcsec: no radio image has others."""
 
 
+FRAME = "centre_ra", "centre_dec", "orientation"
+"""Columns that say where the middle of an image lies, and the position angle of its upward axis."""
+
+
 TILT = 2
 """Largest angle in degrees between north and an axis of an image that is taken as it is."""
 
@@ -79,8 +83,6 @@ def upright(
     stretch = np.eye(2) if exact else (left * stretches) @ left.T
     full = int(height / stretch[1, 1] + 1e-6), int(width / stretch[0, 0] + 1e-6)
     frame = frame_of(full if along == 0 else full[::-1], size)
-    place = {"ra": float(middle[0]), "dec": float(middle[1]), "pixel_scale": scale}
-
     # Where the frame lies in the file: rotated, or straight if that would lack corners.
     span = np.array(frame[::-1]) - 1
     for rotated in (True, False) if tilt > TILT else (False,):
@@ -96,9 +98,19 @@ def upright(
         if inside:
             break
     need((high > -1).all() and (low < [width, height]).all(), "the position lies outside of the image")
+    if usual > 2 * scale:
+        coarse = "it shows less detail than images of such pixels do"
+        log.warning("%s: resampled from pixels of %.3g to %.3g arcsec; %s", opened.name, usual, scale, coarse)
     if tilt > TILT and not rotated:
         advice = "rotated, it would lack corners"
         log.warning("%s: kept as it is, %.1f degrees from north; %s", opened.name, tilt, advice)
+
+    # Where the middle of the frame lies, up to half a pixel from where it was asked for, and where up is.
+    west, north = per_pixel @ (start + steps @ span / 2 - [x, y]) / 3600
+    dec = float(middle[1] + north)
+    ra, up = float(middle[0] - west / np.cos(np.radians(dec))) % 360, per_pixel @ steps[:, 1]
+    place = {"ra": ra, "dec": dec, "pixel_scale": scale, "centre_ra": ra, "centre_dec": dec}
+    place["orientation"] = float(np.degrees(np.arctan2(-up[0], up[1])))
 
     # Only the part of the file that is needed is read.
     low = np.maximum(0, np.floor(low)).astype(int)

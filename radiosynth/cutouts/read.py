@@ -11,13 +11,16 @@ import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from radiosynth._io import PathLike, Paths, check
+from radiosynth._io import PathLike, Paths, check, log
 from radiosynth.cutouts.files import DAMAGED, CutoutError, blamed, need, open_image
 from radiosynth.cutouts.manifest import MANIFEST, NAN_EDGE, OK, read_manifest
-from radiosynth.cutouts.orientation import check_pixel_scale, frame_of, upright
+from radiosynth.cutouts.orientation import FRAME, check_pixel_scale, frame_of, upright
 from radiosynth.cutouts.pixels import blanked, usable
 from radiosynth.sample import Sample, check_choice, check_count
 from radiosynth.taxonomy import UNLABELLED, class_code
+
+UNITS = dict.fromkeys(("ra", "dec", *FRAME), "deg") | {"pixel_scale": "arcsec", "beam": "arcsec"}
+"""Columns with a unit that the table of a sample has."""
 
 _IMAGE_FILE = re.compile(r"[^.].*\.((fits?|fts)(\.gz|\.fz)?|npy|png|jpe?g)", re.I)
 
@@ -67,10 +70,12 @@ def read_cutouts(
     -------
     Sample
         The images. Labels are -1 (not known) but for a folder with a manifest. The table has ``name``,
-        ``path``, ``unit`` ("" if not known), ``ra`` and ``dec`` of the centre (deg) and ``pixel_scale``
-        (arcsec), nan where the file has no coordinates, and ``beam``, its major axis in arcsec, nan where the
-        header does not have it. For a folder it has the columns of the manifest, whose positions are those
-        asked for; rows whose status is not "ok", nor "nan edge" if NaN are kept, are listed as skipped.
+        ``path``, ``unit`` ("" if not known), ``ra`` and ``dec`` of the centre (deg), ``pixel_scale``
+        (arcsec), ``centre_ra`` and ``centre_dec`` (deg) again, and ``orientation``, the position angle of the
+        upward axis (deg); nan where the file has no coordinates. And ``beam``, its major axis in arcsec, nan
+        where the header does not have it. For a folder it has the columns of the manifest, whose ``ra`` and
+        ``dec`` are those asked for; rows whose status is not "ok", nor "nan edge" if NaN are kept, are listed
+        as skipped.
         Values that single precision cannot hold are divided by a power of ten, which stands in the unit.
 
     Raises
@@ -141,11 +146,13 @@ def listed(paths: Paths, keep_nan: bool) -> tuple[list[str], Table | None, list[
     folder = Path(files[0])
     if not isinstance(paths, PathLike) or not folder.is_dir():
         return files, None, []
+    # Hidden files are half written, or a file system's own.
+    there = sorted(path.name for path in folder.iterdir() if path.name[0] != ".")
+    found = [name for name in there if _IMAGE_FILE.fullmatch(name)]
     if not (folder / MANIFEST).is_file():
-        # Hidden files are half written, or a file system's own.
-        found = sorted(str(path) for path in folder.iterdir() if _IMAGE_FILE.fullmatch(path.name))
         check(found, f"{folder} holds neither a {MANIFEST} nor FITS, npy, PNG or JPEG files; give another")
-        return found, None, []
+        _say_unread(folder, [name for name in there if name not in found])
+        return [str(folder / name) for name in found], None, []
     manifest = read_manifest(folder, ("name", "file"))
     for column, usual in (("status", OK), ("message", ""), ("class", "")):
         if column not in manifest.colnames:
@@ -154,12 +161,19 @@ def listed(paths: Paths, keep_nan: bool) -> tuple[list[str], Table | None, list[
     bad = manifest[~good]
     failed = [(str(row["name"]), f"{row['status']}: {row['message']}".removesuffix(": ")) for row in bad]
     check(len(manifest), f"{folder / MANIFEST} lists no files; give another folder")
+    _say_unread(folder, [name for name in found if name not in set(manifest["file"])])
     return [str(folder / str(name)) for name in manifest["file"][good]], manifest[good], failed
+
+
+def _say_unread(folder: Path, names: list[str]) -> None:
+    """Say which files and folders in a folder are not read."""
+    if names:
+        log.warning("%s: not read are %d others, such as %s", folder, len(names), ", ".join(names[:3]))
 
 
 def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDArray[np.int64], Table]:
     """Return labels and table of images: what is known of their files, joined to the rows of a manifest."""
-    table = Table(rows=rows, units={"ra": "deg", "dec": "deg", "pixel_scale": "arcsec", "beam": "arcsec"})
+    table = Table(rows=rows, units=UNITS)
     read_from = table.columns.pop("file")
     if manifest is None:
         return np.full(len(table), UNLABELLED), table
@@ -167,7 +181,7 @@ def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDAr
     labels = np.array([class_code(name) if name else UNLABELLED for name in listed["class"]])
     listed.remove_column("file")
     for name in table.colnames:
-        if name not in listed.colnames or name in ("path", "unit", "pixel_scale", "beam"):
+        if name not in listed.colnames or name not in ("name", "ra", "dec"):
             listed[name] = table[name]
     return labels, listed
 
@@ -176,7 +190,7 @@ def _read(
     path: Path, planes: slice, size: int | None, pixel_scale: float | None, keep_nan: bool
 ) -> tuple[list[NDArray[np.float32]], list[dict[str, Any]], list[tuple[str, CutoutError]]]:
     """Return the images of a file, what the table says of each, and the numbers and faults of the others."""
-    place: dict[str, Any] = {"ra": np.nan, "dec": np.nan, "pixel_scale": np.nan}
+    place: dict[str, Any] = dict.fromkeys(("ra", "dec", "pixel_scale", *FRAME), np.nan)
     images, rows, faults = [], [], []
     with open_image(path) as opened:
         if opened.wcs is not None:

@@ -147,7 +147,7 @@ def automatic_cuts(sample: Sample, cuts: Cuts | None = None) -> Table:
 
 def default_cuts(sample: Sample) -> Cuts:
     """Return the thresholds with the pixel scale of the files, or else that of FIRST."""
-    known = floats(sample.table, "pixel_scale")
+    known = floats(sample.table, "pixel_scale", "arcsec")
     return Cuts(pixel_scale=float(np.nanmedian(known))) if np.isfinite(known).any() else Cuts()
 
 
@@ -156,7 +156,7 @@ def _duplicates(sample: Sample, radius: float) -> list[str]:
     names = [str(name) for name in sample.table["name"]]
     first: dict[bytes, int] = {}
     earlier = [first.setdefault(image.tobytes(), i) for i, image in enumerate(sample.images)]
-    ra, dec = floats(sample.table, "ra"), floats(sample.table, "dec")
+    ra, dec = floats(sample.table, "ra", "deg"), floats(sample.table, "dec", "deg")
     known = np.flatnonzero(np.isfinite(ra + dec))
     if len(known) > 1:
         sky = SkyCoord(ra[known], dec[known], unit="deg")

@@ -158,7 +158,7 @@ def _described(sample: Sample, flags: Table) -> list[dict[str, Any]]:
     table = sample.table
     shown = [column for column in NOTES if column in table.colnames]
     notes = [[str(row[column]) for column in shown if row[column] is not np.ma.masked] for row in table]
-    ra, dec = floats(table, "ra"), floats(table, "dec")
+    ra, dec = floats(table, "ra", "deg"), floats(table, "dec", "deg")
     sky, known = np.full(len(sample), "", object), np.isfinite(ra + dec)
     sky[known] = SkyCoord(ra[known], dec[known], unit="deg").to_string("hmsdms", precision=1)
     return [

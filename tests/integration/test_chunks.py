@@ -176,11 +176,22 @@ def test_sources_without_an_image_are_told(
     Table(
         {"name": ["a", "b"], "file": ["00.fits", ""], "status": ["ok", "failed"], "message": ["", "gone"]}
     ).write(cutouts / "manifest.ecsv")
+    # The manifest of cutouts from a mosaic names that in its column path.
+    manifest = Table.read(cutouts / "manifest.ecsv")
+    manifest["path"] = "mosaic.fits"
+    manifest.write(cutouts / "manifest.ecsv", overwrite=True)
+    out = tmp_path / "out.ecsv"
     for jobs in ([], ["--jobs", "1"]):
-        out = tmp_path / "out.ecsv"
-        assert main(command(tiny, cutouts, out, *jobs)) == 0
-        assert "skipped b: failed: gone" in capsys.readouterr().err
-        assert "skipped b: failed: gone" in Table.read(out).meta["comments"]
+        for given in (cutouts, cutouts / "manifest.ecsv"):
+            assert main(command(tiny, given, out, *jobs)) == 0
+            assert "skipped b: failed: gone" in capsys.readouterr().err
+            assert "skipped b: failed: gone" in Table.read(out).meta["comments"]
+            assert Table.read(out)["file"].tolist() == [str(cutouts / "00.fits")]
+    assert main(command(tiny, cutouts, cutouts / "manifest.ecsv")) == 1
+    assert "is one of the files to be read" in capsys.readouterr().err
+    (cutouts / "list.csv").write_text("name,path\na,00.fits\nb,\n")
+    assert main(command(tiny, cutouts / "list.csv", out)) == 0
+    assert "skipped b: the list names no file" in capsys.readouterr().err
 
 
 def test_a_manifest_without_images(
@@ -219,11 +230,13 @@ def test_a_killed_removal_is_resumed(
 
 def test_lists_of_files(tmp_path: Path) -> None:
     Table({"file": np.ma.array([1, 2], mask=[0, 1])}).write(tmp_path / "list.ecsv")
-    assert files_of_list(tmp_path / "list.ecsv") == [str(tmp_path / "1")]
+    missing = [(f"row 2 of {tmp_path / 'list.ecsv'}", "the list names no file")]
+    assert files_of_list(tmp_path / "list.ecsv") == ([str(tmp_path / "1")], missing)
     for encoding in ("utf-8-sig", "utf-16", "latin-1"):  # as Excel writes them
         text = 'path,z\r\n001,1\r\n,2\r\n"é, 1.fits",3\r\n'
         (tmp_path / "list.csv").write_bytes(text.encode(encoding))
-        assert files_of_list(tmp_path / "list.csv") == [str(tmp_path / "001"), str(tmp_path / "é, 1.fits")]
+        files, _ = files_of_list(tmp_path / "list.csv")
+        assert files == [str(tmp_path / "001"), str(tmp_path / "é, 1.fits")]
 
 
 @pytest.mark.usefixtures("_small")

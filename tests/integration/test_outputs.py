@@ -376,3 +376,20 @@ def test_a_backend_that_is_not_there(tmp_path: Path) -> None:
     assert b"Keras cannot be loaded" in told.stderr
     assert b"KERAS_BACKEND and ~/.keras/keras.json" in told.stderr
     assert told.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".ecsv", ".fits", ".vot", ".parquet"])
+@pytest.mark.parametrize("columns", [("name", "z"), ("source", "class"), ("class", "name"), ("s", "name")])
+def test_a_catalogue_of_another_kind_is_not_replaced(
+    tmp_path: Path, suffix: str, columns: tuple[str, str]
+) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / f"mine{suffix}"
+    kind, like = table_format(path, (b"name", b"class"))
+    write_table(path, Table({columns[0]: ["a"], columns[1]: ["b"], "name_class": ["c"]}), kind)
+    with pytest.raises(ValueError, match="is not what would be written there"):
+        refuse_to_replace(path, like)
+    path.unlink()
+    write_table(path, Table({"name": ["a"], "class": ["b"], "FRI": [0.5]}), kind)
+    refuse_to_replace(path, like)

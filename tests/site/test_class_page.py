@@ -127,6 +127,10 @@ def test_what_the_page_refuses(tmp_path: Path) -> None:
         class_page(make_sample(), classified(), path)
     with pytest.raises(ValueError, match="a table of 5 and a sample of 3 sources"):
         class_page(make_sample()[:3], classified(), tmp_path / "other.html")
+    twice = make_sample()
+    twice.table["name"][1] = twice.table["name"][0]
+    with pytest.raises(ValueError, match="two sources are named J0001: give each its own name"):
+        class_page(twice, classified(), tmp_path / "other.html")
     other = classified()
     other["class"] = "spiral"
     lacking = classified()

@@ -12,8 +12,9 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
+from radiosynth import Sample, augment
 from radiosynth.catalogues import read_positions
-from radiosynth.cutouts import CutoutError, cutouts_from_mosaic, read_cutouts
+from radiosynth.cutouts import CutoutError, cutouts_from_mosaic, read_cutouts, write_cutouts
 
 CENTRE = SkyCoord(150, 40, unit="deg")
 FWHM = np.sqrt(8 * np.log(2))
@@ -306,3 +307,74 @@ def test_pixels_are_no_positions(tmp_path, name):
     (tmp_path / name).write_text(NO_PLACE[name])
     with pytest.raises(ValueError, match="ra"):
         read_positions(tmp_path / name)
+
+
+@pytest.mark.parametrize("angle", [0, 1.9, 30, 88.5, -135])
+@pytest.mark.parametrize("way", ["mosaic", "near its edge", "file", "folder"])
+def test_written_files_have_the_coordinates_of_their_pixels(tmp_path, angle, way):
+    sine, cosine = np.sin(np.radians(angle)), np.cos(np.radians(angle))
+    path = mosaic(
+        tmp_path / "m.fits", n=300, scale=1.8, beam=(5.4, 5.4, 0), matrix=[[cosine, -sine], [sine, cosine]]
+    )
+    if way == "file":
+        sample = read_cutouts(path, size=251)
+    elif way == "folder":
+        name = "a.fits"
+        (tmp_path / "there").mkdir()
+        path.rename(tmp_path / "there" / name)
+        listed = {"name": ["a"], "ra": [150.01], "dec": [40.01], "file": [name], "status": ["ok"]}
+        Table(listed).write(tmp_path / "there" / "manifest.ecsv")
+        sample = read_cutouts(tmp_path / "there", size=250)
+        assert sample.table["ra"][0] == 150.01
+    else:
+        away = 150 if way == "near its edge" else 50.3
+        sample = cutouts_from_mosaic(path, offset(away * cosine, away * sine), size=200)
+    write_cutouts(sample, tmp_path / "out")
+    (file,) = (tmp_path / "out").glob("*.fits")
+    with fits.open(file) as hdus:
+        image, wcs = np.nan_to_num(hdus[0].data), WCS(hdus[0].header)
+    y, x = np.indices(image.shape)
+    found = wcs.pixel_to_world((x * image).sum() / image.sum(), (y * image).sum() / image.sum())
+    assert found.separation(CENTRE).arcsec < 0.05
+    again = read_cutouts(file, nan="keep")
+    np.testing.assert_allclose(again.table["centre_ra"], sample.table["centre_ra"], atol=1e-6)
+
+
+def test_augmented_images_have_no_coordinates(tmp_path):
+    sample = read_cutouts(mosaic(tmp_path / "m.fits", n=40, beam=(5.4, 5.4, 0)))
+    sample = Sample(sample.images, [0], sample.table)
+    write_cutouts(augment(sample, per_class=3), tmp_path / "out")
+    headers = [fits.getheader(path) for path in (tmp_path / "out").glob("*.fits")]
+    assert [("CRVAL1" in header) for header in headers] == [False] * 3
+
+
+def test_units_of_a_table_are_minded_when_it_is_written(tmp_path):
+    table = Table({"name": ["x"], "ra": [10.0] * u.hourangle, "dec": [1.0], "unit": ["µJy/beam"]})
+    table["pixel_scale"] = [0.03] * u.arcmin
+    write_cutouts(Sample(np.eye(4)[None], [0], table), tmp_path / "out")
+    header = fits.getheader(tmp_path / "out" / "x.fits")
+    assert header["CRVAL1"] == pytest.approx(150)
+    assert header["CDELT2"] == pytest.approx(1.8 / 3600)
+    assert read_cutouts(tmp_path / "out" / "x.fits").images.max() == pytest.approx(1e-6)
+
+
+@pytest.mark.parametrize(
+    "unit", ["JY/BEAM", "mJy/bm", "microJy/beam", "JANSKYS/BEAM", "uJy beam-1", "counts", ""]
+)
+def test_flux_densities_per_beam_are_rescaled_in_any_spelling(tmp_path, unit):
+    path = mosaic(tmp_path / "m.fits", n=300, scale=0.6, beam=(2.5, 2.5, 0))
+    fits.setval(path, "BUNIT", value=unit)
+    sample = cutouts_from_mosaic(path, CENTRE, size=41)
+    peak = {"JY/BEAM": 1, "mJy/bm": 1e-3, "microJy/beam": 1e-6, "JANSKYS/BEAM": 1, "uJy beam-1": 1e-6}
+    if unit in peak:
+        assert sample.images.max() == pytest.approx(peak[unit], rel=0.03)
+        assert sample.table["unit"][0] == "Jy/beam"
+    else:
+        said = f"flux densities in {unit or 'an unknown unit'} not rescaled to the new beam"
+        assert said in sample.history
+
+
+def test_a_mosaic_has_the_beam_that_its_cutouts_were_given(tmp_path):
+    path = mosaic(tmp_path / "m.fits", n=300, scale=0.6, beam=(2.5, 2.5, 0))
+    table = Table({"name": ["a"], "ra": [150.0], "dec": [40.0], "beam": [45.0]})
+    assert cutouts_from_mosaic(path, table, size=41).table["beam"][0] == pytest.approx(5.4)

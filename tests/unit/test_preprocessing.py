@@ -740,3 +740,12 @@ def test_other_limits_than_minus_one_and_one() -> None:
 
 def test_no_image_is_resized_to_none() -> None:
     assert resize(np.empty((0, 10, 10)), 5).shape == (0, 5, 5)
+
+
+def test_resized_images_have_wider_pixels():
+    images = np.random.default_rng(0).normal(size=(1, 150, 150))
+    images[0, 70:80, 70:80] += 50
+    sample = Sample(images, [0], Table({"name": ["a"], "pixel_scale": [1.8]}))
+    assert preprocess(sample, size=56).table["pixel_scale"][0] == pytest.approx(1.8 * 150 / 56)
+    assert preprocess(sample, size=50, crop=100).table["pixel_scale"][0] == pytest.approx(3.6)
+    assert sample.table["pixel_scale"][0] == 1.8
