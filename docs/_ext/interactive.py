@@ -15,7 +15,9 @@ import math
 import shutil
 import subprocess
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -242,8 +244,10 @@ def prepare(app: Sphinx, config: Config) -> None:
         or (not stamp.read_text() and shutil.which("npm"))
     ):
         shutil.rmtree(MADE, ignore_errors=True)
-        make()
-        stamp.write_text("generator" if bundle(shown_generator()) else "")
+        # In a process of its own: one that has used TensorFlow cannot be forked, as Sphinx does to read pages.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            pool.submit(make).result()
+            stamp.write_text("generator" if pool.submit(bundle, shown_generator()).result() else "")
     if stamp.read_text():
         app.tags.add("generator")
     config.html_static_path.append(str(STATIC))

@@ -25,7 +25,7 @@ plotting.use_style()
 config = presets.classifier_config("real", folds=4)
 train, *held_out = samples.split_sample(config.sources)
 rng = np.random.default_rng(0)
-number, size = 200 if config.scale == "smoke" else 1000, config.sources.size
+number, size = 200 if config.scale == "smoke" else 500, config.sources.size
 fitted = simulation.fit_population(train, per_class=number, rng=rng)
 samples = {
     "real": concatenate(held_out),
