@@ -244,7 +244,7 @@ def prepare(app: Sphinx, config: Config) -> None:
         or (not stamp.read_text() and shutil.which("npm"))
     ):
         shutil.rmtree(MADE, ignore_errors=True)
-        # In a process of its own: one that has used TensorFlow cannot be forked, as Sphinx does to read pages.
+        # In a process of its own: one that has used TensorFlow cannot be forked, as Sphinx does to read.
         with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
             pool.submit(make).result()
             stamp.write_text("generator" if pool.submit(bundle, shown_generator()).result() else "")
