@@ -55,6 +55,8 @@ for name in fakes:
     axes.plot(ratios, groups.keys["measure"], "o", label=name)
 axes.axvline(1, color="0.6", lw=0.8, zorder=0)
 axes.set(xscale="log", xlabel="distance from real images / reference")
+axes.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
+axes.minorticks_off()
 axes.legend(loc="upper right")
 figures.save_figure(figure, "vae3_realism", runs=used)
 plt.show()
