@@ -337,6 +337,17 @@ FOUND = {
 """What may be found, in words."""
 
 
+OF_PARTS = {
+    "ratio": (
+        "ratio",
+        "with {:g} synthetic images for each real one, ",
+        "with half to four times as many geometric simulations as real images",
+    ),
+    "few-labels": ("fraction", "with {:.0%} of the training sources, ", "with so few sources"),
+}
+"""What varies in the other parts that the verdict tells of, in words, for each value and for all."""
+
+
 def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     """Say what the comparison found, in one paragraph: the only source of that statement.
 
@@ -358,22 +369,21 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
         missing = f"{number} of {asked} networks are saved, and no test has been looked at"
         return f"The comparison of training sets is not complete: {missing}."
     tables = [comparison(test, folder=folder) for test in TESTS]
-    few = _found_with_few_labels(folder)
-    found = _found(tables) + few
+    found = _found(tables) + "".join(_found_in(part, folder) for part in OF_PARTS)
     if brief:
         return found
     alone = [f"{100 * table['balanced_accuracy'][0]:.1f}\N{NARROW NO-BREAK SPACE}%" for table in tables]
     power = [f"{min(each):.1f} to {max(each):.1f}" for each in (100 * t["detectable"][1:] for t in tables)]
     folds, seeds = (max(tables[0][name]) for name in ("folds", "seeds"))
     single = _listed([ADDED[row["condition"]] for row in tables[0] if row["seeds"] < seeds], "and")
-    fewer = ", and with fewer training sources" if few else ""
     return (
         f"{found} Real images alone, all of them, reach {alone[0]} on held-out sources and {alone[1]} "
         f"outside the sample. Changes are in percentage points, over {folds} folds with {seeds} networks "
-        f"each (one for {single}{fewer}); a change is called detected if its p value, adjusted for "
-        f"{len(tables[0]) - 1} comparisons on the same test, is below 0.05. With all training sources, "
-        f"changes of {power[0]} points on held-out sources and {power[1]} outside the sample would have been "
-        "found without adjustment with a probability of 80\N{NARROW NO-BREAK SPACE}%."
+        f"each (one for {single}, for the ratios and for fewer training sources); a change is called detected "
+        f"if its p value, adjusted for {len(tables[0]) - 1} comparisons on the same test (4 of ratios), is "
+        f"below 0.05. With all training sources, changes of {power[0]} points on held-out sources and "
+        f"{power[1]} outside the sample would have been found without adjustment with a probability of "
+        "80\N{NARROW NO-BREAK SPACE}%."
     )
 
 
@@ -395,16 +405,17 @@ def _found(tables: Sequence[Table]) -> str:
     return f"With all training sources, {'; '.join(parts)}."
 
 
-def _found_with_few_labels(folder: Path | None) -> str:
-    """Say what is detected if a part of the training sources is used; nothing before all networks are."""
-    number, asked = saved("few-labels", folder)
+def _found_in(part: str, folder: Path | None) -> str:
+    """Say what a part detects for each value of a column, and that it is all; nothing before it is whole."""
+    number, asked = saved(part, folder)
     if number < asked:
         return ""
-    tables, parts = [comparison(test, "few-labels", folder) for test in TESTS], []
-    for fraction in protocol()["parts"]["few-labels"]["fractions"]:
-        share = f"with {100 * fraction:.0f}\N{NARROW NO-BREAK SPACE}% of the training sources, "
-        parts += _detected([table[table["fraction"] == fraction] for table in tables], share)
-    parts.append(f"no {'other ' * bool(parts)}change is detected with so few sources")
+    (column, words, such), parts = OF_PARTS[part], list[str]()
+    tables = [comparison(test, part, folder) for test in TESTS]
+    for value in protocol()["parts"][part][f"{column}s"]:
+        where = words.format(value).replace("%", "\N{NARROW NO-BREAK SPACE}%")
+        parts += _detected([table[table[column] == value] for table in tables], where)
+    parts.append(f"no {'other ' * bool(parts)}change is detected {such}")
     said = "; ".join(parts)
     return f" {said[:1].upper()}{said[1:]}."
 

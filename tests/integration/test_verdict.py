@@ -262,7 +262,7 @@ def test_parts_are_compared_with_real_images_of_the_same_proportion(
     monkeypatch.setattr(analysis, "REPLICATES", 500)
     rng = np.random.default_rng(3)
     better, reference = simulated(0.6, rng)
-    for part in ("few-labels", "left-out-catalogue"):
+    for part in ("few-labels", "left-out-catalogue", "ratio"):
         folds: dict[object, int] = {}
         for trial in protocol.trials(part):
             fold = folds.setdefault(trial.left_out or trial.fold, len(folds))
@@ -279,14 +279,21 @@ def test_parts_are_compared_with_real_images_of_the_same_proportion(
     gains = few["condition", "fraction"][few["found"] == "gain"].as_array().tolist()
     assert gains == [("geometric", 0.05), ("geometric", 0.25)]
     assert len(few) == 8
-    said = analysis._found_with_few_labels(tmp_path)
+    said = analysis._found_in("few-labels", tmp_path)
     where = (
         r"of the training sources, on held-out sources of the report's sample, the balanced accuracy rises"
     )
     change = rf"{where} when geometric simulations \(\+[^()]+\) are used; "
     assert re.fullmatch(rf" With 5.% {change}with 25.% {change}no other change is detected [a-z ]+\.", said)
     (tmp_path / f"{protocol.trials('few-labels')[0].name}.npz").unlink()
-    assert not analysis._found_with_few_labels(tmp_path)
+    assert not analysis._found_in("few-labels", tmp_path)
+    ratios = analysis.comparison("test", "ratio", tmp_path)
+    assert ratios["condition", "ratio", "found"].as_array().tolist()[1:] == [
+        ("geometric", ratio, "gain") for ratio in (0.5, 1, 2, 4)
+    ]
+    said = analysis._found_in("ratio", tmp_path)
+    assert said.startswith(" With 0.5 synthetic images for each real one, on held-out sources")
+    assert said.count("the balanced accuracy rises when geometric simulations") == 4
     left_out = analysis.comparison("test", "left-out-catalogue", tmp_path)
     assert left_out["condition", "folds", "seeds"].as_array().tolist() == [
         ("real", 6, 3),
