@@ -45,6 +45,7 @@ TABLES = (
     "verdict2_external",
     "verdict2_parts",
     "verdict3_few_labels",
+    "verdict4_ratio",
 )
 SAID = ("brief", "design", "outside")  # of the comparison of training sets
 SCALES = ("smoke", "laptop", "report")

@@ -379,7 +379,7 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
     return (
         f"{found} Real images alone, all of them, reach {alone[0]} on held-out sources and {alone[1]} "
         f"outside the sample. Changes are in percentage points, over {folds} folds with {seeds} networks "
-        f"each (one for {single}, for the ratios and for fewer training sources); a change is called detected "
+        f"each (one for {single}, for ratios and for fewer training sources); a change is called detected "
         f"if its p value, adjusted for {len(tables[0]) - 1} comparisons on the same test (4 of ratios), is "
         f"below 0.05. With all training sources, changes of {power[0]} points on held-out sources and "
         f"{power[1]} outside the sample would have been found without adjustment with a probability of "

@@ -123,9 +123,10 @@ def whole(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
             elif name == "verdict1_convergence":
                 rises = {"change / points": [0.1, 0.2], "standard error / points": [0.3, 0.3]}
                 table = Table({"training set": ["real", "real + GAN"]} | rises)
-            elif name.startswith("verdict3"):
+            elif name.startswith(("verdict3", "verdict4")):
+                changed = "fraction" if name.startswith("verdict3") else "ratio"
                 keys = itertools.product(("test", "external"), ("real", "observed"), (0.05, 0.25))
-                named = dict(zip(("test", "condition", "fraction"), zip(*keys, strict=True), strict=True))
+                named = dict(zip(("test", "condition", changed), zip(*keys, strict=True), strict=True))
                 numbers = dict.fromkeys(("value", "low", "high", "balanced_accuracy", "adjusted_p"), 0.01)
                 table = Table(named | {name: [number] * 8 for name, number in numbers.items()})
                 table["found"] = "gain"
