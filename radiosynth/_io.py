@@ -298,7 +298,7 @@ def table_format(path: Path, columns: tuple[bytes, bytes] = (b"name", b"ra")) ->
 def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> None:
     """Raise `ValueError` where an output would replace an input, a folder or a file of another kind.
 
-    An existing file is of the same kind if its ends match the pattern `like`, or if it is empty.
+    An existing file is of the same kind if its beginning matches the pattern `like`, or if it is empty.
     """
     if not path.exists():
         return
@@ -306,10 +306,13 @@ def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> N
     read = any(path.samefile(each) for each in inputs if each.exists())
     check(not read, f"{path} is one of the files to be read, and would be replaced; give another file")
     with path.open("rb") as stream:
-        ends = stream.read(20_000)  # of FITS the headers of a table
-        stream.seek(max(len(ends), path.stat().st_size - 20_000))
-        ends += stream.read()  # of Parquet the schema
-    same = not ends or re.match(like, ends, re.IGNORECASE)
+        start = stream.read(2**20)  # of FITS the headers of a table, of VOTable a description
+        if start.startswith(b"PAR1") and len(start) > 8:  # whose schema begins its last part
+            stream.seek(-8, os.SEEK_END)
+            length = int.from_bytes(stream.read(4), "little")
+            stream.seek(max(0, path.stat().st_size - 8 - length))
+            start = b"PAR1" + stream.read(1000)
+    same = not start or re.match(like, start, re.IGNORECASE)
     check(same, f"{path} exists, and is not what would be written there; give another name, or remove it")
 
 

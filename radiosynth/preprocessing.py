@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from radiosynth._io import check, log
-from radiosynth.sample import Sample, UnusableError, _pixels, check_choice
+from radiosynth.sample import FRAME, Sample, UnusableError, _pixels, check_choice
 
 GREY_LEVELS = 255
 """Steps between background and peak of the published images."""
@@ -440,7 +440,10 @@ def preprocess(
     ready = sample.derived(images, f"noise threshold: {'; '.join(effects)}")
     del images  # samples may be large, and each step makes another
     if crop is not None:
+        odd = (ready.size - crop) % 2  # then the middle moves by half a pixel
         ready = ready.derived(center_crop(ready.images, crop), f"crop: centre of {crop} px")
+        for name in {*FRAME} & {*ready.table.colnames} if odd else ():
+            ready.table[name] = np.nan
         missing = center_crop(missing, crop) > 0
 
     # What cannot be used. Before resizing, whose rounding errors would make a constant image look like a

@@ -280,11 +280,20 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
     return Sample(images, labels, table)
 
 
+FRAME = "frame_ra", "frame_dec", "frame_angle"
+"""Columns of where the middle of an image lies, and the position angle of its upward axis (deg)."""
+
+
 def floats(table: Table, name: str, unit: str = "") -> NDArray[np.float64]:
     """Return a column as numbers in a unit, NaN where it is masked, or everywhere if there is none."""
     if name not in table.colnames:
         return np.full(len(table), np.nan)
-    factor = u.Unit(table[name].unit).to(unit) if unit and table[name].unit else 1.0
+    factor = 1.0
+    if unit and table[name].unit:
+        given = u.Unit(table[name].unit)
+        given = given * u.pix if given.is_equivalent(f"{unit} / pix") else given
+        check(given.is_equivalent(unit), f"the column {name} is in {given}: give it in {unit}")
+        factor = given.to(unit)
     return np.ma.filled(np.ma.asarray(table[name]).astype(float), np.nan) * factor
 
 

@@ -17,7 +17,7 @@ from astropy.table import Table, vstack
 from radiosynth._io import PathLike, Paths, check, log, read_json, readable, write_json, write_table
 from radiosynth.classification.classifier import Classifier, load_classifier
 from radiosynth.cutouts.files import stack_length
-from radiosynth.cutouts.manifest import MANIFEST, alone, files_of_list
+from radiosynth.cutouts.manifest import alone, files_of_list
 from radiosynth.cutouts.read import listed, part_of
 from radiosynth.networks.classifiers import without_normalisation
 from radiosynth.parallel import each
@@ -90,9 +90,7 @@ def _listed(paths: Paths) -> tuple[list[str], list[tuple[str, str]]]:
     files: list[str] = []
     absent: list[tuple[str, str]] = []
     for path in [paths] if isinstance(paths, PathLike) else paths:
-        if Path(path).name == MANIFEST:  # its column ``path`` is where the cutouts came from
-            found, _, missing = listed(Path(path).absolute().parent, True)
-        elif Path(path).suffix.lower() in _LISTS:
+        if Path(path).suffix.lower() in _LISTS:
             found, missing = files_of_list(Path(path))
         else:
             found, _, missing = listed(path, True)

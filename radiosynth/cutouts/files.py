@@ -189,7 +189,7 @@ def fits_image(hdu: Any) -> Opened:
     beam = tuple(hdu.header.get(name) for name in ("BMAJ", "BMIN", "BPA"))
     if beam[0] is None:  # AIPS writes the beam of each CLEAN into the history; the last one holds
         cleaned = re.findall(_CLEANED, str(hdu.header.get("HISTORY", "")))
-        beam = tuple(map(float, cleaned[-1])) if cleaned else beam
+        beam = tuple(map(float, cleaned[-1])) if cleaned and float(cleaned[-1][0]) > 0 else beam
     return Opened(cut, tuple(shape[i] for i in axes), unit, wcs, beam=beam)
 
 

@@ -57,7 +57,10 @@ def read_manifest(folder: Path, needed: Iterable[str]) -> Table:
 
 
 def files_of_list(path: Path) -> tuple[list[str], list[tuple[str, str]]]:
-    """Return the files in the column ``path`` or ``file`` of a table, relative to it, and rows with none."""
+    """Return the files in the column ``path`` or ``file`` of a table, relative to it, and rows with none.
+
+    In a manifest ``path`` is where the cutouts came from.
+    """
     with readable(path, "give a table with a column path"):
         kind = table_format(path)[0]
         if kind == "ascii.csv":  # where 001 is no number
@@ -65,15 +68,19 @@ def files_of_list(path: Path) -> tuple[list[str], list[tuple[str, str]]]:
             table = Table.read(lines, format=kind, converters={"*": [convert_numpy(str)]})
         else:
             table = Table.read(path, format=kind)
-    name = next((name for name in ("path", "file") if name in table.colnames), None)
+    columns = ("file", "path") if path.name == MANIFEST else ("path", "file")
+    name = next((name for name in columns if name in table.colnames), None)
     check(name, f"{path} has no column path or file; it has {', '.join(table.colnames)}")
     named = np.ma.filled(np.ma.asarray(table[name]).astype(str), "").tolist()
     files = [str(path.parent / file) for file in named if file]
     check(files, f"{path} names no files; give another table")
-    if "name" not in table.colnames:
-        table["name"] = [f"row {i + 1} of {path}" for i in range(len(table))]
-    rows = zip(table["name"], named, strict=True)
-    return files, [(str(row), "the list names no file") for row, file in rows if not file]
+    missing = []
+    for number in np.flatnonzero(np.array(named) == ""):
+        row = table[int(number)]
+        known = {name: str(row[name]) for name in ("name", "status", "message") if name in table.colnames}
+        reason = f"{known.get('status', 'no file')}: {known.get('message', 'the list names none')}"
+        missing.append((known.get("name", f"row {number + 1} of {path}"), reason.removesuffix(": ")))
+    return files, missing
 
 
 def resumed(table: Table, folder: Path, width: float, surveys: Sequence[str]) -> tuple[Table, Results]:

@@ -16,9 +16,9 @@ from radiosynth.catalogues.angles import designation
 from radiosynth.cutouts.beams import beams_of
 from radiosynth.cutouts.download import placed
 from radiosynth.cutouts.files import NO_SKY, CutoutError, blamed, need, open_image
-from radiosynth.cutouts.orientation import FRAME, check_pixel_scale, upright
+from radiosynth.cutouts.orientation import check_pixel_scale, upright
 from radiosynth.cutouts.pixels import usable
-from radiosynth.sample import Sample, check_count
+from radiosynth.sample import FRAME, Sample, check_count
 from radiosynth.surveys import FIRST
 from radiosynth.taxonomy import UNLABELLED, class_code
 
@@ -57,8 +57,8 @@ def cutouts_from_mosaic(
     -------
     Sample
         The cutouts, NaN where the image is blank or ends, and labelled where the list has classes. The table
-        has the columns of the list, and ``path``, ``unit``, ``pixel_scale``, ``beam`` and where the
-        middle of each cutout lies, as of `radiosynth.read_cutouts`. ``table.meta["skipped"]``
+        has the columns of the list, and ``path``, ``unit``, ``pixel_scale``, ``beam`` and where
+        each frame lies, as in `radiosynth.read_cutouts`. ``table.meta["skipped"]``
         lists sources without a usable image, such as those off the image or in a blank area, as pairs (name,
         reason).
 

@@ -15,13 +15,10 @@ from radiosynth._io import check, log
 from radiosynth.cutouts.beams import as_seen
 from radiosynth.cutouts.files import LARGEST, NO_SKY, Opened, blamed, need
 from radiosynth.cutouts.pixels import blanked
+from radiosynth.sample import FRAME
 
 PIXEL_SCALES = 0.001, 600
 """Least and largest width of a pixel, in arcsec: no radio image has others."""
-
-
-FRAME = "centre_ra", "centre_dec", "orientation"
-"""Columns that say where the middle of an image lies, and the position angle of its upward axis."""
 
 
 TILT = 2
@@ -98,9 +95,6 @@ def upright(
         if inside:
             break
     need((high > -1).all() and (low < [width, height]).all(), "the position lies outside of the image")
-    if usual > 2 * scale:
-        coarse = "it shows less detail than images of such pixels do"
-        log.warning("%s: resampled from pixels of %.3g to %.3g arcsec; %s", opened.name, usual, scale, coarse)
     if tilt > TILT and not rotated:
         advice = "rotated, it would lack corners"
         log.warning("%s: kept as it is, %.1f degrees from north; %s", opened.name, tilt, advice)
@@ -109,8 +103,8 @@ def upright(
     west, north = per_pixel @ (start + steps @ span / 2 - [x, y]) / 3600
     dec = float(middle[1] + north)
     ra, up = float(middle[0] - west / np.cos(np.radians(dec))) % 360, per_pixel @ steps[:, 1]
-    place = {"ra": ra, "dec": dec, "pixel_scale": scale, "centre_ra": ra, "centre_dec": dec}
-    place["orientation"] = float(np.degrees(np.arctan2(-up[0], up[1])))
+    angle = float(np.degrees(np.arctan2(-up[0], up[1])))
+    place = {"ra": ra, "dec": dec, "pixel_scale": scale, **dict(zip(FRAME, (ra, dec, angle), strict=True))}
 
     # Only the part of the file that is needed is read.
     low = np.maximum(0, np.floor(low)).astype(int)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from pathlib import Path
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 from radiosynth._io import PathLike, Paths, check, log
 from radiosynth.cutouts.files import DAMAGED, CutoutError, blamed, need, open_image
 from radiosynth.cutouts.manifest import MANIFEST, NAN_EDGE, OK, read_manifest
-from radiosynth.cutouts.orientation import FRAME, check_pixel_scale, frame_of, upright
+from radiosynth.cutouts.orientation import check_pixel_scale, frame_of, upright
 from radiosynth.cutouts.pixels import blanked, usable
-from radiosynth.sample import Sample, check_choice, check_count
+from radiosynth.sample import FRAME, Sample, check_choice, check_count
 from radiosynth.taxonomy import UNLABELLED, class_code
 
 UNITS = dict.fromkeys(("ra", "dec", *FRAME), "deg") | {"pixel_scale": "arcsec", "beam": "arcsec"}
@@ -71,11 +72,11 @@ def read_cutouts(
     Sample
         The images. Labels are -1 (not known) but for a folder with a manifest. The table has ``name``,
         ``path``, ``unit`` ("" if not known), ``ra`` and ``dec`` of the centre (deg), ``pixel_scale``
-        (arcsec), ``centre_ra`` and ``centre_dec`` (deg) again, and ``orientation``, the position angle of the
-        upward axis (deg); nan where the file has no coordinates. And ``beam``, its major axis in arcsec, nan
-        where the header does not have it. For a folder it has the columns of the manifest, whose ``ra`` and
-        ``dec`` are those asked for; rows whose status is not "ok", nor "nan edge" if NaN are kept, are listed
-        as skipped.
+        (arcsec), and where the frame lies: ``frame_ra`` and ``frame_dec``, the same centre, and
+        ``frame_angle``, the position angle of its upward axis (deg); nan where the file has no coordinates.
+        And ``beam``, its major axis in arcsec, nan where the header does not tell it. For a folder it has the
+        columns of the manifest, whose ``ra`` and ``dec`` are those asked for; rows whose status is not "ok",
+        nor "nan edge" if NaN are kept, are listed as skipped.
         Values that single precision cannot hold are divided by a power of ten, which stands in the unit.
 
     Raises
@@ -151,7 +152,7 @@ def listed(paths: Paths, keep_nan: bool) -> tuple[list[str], Table | None, list[
     found = [name for name in there if _IMAGE_FILE.fullmatch(name)]
     if not (folder / MANIFEST).is_file():
         check(found, f"{folder} holds neither a {MANIFEST} nor FITS, npy, PNG or JPEG files; give another")
-        _say_unread(folder, [name for name in there if name not in found])
+        _say_unread(folder, tuple(name for name in there if not _IMAGE_FILE.fullmatch(name)))
         return [str(folder / name) for name in found], None, []
     manifest = read_manifest(folder, ("name", "file"))
     for column, usual in (("status", OK), ("message", ""), ("class", "")):
@@ -161,14 +162,17 @@ def listed(paths: Paths, keep_nan: bool) -> tuple[list[str], Table | None, list[
     bad = manifest[~good]
     failed = [(str(row["name"]), f"{row['status']}: {row['message']}".removesuffix(": ")) for row in bad]
     check(len(manifest), f"{folder / MANIFEST} lists no files; give another folder")
-    _say_unread(folder, [name for name in found if name not in set(manifest["file"])])
+    known = {*manifest["file"].tolist()}
+    _say_unread(folder, tuple(name for name in found if name not in known))
     return [str(folder / str(name)) for name in manifest["file"][good]], manifest[good], failed
 
 
-def _say_unread(folder: Path, names: list[str]) -> None:
-    """Say which files and folders in a folder are not read."""
+@functools.cache
+def _say_unread(folder: Path, names: tuple[str, ...]) -> None:
+    """Say once which files and folders in a folder are not read."""
     if names:
-        log.warning("%s: not read are %d others, such as %s", folder, len(names), ", ".join(names[:3]))
+        rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        log.warning("not read in %s: %s%s", folder, ", ".join(names[:3]), rest)
 
 
 def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDArray[np.int64], Table]:

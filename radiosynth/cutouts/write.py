@@ -13,8 +13,7 @@ from astropy.utils.exceptions import AstropyWarning
 
 from radiosynth._io import PathLike, check, write_atomically
 from radiosynth.cutouts.manifest import NAN_EDGE, OK, OUTCOME, as_ascii, file_name, write_manifest
-from radiosynth.cutouts.orientation import FRAME
-from radiosynth.sample import Sample, floats
+from radiosynth.sample import FRAME, Sample, floats
 from radiosynth.taxonomy import CLASS_NAMES, UNLABELLED
 
 
@@ -24,7 +23,7 @@ def write_cutouts(sample: Sample, folder: PathLike) -> None:
     Images, labels and table are read back equal, but that flux comes back in Jy/beam and that images with
     missing pixels have the status ``nan edge``, whose files `read_cutouts` leaves out of a folder. The files
     carry celestial coordinates where the table has ``pixel_scale`` and, as `read_cutouts` gives them,
-    ``centre_ra``, ``centre_dec`` and ``orientation``; or else ``ra`` and ``dec`` of the centre of images with
+    ``frame_ra``, ``frame_dec`` and ``frame_angle``; or else ``ra`` and ``dec`` of the centre of images with
     north up. Augmented images carry none.
 
     Parameters
@@ -45,10 +44,10 @@ def write_cutouts(sample: Sample, folder: PathLike) -> None:
     table = sample.table.copy()
     table["class"] = [CLASS_NAMES[code] if code != UNLABELLED else "" for code in sample.labels]
     results = []
-    known = FRAME if "orientation" in table.colnames else ("ra", "dec")
+    known = FRAME if {*FRAME} <= {*table.colnames} else ("ra", "dec")
     angles = [floats(table, name, "deg") for name in known] + [np.zeros(len(table))]
     places = np.stack([*angles[:3], floats(table, "pixel_scale", "arcsec")], axis=1)
-    if "rotation" in table.colnames:  # by augmentation
+    if {"source", "rotation", "flipped"} <= {*table.colnames}:  # by augmentation
         places[:] = np.nan
     wrong = (abs(places[:, 1]) > 90).any() or (places[:, 3] <= 0).any()
     check(not wrong, "a dec is beyond 90°, or a pixel_scale is not a positive number: correct the table")

@@ -191,7 +191,7 @@ def test_sources_without_an_image_are_told(
     assert "is one of the files to be read" in capsys.readouterr().err
     (cutouts / "list.csv").write_text("name,path\na,00.fits\nb,\n")
     assert main(command(tiny, cutouts / "list.csv", out)) == 0
-    assert "skipped b: the list names no file" in capsys.readouterr().err
+    assert "skipped b: no file: the list names none" in capsys.readouterr().err
 
 
 def test_a_manifest_without_images(
@@ -230,7 +230,7 @@ def test_a_killed_removal_is_resumed(
 
 def test_lists_of_files(tmp_path: Path) -> None:
     Table({"file": np.ma.array([1, 2], mask=[0, 1])}).write(tmp_path / "list.ecsv")
-    missing = [(f"row 2 of {tmp_path / 'list.ecsv'}", "the list names no file")]
+    missing = [(f"row 2 of {tmp_path / 'list.ecsv'}", "no file: the list names none")]
     assert files_of_list(tmp_path / "list.ecsv") == ([str(tmp_path / "1")], missing)
     for encoding in ("utf-8-sig", "utf-16", "latin-1"):  # as Excel writes them
         text = 'path,z\r\n001,1\r\n,2\r\n"é, 1.fits",3\r\n'

@@ -12,7 +12,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from radiosynth import Sample, augment
+from radiosynth import Sample, augment, preprocess
 from radiosynth.catalogues import read_positions
 from radiosynth.cutouts import CutoutError, cutouts_from_mosaic, read_cutouts, write_cutouts
 
@@ -337,7 +337,21 @@ def test_written_files_have_the_coordinates_of_their_pixels(tmp_path, angle, way
     found = wcs.pixel_to_world((x * image).sum() / image.sum(), (y * image).sum() / image.sum())
     assert found.separation(CENTRE).arcsec < 0.05
     again = read_cutouts(file, nan="keep")
-    np.testing.assert_allclose(again.table["centre_ra"], sample.table["centre_ra"], atol=1e-6)
+    np.testing.assert_allclose(again.table["frame_ra"], sample.table["frame_ra"], atol=1e-6)
+
+
+def test_columns_of_a_list_are_no_coordinates_of_the_frame(tmp_path):
+    table = Table({"name": ["a"], "ra": [150.0], "dec": [40.0], "pixel_scale": [1.8]})
+    table["orientation"], table["rotation"], table["frame_angle"] = 33.0, 12.0, 5.0
+    write_cutouts(Sample(np.eye(4)[None], [0], table), tmp_path / "out")
+    assert WCS(fits.getheader(tmp_path / "out" / "a.fits")).wcs.crval.tolist() == [150, 40]
+
+
+@pytest.mark.parametrize("crop", [30, 31])
+def test_an_odd_crop_moves_the_middle(tmp_path, crop):
+    sample = read_cutouts(mosaic(tmp_path / "m.fits", n=40, scale=1.8, beam=(5.4, 5.4, 0)))
+    write_cutouts(preprocess(sample, size=crop, crop=crop), tmp_path / "out")
+    assert ("CRVAL1" in fits.getheader(tmp_path / "out" / "m.fits.fits")) == (crop == 30)
 
 
 def test_augmented_images_have_no_coordinates(tmp_path):
@@ -350,11 +364,14 @@ def test_augmented_images_have_no_coordinates(tmp_path):
 
 def test_units_of_a_table_are_minded_when_it_is_written(tmp_path):
     table = Table({"name": ["x"], "ra": [10.0] * u.hourangle, "dec": [1.0], "unit": ["µJy/beam"]})
-    table["pixel_scale"] = [0.03] * u.arcmin
+    table["pixel_scale"] = [0.03] * u.arcmin / u.pix
     write_cutouts(Sample(np.eye(4)[None], [0], table), tmp_path / "out")
     header = fits.getheader(tmp_path / "out" / "x.fits")
     assert header["CRVAL1"] == pytest.approx(150)
     assert header["CDELT2"] == pytest.approx(1.8 / 3600)
+    table["pixel_scale"].unit = u.Jy
+    with pytest.raises(ValueError, match="the column pixel_scale is in Jy: give it in arcsec"):
+        write_cutouts(Sample(np.eye(4)[None], [0], table), tmp_path / "no")
     assert read_cutouts(tmp_path / "out" / "x.fits").images.max() == pytest.approx(1e-6)
 
 
