@@ -391,7 +391,7 @@ def test_a_catalogue_of_another_kind_is_not_replaced(
     with pytest.raises(ValueError, match="is not what would be written there"):
         refuse_to_replace(path, like)
     path.unlink()
-    ours = Table({"name": ["a"], "class": ["b"], "FRI": [0.5]})
-    ours.meta["comments"] = [f"skipped {number}.fits: {'-' * 100}" for number in range(300)]
-    write_table(path, [ours] * 40, kind)
+    part = Table({"name": ["a"], "class": ["b"], "FRI": [0.5]})
+    comments = [f"skipped {number}.fits: {'-' * 100}" for number in range(300)]
+    write_table(path, [Table(part, meta={"comments": comments}), *[part] * 39], kind)
     refuse_to_replace(path, like)
