@@ -625,6 +625,33 @@ def test_the_methods_state_what_was_found_with_few_labels(monkeypatch: pytest.Mo
     assert slopes[0] < slopes[1] < 0  # the error falls less and less
 
 
+def test_the_methods_state_what_was_found_with_other_ratios(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RADIOSYNTH_RUNS", str(ROOT / "paper" / "runs"))
+    text = " ".join((ROOT / "docs/methods/studies.rst").read_text("utf-8").split())
+    held_out, outside = (analysis.comparison(test, "ratio") for test in analysis.TESTS)
+    for table in (held_out, outside):
+        assert table["ratio"].tolist() == [0, 0.5, 1, 2, 4]
+        assert [*table["found"][1:]] == ["no effect detected"] * 4
+    assert f"real images alone reach {100 * held_out['balanced_accuracy'][0]:.1f} % with these" in text
+    half, *more = (100 * held_out["value"][1:]).tolist()
+    low, high = (100 * held_out[name] for name in ("low", "high"))
+    said = f"are {half:.1f} points ({low[1]:.1f} to {high[1]:+.1f}) at a ratio of ½ and {min(more):+.1f}"
+    said += f" to {max(more):+.1f} points at 1 to 4 (at 4: {low[4]:.1f} to {high[4]:+.1f}; adjusted p ="
+    assert f"{said} {held_out['adjusted_p'][4]:.2f})".replace("-", "−") in text
+    spans = [100 * outside[name][1:] for name in ("value", "low", "high")]
+    said = f"between {min(spans[0]):.1f} and {max(spans[0]):+.1f} points, with 95 % intervals between"
+    assert f"{said} {min(spans[1]):.1f} and {max(spans[2]):+.1f}".replace("-", "−") in text
+    least = [100 * table["detectable"][1:] for table in (held_out, outside)]
+    said = f"smaller than {min(least[0]):.1f} to {max(least[0]):.1f} points on held-out sources, and"
+    assert f"{said} {min(least[1]):.1f} to {max(least[1]):.1f} outside" in text
+    errors = [table["calibration_error"][row] for table in (held_out, outside) for row in (4, 0)]
+    said = "error is {:.2f} in place of {:.2f} on held-out sources, and {:.2f} in place of {:.2f} outside"
+    assert said.format(*errors) in text
+    every = {trial.name: trial for part in protocol.protocol()["parts"] for trial in protocol.trials(part)}
+    hours = sum(map(analysis.seconds, every.values())) / 3600
+    assert f"The {len(every)} networks took {hours:.0f} hours of one processor core" in text
+
+
 def test_the_methods_state_what_was_found_with_a_catalogue_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RADIOSYNTH_RUNS", str(ROOT / "paper" / "runs"))
     text = " ".join((ROOT / "docs/methods/studies.rst").read_text("utf-8").split())
