@@ -90,7 +90,7 @@ def verdict(arguments: argparse.Namespace) -> None:
     if not arguments.train:
         options.refuse_ignored(arguments, "without --train", "time_limit")
         print(reproduction.analysis.verdict())
-        for part in ("main", "few-labels", "ratio"):
+        for part in ("main", *reproduction.analysis.OF_PARTS):
             number, asked = reproduction.analysis.saved(part)
             for test, said in reproduction.analysis.TESTS.items() if number == asked else ():
                 print(f"\n{said}:")

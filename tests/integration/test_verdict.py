@@ -369,7 +369,7 @@ def test_the_command_says_what_was_found_and_trains_what_is_missing(
     monkeypatch.setattr(analysis, "REPLICATES", 50)
     assert main(["verdict"]) == 0
     said = capsys.readouterr().out
-    assert [said.count(f"\n{test}:\n") for test in analysis.TESTS.values()] == [2, 2]
+    assert [said.count(f"\n{test}:\n") for test in analysis.TESTS.values()] == [3, 3]
     assert re.search(r"(?m)^ *observed +0\.25 ", said)
 
 
