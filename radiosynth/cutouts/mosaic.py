@@ -76,7 +76,7 @@ def cutouts_from_mosaic(
     >>> from astropy.io import fits
     >>> header = fits.Header({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CRVAL1": 150.0, "CRVAL2": 2.0})
     >>> header.update({"CRPIX1": 200.5, "CRPIX2": 200.5, "CDELT1": -1 / 3600, "CDELT2": 1 / 3600})
-    >>> header.update({"BMAJ": 2.5 / 3600, "BMIN": 2.5 / 3600})
+    >>> header.update({"BMAJ": 2.5 / 3600, "BMIN": 2.5 / 3600, "BUNIT": "Jy/beam"})
     >>> noise = np.random.default_rng(0).normal(size=(400, 400))
     >>> places = SkyCoord([150.0, 152.0], [2.0, 2.0], unit="deg")
     >>> with tempfile.TemporaryDirectory() as folder:
