@@ -306,7 +306,7 @@ def refuse_to_replace(path: Path, like: bytes, inputs: Iterable[Path] = ()) -> N
     read = any(path.samefile(each) for each in inputs if each.exists())
     check(not read, f"{path} is one of the files to be read, and would be replaced; give another file")
     with path.open("rb") as stream:
-        start = stream.read(2**20)  # of FITS the headers of a table, of VOTable a description
+        start = stream.read(2**24)  # of FITS the headers of a table, of VOTable a description
         if start.startswith(b"PAR1") and len(start) > 8:  # whose schema begins its last part
             stream.seek(-8, os.SEEK_END)
             length = int.from_bytes(stream.read(4), "little")

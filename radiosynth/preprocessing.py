@@ -440,10 +440,8 @@ def preprocess(
     ready = sample.derived(images, f"noise threshold: {'; '.join(effects)}")
     del images  # samples may be large, and each step makes another
     if crop is not None:
-        odd = (ready.size - crop) % 2  # then the middle moves by half a pixel
-        ready = ready.derived(center_crop(ready.images, crop), f"crop: centre of {crop} px")
-        for name in {*FRAME} & {*ready.table.colnames} if odd else ():
-            ready.table[name] = np.nan
+        step = f"crop: centre of {crop} px"
+        ready = _placed(ready.derived(center_crop(ready.images, crop), step), ready.size - crop)
         missing = center_crop(missing, crop) > 0
 
     # What cannot be used. Before resizing, whose rounding errors would make a constant image look like a
@@ -476,6 +474,13 @@ def preprocess(
     return ready.derived(scale(ready.images, low, high), f"scale: each image to [{low:g}, {high:g}]")
 
 
+def _placed(sample: Sample, cut: int) -> Sample:
+    """Forget where frames lie, in place, if an odd number of pixels was cut off: their middle has moved."""
+    for name in FRAME if cut % 2 and "pixel_scale" in sample.table.colnames else ():
+        sample.table[name] = np.nan
+    return sample
+
+
 def preprocess_unresized(sample: Sample, size: int, **options: Any) -> Sample:
     """Do as `preprocess` but for resizing: images are cropped to `size` pixels, or framed by background."""
     edge = min(sample.size, size)
@@ -489,7 +494,8 @@ def frame(sample: Sample, size: int) -> Sample:
     before = (size - sample.size) // 2
     rim = (before, size - sample.size - before)
     images = np.pad(sample.images, ((0, 0), rim, rim), constant_values=sample.images.min(initial=np.inf))
-    return sample.derived(images, f"background around the {sample.size} px, to {size} px")
+    step = f"background around the {sample.size} px, to {size} px"
+    return _placed(sample.derived(images, step), size - sample.size)
 
 
 def _stack(images: ArrayLike) -> NDArray[np.float32]:

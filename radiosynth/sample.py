@@ -289,7 +289,7 @@ def floats(table: Table, name: str, unit: str = "") -> NDArray[np.float64]:
     if name not in table.colnames:
         return np.full(len(table), np.nan)
     factor = 1.0
-    if unit and table[name].unit:
+    if unit and str(table[name].unit or ""):
         given = u.Unit(table[name].unit)
         given = given * u.pix if given.is_equivalent(f"{unit} / pix") else given
         check(given.is_equivalent(unit), f"the column {name} is in {given}: give it in {unit}")

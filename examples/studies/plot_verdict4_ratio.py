@@ -1,6 +1,6 @@
 """
-Comparison 4: how many synthetic images for each real one?
-==========================================================
+Comparison 4: how many synthetic views for each real one?
+=========================================================
 
 Change in balanced accuracy with the ratio of synthetic to real views, for the synthetic
 images that did best on the validation sources: geometric simulations. Every network
@@ -30,8 +30,9 @@ for axes, (test, title) in zip(panels, analysis.TESTS.items(), strict=True):
     found.append(table)
     place, score = range(len(table)), 100 * table["balanced_accuracy"]
     pairs = zip(table["ratio"], score, strict=True)
-    ticks = [f"{ratio:g}\n{balanced:.1f} %" for ratio, balanced in pairs]
-    axes.set_xticks(place, [tick.replace("0.5", "½") for tick in ticks])
+    names = {0.5: "½"}
+    ticks = [f"{names.get(r, f'{r:g}')}\n{balanced:.1f} %" for r, balanced in pairs]
+    axes.set_xticks(place, ticks)
     value, low, high = (100 * table[name][1:] for name in ("value", "low", "high"))
     look = {"fmt": "o", "color": plotting.TRAINING, "capsize": 3}
     axes.errorbar(place[1:], value, yerr=(value - low, high - value), **look)

@@ -9,16 +9,16 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from radiosynth._io import check
-from radiosynth.sample import floats
+from radiosynth.catalogues.angles import degrees
 
 
 def _places(table: Table) -> SkyCoord:
     lacking = ", ".join(name for name in ("ra", "dec") if name not in table.colnames)
     check(not lacking, f"the table has no column {lacking}; it has {', '.join(table.colnames)}")
-    ra, dec = floats(table, "ra", "deg"), floats(table, "dec", "deg")
-    bad = np.flatnonzero(~(np.isfinite(ra) & (abs(dec) <= 90)))
-    check(not len(bad), f"row {[*bad, 0][0] + 1} has no position: give ra, and dec from -90 to 90 degrees")
-    return SkyCoord(ra, dec, unit="deg")
+    ra = table["ra"]
+    if ra.dtype.kind == "f" and ra.unit in (None, u.deg):
+        ra = ra % 360  # some tables count from -180
+    return SkyCoord(degrees("ra", ra), degrees("dec", table["dec"]), unit="deg")
 
 
 def cross_match(left: Table, right: Table, radius: float = 20) -> Table:

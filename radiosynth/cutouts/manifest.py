@@ -71,13 +71,15 @@ def files_of_list(path: Path) -> tuple[list[str], list[tuple[str, str]]]:
     columns = ("file", "path") if path.name == MANIFEST else ("path", "file")
     name = next((name for name in columns if name in table.colnames), None)
     check(name, f"{path} has no column path or file; it has {', '.join(table.colnames)}")
-    named = np.ma.filled(np.ma.asarray(table[name]).astype(str), "").tolist()
+    named = np.ma.filled(np.ma.asarray(table[name]).astype(str), "")
+    about = ("name", "status", "message") if path.name == MANIFEST else ("name",)
+    if path.name == MANIFEST and "status" in table.colnames:
+        named[~np.isin(table["status"], [OK, NAN_EDGE])] = ""
     files = [str(path.parent / file) for file in named if file]
     check(files, f"{path} names no files; give another table")
     missing = []
-    for number in np.flatnonzero(np.array(named) == ""):
-        row = table[int(number)]
-        known = {name: str(row[name]) for name in ("name", "status", "message") if name in table.colnames}
+    for number in np.flatnonzero(named == "").tolist():
+        known = {name: str(table[name][number]) for name in about if name in table.colnames}
         reason = f"{known.get('status', 'no file')}: {known.get('message', 'the list names none')}"
         missing.append((known.get("name", f"row {number + 1} of {path}"), reason.removesuffix(": ")))
     return files, missing

@@ -152,7 +152,7 @@ def listed(paths: Paths, keep_nan: bool) -> tuple[list[str], Table | None, list[
     found = [name for name in there if _IMAGE_FILE.fullmatch(name)]
     if not (folder / MANIFEST).is_file():
         check(found, f"{folder} holds neither a {MANIFEST} nor FITS, npy, PNG or JPEG files; give another")
-        _say_unread(folder, tuple(name for name in there if not _IMAGE_FILE.fullmatch(name)))
+        _say_unread(folder, [name for name in there if not _IMAGE_FILE.fullmatch(name)])
         return [str(folder / name) for name in found], None, []
     manifest = read_manifest(folder, ("name", "file"))
     for column, usual in (("status", OK), ("message", ""), ("class", "")):
@@ -163,16 +163,20 @@ def listed(paths: Paths, keep_nan: bool) -> tuple[list[str], Table | None, list[
     failed = [(str(row["name"]), f"{row['status']}: {row['message']}".removesuffix(": ")) for row in bad]
     check(len(manifest), f"{folder / MANIFEST} lists no files; give another folder")
     known = {*manifest["file"].tolist()}
-    _say_unread(folder, tuple(name for name in found if name not in known))
+    _say_unread(folder, [name for name in found if name not in known])
     return [str(folder / str(name)) for name in manifest["file"][good]], manifest[good], failed
 
 
-@functools.cache
-def _say_unread(folder: Path, names: tuple[str, ...]) -> None:
-    """Say once which files and folders in a folder are not read."""
+def _say_unread(folder: Path, names: list[str]) -> None:
+    """Say which files and folders in a folder are not read."""
     if names:
         rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
-        log.warning("not read in %s: %s%s", folder, ", ".join(names[:3]), rest)
+        _warn_once(f"not read in {folder}: {', '.join(names[:3])}{rest}")
+
+
+@functools.lru_cache(100)
+def _warn_once(said: str) -> None:
+    log.warning("%s", said)
 
 
 def _described(rows: list[dict[str, Any]], manifest: Table | None) -> tuple[NDArray[np.int64], Table]:

@@ -340,8 +340,8 @@ FOUND = {
 OF_PARTS = {
     "ratio": (
         "ratio",
-        "with {:g} synthetic images for each real one, ",
-        "with half to four times as many geometric simulations as real images",
+        "with {:g} synthetic views for each real one, ",
+        "with half to four views of geometric simulations for each view of a real image",
     ),
     "few-labels": ("fraction", "with {:.0%} of the training sources, ", "with so few sources"),
 }
@@ -381,9 +381,9 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
         f"outside the sample. Changes are in percentage points, over {folds} folds with {seeds} networks "
         f"each (one for {single}, for ratios and for fewer training sources); a change is called detected "
         f"if its p value, adjusted for {len(tables[0]) - 1} comparisons on the same test (4 of ratios), is "
-        f"below 0.05. With all training sources, changes of {power[0]} points on held-out sources and "
-        f"{power[1]} outside the sample would have been found without adjustment with a probability of "
-        "80\N{NARROW NO-BREAK SPACE}%."
+        "below 0.05. With all training sources and as many synthetic as real views, changes of "
+        f"{power[0]} points on held-out sources and {power[1]} outside the sample would have been found "
+        "without adjustment with a probability of 80\N{NARROW NO-BREAK SPACE}%."
     )
 
 

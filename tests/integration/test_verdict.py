@@ -292,7 +292,7 @@ def test_parts_are_compared_with_real_images_of_the_same_proportion(
         ("geometric", ratio, "gain") for ratio in (0.5, 1, 2, 4)
     ]
     said = analysis._found_in("ratio", tmp_path)
-    assert said.startswith(" With 0.5 synthetic images for each real one, on held-out sources")
+    assert said.startswith(" With 0.5 synthetic views for each real one, on held-out sources")
     assert said.count("the balanced accuracy rises when geometric simulations") == 4
     left_out = analysis.comparison("test", "left-out-catalogue", tmp_path)
     assert left_out["condition", "folds", "seeds"].as_array().tolist() == [

@@ -616,6 +616,8 @@ def test_the_methods_state_what_was_found_with_few_labels(monkeypatch: pytest.Mo
     # Together with the comparisons with all labels, the same are significant.
     every = [row for row in analysis.comparison("external") if row["condition"] != "real"]
     every += [row for key, row in rows.items() if key[0] == "external" and key[1] != "real"]
+    every += [row for row in analysis.comparison("external", "ratio") if row["condition"] != "real"]
+    assert len(every) == 16
     kept = [p < 0.05 for p in analysis.holm([row["p"] for row in every])]
     assert kept == [row["found"] in ("gain", "loss") for row in every]
     assert sum(kept) == 4

@@ -747,10 +747,11 @@ def test_matching_minds_units_and_refuses_what_is_no_position():
     hours = Table({"ra": [12.5] * u.hourangle, "dec": [1.0] * u.deg})
     here = Table({"ra": [187.5], "dec": [1.0]})
     assert len(cross_match(hours, here)) == 1
-    assert len(cross_match(Table({"ra": [-172.5], "dec": [1.0]}), here)) == 1
+    for ra in ([-172.5], ["12:30:00"], [12.5] * u.Unit("h")):
+        assert len(cross_match(Table({"ra": ra, "dec": [1.0]}), here)) == 1
     masked = Table({"ra": MaskedColumn([10.0, 10.001], mask=[True, False]), "dec": [1.0, 1.0]})
     for function in (lambda table: cross_match(table, here), find_duplicates, sky_groups):
-        with pytest.raises(ValueError, match="row 1 has no position: give ra, and dec"):
+        with pytest.raises(ValueError, match="row 1 has ra = --: give 0 to 360 degrees"):
             function(masked)
         with pytest.raises(ValueError, match="has no column ra, dec; it has RA, DEC"):
             function(Table({"RA": [1.0], "DEC": [1.0]}))
