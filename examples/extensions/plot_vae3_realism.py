@@ -49,11 +49,11 @@ figures.save_table(table, "vae3_realism", runs=used).pprint_all()
 
 groups = table[table["measure"] != "kernel distance"].group_by("measure").groups
 figure, axes = plt.subplots(figsize=(6, 3.2))
-for name in fakes:
+for name, marker in zip(fakes, "osD", strict=True):
     # There is no ratio to a reference of zero, which a few images may give.
     pairs = [(group[name].data, group["reference"].data) for group in groups]
     ratios = [np.ma.median(np.ma.masked_invalid(np.ma.divide(*pair))) for pair in pairs]
-    axes.plot(ratios, groups.keys["measure"], "o", label=name)
+    axes.plot(ratios, groups.keys["measure"], marker, label=name, alpha=0.7)
 axes.axvline(1, color="0.6", lw=0.8, zorder=0)
 axes.set(xscale="log", xlabel="distance from real images / reference")
 axes.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
