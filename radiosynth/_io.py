@@ -28,12 +28,12 @@ log = logging.getLogger("radiosynth")
 """The log of all modules."""
 
 TABLES = {
-    ".ecsv": ("ascii.ecsv", rb"(?s)# %ECSV((?!\n# - {).)*\n# - {name: %s,[^\n]*\n# - {name: %t,"),
+    ".ecsv": ("ascii.ecsv", rb"# %ECSV[^\n]*(\n#(?! - {)[^\n]*)*\n# - {name: %s,[^\n]*\n# - {name: %t,"),
     ".csv": ("ascii.csv", rb"%s,%t\b"),
     ".fits": ("fits", rb"(?s)SIMPLE  =.*TTYPE1  = '%s .*TTYPE2  = '%t "),
     ".vot": (
         "votable",
-        rb'(?s)<\?xml.*<VOTABLE((?!<F).)*<F[^>]* name="%s"((?!<F).)*<F[^>]* name="%t"',
+        rb'<\?xml[^<]*(<(?!F)[^<]*)*<FIELD[^>]* name="%s"[^<]*(<(?!F)[^<]*)*<FIELD[^>]* name="%t"',
     ),
     ".parquet": ("parquet", rb"(?s)PAR1.*schema.{,12}?\W%s\W.{,24}?\W%t\W"),
 }

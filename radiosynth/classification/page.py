@@ -41,8 +41,8 @@ def class_page(sample: Sample, table: Table, path: PathLike) -> Path:
     Raises
     ------
     ValueError
-        If there are no sources, the table is of another sample or has other classes, or another kind of file
-        would be replaced.
+        If there are no sources, two of them have the same name, the table is of another sample or has other
+        classes, or another kind of file would be replaced.
     """
     refuse_to_replace(Path(path), PAGE)
     names, times = np.unique(sample.table["name"], return_counts=True)
