@@ -381,8 +381,8 @@ def verdict(folder: Path | None = None, *, brief: bool = False) -> str:
         f"{found} Real images alone, all of them, reach {alone[0]} on held-out sources and {alone[1]} "
         f"outside the sample. Changes are in percentage points, over {folds} folds with {seeds} networks "
         f"each (one for {single}, for ratios and for fewer training sources); a change is called detected "
-        f"if its p value, adjusted for {len(tables[0]) - 1} comparisons on the same test ({ratios} of ratios), "
-        "is below 0.05. With all training sources and as many synthetic as real views, changes of "
+        f"if its p value, adjusted for {len(tables[0]) - 1} comparisons on the same test ({ratios} of "
+        "ratios), is below 0.05. With all training sources and as many synthetic as real views, changes of "
         f"{power[0]} points on held-out sources and {power[1]} outside the sample would have been found "
         "without adjustment with a probability of 80\N{NARROW NO-BREAK SPACE}%."
     )
